@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Safe wrappers of the block layer: the only room with `unsafe` in it.
+//!
+//! A bio-based driver needs four things that the `kernel` crate does not have
+//! yet: [`Bio`], owned and ended exactly once; its data, [`Segment`] by
+//! segment; the queue [`Limits`], with the write cache and FUA among them; and
+//! a [`Disk`] whose `fops` name their module as owner. Each is a file here,
+//! shaped to move to `rust/kernel/block/`. The smaller neighbours
+//! ([`NoIo`], [`task`], [`registry`]) wrap one thing each.
+
+mod bio;
+mod disk;
+mod limits;
+mod noio;
+pub(crate) mod registry;
+pub(crate) mod task;
+
+pub(crate) use bio::{
+    Bio,
+    Flags,
+    Op,
+    Segment, //
+};
+pub(crate) use disk::{
+    wait_for_released_disks,
+    Disk,
+    Operations, //
+};
+pub(crate) use limits::Limits;
+pub(crate) use noio::NoIo;
+
+/// Size of the field that holds a disk's name, its NUL counted.
+pub(crate) const DISK_NAME_LEN: usize = kernel::bindings::DISK_NAME_LEN as usize;
+
+/// Declarations of `shim.h`, made by bindgen when the module is built.
+///
+/// Config-dependent structures reachable from `bio` and `gendisk` can be
+/// zero-sized, which is no matter to C: they are only passed by pointer.
+#[allow(improper_ctypes, missing_docs, unreachable_pub, dead_code, clippy::all)]
+mod shim {
+    include!(env!("POWERCUT_SHIM_BINDINGS"));
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Inline functions and macros of the block layer and its neighbours, made
+ * callable from Rust: one function each, no logic. Where the kernel crate gains
+ * one of them, it goes from here.
+ */
+#ifndef POWERCUT_BLOCK_SHIM_H
+#define POWERCUT_BLOCK_SHIM_H
+
+#include <linux/bio.h>
+#include <linux/blkdev.h>
+
+/* Casts hide these from bindgen: constants of their own carry their values. */
+static const unsigned int POWERCUT_BLK_FEAT_WRITE_CACHE =
+	(__force unsigned int)BLK_FEAT_WRITE_CACHE;
+static const unsigned int POWERCUT_BLK_FEAT_FUA =
+	(__force unsigned int)BLK_FEAT_FUA;
+static const unsigned int POWERCUT_BLK_FEAT_IO_STAT =
+	(__force unsigned int)BLK_FEAT_IO_STAT;
+static const unsigned int POWERCUT_BLK_FEAT_SYNCHRONOUS =
+	(__force unsigned int)BLK_FEAT_SYNCHRONOUS;
+
+void powercut_bio_iter_iovec(const struct bio *bio,
+			     const struct bvec_iter *iter, struct bio_vec *bv);
+void powercut_bio_advance_iter_single(const struct bio *bio,
+				      struct bvec_iter *iter,
+				      unsigned int len_bytes);
+void powercut_memcpy_from_bvec(char *to, struct bio_vec *bv);
+void powercut_memcpy_to_bvec(struct bio_vec *bv, const char *from);
+void powercut_memzero_bvec(struct bio_vec *bv);
+void powercut_bio_end_io_acct(struct bio *bio, unsigned long start_jiffies);
+
+unsigned int powercut_disk_openers(struct gendisk *disk);
+void powercut_disk_need_part_scan(struct gendisk *disk);
+
+unsigned int powercut_memalloc_noio_save(void);
+void powercut_memalloc_noio_restore(unsigned int flags);
+
+void powercut_get_current_comm(char *comm);
+
+#endif /* POWERCUT_BLOCK_SHIM_H */

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A disk's directory.
+
+use super::{
+    attribute::show,
+    check_name,
+    settings::{
+        Setting,
+        Settings, //
+    },
+    view::ViewGroup, //
+};
+use crate::{
+    device::Power,
+    disk::RecordedDisk,
+    text::{
+        fields,
+        line,
+        parse_bool, //
+    }, //
+};
+use kernel::{
+    configfs,
+    configfs_attrs,
+    new_mutex,
+    page::PAGE_SIZE,
+    prelude::*,
+    str::{
+        CStr,
+        CString, //
+    },
+    sync::{
+        Arc,
+        Mutex, //
+    }, //
+};
+
+struct Inner {
+    settings: Settings,
+    /// There while the power is on.
+    device: Option<Power>,
+}
+
+/// What the attributes of a disk act on.
+#[pin_data]
+pub(crate) struct DiskGroup {
+    name: CString,
+    #[pin]
+    inner: Mutex<Inner>,
+}
+
+impl DiskGroup {
+    pub(super) fn new(name: &CStr) -> Result<impl PinInit<configfs::Group<Self>, Error>> {
+        let item_type = configfs_attrs! {
+            container: configfs::Group<DiskGroup>,
+            data: DiskGroup,
+            child: ViewGroup,
+            attributes: [
+                power: 0,
+                size: 1,
+                blocksize: 2,
+                atomic_unit: 3,
+                write_cache: 4,
+                fua: 5,
+                discard: 6,
+                log_limit_mib: 7,
+                record: 8,
+                mark: 9,
+            ],
+        };
+
+        let group_name: CString = name.try_into()?;
+        let name: CString = name.try_into()?;
+        Ok(configfs::Group::new(
+            group_name,
+            item_type,
+            try_pin_init!(Self {
+                name,
+                inner <- new_mutex!(Inner {
+                    settings: Settings::default(),
+                    device: None,
+                }),
+            }),
+        ))
+    }
+
+    fn switch_on(&self) -> Result {
+        let mut inner = self.inner.lock();
+        if inner.device.is_none() {
+            let name = CString::try_from_fmt(fmt!("{}", &*self.name))?;
+            let geometry = inner.settings.geometry()?;
+            let limit = inner.settings.log_limit_bytes();
+            let disk = RecordedDisk::new(name, geometry, limit, None)?;
+            inner.device = Some(Power::on(disk)?);
+        }
+        Ok(())
+    }
+
+    fn switch_off(&self) -> Result {
+        let mut inner = self.inner.lock();
+        if let Some(device) = &inner.device {
+            if device.disk().has_views() {
+                return Err(EBUSY);
+            }
+            device.claim()?;
+            inner.device = None;
+        }
+        Ok(())
+    }
+
+    /// The disk, which must be powered.
+    fn disk(&self) -> Result<Arc<RecordedDisk>> {
+        match &self.inner.lock().device {
+            Some(device) => Ok(device.disk().clone()),
+            None => Err(ENODEV),
+        }
+    }
+
+    fn set(&self, setting: Setting, text: &[u8]) -> Result {
+        let mut inner = self.inner.lock();
+        if inner.device.is_some() {
+            return Err(EBUSY);
+        }
+        inner.settings.set(setting, line(text))
+    }
+
+    fn record(&self, word: &[u8]) -> Result {
+        let inner = self.inner.lock();
+        let device = inner.device.as_ref().ok_or(ENODEV)?;
+        let disk = device.disk();
+        match word {
+            b"start" => disk.start_record(),
+            b"stop" => disk.stop_record(),
+            b"reset" => device.while_closed(|| disk.reset_record()),
+            b"drop" => disk.drop_record(),
+            _ => Err(EINVAL),
+        }
+    }
+}
+
+#[vtable]
+impl configfs::GroupOperations for DiskGroup {
+    type Child = ViewGroup;
+
+    fn make_group(&self, name: &CStr) -> Result<impl PinInit<configfs::Group<ViewGroup>, Error>> {
+        check_name(name.to_bytes(), self.name.to_bytes().len() + ".".len())?;
+        ViewGroup::new(&self.name, name)
+    }
+}
+
+#[vtable]
+impl configfs::AttributeOperations<0> for DiskGroup {
+    type Data = DiskGroup;
+
+    fn show(this: &DiskGroup, page: &mut [u8; PAGE_SIZE]) -> Result<usize> {
+        let is_on = this.inner.lock().device.is_some();
+        show(page, fmt!("{}\n", u8::from(is_on)))
+    }
+
+    fn store(this: &DiskGroup, text: &[u8]) -> Result {
+        match parse_bool(line(text))? {
+            true => this.switch_on(),
+            false => this.switch_off(),
+        }
+    }
+}
+
+/// An attribute that is one of the settings.
+macro_rules! setting {
+    ($id:literal, $setting:ident) => {
+        #[vtable]
+        impl configfs::AttributeOperations<$id> for DiskGroup {
+            type Data = DiskGroup;
+
+            fn show(this: &DiskGroup, page: &mut [u8; PAGE_SIZE]) -> Result<usize> {
+                let value = this.inner.lock().settings.get(Setting::$setting);
+                show(page, fmt!("{}\n", value))
+            }
+
+            fn store(this: &DiskGroup, text: &[u8]) -> Result {
+                this.set(Setting::$setting, text)
+            }
+        }
+    };
+}
+
+setting!(1, Size);
+setting!(2, BlockSize);
+setting!(3, AtomicUnit);
+setting!(4, WriteCache);
+setting!(5, Fua);
+setting!(6, Discard);
+setting!(7, LogLimit);
+
+#[vtable]
+impl configfs::AttributeOperations<8> for DiskGroup {
+    type Data = DiskGroup;
+
+    fn show(this: &DiskGroup, page: &mut [u8; PAGE_SIZE]) -> Result<usize> {
+        let status = match this.disk() {
+            Ok(disk) => disk.record_status(),
+            Err(_) => Default::default(),
+        };
+        show(page, fmt!("{}\n", status))
+    }
+
+    fn store(this: &DiskGroup, text: &[u8]) -> Result {
+        this.record(line(text))
+    }
+}
+
+#[vtable]
+impl configfs::AttributeOperations<9> for DiskGroup {
+    type Data = DiskGroup;
+
+    fn show(this: &DiskGroup, page: &mut [u8; PAGE_SIZE]) -> Result<usize> {
+        let nr_marks = this.disk().map_or(0, |disk| disk.record_status().nr_marks);
+        show(page, fmt!("{}\n", nr_marks))
+    }
+
+    fn store(this: &DiskGroup, text: &[u8]) -> Result {
+        let disk = this.disk()?;
+        fields(line(text), b'\n').try_for_each(|mark| disk.mark(mark))
+    }
+}
+
+// configfs asks for no such bounds of what it shares between threads; we do.
+const _: fn() = || {
+    fn is_shared<T: Send + Sync>() {}
+    is_shared::<DiskGroup>();
+};

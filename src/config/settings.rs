@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a disk is to be like, before its power is switched on.
+
+use crate::{
+    disk::Geometry,
+    text::{
+        parse_bool,
+        parse_u64, //
+    }, //
+};
+use kernel::prelude::*;
+
+/// 16 TiB.
+const SIZE_MAX_MIB: u64 = 16 << 20;
+/// The largest atomic unit in bytes.
+const ATOMIC_UNIT_MAX: u32 = 64 << 10;
+
+/// A setting, by the name of its attribute.
+#[derive(Clone, Copy)]
+pub(super) enum Setting {
+    Size,
+    BlockSize,
+    AtomicUnit,
+    WriteCache,
+    Fua,
+    Discard,
+    LogLimit,
+}
+
+/// The settings of a disk.
+#[derive(Clone, Copy)]
+pub(super) struct Settings {
+    size_mib: u64,
+    block_size: u32,
+    /// 0: as the block.
+    atomic_unit: u32,
+    write_cache: bool,
+    fua: bool,
+    discard: bool,
+    log_limit_mib: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            size_mib: 64,
+            block_size: 4096,
+            atomic_unit: 0,
+            write_cache: true,
+            fua: true,
+            discard: true,
+            log_limit_mib: 1024,
+        }
+    }
+}
+
+impl Settings {
+    /// The value of a setting.
+    pub(super) fn get(&self, setting: Setting) -> u64 {
+        match setting {
+            Setting::Size => self.size_mib,
+            Setting::BlockSize => self.block_size.into(),
+            Setting::AtomicUnit => self.unit_bytes().into(),
+            Setting::WriteCache => self.write_cache.into(),
+            Setting::Fua => (self.fua && self.write_cache).into(),
+            Setting::Discard => self.discard.into(),
+            Setting::LogLimit => self.log_limit_mib,
+        }
+    }
+
+    /// Changes a setting. [`EINVAL`] if the value is none, and all stays as it was.
+    pub(super) fn set(&mut self, setting: Setting, text: &[u8]) -> Result {
+        match setting {
+            Setting::Size => {
+                let size_mib = parse_u64(text)?;
+                if !(1..=SIZE_MAX_MIB).contains(&size_mib) {
+                    return Err(EINVAL);
+                }
+                self.size_mib = size_mib;
+            }
+            Setting::BlockSize => {
+                let block_size = parse_u64(text)?;
+                if block_size != 512 && block_size != 4096 {
+                    return Err(EINVAL);
+                }
+                self.block_size = u32::try_from(block_size)?;
+            }
+            Setting::AtomicUnit => {
+                let unit = parse_u64(text)?;
+                let unit = u32::try_from(unit).map_err(|_| EINVAL)?;
+                let is_unit = unit.is_power_of_two() && (512..=ATOMIC_UNIT_MAX).contains(&unit);
+                if unit != 0 && !is_unit {
+                    return Err(EINVAL);
+                }
+                self.atomic_unit = unit;
+            }
+            Setting::WriteCache => self.write_cache = parse_bool(text)?,
+            Setting::Fua => self.fua = parse_bool(text)?,
+            Setting::Discard => self.discard = parse_bool(text)?,
+            Setting::LogLimit => {
+                let limit_mib = parse_u64(text)?;
+                if limit_mib.checked_mul(1 << 20).is_none() {
+                    return Err(EINVAL);
+                }
+                self.log_limit_mib = limit_mib;
+            }
+        }
+        Ok(())
+    }
+
+    fn unit_bytes(&self) -> u32 {
+        match self.atomic_unit {
+            0 => self.block_size,
+            unit => unit,
+        }
+    }
+
+    /// The disk that they describe. [`EINVAL`] if they don't go together: a unit
+    /// smaller than a block.
+    pub(super) fn geometry(&self) -> Result<Geometry> {
+        if self.unit_bytes() < self.block_size {
+            return Err(EINVAL);
+        }
+        Ok(Geometry {
+            nr_sectors: self.size_mib << 11,
+            block_size: self.block_size,
+            atomic_unit: self.unit_bytes(),
+            write_cache: self.write_cache,
+            fua: self.fua && self.write_cache,
+            discard: self.discard,
+        })
+    }
+
+    /// The memory that a record may take, in bytes; 0: any.
+    pub(super) fn log_limit_bytes(&self) -> u64 {
+        self.log_limit_mib.saturating_mul(1 << 20)
+    }
+}

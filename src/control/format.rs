@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The log's binary format, out and in: docs/abi.md.
+
+use crate::{
+    block::{
+        task::{
+            TaskId,
+            COMM_LEN, //
+        },
+        Flags, //
+    },
+    disk::Geometry,
+    model,
+    record::LogEntry, //
+};
+use kernel::prelude::*;
+
+/// Length of the header in bytes.
+pub(super) const HEADER_LEN: usize = 64;
+/// Length of an entry without its payload in bytes.
+pub(super) const ENTRY_LEN: usize = 96;
+
+const MAGIC: [u8; 8] = *b"powercut";
+const VERSION: u32 = 1;
+
+const FLAG_WRITE_CACHE: u32 = 1;
+const FLAG_FUA: u32 = 2;
+const FLAG_DATA: u32 = 4;
+
+/// The number of a base entry, which is no operation of the model's.
+const OP_BASE: u8 = 6;
+
+/// What a log begins with.
+#[derive(Clone, Copy)]
+pub(super) struct Header {
+    pub(super) geometry: Geometry,
+    /// Writes carry their data, and base entries come first.
+    pub(super) has_data: bool,
+    pub(super) nr_entries: u64,
+    pub(super) last_event: u64,
+    pub(super) truncated: u64,
+    pub(super) nr_base: u64,
+}
+
+impl Header {
+    pub(super) fn encode(&self) -> [u8; HEADER_LEN] {
+        let mut flags = 0;
+        if self.geometry.write_cache {
+            flags |= FLAG_WRITE_CACHE;
+        }
+        if self.geometry.fua {
+            flags |= FLAG_FUA;
+        }
+        if self.has_data {
+            flags |= FLAG_DATA;
+        }
+
+        let mut bytes = Writer([0; HEADER_LEN]);
+        bytes.put(0, &MAGIC);
+        bytes.put(8, &VERSION.to_le_bytes());
+        bytes.put(12, &flags.to_le_bytes());
+        bytes.put(16, &self.geometry.nr_sectors.to_le_bytes());
+        bytes.put(24, &self.geometry.block_size.to_le_bytes());
+        bytes.put(28, &self.geometry.atomic_unit.to_le_bytes());
+        bytes.put(32, &self.nr_entries.to_le_bytes());
+        bytes.put(40, &self.last_event.to_le_bytes());
+        bytes.put(48, &self.truncated.to_le_bytes());
+        bytes.put(56, &self.nr_base.to_le_bytes());
+        bytes.0
+    }
+
+    /// Decodes the header of an export for a disk like `geometry`. [`EINVAL`] if it
+    /// is none, or for another kind of disk.
+    pub(super) fn decode(bytes: &[u8], geometry: Geometry) -> Result<Self> {
+        let bytes = Reader(bytes);
+        let flags = bytes.u32(12)?;
+        let header = Self {
+            geometry,
+            has_data: flags & FLAG_DATA != 0,
+            nr_entries: bytes.u64(32)?,
+            last_event: bytes.u64(40)?,
+            truncated: bytes.u64(48)?,
+            nr_base: bytes.u64(56)?,
+        };
+        let is_ours = bytes.bytes::<8>(0)? == MAGIC
+            && bytes.u32(8)? == VERSION
+            && header.has_data
+            && (flags & FLAG_WRITE_CACHE != 0) == geometry.write_cache
+            && bytes.u64(16)? == geometry.nr_sectors
+            && bytes.u32(24)? == geometry.block_size
+            && bytes.u32(28)? == geometry.atomic_unit;
+        if is_ours {
+            Ok(header)
+        } else {
+            Err(EINVAL)
+        }
+    }
+}
+
+/// What an entry is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Content of the disk from before the record.
+    Base,
+    /// An entry of the log.
+    Log(model::Op),
+}
+
+/// An entry, without its payload.
+#[derive(Clone, Copy)]
+pub(super) struct RawEntry {
+    pub(super) kind: Kind,
+    pub(super) flags: Flags,
+    pub(super) submit: u64,
+    pub(super) start: u64,
+    pub(super) complete: u64,
+    pub(super) sector: u64,
+    pub(super) nr_sectors: u32,
+    pub(super) payload_len: u32,
+    pub(super) submit_ns: u64,
+    pub(super) complete_ns: u64,
+    pub(super) task: TaskId,
+}
+
+impl RawEntry {
+    /// Content of the disk from before the record.
+    pub(super) fn base(sector: u64, nr_sectors: u32, payload_len: u32) -> Self {
+        Self {
+            kind: Kind::Base,
+            flags: Flags::default(),
+            submit: 0,
+            start: 0,
+            complete: 0,
+            sector,
+            nr_sectors,
+            payload_len,
+            submit_ns: 0,
+            complete_ns: 0,
+            task: TaskId::default(),
+        }
+    }
+
+    /// An entry of the log.
+    pub(super) fn new(entry: &LogEntry, task: TaskId, payload_len: u32) -> Self {
+        Self {
+            kind: Kind::Log(entry.op),
+            flags: entry.flags,
+            submit: entry.submit,
+            start: entry.start(),
+            complete: entry.complete,
+            sector: entry.to_model().sector,
+            nr_sectors: entry.nr_sectors,
+            payload_len,
+            submit_ns: entry.submit_ns,
+            complete_ns: entry.submit_ns + u64::from(entry.duration_ns),
+            task,
+        }
+    }
+
+    /// The entry of the log that this is. [`EINVAL`] if its events or times are none.
+    pub(super) fn to_log(self, op: model::Op) -> Result<LogEntry> {
+        let start_after = self.start.checked_sub(self.submit).ok_or(EINVAL)?;
+        Ok(LogEntry {
+            submit: self.submit,
+            complete: self.complete,
+            sector: self.sector,
+            submit_ns: self.submit_ns,
+            duration_ns: self
+                .complete_ns
+                .checked_sub(self.submit_ns)
+                .and_then(|ns| u32::try_from(ns).ok())
+                .ok_or(EINVAL)?,
+            nr_sectors: self.nr_sectors,
+            task: 0,
+            start_after: u8::try_from(start_after).map_err(|_| EINVAL)?,
+            op,
+            flags: self.flags,
+        })
+    }
+
+    pub(super) fn encode(&self) -> [u8; ENTRY_LEN] {
+        let op = match self.kind {
+            Kind::Base => OP_BASE,
+            Kind::Log(op) => op as u8,
+        };
+
+        let mut bytes = Writer([0; ENTRY_LEN]);
+        bytes.put(0, &[op]);
+        bytes.put(4, &u32::from(self.flags.bits()).to_le_bytes());
+        bytes.put(8, &self.submit.to_le_bytes());
+        bytes.put(16, &self.start.to_le_bytes());
+        bytes.put(24, &self.complete.to_le_bytes());
+        bytes.put(32, &self.sector.to_le_bytes());
+        bytes.put(40, &self.nr_sectors.to_le_bytes());
+        bytes.put(44, &self.payload_len.to_le_bytes());
+        bytes.put(48, &self.submit_ns.to_le_bytes());
+        bytes.put(56, &self.complete_ns.to_le_bytes());
+        bytes.put(64, &self.task.pid.to_le_bytes());
+        bytes.put(72, &self.task.comm);
+        bytes.0
+    }
+
+    /// [`EINVAL`] if the bytes are no entry.
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
+        let bytes = Reader(bytes);
+        let [op] = bytes.bytes::<1>(0)?;
+        Ok(Self {
+            kind: match op {
+                OP_BASE => Kind::Base,
+                op => Kind::Log(model::Op::try_from(op).map_err(|_| EINVAL)?),
+            },
+            flags: Flags::from_bits(bytes.u32(4)?).ok_or(EINVAL)?,
+            submit: bytes.u64(8)?,
+            start: bytes.u64(16)?,
+            complete: bytes.u64(24)?,
+            sector: bytes.u64(32)?,
+            nr_sectors: bytes.u32(40)?,
+            payload_len: bytes.u32(44)?,
+            submit_ns: bytes.u64(48)?,
+            complete_ns: bytes.u64(56)?,
+            task: TaskId {
+                pid: bytes.u32(64)?,
+                comm: bytes.bytes::<COMM_LEN>(72)?,
+            },
+        })
+    }
+}
+
+struct Writer<const N: usize>([u8; N]);
+
+impl<const N: usize> Writer<N> {
+    fn put(&mut self, offset: usize, value: &[u8]) {
+        if let Some(to) = self.0.get_mut(offset..offset + value.len()) {
+            to.copy_from_slice(value);
+        }
+    }
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn bytes<const N: usize>(&self, offset: usize) -> Result<[u8; N]> {
+        let bytes = self.0.get(offset..offset + N).ok_or(EINVAL)?;
+        bytes.try_into().map_err(|_| EINVAL)
+    }
+
+    fn u32(&self, offset: usize) -> Result<u32> {
+        Ok(u32::from_le_bytes(self.bytes(offset)?))
+    }
+
+    fn u64(&self, offset: usize) -> Result<u64> {
+        Ok(u64::from_le_bytes(self.bytes(offset)?))
+    }
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A log on its way in: what `export` gave, put onto a fresh disk.
+
+use super::format::{
+    Header,
+    Kind,
+    RawEntry,
+    ENTRY_LEN,
+    HEADER_LEN, //
+};
+use crate::{
+    block::{
+        registry,
+        Flags, //
+    },
+    disk::{
+        Geometry,
+        RecordedDisk,
+        Staged, //
+    },
+    model::Op,
+    record::MARK_MAX_BYTES,
+    store::{
+        new_page,
+        pages,
+        DataPage,
+        SectorMask,
+        PAGE_SECTORS,
+        SECTOR_SIZE, //
+    },
+};
+use kernel::{
+    prelude::*,
+    str::CString,
+    sync::Arc, //
+};
+
+/// What is being gathered.
+enum Expect {
+    Header,
+    Entry,
+    Payload(RawEntry),
+    /// Everything has arrived.
+    Nothing,
+}
+
+/// A record being rebuilt. The disk changes only when the last byte has arrived.
+pub(super) struct Import {
+    disk: Arc<RecordedDisk>,
+    staged: Option<Staged>,
+    expect: Expect,
+    /// The part of the header, entry or payload that has arrived.
+    gathered: KVVec<u8>,
+    nr_base: u64,
+    nr_entries: u64,
+    last_event: u64,
+}
+
+impl Import {
+    /// [`EEXIST`] if the disk has a record.
+    pub(super) fn new(disk: Arc<RecordedDisk>) -> Result<Self> {
+        let staged = disk.stage()?;
+        Ok(Self {
+            disk,
+            staged: Some(staged),
+            expect: Expect::Header,
+            gathered: KVVec::new(),
+            nr_base: 0,
+            nr_entries: 0,
+            last_event: 0,
+        })
+    }
+
+    /// Takes the next bytes. [`EINVAL`] if they are not what must come next.
+    pub(super) fn feed(&mut self, mut bytes: &[u8]) -> Result {
+        while !bytes.is_empty() {
+            let wanted = match &self.expect {
+                Expect::Header => HEADER_LEN,
+                Expect::Entry => ENTRY_LEN,
+                Expect::Payload(entry) => entry.payload_len as usize,
+                Expect::Nothing => return Err(EINVAL),
+            };
+            let missing = wanted.saturating_sub(self.gathered.len()).min(bytes.len());
+            let (now, later) = bytes.split_at_checked(missing).ok_or(EINVAL)?;
+            self.gathered.extend_from_slice(now, GFP_KERNEL)?;
+            bytes = later;
+            if self.gathered.len() == wanted {
+                let gathered = core::mem::replace(&mut self.gathered, KVVec::new());
+                self.take(&gathered)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a whole header, entry or payload.
+    fn take(&mut self, bytes: &[u8]) -> Result {
+        match self.expect {
+            Expect::Header => {
+                let header = Header::decode(bytes, self.disk.geometry())?;
+                if header.truncated != 0 {
+                    self.staged()?.truncated(header.truncated);
+                }
+                self.nr_base = header.nr_base;
+                self.nr_entries = header.nr_entries;
+                self.last_event = header.last_event;
+                self.expect_next()
+            }
+            Expect::Entry => {
+                let entry = RawEntry::decode(bytes)?;
+                check(&entry, self.disk.geometry())?;
+                if entry.payload_len == 0 {
+                    self.apply(&entry, &[])
+                } else {
+                    self.expect = Expect::Payload(entry);
+                    Ok(())
+                }
+            }
+            Expect::Payload(entry) => self.apply(&entry, bytes),
+            Expect::Nothing => Err(EINVAL),
+        }
+    }
+
+    fn staged(&mut self) -> Result<&mut Staged> {
+        self.staged.as_mut().ok_or(EINVAL)
+    }
+
+    fn apply(&mut self, entry: &RawEntry, payload: &[u8]) -> Result {
+        match entry.kind {
+            Kind::Base => {
+                self.nr_base = self.nr_base.checked_sub(1).ok_or(EINVAL)?;
+                let data = split_pages(entry, payload)?;
+                self.staged()?.base(entry.sector, entry.nr_sectors, &data)?;
+            }
+            Kind::Log(op) => {
+                if self.nr_base != 0 {
+                    return Err(EINVAL);
+                }
+                self.nr_entries = self.nr_entries.checked_sub(1).ok_or(EINVAL)?;
+                let log_entry = entry.to_log(op)?;
+                let data = match op {
+                    Op::Write => split_pages(entry, payload)?,
+                    _ => KVVec::new(),
+                };
+                self.staged()?.entry(log_entry, entry.task, payload, data)?;
+            }
+        }
+        self.expect_next()
+    }
+
+    fn expect_next(&mut self) -> Result {
+        self.expect = Expect::Entry;
+        if self.nr_base == 0 && self.nr_entries == 0 {
+            self.expect = Expect::Nothing;
+            let staged = self.staged.take().ok_or(EINVAL)?;
+            if staged.last_event() != self.last_event {
+                return Err(EINVAL);
+            }
+            let name = CString::try_from_fmt(fmt!("{}", self.disk.name()))?;
+            registry::with(name.to_bytes(), |device| {
+                if Arc::ptr_eq(device.disk(), &self.disk) {
+                    device.while_closed(|| self.disk.adopt(staged))
+                } else {
+                    Err(ENODEV)
+                }
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// [`EINVAL`] for an entry that no disk like `geometry` can have recorded.
+fn check(entry: &RawEntry, geometry: Geometry) -> Result {
+    let len_bytes = u64::from(entry.nr_sectors) * SECTOR_SIZE as u64;
+    let end = entry.sector.checked_add(u64::from(entry.nr_sectors));
+    let is_inside = end.is_some_and(|end| end <= geometry.nr_sectors);
+    let block_sectors = u64::from(geometry.block_size) / SECTOR_SIZE as u64;
+    let is_blocks = entry.sector % block_sectors == 0
+        && u64::from(entry.nr_sectors) % block_sectors == 0
+        && entry.nr_sectors != 0;
+    let payload_len = u64::from(entry.payload_len);
+
+    let is_valid = match entry.kind {
+        Kind::Base | Kind::Log(Op::Write) => {
+            is_inside && is_blocks && payload_len == len_bytes
+        }
+        Kind::Log(Op::WriteZeroes | Op::Discard) => is_inside && is_blocks && payload_len == 0,
+        Kind::Log(Op::Flush) => {
+            entry.nr_sectors == 0 && payload_len == 0 && entry.flags.contains(Flags::PREFLUSH)
+        }
+        Kind::Log(Op::Mark) => {
+            (1..=MARK_MAX_BYTES as u64).contains(&payload_len)
+                && entry.start == entry.submit
+                && entry.complete == entry.submit
+        }
+    };
+    // A write with PREFLUSH has three events, other bios two, a mark one.
+    let starts_later = match entry.kind {
+        Kind::Log(op) => op.is_write() && entry.flags.contains(Flags::PREFLUSH),
+        Kind::Base => false,
+    };
+    if is_valid && (entry.start > entry.submit) == starts_later {
+        Ok(())
+    } else {
+        Err(EINVAL)
+    }
+}
+
+/// A write's data, in a page for each page of the disk that it touches.
+fn split_pages(entry: &RawEntry, payload: &[u8]) -> Result<KVVec<DataPage>> {
+    let nr_sectors = u64::from(entry.nr_sectors);
+    let mut rest = payload;
+    let mut split = KVVec::new();
+    for page in pages(entry.sector, nr_sectors) {
+        let mut data = new_page()?;
+        for range in SectorMask::of_page(page, entry.sector, nr_sectors).runs() {
+            let (now, later) = rest.split_at_checked(range.len()).ok_or(EINVAL)?;
+            data.get_mut(range).ok_or(EINVAL)?.copy_from_slice(now);
+            rest = later;
+        }
+        split.push(data, GFP_KERNEL)?;
+    }
+    Ok(split)
+}
+
+const _: () = assert!(PAGE_SECTORS == 8);

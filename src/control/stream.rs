@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A log on its way out.
+
+use super::format::{
+    Header,
+    RawEntry, //
+};
+use crate::{
+    disk::RecordedDisk,
+    model::{
+        History,
+        Op, //
+    },
+    record::{
+        LogEntry,
+        Record, //
+    },
+    store::{
+        self,
+        new_page,
+        DataPage,
+        SectorMask,
+        Store,
+        PAGE_SECTORS,
+        SECTOR_SIZE, //
+    }, //
+};
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+
+/// How much is gathered at a time, in bytes: the record's lock is held that long.
+const BATCH_BYTES: usize = 64 << 10;
+
+/// What comes next.
+enum Position {
+    Header,
+    /// Base pages from this one on.
+    Base { page: u64 },
+    /// The entry of that index.
+    Entry { index: usize },
+    /// The data of the entry of that index, from a page on.
+    Data { index: usize, page: u64 },
+    End,
+}
+
+/// A record being read. It ends at what was the newest entry when it began.
+pub(super) struct Stream {
+    disk: Arc<RecordedDisk>,
+    has_data: bool,
+    generation: u64,
+    nr_entries: usize,
+    position: Position,
+    page: DataPage,
+}
+
+impl Stream {
+    /// [`ENODATA`] if the disk has no record.
+    pub(super) fn new(disk: Arc<RecordedDisk>, has_data: bool) -> Result<Self> {
+        let (generation, nr_entries) =
+            disk.with_record(|record, _| Ok((record.generation(), record.nr_entries())))?;
+        Ok(Self {
+            disk,
+            has_data,
+            generation,
+            nr_entries,
+            position: Position::Header,
+            page: new_page()?,
+        })
+    }
+
+    /// Appends the next part to `out`; nothing at the end. [`ESTALE`] if the record
+    /// was ended meanwhile.
+    pub(super) fn fill(&mut self, out: &mut KVVec<u8>) -> Result {
+        let disk = self.disk.clone();
+        disk.with_record(|record, store| {
+            if record.generation() != self.generation {
+                return Err(ESTALE);
+            }
+            while out.len() < BATCH_BYTES && !matches!(self.position, Position::End) {
+                self.position = self.step(record, store, out)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn step(&mut self, record: &Record, store: &Store, out: &mut KVVec<u8>) -> Result<Position> {
+        match self.position {
+            Position::Header => {
+                out.extend_from_slice(&self.header(record, store).encode(), GFP_KERNEL)?;
+                Ok(if self.has_data {
+                    Position::Base { page: 0 }
+                } else {
+                    Position::Entry { index: 0 }
+                })
+            }
+            Position::Base { page } => match next_base(store, page) {
+                Some(page) => {
+                    self.put_base(store, page, out)?;
+                    Ok(Position::Base { page: page + 1 })
+                }
+                None => Ok(Position::Entry { index: 0 }),
+            },
+            Position::Entry { index } if index == self.nr_entries => Ok(Position::End),
+            Position::Entry { index } => {
+                let entry = record.log_entry(index).ok_or(ESTALE)?;
+                self.put_entry(record, entry, out)?;
+                Ok(if self.has_data && entry.op == Op::Write {
+                    Position::Data {
+                        index,
+                        page: entry.sector / PAGE_SECTORS as u64,
+                    }
+                } else {
+                    Position::Entry { index: index + 1 }
+                })
+            }
+            Position::Data { index, page } => {
+                let entry = record.log_entry(index).ok_or(ESTALE)?;
+                let mask = SectorMask::of_page(page, entry.sector, u64::from(entry.nr_sectors));
+                if mask.is_empty() {
+                    return Ok(Position::Entry { index: index + 1 });
+                }
+                let layer = store.version(page, u32::try_from(index)?).ok_or(EIO)?;
+                let _found = layer.read(mask, &mut *self.page);
+                self.put_sectors(mask, out)?;
+                Ok(Position::Data {
+                    index,
+                    page: page + 1,
+                })
+            }
+            Position::End => Ok(Position::End),
+        }
+    }
+
+    fn header(&self, record: &Record, store: &Store) -> Header {
+        let mut nr_base = 0;
+        if self.has_data {
+            let mut from = 0;
+            while let Some(page) = next_base(store, from) {
+                nr_base += 1;
+                from = page + 1;
+            }
+        }
+        Header {
+            geometry: self.disk.geometry(),
+            has_data: self.has_data,
+            nr_entries: self.nr_entries as u64,
+            last_event: record.last_event(),
+            truncated: record.truncated().map_or(0, |truncated| truncated.event),
+            nr_base,
+        }
+    }
+
+    /// A page of the base goes out whole: sectors that were never written are zeroes.
+    fn put_base(&mut self, store: &Store, page: u64, out: &mut KVVec<u8>) -> Result {
+        self.page.fill(0);
+        if let Some(layer) = store.base(page) {
+            let _found = layer.read(SectorMask::FULL, &mut *self.page);
+        }
+        let len_bytes = (PAGE_SECTORS * SECTOR_SIZE) as u32;
+        let sector = page * PAGE_SECTORS as u64;
+        let entry = RawEntry::base(sector, PAGE_SECTORS as u32, len_bytes);
+        out.extend_from_slice(&entry.encode(), GFP_KERNEL)?;
+        self.put_sectors(SectorMask::FULL, out)
+    }
+
+    fn put_sectors(&self, mask: SectorMask, out: &mut KVVec<u8>) -> Result {
+        for range in mask.runs() {
+            out.extend_from_slice(self.page.get(range).ok_or(EIO)?, GFP_KERNEL)?;
+        }
+        Ok(())
+    }
+
+    fn put_entry(&self, record: &Record, entry: &LogEntry, out: &mut KVVec<u8>) -> Result {
+        let text = record.mark_text(entry).unwrap_or(&[]);
+        let payload_len = if self.has_data && entry.op == Op::Write {
+            // A bio's length in bytes fits 32 bits.
+            entry.nr_sectors * SECTOR_SIZE as u32
+        } else {
+            u32::try_from(text.len())?
+        };
+        let raw = RawEntry::new(entry, record.task(entry), payload_len);
+        out.extend_from_slice(&raw.encode(), GFP_KERNEL)?;
+        out.extend_from_slice(text, GFP_KERNEL)?;
+        Ok(())
+    }
+}
+
+/// The first page at or after `page` that the base has.
+fn next_base(store: &Store, page: u64) -> Option<u64> {
+    let mut from = page;
+    loop {
+        let page = store.next_written(from)?;
+        if store.base(page).is_some() {
+            return Some(page);
+        }
+        from = page.checked_add(1)?;
+    }
+}
+
+const _: fn() = || {
+    fn is_movable<T: Send>() {}
+    is_movable::<Stream>();
+};
+
+const _: () = assert!(store::PAGE_SECTORS == 8);

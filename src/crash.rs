@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A crash state: a cut of a disk's record, and the pieces that survived it.
+//!
+//! Nothing is copied to make one. [`Selection`] is the state, checked by the model
+//! when it is made; [`CrashState`] is its place below a crash-state disk, where it
+//! can be exchanged for another.
+
+use crate::{
+    disk::RecordedDisk,
+    model::{
+        self,
+        Cut,
+        History,
+        Piece, //
+    },
+    record::Record,
+    store::{
+        SectorMask,
+        Sink, //
+    },
+    text::{
+        fields,
+        parse_u64, //
+    }, //
+};
+use kernel::{
+    fmt,
+    new_mutex,
+    prelude::*,
+    sync::{
+        Arc,
+        Mutex, //
+    }, //
+};
+
+/// Consecutive units of one write.
+#[derive(Clone, Copy)]
+struct Kept {
+    /// The index of the write's log entry.
+    entry: u32,
+    /// Its submit event, as selections name it.
+    submit: u64,
+    first_unit: u64,
+    last_unit: u64,
+}
+
+enum Survivors {
+    All,
+    /// In ascending order.
+    Pieces(KVVec<Kept>),
+}
+
+/// A legal crash state of a record.
+///
+/// # Invariants
+///
+/// Each kept piece may be kept at the cut, by [`model::check_piece`].
+pub(crate) struct Selection {
+    cut: Cut,
+    survivors: Survivors,
+}
+
+impl Selection {
+    /// The base: what the disk held when the record began.
+    fn base(record: &Record) -> Result<Self> {
+        Ok(Self {
+            cut: Cut::new(record, 0).map_err(|_| EINVAL)?,
+            survivors: Survivors::Pieces(KVVec::new()),
+        })
+    }
+
+    /// Parses `cut=K keep=LIST` (docs/abi.md). [`EINVAL`] if it is malformed, or not a
+    /// legal state of `record`.
+    pub(crate) fn parse(text: &[u8], record: &Record) -> Result<Self> {
+        let mut words = fields(text, b' ');
+        let cut = words.next().and_then(|word| word.strip_prefix(b"cut="));
+        let keep = words.next().and_then(|word| word.strip_prefix(b"keep="));
+        let (Some(cut), Some(keep), None) = (cut, keep, words.next()) else {
+            return Err(EINVAL);
+        };
+
+        let cut = Cut::new(record, parse_u64(cut)?).map_err(|_| EINVAL)?;
+        let survivors = match keep {
+            b"all" => Survivors::All,
+            b"none" => Survivors::Pieces(KVVec::new()),
+            list => Survivors::Pieces(parse_pieces(list, record, &cut)?),
+        };
+        // INVARIANT: `parse_pieces` has checked each piece; `All` names none, and
+        // keeps what may be kept.
+        Ok(Self { cut, survivors })
+    }
+
+    /// One more than the index of the newest log entry that can be seen.
+    pub(crate) fn end(&self) -> u32 {
+        // No truncation: the log has no more entries than that.
+        self.cut.window().end as u32
+    }
+
+    /// Which of the sectors `there`, that the entry wrote to a page, are seen of it.
+    pub(crate) fn survivors(
+        &self,
+        record: &Record,
+        entry: u32,
+        page: u64,
+        there: SectorMask,
+    ) -> SectorMask {
+        let Some(write) = record.entry(entry as usize) else {
+            return SectorMask::EMPTY;
+        };
+        if self.cut.is_stable(&write) {
+            return there;
+        }
+        if !self.cut.is_pending(&write) {
+            return SectorMask::EMPTY;
+        }
+        match &self.survivors {
+            Survivors::All => there,
+            Survivors::Pieces(kept) => {
+                let unit_sectors = u64::from(self.cut.geometry().unit_sectors);
+                let first = kept.partition_point(|kept| kept.entry < entry);
+                kept.iter()
+                    .skip(first)
+                    .take_while(|kept| kept.entry == entry)
+                    .map(|kept| {
+                        let sector = kept.first_unit.saturating_mul(unit_sectors);
+                        let end = kept.last_unit.saturating_add(1).saturating_mul(unit_sectors);
+                        SectorMask::of_page(page, sector, end - sector)
+                    })
+                    .fold(SectorMask::EMPTY, SectorMask::or)
+                    .and(there)
+            }
+        }
+    }
+}
+
+/// Parses `WRITE:UNIT` and `WRITE:FIRST-LAST`, joined by commas.
+fn parse_pieces(list: &[u8], record: &Record, cut: &Cut) -> Result<KVVec<Kept>> {
+    let mut pieces: KVVec<Kept> = KVVec::new();
+    let mut previous = None;
+    for word in fields(list, b',') {
+        let mut halves = fields(word, b':');
+        let (Some(write), Some(range), None) = (halves.next(), halves.next(), halves.next()) else {
+            return Err(EINVAL);
+        };
+        let mut ends = fields(range, b'-');
+        let (Some(first), last, None) = (ends.next(), ends.next(), ends.next()) else {
+            return Err(EINVAL);
+        };
+        let submit = parse_u64(write)?;
+        let first_unit = parse_u64(first)?;
+        let last_unit = last.map_or(Ok(first_unit), parse_u64)?;
+        let entry = model::find_write(record, submit).map_err(|_| EINVAL)?;
+
+        // Only as many units as the write has are looked at, whatever the range says.
+        if first_unit > last_unit {
+            return Err(EINVAL);
+        }
+        for unit in first_unit..=last_unit {
+            let piece = Piece { entry, unit };
+            model::check_piece(record, cut, piece, previous).map_err(|_| EINVAL)?;
+            previous = Some(piece);
+        }
+        let kept = Kept {
+            entry: u32::try_from(entry)?,
+            submit,
+            first_unit,
+            last_unit,
+        };
+        pieces.push(kept, GFP_KERNEL)?;
+    }
+    Ok(pieces)
+}
+
+impl fmt::Display for Selection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cut={} keep=", self.cut.event)?;
+        match &self.survivors {
+            Survivors::All => f.write_str("all"),
+            Survivors::Pieces(kept) if kept.is_empty() => f.write_str("none"),
+            Survivors::Pieces(kept) => {
+                for (index, kept) in kept.iter().enumerate() {
+                    let comma = if index == 0 { "" } else { "," };
+                    write!(f, "{comma}{}:{}", kept.submit, kept.first_unit)?;
+                    if kept.last_unit != kept.first_unit {
+                        write!(f, "-{}", kept.last_unit)?;
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// A crash state of a disk's record, as another disk shows it.
+#[pin_data]
+pub(crate) struct CrashState {
+    origin: Viewed,
+    #[pin]
+    selection: Mutex<Arc<Selection>>,
+}
+
+impl CrashState {
+    /// The base of the record of `origin`. [`ENODATA`] if that has none.
+    pub(crate) fn new(origin: Arc<RecordedDisk>) -> Result<Pin<KBox<Self>>> {
+        let origin = Viewed::new(origin)?;
+        let base = origin.0.with_record(|record, _| Selection::base(record))?;
+        let base = Arc::new(base, GFP_KERNEL)?;
+        KBox::pin_init(
+            try_pin_init!(Self {
+                origin,
+                selection <- new_mutex!(base),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Points it at another state. On failure it keeps the one it has.
+    pub(crate) fn select(&self, text: &[u8]) -> Result {
+        let selection = self
+            .origin
+            .0
+            .with_record(|record, _| Selection::parse(text, record))?;
+        let selection = Arc::new(selection, GFP_KERNEL)?;
+        // The old one is freed after unlocking.
+        let _old = core::mem::replace(&mut *self.selection.lock(), selection);
+        Ok(())
+    }
+
+    /// The state it is pointed at.
+    pub(crate) fn selection(&self) -> Arc<Selection> {
+        self.selection.lock().clone()
+    }
+
+    /// Shows the sectors `wanted` of a page.
+    pub(crate) fn read_page(&self, page: u64, wanted: SectorMask, to: &mut dyn Sink) {
+        let selection = self.selection();
+        self.origin.0.read_crashed(&selection, page, wanted, to);
+    }
+
+    /// The first page at or after `page` that may hold anything but zeroes.
+    pub(crate) fn next_written(&self, page: u64) -> Option<u64> {
+        self.origin.0.next_written(page)
+    }
+}
+
+/// A disk that has a crash-state disk on its record: the record stays meanwhile.
+struct Viewed(Arc<RecordedDisk>);
+
+impl Viewed {
+    fn new(disk: Arc<RecordedDisk>) -> Result<Self> {
+        disk.add_view()?;
+        Ok(Self(disk))
+    }
+}
+
+impl Drop for Viewed {
+    fn drop(&mut self) {
+        self.0.remove_view();
+    }
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The recorded disk: bios in, log and versions out.
+//!
+//! [`io`] is the way of a bio, [`recording`] starts and ends records and lets
+//! others read them. A crash-state disk is one of these, too: it has a crash state
+//! of another disk's record [`below`](RecordedDisk::below) its own store, which is
+//! therefore a private copy-on-write overlay.
+//!
+//! Lock order: a disk's `open_mutex`, then its `state`. No two disks' `state` are
+//! ever held at a time: what is not found in a disk's own store is looked up in the
+//! one below after unlocking. A bio completes under the lock that it was recorded
+//! under, which is what makes the log's order the true one.
+
+mod io;
+mod recording;
+mod staged;
+#[cfg(CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST)]
+mod tests;
+
+pub(crate) use staged::Staged;
+
+use crate::{
+    crash::CrashState,
+    model,
+    record::Record,
+    store::{
+        SectorMask,
+        Sink,
+        Store,
+        SECTOR_SIZE, //
+    }, //
+};
+use kernel::{
+    new_mutex,
+    page::PAGE_SIZE,
+    prelude::*,
+    str::{
+        CStr,
+        CString, //
+    },
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc,
+        Mutex, //
+    }, //
+};
+
+/// What a disk is like; fixed while it exists.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Geometry {
+    /// Its size in sectors of 512 bytes.
+    pub(crate) nr_sectors: u64,
+    /// Its logical and physical block size in bytes.
+    pub(crate) block_size: u32,
+    /// What never tears, in bytes.
+    pub(crate) atomic_unit: u32,
+    /// Whether it has a volatile write cache.
+    pub(crate) write_cache: bool,
+    /// Whether it advertises FUA.
+    pub(crate) fua: bool,
+    /// Whether it advertises DISCARD.
+    pub(crate) discard: bool,
+}
+
+impl Geometry {
+    /// What legality depends on.
+    fn to_model(self) -> model::Geometry {
+        model::Geometry {
+            unit_sectors: self.atomic_unit / SECTOR_SIZE as u32,
+            write_cache: self.write_cache,
+        }
+    }
+}
+
+/// What changes as the disk is used.
+struct State {
+    store: Store,
+    record: Option<Record>,
+    /// Crash-state disks on the record, which must stay as it is for them.
+    nr_views: usize,
+    /// Records begun so far.
+    nr_records: u64,
+}
+
+impl State {
+    fn new() -> Self {
+        Self {
+            store: Store::new(),
+            record: None,
+            nr_views: 0,
+            nr_records: 0,
+        }
+    }
+}
+
+/// A disk in memory with a modelled volatile write cache.
+#[pin_data]
+pub(crate) struct RecordedDisk {
+    name: CString,
+    geometry: Geometry,
+    log_limit_bytes: u64,
+    below: Option<Pin<KBox<CrashState>>>,
+    /// Whether writes go to a log. Changes under `state`; read without it as a hint.
+    is_recording: Atomic<bool>,
+    #[pin]
+    state: Mutex<State>,
+}
+
+impl RecordedDisk {
+    /// An empty disk; or, with a crash state `below`, one that shows that.
+    pub(crate) fn new(
+        name: CString,
+        geometry: Geometry,
+        log_limit_bytes: u64,
+        below: Option<Pin<KBox<CrashState>>>,
+    ) -> Result<Arc<Self>> {
+        Arc::pin_init(
+            try_pin_init!(Self {
+                name,
+                geometry,
+                log_limit_bytes,
+                below,
+                is_recording: Atomic::new(false),
+                state <- new_mutex!(State::new()),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// `NAME` or `NAME.VIEW`.
+    pub(crate) fn name(&self) -> &CStr {
+        &self.name
+    }
+
+    /// What it is like.
+    pub(crate) fn geometry(&self) -> Geometry {
+        self.geometry
+    }
+
+    /// The crash state that it shows where it was not written to.
+    pub(crate) fn below(&self) -> Option<&CrashState> {
+        self.below.as_deref()
+    }
+
+    /// Drops all that was written to it. Nobody may have it open.
+    pub(crate) fn clear(&self) {
+        // Freed after unlocking.
+        let _store = core::mem::replace(&mut self.state.lock().store, Store::new());
+    }
+
+    /// Shows the sectors `wanted` of a page as they are now.
+    fn read_page(&self, page: u64, wanted: SectorMask, to: &mut dyn Sink) {
+        let rest = self.state.lock().store.read(page, wanted, to);
+        self.read_below(page, rest, to);
+    }
+
+    /// Shows sectors that the disk's own store does not have.
+    fn read_below(&self, page: u64, wanted: SectorMask, to: &mut dyn Sink) {
+        if wanted.is_empty() {
+            return;
+        }
+        match self.below() {
+            Some(below) => below.read_page(page, wanted, to),
+            None => wanted.runs().for_each(|range| to.zero(range)),
+        }
+    }
+
+    /// The first page at or after `page` that may hold anything but zeroes.
+    pub(crate) fn next_written(&self, page: u64) -> Option<u64> {
+        let own = self.state.lock().store.next_written(page);
+        let below = self.below().and_then(|below| below.next_written(page));
+        io::earliest(own, below)
+    }
+
+    /// A page's worth of the disk as it is now, for tests.
+    #[cfg(CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST)]
+    pub(crate) fn page(&self, page: u64) -> Result<crate::store::DataPage> {
+        let mut data = crate::store::new_page()?;
+        self.read_page(page, SectorMask::FULL, &mut *data);
+        Ok(data)
+    }
+
+    fn recording_hint(&self) -> bool {
+        self.is_recording.load(Relaxed)
+    }
+}
+
+const _: () = assert!(PAGE_SIZE == 4096);
+
+// configfs asks for no such bounds of what it shares between threads; we do.
+const _: fn() = || {
+    fn is_shared<T: Send + Sync>() {}
+    is_shared::<RecordedDisk>();
+};

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Records of a disk: begun, ended, marked, read.
+
+use super::{
+    RecordedDisk,
+    State, //
+};
+use crate::{
+    crash::Selection,
+    model::History,
+    record::Record,
+    store::{
+        SectorMask,
+        Sink,
+        Store, //
+    }, //
+};
+use kernel::{
+    fmt,
+    prelude::*,
+    sync::atomic::Relaxed, //
+};
+
+/// What `record` reads as.
+pub(crate) struct Status {
+    /// `off`, `recording` or `stopped`.
+    pub(crate) state: &'static str,
+    /// Entries of the log.
+    pub(crate) nr_entries: usize,
+    /// The newest event.
+    pub(crate) last_event: u64,
+    /// Marks among the entries.
+    pub(crate) nr_marks: usize,
+    /// Memory that the record takes.
+    pub(crate) bytes: u64,
+    /// The event at which the log ended early; 0: it didn't.
+    pub(crate) truncated: u64,
+}
+
+impl State {
+    /// The record, if it is being written.
+    pub(super) fn recording(&mut self) -> Option<&mut Record> {
+        self.record.as_mut().filter(|record| record.is_recording())
+    }
+
+    /// Takes the record away, unless somebody needs it.
+    fn end_record(&mut self) -> Result<Record> {
+        if self.nr_views != 0 {
+            return Err(EBUSY);
+        }
+        self.record.take().ok_or(ENODATA)
+    }
+
+    /// A new, empty record.
+    pub(super) fn new_record(&mut self, disk: &RecordedDisk) -> Record {
+        self.nr_records += 1;
+        Record::new(
+            disk.geometry.to_model(),
+            disk.log_limit_bytes,
+            self.nr_records,
+        )
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "state={} entries={} events={} marks={} bytes={} truncated={}",
+            self.state,
+            self.nr_entries,
+            self.last_event,
+            self.nr_marks,
+            self.bytes,
+            self.truncated,
+        )
+    }
+}
+
+impl Default for Status {
+    fn default() -> Self {
+        Self {
+            state: "off",
+            nr_entries: 0,
+            last_event: 0,
+            nr_marks: 0,
+            bytes: 0,
+            truncated: 0,
+        }
+    }
+}
+
+impl RecordedDisk {
+    /// Makes what the disk holds now the base, and begins an empty log.
+    pub(crate) fn start_record(&self) -> Result {
+        let mut state = self.state.lock();
+        match &state.record {
+            Some(record) if record.is_recording() => Err(EBUSY),
+            Some(_) => Err(EEXIST),
+            None => {
+                state.record = Some(state.new_record(self));
+                self.is_recording.store(true, Relaxed);
+                Ok(())
+            }
+        }
+    }
+
+    /// Ends the log. The disk goes on, unrecorded.
+    pub(crate) fn stop_record(&self) -> Result {
+        let mut state = self.state.lock();
+        state.recording().ok_or(ENODATA)?.stop();
+        self.is_recording.store(false, Relaxed);
+        Ok(())
+    }
+
+    /// Ends the record and returns the disk to its base. Nobody may have it open.
+    pub(crate) fn reset_record(&self) -> Result {
+        let mut state = self.state.lock();
+        let _record = state.end_record()?;
+        self.is_recording.store(false, Relaxed);
+        state.store.reset();
+        Ok(())
+    }
+
+    /// Ends the record and keeps what the disk holds.
+    pub(crate) fn drop_record(&self) -> Result {
+        let mut state = self.state.lock();
+        let _record = state.end_record()?;
+        self.is_recording.store(false, Relaxed);
+        state.store.settle();
+        Ok(())
+    }
+
+    /// What there is of a record.
+    pub(crate) fn record_status(&self) -> Status {
+        let state = self.state.lock();
+        let Some(record) = &state.record else {
+            return Status::default();
+        };
+        Status {
+            state: if record.is_recording() {
+                "recording"
+            } else {
+                "stopped"
+            },
+            nr_entries: record.nr_entries(),
+            last_event: record.last_event(),
+            nr_marks: record.nr_marks(),
+            bytes: record.bytes(),
+            truncated: record.truncated().map_or(0, |truncated| truncated.event),
+        }
+    }
+
+    /// Puts a mark into the log. [`ENODATA`] if none is being written.
+    pub(crate) fn mark(&self, text: &[u8]) -> Result {
+        self.state.lock().recording().ok_or(ENODATA)?.push_mark(text)
+    }
+
+    /// Shows the record to `f`, which must not touch this disk. [`ENODATA`] if there
+    /// is none.
+    pub(crate) fn with_record<R>(&self, f: impl FnOnce(&Record, &Store) -> Result<R>) -> Result<R> {
+        let state = self.state.lock();
+        f(state.record.as_ref().ok_or(ENODATA)?, &state.store)
+    }
+
+    /// Counts one more crash-state disk on the record. [`ENODATA`] if there is none.
+    pub(crate) fn add_view(&self) -> Result {
+        let mut state = self.state.lock();
+        if state.record.is_none() {
+            return Err(ENODATA);
+        }
+        state.nr_views += 1;
+        Ok(())
+    }
+
+    /// Counts one less.
+    pub(crate) fn remove_view(&self) {
+        let mut state = self.state.lock();
+        state.nr_views = state.nr_views.saturating_sub(1);
+    }
+
+    /// Whether there are crash-state disks on the record.
+    pub(crate) fn has_views(&self) -> bool {
+        self.state.lock().nr_views != 0
+    }
+
+    /// Shows the sectors `wanted` of a page as a crash left them.
+    pub(crate) fn read_crashed(
+        &self,
+        crash: &Selection,
+        page: u64,
+        wanted: SectorMask,
+        to: &mut dyn Sink,
+    ) {
+        let state = self.state.lock();
+        let rest = match &state.record {
+            Some(record) => {
+                let end = crash.end();
+                let mut survivors =
+                    |entry, there| crash.survivors(record, entry, page, there);
+                state
+                    .store
+                    .read_crashed(page, wanted, end, &mut survivors, to)
+            }
+            None => wanted,
+        };
+        drop(state);
+        self.read_below(page, rest, to);
+    }
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A content with its record, rebuilt beside a disk and then put in its place.
+
+use super::{
+    io::Request,
+    RecordedDisk,
+    State, //
+};
+use crate::{
+    block::task::TaskId,
+    model::{
+        History,
+        Op, //
+    },
+    record::{
+        LogEntry,
+        Record, //
+    },
+    store::{
+        pages,
+        DataPage,
+        SectorMask,
+        Store, //
+    }, //
+};
+use kernel::prelude::*;
+
+/// See the module's documentation.
+pub(crate) struct Staged {
+    state: State,
+    truncated: u64,
+}
+
+impl Staged {
+    /// The event at which the log that is rebuilt ended early.
+    pub(crate) fn truncated(&mut self, event: u64) {
+        self.truncated = event;
+    }
+
+    /// The newest event so far.
+    pub(crate) fn last_event(&self) -> u64 {
+        self.state.record.as_ref().map_or(0, History::last_event)
+    }
+
+    /// Content of the disk from before the record, a page of memory for each of its
+    /// pages.
+    pub(crate) fn base(&mut self, sector: u64, nr_sectors: u32, data: &[DataPage]) -> Result {
+        for (page, data) in pages(sector, nr_sectors.into()).zip(data) {
+            let mask = SectorMask::of_page(page, sector, nr_sectors.into());
+            self.state.store.write(page, mask, false, &**data)?;
+        }
+        Ok(())
+    }
+
+    /// An entry of the log: of a mark with its text, of a write with its data.
+    pub(crate) fn entry(
+        &mut self,
+        entry: LogEntry,
+        task: TaskId,
+        text: &[u8],
+        data: KVVec<DataPage>,
+    ) -> Result {
+        let request = Request {
+            op: entry.op,
+            flags: entry.flags,
+            sector: entry.sector,
+            nr_sectors: entry.nr_sectors,
+        };
+        let mut log = |record: &mut Record, data_bytes| record.import(entry, task, text, data_bytes);
+        match entry.op {
+            Op::Write => self.state.apply_write(&request, data, &mut log),
+            Op::WriteZeroes | Op::Discard => {
+                let written = self.state.written_pages(&request)?;
+                self.state.apply_zeroes(&request, &written, &mut log)
+            }
+            Op::Flush | Op::Mark => log(self.state.record.as_mut().ok_or(EINVAL)?, 0),
+        }
+    }
+}
+
+impl RecordedDisk {
+    /// Begins to rebuild a record for this disk. [`EEXIST`] if it has one.
+    pub(crate) fn stage(&self) -> Result<Staged> {
+        let mut state = self.state.lock();
+        if state.record.is_some() {
+            return Err(EEXIST);
+        }
+        let record = state.new_record(self);
+        Ok(Staged {
+            state: State {
+                record: Some(record),
+                ..State::new()
+            },
+            truncated: 0,
+        })
+    }
+
+    /// Puts what was rebuilt in the place of what there is; nobody may have the disk
+    /// open. [`EEXIST`] if it has a record by now.
+    pub(crate) fn adopt(&self, staged: Staged) -> Result {
+        let Staged {
+            state: mut new,
+            truncated,
+        } = staged;
+        let mut record = new.record.take().ok_or(EINVAL)?;
+        record.stop();
+        record.imported_truncation(truncated);
+
+        let mut state = self.state.lock();
+        if state.record.is_some() {
+            return Err(EEXIST);
+        }
+        core::mem::swap(&mut state.store, &mut new.store);
+        state.record = Some(record);
+        // The old content is freed after unlocking.
+        drop(state);
+        drop::<Store>(new.store);
+        Ok(())
+    }
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A RAM disk whose power can be cut.
+//!
+//! It models a volatile write cache, records every write, flush and FUA, and serves
+//! any state that the disk could legally be in after a power failure as a block
+//! device of its own.
+//!
+//! Data flows one way: [`block`] (bios, the only room with `unsafe`) -> [`disk`]
+//! (what a bio does) -> [`record`] (the log) and [`store`] (the data). [`model`]
+//! says which states are legal; [`crash`] shows one. [`config`] and [`control`] are
+//! how user space gets in: docs/abi.md.
+
+#![crate_name = "powercut"]
+#![deny(unsafe_code)]
+
+#[allow(unsafe_code)]
+mod block;
+mod config;
+mod control;
+mod crash;
+mod device;
+mod disk;
+mod model;
+#[cfg(CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST)]
+mod model_kunit;
+mod record;
+mod store;
+mod text;
+
+use kernel::{
+    configfs,
+    miscdevice::MiscDeviceRegistration,
+    prelude::*, //
+};
+
+module! {
+    type: Powercut,
+    name: "powercut",
+    authors: ["powercut developers"],
+    description: "RAM disk whose power can be cut",
+    license: "GPL",
+}
+
+/// The module. Fields are dropped in order: first the ways in, then the wait for
+/// disks whose last user is just leaving.
+#[pin_data]
+struct Powercut {
+    #[pin]
+    config: configfs::Subsystem<config::Top>,
+    #[pin]
+    control: MiscDeviceRegistration<control::Session>,
+    released: WaitForDisks,
+}
+
+struct WaitForDisks;
+
+impl Drop for WaitForDisks {
+    fn drop(&mut self) {
+        block::wait_for_released_disks();
+    }
+}
+
+impl kernel::InPlaceModule for Powercut {
+    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        block::registry::init();
+
+        // configfs comes last: as soon as it is there, so may users be.
+        try_pin_init!(Self {
+            released: WaitForDisks,
+            control <- control::device(),
+            config <- config::subsystem(),
+        })
+    }
+}

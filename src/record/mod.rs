@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A record: what happened to a disk since `record start`, in order.
+//!
+//! It numbers events, keeps the log and the marks, counts its memory, and ends
+//! early rather than leave something out. The data of the writes is in the store.
+
+mod log;
+mod tasks;
+
+pub(crate) use log::LogEntry;
+
+use crate::{
+    block::{
+        task::TaskId,
+        Flags, //
+    },
+    model, //
+};
+use kernel::{
+    prelude::*,
+    time::{
+        Instant,
+        Monotonic, //
+    }, //
+};
+use log::Log;
+use tasks::Tasks;
+
+/// The longest mark, in bytes.
+pub(crate) const MARK_MAX_BYTES: usize = 1024;
+
+/// Where and why a log ended early.
+#[derive(Clone, Copy)]
+pub(crate) struct Truncation {
+    /// The event that could not be recorded.
+    pub(crate) event: u64,
+    /// What the I/O that caused it, and all later ones, fail with.
+    pub(crate) error: Error,
+}
+
+/// What happened to a disk since its record began.
+pub(crate) struct Record {
+    log: Log,
+    tasks: Tasks,
+    marks: KVVec<KVVec<u8>>,
+    geometry: model::Geometry,
+    began: Instant<Monotonic>,
+    last_event: u64,
+    bytes: u64,
+    limit_bytes: u64,
+    truncated: Option<Truncation>,
+    is_recording: bool,
+    /// Tells this record from others, to those who come back to it.
+    generation: u64,
+}
+
+impl Record {
+    /// An empty record that may take `limit_bytes` of memory (0: any).
+    pub(crate) fn new(geometry: model::Geometry, limit_bytes: u64, generation: u64) -> Self {
+        Self {
+            log: Log::new(),
+            tasks: Tasks::new(),
+            marks: KVVec::new(),
+            geometry,
+            began: Instant::now(),
+            last_event: 0,
+            bytes: 0,
+            limit_bytes,
+            truncated: None,
+            is_recording: true,
+            generation,
+        }
+    }
+
+    /// Whether it is still being written.
+    pub(crate) fn is_recording(&self) -> bool {
+        self.is_recording
+    }
+
+    /// Ends it: from now on it does not change.
+    pub(crate) fn stop(&mut self) {
+        self.is_recording = false;
+    }
+
+    /// The memory it takes, in bytes, data included.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The number of marks.
+    pub(crate) fn nr_marks(&self) -> usize {
+        self.marks.len()
+    }
+
+    /// Where it ended early, if it did.
+    pub(crate) fn truncated(&self) -> Option<Truncation> {
+        self.truncated
+    }
+
+    /// A number that no other record of this disk has.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The entry of that index.
+    pub(crate) fn log_entry(&self, index: usize) -> Option<&LogEntry> {
+        self.log.get(index)
+    }
+
+    /// Who issued an entry.
+    pub(crate) fn task(&self, entry: &LogEntry) -> TaskId {
+        self.tasks.get(entry.task)
+    }
+
+    /// The text of the mark that an entry is.
+    pub(crate) fn mark_text(&self, entry: &LogEntry) -> Option<&[u8]> {
+        if entry.op != model::Op::Mark {
+            return None;
+        }
+        self.marks
+            .get(usize::try_from(entry.sector).ok()?)
+            .map(|text| text.as_slice())
+    }
+
+    /// Ends the log before the next event, because of `error`, and returns it.
+    pub(crate) fn truncate(&mut self, error: Error) -> Error {
+        match self.truncated {
+            Some(truncated) => truncated.error,
+            None => {
+                self.truncated = Some(Truncation {
+                    event: self.last_event + 1,
+                    error,
+                });
+                error
+            }
+        }
+    }
+
+    /// Takes over where the log that this one was rebuilt from ended early; 0: it
+    /// didn't.
+    pub(crate) fn imported_truncation(&mut self, event: u64) {
+        if event != 0 {
+            self.truncated = Some(Truncation { event, error: EIO });
+        }
+    }
+
+    /// Makes sure that one more entry, and `data_bytes` of memory beside it, fit.
+    /// If not, or if the log ended early before, it is truncated from here on.
+    pub(crate) fn reserve(&mut self, data_bytes: u64) -> Result {
+        if let Some(truncated) = self.truncated {
+            return Err(truncated.error);
+        }
+        let bytes = self
+            .bytes
+            .saturating_add(data_bytes)
+            .saturating_add(size_of::<LogEntry>() as u64);
+        if self.limit_bytes != 0 && bytes > self.limit_bytes {
+            return Err(self.truncate(ENOSPC));
+        }
+        if u32::try_from(self.log.len() + 1).is_err() {
+            return Err(self.truncate(ENOSPC));
+        }
+        self.log.reserve().map_err(|error| self.truncate(error))
+    }
+
+    /// The index that the next entry will have.
+    pub(crate) fn next_index(&self) -> Result<u32> {
+        Ok(u32::try_from(self.log.len())?)
+    }
+
+    /// Appends a bio that is complete by now (inline completion: its events follow
+    /// each other), for which [`Self::reserve`] was called, with the memory it takes.
+    pub(crate) fn push_bio(
+        &mut self,
+        op: model::Op,
+        flags: Flags,
+        sector: u64,
+        nr_sectors: u32,
+        data_bytes: u64,
+    ) -> Result {
+        let task = self
+            .tasks
+            .index_of(TaskId::current())
+            .map_err(|error| self.truncate(error))?;
+        // A flush that comes with data is complete when the data starts.
+        let start_after = u8::from(flags.contains(Flags::PREFLUSH) && op.is_write());
+        let submit = self.last_event + 1;
+        let complete = submit + u64::from(start_after) + 1;
+
+        let entry = LogEntry {
+            submit,
+            complete,
+            sector,
+            submit_ns: self.now_ns(),
+            duration_ns: 0,
+            nr_sectors,
+            task,
+            start_after,
+            op,
+            flags,
+        };
+        self.push(entry, data_bytes)
+    }
+
+    /// Appends a mark.
+    pub(crate) fn push_mark(&mut self, text: &[u8]) -> Result {
+        if text.is_empty() || text.len() > MARK_MAX_BYTES || text.contains(&0) {
+            return Err(EINVAL);
+        }
+        self.reserve(text.len() as u64)?;
+        let task = self
+            .tasks
+            .index_of(TaskId::current())
+            .map_err(|error| self.truncate(error))?;
+        let event = self.last_event + 1;
+        let entry = LogEntry {
+            submit: event,
+            complete: event,
+            sector: 0,
+            submit_ns: self.now_ns(),
+            duration_ns: 0,
+            nr_sectors: 0,
+            task,
+            start_after: 0,
+            op: model::Op::Mark,
+            flags: Flags::default(),
+        };
+        self.push_marked(entry, text)
+    }
+
+    /// Appends an entry made elsewhere, with its own task, text (of a mark) and
+    /// events, all of which must come after those that are there: inline completion
+    /// is all there is so far. [`EINVAL`] if they don't.
+    pub(crate) fn import(
+        &mut self,
+        mut entry: LogEntry,
+        task: TaskId,
+        text: &[u8],
+        data_bytes: u64,
+    ) -> Result {
+        let in_order = self.last_event < entry.submit && entry.start() <= entry.complete;
+        if !in_order || entry.complete == model::IN_FLIGHT {
+            return Err(EINVAL);
+        }
+        self.reserve(data_bytes)?;
+        entry.task = self.tasks.index_of(task)?;
+        if entry.op == model::Op::Mark {
+            self.push_marked(entry, text)
+        } else {
+            self.push(entry, data_bytes)
+        }
+    }
+
+    fn push_marked(&mut self, mut entry: LogEntry, text: &[u8]) -> Result {
+        let flags = GFP_KERNEL | __GFP_NOWARN;
+        let mut copy = KVVec::new();
+        let added = copy
+            .extend_from_slice(text, flags)
+            .and_then(|()| self.marks.push(copy, flags));
+        if added.is_err() {
+            return Err(self.truncate(ENOMEM));
+        }
+        entry.sector = (self.marks.len() - 1) as u64;
+        self.push(entry, text.len() as u64)
+    }
+
+    fn push(&mut self, entry: LogEntry, data_bytes: u64) -> Result {
+        self.log.push(entry)?;
+        self.last_event = entry.complete;
+        self.bytes += data_bytes + size_of::<LogEntry>() as u64;
+        Ok(())
+    }
+
+    fn now_ns(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(0)
+    }
+}
+
+impl model::History for Record {
+    fn geometry(&self) -> model::Geometry {
+        self.geometry
+    }
+
+    fn nr_entries(&self) -> usize {
+        self.log.len()
+    }
+
+    fn entry(&self, index: usize) -> Option<model::Entry> {
+        self.log.get(index).copied().map(LogEntry::to_model)
+    }
+
+    fn last_event(&self) -> u64 {
+        self.last_event
+    }
+
+    fn first_completing_after(&self, event: u64) -> usize {
+        // Inline completion: entries complete in the order of their submits.
+        let mut low = 0;
+        let mut high = self.log.len();
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            match self.log.get(middle) {
+                Some(entry) if entry.complete <= event => low = middle + 1,
+                _ => high = middle,
+            }
+        }
+        low
+    }
+}

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! All that one page of a disk ever held and must still show.
+
+use super::{
+    Layer,
+    SectorMask,
+    Sink,
+    Source, //
+};
+use kernel::prelude::*;
+
+/// A version of a page: what the log entry with index `entry` wrote there.
+pub(crate) struct Version {
+    pub(crate) entry: u32,
+    pub(crate) layer: Layer,
+}
+
+/// The content of a page that was written to since its record began.
+pub(crate) struct Chain {
+    /// What it held when the record began; [`None`] if it was never written to.
+    base: Option<Layer>,
+    /// What the record wrote, oldest first.
+    versions: KVec<Version>,
+    /// What was written after the record was stopped.
+    live: Option<Layer>,
+}
+
+/// The content of a page. Sectors that no layer has are zeroes, or what a disk
+/// below shows.
+#[derive(Default)]
+pub(crate) enum Slot {
+    /// Never written to.
+    #[default]
+    Empty,
+    /// One layer, written in place. If there is a record, it is the base.
+    Plain(Layer),
+    /// Written to since the record began.
+    Chain(KBox<Chain>),
+}
+
+impl Slot {
+    /// Whether nothing was ever written here.
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(self, Self::Empty)
+    }
+
+    /// Copies those of the sectors `wanted` that are here, as they are now, and
+    /// returns the others.
+    pub(crate) fn read(&self, wanted: SectorMask, to: &mut dyn Sink) -> SectorMask {
+        match self {
+            Self::Empty => wanted,
+            Self::Plain(layer) => wanted.without(layer.read(wanted, to)),
+            Self::Chain(chain) => {
+                let mut rest = wanted;
+                for layer in chain.layers() {
+                    if rest.is_empty() {
+                        break;
+                    }
+                    rest = rest.without(layer.read(rest, to));
+                }
+                rest
+            }
+        }
+    }
+
+    /// As [`Self::read`], but as a crash left them: of the versions from entries
+    /// before `end`, newest first, only the sectors that `survivors` lets through.
+    pub(crate) fn read_crashed(
+        &self,
+        wanted: SectorMask,
+        end: u32,
+        survivors: &mut dyn FnMut(u32, SectorMask) -> SectorMask,
+        to: &mut dyn Sink,
+    ) -> SectorMask {
+        let Self::Chain(chain) = self else {
+            return self.read(wanted, to);
+        };
+
+        let mut rest = wanted;
+        let nr_versions = chain.versions.partition_point(|version| version.entry < end);
+        for version in chain.versions.iter().take(nr_versions).rev() {
+            let there = rest.and(version.layer.valid());
+            if !there.is_empty() {
+                let shown = survivors(version.entry, there);
+                rest = rest.without(version.layer.read(shown, to));
+            }
+            if rest.is_empty() {
+                return rest;
+            }
+        }
+        match &chain.base {
+            Some(base) => rest.without(base.read(rest, to)),
+            None => rest,
+        }
+    }
+
+    /// The chain of a page that is written to while there is a record, made if need
+    /// be; the flag tells whether it was.
+    pub(crate) fn chain_mut(&mut self) -> Result<(&mut Chain, bool)> {
+        let is_new = !matches!(self, Self::Chain(_));
+        if is_new {
+            let mut chain = KBox::new(
+                Chain {
+                    base: None,
+                    versions: KVec::new(),
+                    live: None,
+                },
+                GFP_KERNEL | __GFP_NOWARN,
+            )?;
+            if let Self::Plain(layer) = core::mem::take(self) {
+                chain.base = Some(layer);
+            }
+            *self = Self::Chain(chain);
+        }
+        match self {
+            Self::Chain(chain) => Ok((chain, is_new)),
+            // Made just above.
+            _ => Err(EINVAL),
+        }
+    }
+
+    /// Writes the sectors `mask` in place, no record being kept.
+    pub(crate) fn write_plain(&mut self, mask: SectorMask, from: &dyn Source) -> Result {
+        match self {
+            Self::Plain(layer) => layer.write(mask, from),
+            Self::Chain(chain) => chain.write_live(mask, from),
+            Self::Empty => {
+                let mut layer = Layer::zeroes(SectorMask::EMPTY);
+                layer.write(mask, from)?;
+                *self = Self::Plain(layer);
+                Ok(())
+            }
+        }
+    }
+
+    /// Zeroes the sectors `mask` in place, no record being kept. With nothing
+    /// below that could shine through (`bottom`), a page of zeroes is an empty one.
+    pub(crate) fn zero_plain(&mut self, mask: SectorMask, bottom: bool) {
+        match self {
+            Self::Plain(layer) => layer.write_zeroes(mask),
+            Self::Chain(chain) => chain.zero_live(mask),
+            Self::Empty => *self = Self::Plain(Layer::zeroes(mask)),
+        }
+        if bottom && matches!(self, Self::Plain(layer) if !layer.has_page()) {
+            *self = Self::Empty;
+        }
+    }
+
+    /// Drops what was written since the record began.
+    pub(crate) fn reset(&mut self) {
+        if let Self::Chain(chain) = self {
+            *self = match chain.base.take() {
+                Some(base) => Self::Plain(base),
+                None => Self::Empty,
+            };
+        }
+    }
+
+    /// Keeps what is there now and forgets what was before.
+    pub(crate) fn settle(&mut self) {
+        if let Self::Chain(chain) = self {
+            let mut merged = chain.live.take();
+            let mut versions = core::mem::take(&mut chain.versions);
+            while let Some(version) = versions.pop() {
+                merged = Some(join(merged, version.layer));
+            }
+            if let Some(base) = chain.base.take() {
+                merged = Some(join(merged, base));
+            }
+            *self = merged.map_or(Self::Empty, Self::Plain);
+        }
+    }
+
+    /// What the entry with that index wrote here.
+    pub(crate) fn version(&self, entry: u32) -> Option<&Layer> {
+        let Self::Chain(chain) = self else {
+            return None;
+        };
+        let index = chain.versions.partition_point(|version| version.entry < entry);
+        chain
+            .versions
+            .get(index)
+            .filter(|version| version.entry == entry)
+            .map(|version| &version.layer)
+    }
+
+    /// What was here when the record began.
+    pub(crate) fn base(&self) -> Option<&Layer> {
+        match self {
+            Self::Empty => None,
+            Self::Plain(layer) => Some(layer),
+            Self::Chain(chain) => chain.base.as_ref(),
+        }
+    }
+}
+
+fn join(newer: Option<Layer>, older: Layer) -> Layer {
+    match newer {
+        Some(newer) => newer.merge(older),
+        None => older,
+    }
+}
+
+impl Chain {
+    /// Its layers, newest first.
+    fn layers(&self) -> impl Iterator<Item = &Layer> {
+        let versions = self.versions.iter().rev().map(|version| &version.layer);
+        let above = Iterator::chain(self.live.iter(), versions);
+        Iterator::chain(above, self.base.iter())
+    }
+
+    /// Makes room for one more version.
+    pub(crate) fn reserve(&mut self) -> Result {
+        Ok(self.versions.reserve(1, GFP_KERNEL | __GFP_NOWARN)?)
+    }
+
+    /// Adds the newest version; room for it was reserved.
+    pub(crate) fn push(&mut self, version: Version) -> Result {
+        self.versions.push_within_capacity(version).map_err(|_| ENOMEM)
+    }
+
+    /// Writes on top of a stopped record.
+    pub(crate) fn write_live(&mut self, mask: SectorMask, from: &dyn Source) -> Result {
+        self.live
+            .get_or_insert_with(|| Layer::zeroes(SectorMask::EMPTY))
+            .write(mask, from)
+    }
+
+    /// Zeroes on top of a stopped record.
+    pub(crate) fn zero_live(&mut self, mask: SectorMask) {
+        self.live
+            .get_or_insert_with(|| Layer::zeroes(SectorMask::EMPTY))
+            .write_zeroes(mask);
+    }
+}
