@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# Shared by the scripts: where things are, progress, errors and the cache.
+
+set -euo pipefail
+shopt -s inherit_errexit
+
+TOP=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
+SCRIPTS=$TOP/scripts
+CACHE=${XDG_CACHE_HOME:-${HOME:?HOME is not set}/.cache}/powercut
+JOBS=${JOBS:-$(nproc)}
+export TOP SCRIPTS CACHE JOBS
+
+# Free space for the whole set-up: roots, sources, two build trees, images.
+NEED_GIB=15
+
+say() {
+	printf 'powercut: %s\n' "$*" >&2
+}
+
+die() {
+	printf 'powercut: error: %s\n' "$*" >&2
+	exit 2
+}
+
+# usage FILE: prints the comment at the head of a script, as help.
+usage() {
+	sed -n '3,/^[^#]/{/^#/!d;s/^# \{0,1\}//;p}' "$1"
+}
+
+need_root() {
+	((EUID == 0)) || die "this needs root (it makes Debian roots and mounts in them): run it as root, or with sudo"
+}
+
+# need_space: checks once that the cache's file system has room for all of it.
+need_space() {
+	local free
+	mkdir -p "$CACHE" || die "can't make $CACHE: set XDG_CACHE_HOME to a directory that can be written"
+	free=$(df --output=avail -B1G "$CACHE" | tail -n 1)
+	((free >= $1)) || die "$free GiB free in $CACHE, $1 GiB needed: make room, or set XDG_CACHE_HOME to a larger disk"
+}
+
+# step TEXT CMD..: runs CMD with its output in a log; one line at the start, one
+# with the time taken at the end; on failure the log's tail. With KEEP_WARNINGS set,
+# compilers' warnings are shown too.
+step() {
+	local text=$1 log start=$SECONDS status=0
+	shift
+	mkdir -p "$CACHE/log"
+	log=$(mktemp "$CACHE/log/XXXXXX")
+	say "$text ..."
+	"$@" >"$log" 2>&1 || status=$?
+	if ((status != 0)); then
+		tail -n 40 "$log" >&2
+		say "error: $text failed after $((SECONDS - start)) s (status $status); all of its output: $log"
+		return "$status"
+	fi
+	if [[ -n ${KEEP_WARNINGS-} ]]; then
+		grep -E -A 8 '^warning|warning:' "$log" >&2 || true
+	fi
+	rm -f "$log"
+	say "$text: done in $((SECONDS - start)) s"
+}
+
+# key WORD..: a short hash of its arguments.
+key() {
+	printf '%s\n' "$@" | sha256sum | cut -c 1-12
+}
+
+# cached NAME CMD..: prints the directory of artefact NAME. If it isn't there, "CMD.. DIR"
+# makes it in DIR, beside it, which is renamed once CMD has succeeded and its
+# files are on the disk. So what has the name is whole. One builder at a time: a second
+# one waits for the first.
+cached() {
+	local name=$1 dir=$CACHE/$1
+	shift
+	if [[ ! -d $dir ]]; then
+		mkdir -p "$CACHE/lock"
+		make_cached "$name" "$dir" "$@" >&2
+	fi
+	printf '%s\n' "$dir"
+}
+
+make_cached() (
+	name=$1 dir=$2
+	shift 2
+	exec 9>"$CACHE/lock/$name"
+	if ! flock --nonblock 9; then
+		say "waiting for another run that makes $name ..."
+		flock 9
+	fi
+	[[ ! -d $dir ]] || exit 0
+	rm -rf --one-file-system -- "$dir.part"
+	mkdir -p "$dir.part"
+	status=0
+	"$@" "$dir.part" || status=$?
+	if ((status != 0)); then
+		rm -rf --one-file-system -- "$dir.part"
+		exit "$status"
+	fi
+	sync --file-system "$dir.part"
+	mv -T -- "$dir.part" "$dir"
+)

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# What the two Debian roots hold, and the names of their cached copies. Read after
+# lib.sh.
+
+SUITE=trixie
+
+TOOLCHAIN_PACKAGES=(
+	ca-certificates
+	# Kernel and module: C, Rust and what Kbuild calls.
+	make gcc libc6-dev rustc cargo rust-src rustfmt rust-clippy bindgen clang lld llvm
+	libclang-dev flex bison bc libelf-dev libssl-dev pahole cpio kmod perl python3 rsync patch
+	xz-utils zstd dpkg-dev git
+	# Virtual machine.
+	qemu-system-x86 busybox-static e2fsprogs
+	shellcheck
+)
+
+VM_PACKAGES=(
+	# Subjects of power cuts, and what checks them.
+	e2fsprogs xfsprogs btrfs-progs f2fs-tools dosfstools sqlite3
+	# What tests and demo are written in and with.
+	python3 fio fdisk parted dmsetup mount procps psmisc kmod strace jq xxd bsdextrautils
+)
+
+# Raise when the way they are made changes.
+TOOLCHAIN=root-toolchain-$(key 1 "$SUITE" "${TOOLCHAIN_PACKAGES[@]}")
+VM_ROOT=root-vm-$(key 1 "$SUITE" "${VM_PACKAGES[@]}")
+export SUITE TOOLCHAIN VM_ROOT

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# How QEMU is called. Read after lib.sh and packages.sh.
+
+QEMU=(qemu-system-x86_64 -nodefaults -nographic -no-reboot)
+
+# The console is for what the kernel has to say when things go wrong (the whole log is
+# fetched at the end): a serial line is slow.
+QEMU_APPEND="console=ttyS0 loglevel=5 panic=-1 oops=panic log_buf_len=4M mitigations=off cryptomgr.notests random.trust_cpu=on"
+
+# kvm_works KERNEL-DIR: whether KVM really runs a guest. It may open, take calls and
+# still not run one (in a machine that is itself virtual). Asked once per boot of the host.
+kvm_works() {
+	local answer dir
+	[[ -c /dev/kvm ]] || return
+	answer=$CACHE/kvm-$(key "$(</proc/sys/kernel/random/boot_id)" "$TOOLCHAIN")
+	if [[ ! -e $answer ]]; then
+		rm -f "$CACHE"/kvm-*
+		dir=$(mktemp -d "$CACHE/run/XXXXXX")
+		timeout --kill-after=2 10 "$SCRIPTS/in-root" "${QEMU[@]}" -accel kvm -cpu max -smp 2 -m 512 \
+			-kernel "$1/kernel" -initrd "$1/initramfs" -append "console=ttyS0 quiet panic=-1 powercut.probe" \
+			-serial "file:$dir/console" >"$dir/qemu" 2>&1 </dev/null || true
+		if grep -qs "powercut-vm: alive" "$dir/console"; then echo yes; else echo no; fi >"$dir/answer"
+		mv "$dir/answer" "$answer"
+		rm -rf "$dir"
+	fi
+	[[ $(<"$answer") == yes ]]
+}
+
+# qemu_accel KERNEL-DIR: adds to QEMU what makes the guest's processors run.
+qemu_accel() {
+	if kvm_works "$1"; then
+		QEMU+=(-accel kvm -cpu max)
+	else
+		QEMU+=(-accel tcg,thread=multi -cpu "max,la57=off")
+	fi
+}
+
+# qemu_port NAME FILE: adds a virtio port by that name that ends in FILE.
+qemu_port() {
+	QEMU+=(-chardev "file,id=$1,path=$2,append=on" -device "virtserialport,chardev=$1,name=$1")
+}
+
+# qemu_share TAG DIR [OPTION]: adds a directory of the host that the guest can mount by 9p.
+qemu_share() {
+	QEMU+=(-fsdev "local,id=$1,path=${2//,/,,},security_model=none,multidevs=remap${3-}"
+		-device "virtio-9p-pci,fsdev=$1,mount_tag=$1")
+}
+
+# qemu_disk FILE: adds a read-only image.
+qemu_disk() {
+	local id=disk${#QEMU[@]}
+	QEMU+=(-drive "file=${1//,/,,},if=none,id=$id,format=raw,readonly=on" -device "virtio-blk-pci,drive=$id")
+}
+
+# What in a kernel log is a fault of the kernel or the driver.
+SPLAT='BUG:|kernel BUG at|WARNING: |KASAN:|UBSAN:|ODEBUG:|Oops|general protection fault|Kernel panic|refcount_t:'
+SPLAT+='|possible (circular|recursive) locking|lock inversion dependency|inconsistent lock state|suspicious RCU usage'
+SPLAT+='|bad unlock balance|lock held when returning|still has locks held|held lock freed|Invalid wait context'
+SPLAT+='|sleeping function called|scheduling while atomic|self-detected stall|detected stalls|soft lockup|workqueue lockup'
+SPLAT+='|blocked for more than|new suspected memory leaks|list_(add|del) corruption|Bad page state|rust_kernel: panicked'
+
+# show_splat LOG..: prints the first splat of the first log that has one; false if none.
+show_splat() {
+	local log first
+	for log; do
+		[[ -s $log ]] || continue
+		first=$(grep -anE -m 1 "$SPLAT" "$log" | cut -d : -f 1) || continue
+		tail -n "+$first" "$log" | head -n 80
+		return
+	done
+	return 1
+}
