@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# "make" builds the module for the running kernel, as any out-of-tree module is
+# built. "make demo" and "make test" need no kernel tree: they set up all they use.
+
+KDIR ?= /lib/modules/$(shell uname -r)/build
+PREFIX ?= /usr/local
+
+# Compilers and version suffix as that tree was configured.
+ifneq ($(shell grep -sx CONFIG_CC_IS_CLANG=y $(KDIR)/.config),)
+LLVM ?= 1
+export LLVM
+endif
+ifneq ($(wildcard $(KDIR)/powercut-localversion),)
+export LOCALVERSION := $(shell cat $(KDIR)/powercut-localversion)
+endif
+
+KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR) CONFIG_BLK_DEV_POWERCUT=m
+
+.PHONY: all modules modules_install install clean help rust-analyzer check-kdir
+.PHONY: cli install-cli demo test kunit in-tree
+
+all: modules
+
+modules modules_install: check-kdir
+	+$(KBUILD) $@
+
+install: modules_install
+
+rust-analyzer: check-kdir
+	+$(KBUILD) $@
+
+# Kbuild's own message for a tree without Rust is a page of unresolved imports.
+check-kdir:
+	@test -e $(KDIR)/Makefile || { \
+		echo 'No kernel build tree at $(KDIR).'; \
+		echo 'Install the headers of the running kernel, set KDIR=, or see "make help".'; \
+		exit 1; } >&2
+	@test -e $(KDIR)/rust/libkernel.rmeta || { \
+		echo '$(KDIR) has no Rust metadata (rust/libkernel.rmeta):'; \
+		echo 'the kernel was built without CONFIG_RUST, or, as with Debian, the headers package leaves it out.'; \
+		echo 'scripts/kdir stock makes a tree for the stock Debian kernel that has it; scripts/module stock builds against that.'; \
+		exit 1; } >&2
+
+clean:
+	@if test -e $(KDIR)/Makefile; then \
+		$(KBUILD) clean; \
+	else \
+		find Kbuild src \( -name '*.o' -o -name '*.ko' -o -name '*.mod' -o -name '*.mod.c' \
+			-o -name '.*.cmd' -o -name modules.order -o -name shim_bindings.rs \) -delete; \
+	fi
+	rm -rf build rust-project.json Module.symvers modules.order
+
+cli:
+	cargo build --release --locked --manifest-path cli/Cargo.toml
+
+install-cli: cli
+	install -D cli/target/release/powercut $(DESTDIR)$(PREFIX)/bin/powercut
+
+demo:
+	scripts/demo
+
+test:
+	scripts/test
+
+kunit:
+	scripts/kunit
+
+in-tree:
+	scripts/in-tree
+
+help:
+	@echo 'In a virtual machine, with nothing to install first (as root; see README.md):'
+	@echo '  demo             - cut the power under SQLite, ext4 and XFS, and show what is lost'
+	@echo '  test             - run all tests'
+	@echo '  kunit            - run the KUnit suites only'
+	@echo '  in-tree          - build the driver in a kernel tree, built in and as a module, and boot both'
+	@echo
+	@echo 'For the running kernel, or the one built in KDIR:'
+	@echo '  all, modules     - build src/powercut.ko (default)'
+	@echo '  install, modules_install - install it (INSTALL_MOD_PATH=, as for the kernel)'
+	@echo '  rust-analyzer    - write rust-project.json'
+	@echo '  clean            - remove what was built'
+	@echo '  cli, install-cli - build, install the powercut command (PREFIX=, DESTDIR=)'
+	@echo
+	@echo '  KDIR=DIR         - kernel build tree; now $(KDIR)'
+	@echo '  CLIPPY=1         - check with clippy (remove that build: it is not one to load)'
+	@echo
+	@echo 'A tree for the stock Debian kernel that Rust modules can be built against: scripts/kdir stock'
