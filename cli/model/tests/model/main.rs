@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The model on trial: against a device that was written without it, against itself, and against
+//! the behaviours that people know by name.
+
+mod behaviours;
+mod contents;
+mod device;
+mod log;
+mod random;
+mod reference;
+mod rules;
+mod selections;
+mod span;
+mod walk;

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The parts of the model against each other, at all cuts of all small histories: pieces offered
+//! and pieces accepted, selections and contents, the whole log and the log as it was.
+
+use powercut_model::{check_piece, is_shadowed, pending, spans, Cut, History, Illegal, Piece};
+
+use crate::{
+    contents::{Set, Space},
+    device::Device,
+    log::{Indexed, Log},
+    walk::{walk, Bounds},
+};
+
+/// The pending pieces of a cut; what `check_piece` has to say of every other piece as well.
+pub fn pieces(log: &Log, cut: &Cut, nr_units: u64) -> Vec<Piece> {
+    let offered: Vec<_> = pending(log, cut).collect();
+    let mut accepted = Vec::new();
+
+    for entry in 0..log.entries.len() + 2 {
+        for unit in 0..nr_units {
+            let piece = Piece { entry, unit };
+
+            if check_piece(log, cut, piece, None).is_ok() {
+                let previous = accepted.last().copied();
+
+                assert_eq!(check_piece(log, cut, piece, previous), Ok(()));
+                assert_eq!(
+                    check_piece(log, cut, piece, Some(piece)),
+                    Err(Illegal::OutOfOrder)
+                );
+                accepted.push(piece);
+            }
+        }
+    }
+    assert_eq!(offered, accepted, "{cut:?} of {log:#?}");
+    offered
+}
+
+/// A cut does not depend on what comes later, nor on how fast the log's lookups are.
+pub fn same_by_other_lookups(log: &Log, cut: &Cut, offered: &[Piece]) {
+    let indexed = Indexed(log);
+    let now = log.as_of(cut.event);
+    let by_index = Cut::new(&indexed, cut.event).unwrap();
+    let at_once = Cut::new(&now, cut.event).unwrap();
+
+    assert_eq!(by_index.watermark, cut.watermark);
+    assert_eq!(at_once.watermark, cut.watermark);
+    assert!(
+        pending(&indexed, &by_index).eq(offered.iter().copied()),
+        "{cut:?} of {log:#?}"
+    );
+    assert!(
+        pending(&now, &at_once).eq(offered.iter().copied()),
+        "{cut:?} of {log:#?}"
+    );
+    for (then, entry) in now.entries.iter().zip(&log.entries) {
+        assert_eq!(
+            at_once.is_stable(then),
+            cut.is_stable(entry),
+            "{cut:?} of {log:#?}"
+        );
+    }
+}
+
+/// All selections one by one; those without a shadowed piece are one for each content.
+fn contents_of_selections(space: &Space, log: &Log, cut: &Cut, offered: &[Piece]) -> u64 {
+    let versions = Space::versions(log);
+    let stable = space.stable(log, cut, &versions);
+    let (mut all, mut canonical) = (Set::EMPTY, Set::EMPTY);
+    let mut nr_canonical = 0;
+
+    for selection in 0..1u32 << offered.len() {
+        let kept = || {
+            let is_kept = move |index: &usize| selection >> index & 1 == 1;
+
+            (0..offered.len())
+                .filter(is_kept)
+                .map(|index| offered[index])
+        };
+        let content = kept().fold(stable, |content, piece| {
+            let (version, cells) = space.piece(log, cut, &versions, piece);
+
+            space.write(content, version, cells)
+        });
+
+        all.insert(content);
+        if !kept().any(|piece| is_shadowed(log, cut, piece, kept())) {
+            canonical.insert(content);
+            nr_canonical += 1;
+        }
+    }
+    assert!(all == space.allowed(log, cut).0);
+    assert!(all == canonical);
+    assert_eq!(canonical.len(), nr_canonical, "{cut:?} of {log:#?}");
+    u64::from(nr_canonical)
+}
+
+fn compare(bounds: &Bounds, log: &Log, _: &Device<'_>) -> u64 {
+    let mut states = 0;
+
+    for event in 0..=log.last {
+        let cut = Cut::new(log, event).unwrap();
+        let offered = pieces(log, &cut, 4);
+
+        same_by_other_lookups(log, &cut, &offered);
+        states += contents_of_selections(&bounds.space, log, &cut, &offered);
+    }
+    assert_eq!(Cut::new(log, log.last + 1), Err(Illegal::CutAfterLastEvent));
+    assert!(spans(log)
+        .map(|cut| cut.event)
+        .eq(spans(&Indexed(log)).map(|cut| cut.event)));
+    assert_eq!(log.submitted_by(u64::MAX), log.entries.len());
+    states
+}
+
+#[test]
+fn inline_units() {
+    walk(
+        "selections, inline: 3 writes, 3 units, 1 flush",
+        &Bounds {
+            space: Space::of_units(3, 3),
+            write_cache: true,
+            writes: 3,
+            flushes: 1,
+            marks: 0,
+            in_flight: 1,
+            reduced: true,
+        },
+        &compare,
+    );
+}
+
+#[test]
+fn inline_parts_of_units() {
+    walk(
+        "selections, inline, parts of units: 3 writes, 3 cells, 1 flush",
+        &Bounds {
+            space: Space::new(8, &[0, 3, 8, 9], 3),
+            write_cache: true,
+            writes: 3,
+            flushes: 1,
+            marks: 0,
+            in_flight: 1,
+            reduced: false,
+        },
+        &compare,
+    );
+}
+
+#[test]
+fn delayed_units() {
+    walk(
+        "selections, delayed: 3 writes, 2 units, 1 flush, 2 in flight",
+        &Bounds {
+            space: Space::of_units(2, 3),
+            write_cache: true,
+            writes: 3,
+            flushes: 1,
+            marks: 1,
+            in_flight: 2,
+            reduced: true,
+        },
+        &compare,
+    );
+}
+
+#[test]
+fn cache_off() {
+    walk(
+        "selections, cache off: 3 writes, 2 units, 2 in flight",
+        &Bounds {
+            space: Space::of_units(2, 3),
+            write_cache: false,
+            writes: 3,
+            flushes: 0,
+            marks: 1,
+            in_flight: 2,
+            reduced: true,
+        },
+        &compare,
+    );
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Dominance: what any cut allows, the cut at the end of its span allows, with at least the same
+//! marks; and no cut is there for nothing.
+
+use powercut_model::{spans, Cut, Op};
+
+use crate::{
+    contents::{Set, Space},
+    device::Device,
+    log::Log,
+    walk::{walk, Bounds},
+};
+
+fn compare(bounds: &Bounds, log: &Log, _: &Device<'_>) -> u64 {
+    let allowed: Vec<(Set, usize)> = (0..=log.last)
+        .map(|event| {
+            let cut = Cut::new(log, event).unwrap();
+            let is_acknowledged = |index: &usize| {
+                log.entries[*index].op == Op::Mark && log.entries[*index].submit <= event
+            };
+            let marks = (0..log.entries.len()).filter(is_acknowledged).count();
+
+            (bounds.space.allowed(log, &cut).0, marks)
+        })
+        .collect();
+    let ends: Vec<usize> = spans(log).map(|cut| cut.event as usize).collect();
+    let dominates = |end: usize, event: usize| {
+        allowed[event].0.is_subset_of(&allowed[end].0) && allowed[event].1 <= allowed[end].1
+    };
+
+    assert!(!ends.is_empty());
+    assert!(ends.windows(2).all(|pair| pair[0] < pair[1]));
+    for event in 0..allowed.len() {
+        let next = ends.iter().copied().find(|&end| end >= event);
+        let previous = ends.iter().copied().rfind(|&end| end < event);
+
+        assert!(
+            next.is_some_and(|end| dominates(end, event))
+                || previous.is_some_and(|end| dominates(end, event)),
+            "nothing dominates {event} of {ends:?} in {log:#?}"
+        );
+    }
+    for pair in ends.windows(2) {
+        assert!(
+            !dominates(pair[0], pair[1]),
+            "{pair:?} in {log:#?}, of {ends:?}"
+        );
+    }
+    allowed.iter().map(|(set, _)| u64::from(set.len())).sum()
+}
+
+#[test]
+fn inline() {
+    walk(
+        "spans, inline: 3 writes, 3 units, 2 flushes, 1 mark",
+        &Bounds {
+            space: Space::of_units(3, 3),
+            write_cache: true,
+            writes: 3,
+            flushes: 2,
+            marks: 1,
+            in_flight: 1,
+            reduced: true,
+        },
+        &compare,
+    );
+}
+
+#[test]
+fn delayed() {
+    walk(
+        "spans, delayed: 3 writes, 2 units, 2 flushes, 2 in flight",
+        &Bounds {
+            space: Space::of_units(2, 3),
+            write_cache: true,
+            writes: 3,
+            flushes: 2,
+            marks: 0,
+            in_flight: 2,
+            reduced: true,
+        },
+        &compare,
+    );
+}
+
+#[test]
+fn delayed_marked() {
+    walk(
+        "spans, delayed: 2 writes, 2 units, 2 flushes, 2 marks, 3 in flight",
+        &Bounds {
+            space: Space::of_units(2, 2),
+            write_cache: true,
+            writes: 2,
+            flushes: 2,
+            marks: 2,
+            in_flight: 3,
+            reduced: true,
+        },
+        &compare,
+    );
+}
+
+#[test]
+fn cache_off() {
+    walk(
+        "spans, cache off: 3 writes, 2 units, 1 mark, 2 in flight",
+        &Bounds {
+            space: Space::of_units(2, 3),
+            write_cache: false,
+            writes: 3,
+            flushes: 0,
+            marks: 1,
+            in_flight: 2,
+            reduced: true,
+        },
+        &compare,
+    );
+}

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What was typed, for clap. [`crate::options`] says what it means.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use crate::fs::Fs;
+use crate::strategy::Strategy;
+
+/// Cut the power of a block device, and see what software makes of it
+///
+/// A powercut disk is a RAM disk with a modelled volatile write cache. It
+/// records what is written; then every state that it could legally be in after
+/// a power failure can be had as a real block device.
+#[derive(Debug, Parser)]
+#[command(name = "powercut", version, arg_required_else_help = true)]
+#[command(
+    after_help = "Exit status: 0 no violation, 1 a violation was found, 2 a usage or set-up \
+                        error, 128+N ended by signal N."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a disk: /dev/powercut/NAME
+    Create(CreateArgs),
+    /// Show the disks and their views
+    List(ListArgs),
+    /// Remove a disk with its views, or a view
+    Remove(RemoveArgs),
+    /// Start, stop or end a record of a disk
+    Record(RecordArgs),
+    /// Put an acknowledgement into the record
+    Mark(MarkArgs),
+    /// Print the record: every write, flush and mark
+    Log(LogArgs),
+    /// Count the legal states, exactly
+    Count(CountArgs),
+    /// Serve a crash state as /dev/powercut/NAME.VIEW
+    State(StateArgs),
+    /// Check the crash states of a recorded disk
+    Explore(ExploreArgs),
+    /// Record a workload on a new disk and check the crash states it may leave
+    Run(RunArgs),
+    /// Show one crash state of a report, or of a disk, to a check again
+    Replay(ReplayArgs),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    On,
+    Off,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RecordCommand {
+    /// What the disk holds now becomes the base of a new record
+    Start,
+    /// The record ends; the disk stays usable
+    Stop,
+    /// The record goes and the disk returns to its base
+    Reset,
+    /// The record goes and the disk keeps what it holds
+    Drop,
+    /// Say how far it is
+    Status,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum WritebackArg {
+    /// As the kernel is set
+    Default,
+    /// Dirty pages are written at once
+    Eager,
+}
+
+/// The properties of a disk.
+#[derive(Debug, Args)]
+pub struct DiskArgs {
+    /// Size in MiB, or with a unit: 64M, 1G
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true)]
+    pub size: Option<String>,
+    /// Logical and physical block: 512 or 4096
+    #[arg(long, value_name = "BYTES", default_value = "4096")]
+    pub block_size: u32,
+    /// What never tears, a power of two from the block size to 65536 [default: the block size]
+    #[arg(long, value_name = "BYTES")]
+    pub atomic_unit: Option<u32>,
+    /// A volatile write cache
+    #[arg(long, value_name = "WHETHER", default_value = "on")]
+    pub write_cache: Switch,
+    /// Forced unit access; needs the write cache [default: as the write cache]
+    #[arg(long, value_name = "WHETHER")]
+    pub fua: Option<Switch>,
+    /// When a bio completes; this version has `inline` alone
+    #[arg(long, value_name = "WHEN", default_value = "inline")]
+    pub completion: String,
+}
+
+/// How to examine a state.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Run before the mount, with POWERCUT_DEV; any exit but 0 is a violation
+    #[arg(long, value_name = "CMD")]
+    pub fsck: Option<String>,
+    /// The longest a check may take
+    #[arg(long, value_name = "TIME", default_value = "60s")]
+    pub check_timeout: String,
+}
+
+/// What to explore, how far, and where to report.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// Which states, in what order
+    #[arg(long, value_name = "NAME", default_value = "auto")]
+    pub strategy: Strategy,
+    /// A number of states, such as 300, or a time, such as 90s
+    #[arg(
+        long,
+        value_name = "N|TIME",
+        default_value = "300",
+        allow_hyphen_values = true
+    )]
+    pub budget: String,
+    /// What random choices follow from
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    pub seed: u64,
+    /// End with the first violation
+    #[arg(long)]
+    pub stop_on_first: bool,
+    /// Where the report goes [default: ./powercut-report, if there are violations]
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
+    /// Print the report as JSON instead of text
+    #[arg(long)]
+    pub json: bool,
+    /// What to call this case in the report
+    #[arg(long, value_name = "TEXT")]
+    pub case: Option<String>,
+    /// Keep the disk for post-mortem
+    #[arg(long, action = ArgAction::SetTrue)]
+    pub keep: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct CreateArgs {
+    pub name: String,
+    #[command(flatten)]
+    pub disk: DiskArgs,
+    /// Print the disk as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RemoveArgs {
+    /// NAME of a disk, or NAME.VIEW
+    pub name: String,
+}
+
+#[derive(Debug, Args)]
+pub struct RecordArgs {
+    pub name: String,
+    pub command: RecordCommand,
+    /// Print the status as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct MarkArgs {
+    pub name: String,
+    #[arg(allow_hyphen_values = true)]
+    pub text: String,
+}
+
+#[derive(Debug, Args)]
+pub struct LogArgs {
+    pub name: String,
+    /// Print JSON, an object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct CountArgs {
+    pub name: String,
+    /// At this cut alone: after the event of that number
+    #[arg(long, value_name = "K")]
+    pub cut: Option<u64>,
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct StateArgs {
+    pub name: String,
+    /// The state, such as 5f0c2a19:k=812:keep=0-3,7
+    pub id: String,
+    /// The view to serve it as: /dev/powercut/NAME.VIEW
+    #[arg(long = "as", value_name = "VIEW")]
+    pub view: String,
+}
+
+#[derive(Debug, Args)]
+pub struct ExploreArgs {
+    pub name: String,
+    /// The check: exit 0 consistent, 125 can't tell, else a violation
+    #[arg(long, value_name = "CMD")]
+    pub check: String,
+    /// Mount each state, as FS[,OPTION]...; without, the check gets the device alone
+    #[arg(long, value_name = "FS[,OPTS]", default_value = "none")]
+    pub mount: String,
+    #[command(flatten)]
+    pub examine: CheckArgs,
+    #[command(flatten)]
+    pub plan: PlanArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The filesystem to make and mount
+    #[arg(long)]
+    pub fs: Fs,
+    #[command(flatten)]
+    pub disk: DiskArgs,
+    /// More arguments for mkfs
+    #[arg(
+        long,
+        value_name = "OPTS",
+        default_value = "",
+        allow_hyphen_values = true
+    )]
+    pub mkfs_opts: String,
+    /// Mount options, for the workload and for every check
+    #[arg(long, value_name = "OPTS", default_value = "")]
+    pub mount_opts: String,
+    /// Run with the filesystem mounted before the record begins
+    #[arg(long, value_name = "CMD")]
+    pub setup: Option<String>,
+    /// What to record; POWERCUT_MNT is where it is mounted, each line written
+    /// to the file POWERCUT_MARK is an acknowledgement
+    #[arg(long, value_name = "CMD")]
+    pub workload: String,
+    /// The check: exit 0 consistent, 125 can't tell, else a violation;
+    /// POWERCUT_MARKS is a file with the acknowledgements to hold it to
+    #[arg(long, value_name = "CMD")]
+    pub check: String,
+    /// When the kernel writes dirty pages during the workload
+    #[arg(long, value_name = "HOW", default_value = "default")]
+    pub writeback: WritebackArg,
+    #[command(flatten)]
+    pub examine: CheckArgs,
+    #[command(flatten)]
+    pub plan: PlanArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// The state, such as 5f0c2a19:k=812:keep=0-3,7
+    pub id: String,
+    /// The report to replay from [default: ./powercut-report]
+    #[arg(long, value_name = "DIR", conflicts_with = "disk")]
+    pub report: Option<PathBuf>,
+    /// Replay from the record of this disk instead
+    #[arg(long, value_name = "NAME", requires = "check")]
+    pub disk: Option<String>,
+    /// The check, if not the report's
+    #[arg(long, value_name = "CMD")]
+    pub check: Option<String>,
+    /// The mount, if not the report's: FS[,OPTION]...
+    #[arg(long, value_name = "FS[,OPTS]")]
+    pub mount: Option<String>,
+    /// The filesystem checker, if not the report's
+    #[arg(long, value_name = "CMD")]
+    pub fsck: Option<String>,
+    /// The longest the check may take, if not as in the report
+    #[arg(long, value_name = "TIME")]
+    pub check_timeout: Option<String>,
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+}

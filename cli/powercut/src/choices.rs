@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What there is to choose at one cut: the pending pieces, the units they lie
+//! in, and the image that every choice leaves, as a hash.
+
+use std::collections::HashMap;
+
+use powercut_model::{coverage, pending, Cut, Event, Mask, Piece};
+
+use crate::keep::Keep;
+use crate::recording::{weight, Recording};
+
+/// One version of a unit: a pending piece, or the part of a stable write.
+#[derive(Debug, Clone, Copy)]
+struct Layer {
+    entry: u32,
+    mask: Mask,
+    /// The index of the piece; none for a stable write.
+    piece: Option<u32>,
+}
+
+/// A unit with pending pieces, its versions newest first.
+#[derive(Debug)]
+pub struct Unit {
+    pub unit: u64,
+    layers: Vec<Layer>,
+    /// What it adds to the image's hash when none of its pieces is kept.
+    stable: u128,
+}
+
+/// The fate of a pending piece in a state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It is on the disk.
+    Kept,
+    /// It is not, and would show if it were.
+    Lost,
+    /// Newer content hides it either way.
+    Hidden,
+}
+
+/// Everything a power failure after one event leaves open.
+#[derive(Debug)]
+pub struct Choices<'r> {
+    recording: &'r Recording,
+    cut: Cut,
+    pieces: Vec<Piece>,
+    units: Vec<Unit>,
+    /// The hash of the image without any pending piece.
+    stable: u128,
+}
+
+impl<'r> Choices<'r> {
+    pub fn new(recording: &'r Recording, cut: Cut) -> Self {
+        let pieces: Vec<Piece> = pending(recording, &cut).collect();
+        let mut of_unit: HashMap<u64, Vec<u32>> = HashMap::new();
+        for (index, piece) in pieces.iter().enumerate() {
+            of_unit.entry(piece.unit).or_default().push(index as u32);
+        }
+        let mut choices = Self {
+            recording,
+            cut,
+            pieces,
+            units: Vec::with_capacity(of_unit.len()),
+            stable: 0,
+        };
+        for (unit, writes) in recording.units() {
+            let layers = choices.layers(unit, writes, of_unit.get(&unit));
+            let hash = choices.unit_hash(unit, &layers, |_| false);
+            choices.stable = choices.stable.wrapping_add(hash);
+            if layers.iter().any(|l| l.piece.is_some()) {
+                choices.units.push(Unit {
+                    unit,
+                    layers,
+                    stable: hash,
+                });
+            }
+        }
+        choices.units.sort_unstable_by_key(|u| u.unit);
+        choices
+    }
+
+    /// The versions of a unit at this cut, newest first, down to one that
+    /// covers all of it.
+    fn layers(&self, unit: u64, writes: &[u32], pending: Option<&Vec<u32>>) -> Vec<Layer> {
+        let geometry = self.cut.geometry();
+        let whole = Mask::from_range(0, geometry.unit_sectors);
+        let mut layers = Vec::new();
+        for index in writes {
+            let Some(recorded) = self.recording.entries().get(*index as usize) else {
+                continue;
+            };
+            let entry = &recorded.entry;
+            if entry.submit > self.cut.event {
+                break;
+            }
+            let piece = pending.and_then(|list| {
+                let found = list
+                    .binary_search_by_key(&(*index as usize), |p| self.pieces[*p as usize].entry);
+                found.ok().map(|at| list[at])
+            });
+            if piece.is_some() || self.cut.is_stable(entry) {
+                layers.push(Layer {
+                    entry: *index,
+                    mask: coverage(geometry, entry, unit),
+                    piece,
+                });
+            }
+        }
+        // Newer is what started later.
+        layers.sort_by_key(|l| {
+            std::cmp::Reverse(self.recording.entries()[l.entry as usize].entry.start)
+        });
+        let bottom = layers
+            .iter()
+            .position(|l| l.piece.is_none() && l.mask == whole);
+        if let Some(bottom) = bottom {
+            layers.truncate(bottom + 1);
+        }
+        layers
+    }
+
+    /// How the image's hash differs from the base's because of one unit.
+    fn unit_hash(&self, unit: u64, layers: &[Layer], kept: impl Fn(u32) -> bool) -> u128 {
+        if layers.is_empty() {
+            return 0;
+        }
+        let per_block = self.recording.block_sectors() as u32;
+        let unit_sectors = self.cut.geometry().unit_sectors;
+        let first = unit * u64::from(unit_sectors / per_block);
+        let mut hash = 0u128;
+        for at in 0..unit_sectors / per_block {
+            let block = first + u64::from(at);
+            let shown = layers
+                .iter()
+                .find(|l| l.mask.contains(at * per_block) && l.piece.is_none_or(&kept));
+            if let Some(layer) = shown {
+                let content = self.recording.content(layer.entry as usize, block);
+                let base = self.recording.base_content(block);
+                if content != base {
+                    hash = hash
+                        .wrapping_add(weight(block, content))
+                        .wrapping_sub(weight(block, base));
+                }
+            }
+        }
+        hash
+    }
+
+    pub fn recording(&self) -> &'r Recording {
+        self.recording
+    }
+
+    pub fn event(&self) -> Event {
+        self.cut.event
+    }
+
+    pub fn cut(&self) -> &Cut {
+        &self.cut
+    }
+
+    /// The pending pieces, by write, then unit: what a state's id counts.
+    pub fn pieces(&self) -> &[Piece] {
+        &self.pieces
+    }
+
+    pub fn units(&self) -> &[Unit] {
+        &self.units
+    }
+
+    pub fn len(&self) -> usize {
+        self.pieces.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    pub fn none(&self) -> Keep {
+        Keep::none(self.len())
+    }
+
+    pub fn all(&self) -> Keep {
+        Keep::all(self.len())
+    }
+
+    /// The pending writes, each by its entry and the range of its pieces.
+    pub fn writes(&self) -> Vec<(usize, std::ops::Range<usize>)> {
+        let mut writes: Vec<(usize, std::ops::Range<usize>)> = Vec::new();
+        for (index, piece) in self.pieces.iter().enumerate() {
+            match writes.last_mut() {
+                Some((entry, range)) if *entry == piece.entry => range.end = index + 1,
+                _ => writes.push((piece.entry, index..index + 1)),
+            }
+        }
+        writes
+    }
+
+    /// The same state without the pieces that newer ones hide.
+    pub fn canonical(&self, keep: &Keep) -> Keep {
+        let mut shown = self.none();
+        self.fates(keep, |piece, fate| {
+            if fate == Fate::Kept {
+                shown.insert(piece);
+            }
+        });
+        shown
+    }
+
+    /// Tells what becomes of every pending piece, in no order.
+    pub fn fates(&self, keep: &Keep, mut tell: impl FnMut(usize, Fate)) {
+        for unit in &self.units {
+            let mut hidden = Mask::EMPTY;
+            for layer in &unit.layers {
+                let shows = !layer.mask.without(hidden).is_empty();
+                let Some(piece) = layer.piece.map(|p| p as usize) else {
+                    hidden = hidden | layer.mask;
+                    continue;
+                };
+                match (shows, keep.contains(piece)) {
+                    (false, _) => tell(piece, Fate::Hidden),
+                    (true, false) => tell(piece, Fate::Lost),
+                    (true, true) => {
+                        hidden = hidden | layer.mask;
+                        tell(piece, Fate::Kept);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The hash of the image a state leaves: equal for equal images.
+    pub fn image(&self, keep: &Keep) -> u128 {
+        let mut hash = self.stable;
+        for unit in &self.units {
+            let kept = |p: u32| keep.contains(p as usize);
+            hash = hash.wrapping_sub(unit.stable).wrapping_add(self.unit_hash(
+                unit.unit,
+                &unit.layers,
+                kept,
+            ));
+        }
+        hash
+    }
+
+    /// The contents a unit may have, each by the pieces that make it; the
+    /// first is that without any. Equal contents are listed once. None if
+    /// there are more than `limit`.
+    pub fn options(&self, unit: &Unit, limit: usize) -> Option<Vec<Vec<u32>>> {
+        let all = unit.layers.iter().fold(Mask::EMPTY, |all, l| all | l.mask);
+        let mut found: Vec<Vec<u32>> = vec![Vec::new()];
+        let mut frontier: Vec<(usize, Mask, Vec<u32>)> = vec![(0, Mask::EMPTY, Vec::new())];
+        while let Some((at, hidden, kept)) = frontier.pop() {
+            let Some(layer) = unit.layers.get(at) else {
+                continue;
+            };
+            if all.without(hidden).is_empty() {
+                continue;
+            }
+            match layer.piece {
+                None => frontier.push((at + 1, hidden | layer.mask, kept)),
+                Some(piece) => {
+                    if !layer.mask.without(hidden).is_empty() {
+                        let mut with = kept.clone();
+                        with.push(piece);
+                        found.push(with.clone());
+                        if found.len() > limit {
+                            return None;
+                        }
+                        frontier.push((at + 1, hidden | layer.mask, with));
+                    }
+                    frontier.push((at + 1, hidden, kept));
+                }
+            }
+        }
+        let mut seen = std::collections::HashSet::new();
+        found.retain(|kept| {
+            seen.insert(self.unit_hash(unit.unit, &unit.layers, |p| kept.contains(&p)))
+        });
+        Some(found)
+    }
+}
+
+impl Unit {
+    /// The coverage of its pieces and of the stable writes among them, newest
+    /// first; true for a piece.
+    pub fn coverages(&self) -> impl Iterator<Item = (Mask, bool)> + '_ {
+        self.layers.iter().map(|l| (l.mask, l.piece.is_some()))
+    }
+
+    /// Its pieces, newest first.
+    pub fn pieces(&self) -> impl Iterator<Item = usize> + '_ {
+        self.layers
+            .iter()
+            .filter_map(|l| l.piece.map(|p| p as usize))
+    }
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The commands that show a record: log and count.
+
+use std::io::{BufWriter, Write};
+
+use anyhow::{Context, Result};
+use num_bigint::BigUint;
+use powercut_model::Cut;
+use serde::Serialize;
+
+use super::manage::{load, print, print_json};
+use crate::abi::{Entry, EntryOp, Reader, IN_FLIGHT};
+use crate::args::{CountArgs, LogArgs};
+use crate::choices::Choices;
+use crate::count;
+use crate::device::Root;
+use crate::exit::Exit;
+use crate::explore::legal_states;
+use crate::options;
+use crate::strategy::Space;
+
+/// An entry as `log --json` prints it, one a line.
+#[derive(Debug, Serialize)]
+struct Line<'e> {
+    op: &'static str,
+    flags: Vec<&'static str>,
+    submit: u64,
+    /// When its own data started, if not at its submit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start: Option<u64>,
+    /// None: in flight.
+    complete: Option<u64>,
+    /// In units of 512 bytes, as `sectors`.
+    lba: u64,
+    sectors: u32,
+    task: &'e str,
+    tid: u32,
+    submitted_ns: u64,
+    completed_ns: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mark: Option<String>,
+}
+
+pub fn log(args: &LogArgs) -> Result<Exit> {
+    let name = options::name(&args.name)?;
+    let root = Root::open()?;
+    let disk = root.disk(&name)?;
+    let stream = root.control().log(disk.name().as_str())?;
+    let mut reader = Reader::new(stream)?;
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    if !args.json {
+        writeln!(
+            out,
+            "{:>8} {:>8}  {:<12} {:>10} {:>7}  {:<16} {:>12}  FLAGS",
+            "SUBMIT", "COMPLETE", "OP", "LBA(512)", "SECTORS", "TASK", "TIME(us)"
+        )?;
+    }
+    let mut payload = Vec::new();
+    while let Some(entry) = reader.next_entry(&mut payload)? {
+        let text = String::from_utf8_lossy(&payload);
+        if args.json {
+            serde_json::to_writer(&mut out, &line(&entry, &text)).context("cannot print")?;
+            out.write_all(b"\n")?;
+        } else {
+            row(&mut out, &entry, &text)?;
+        }
+    }
+    if reader.header().truncated != 0 {
+        let event = reader.header().truncated;
+        eprintln!("powercut: warning: the log ended at event {event}, when its memory ran out");
+    }
+    out.flush()?;
+    Ok(Exit::NoViolation)
+}
+
+fn line<'e>(entry: &'e Entry, text: &str) -> Line<'e> {
+    Line {
+        op: entry.op.name(),
+        flags: entry.flags.names().collect(),
+        submit: entry.submit,
+        start: (entry.start != entry.submit && entry.start != IN_FLIGHT).then_some(entry.start),
+        complete: (entry.complete != IN_FLIGHT).then_some(entry.complete),
+        lba: entry.sector,
+        sectors: entry.nr_sectors,
+        task: &entry.task,
+        tid: entry.tid,
+        submitted_ns: entry.submitted_ns,
+        completed_ns: entry.completed_ns,
+        mark: (entry.op == EntryOp::Mark).then(|| text.to_string()),
+    }
+}
+
+fn row(out: &mut impl Write, entry: &Entry, text: &str) -> Result<()> {
+    let event = |event| match event {
+        IN_FLIGHT => "flying".to_string(),
+        event => event.to_string(),
+    };
+    let (lba, sectors) = match entry.op.changes_data() {
+        true => (entry.sector.to_string(), entry.nr_sectors.to_string()),
+        false => ("-".into(), "-".into()),
+    };
+    let mut flags: Vec<&str> = entry.flags.names().collect();
+    let quoted = format!("{text:?}");
+    if entry.op == EntryOp::Mark {
+        flags.push(&quoted);
+    }
+    writeln!(
+        out,
+        "{:>8} {:>8}  {:<12} {lba:>10} {sectors:>7}  {:<16} {:>12}  {}",
+        entry.submit,
+        event(entry.complete),
+        entry.op.name(),
+        entry.task,
+        entry.submitted_ns / 1000,
+        flags.join(" "),
+    )?;
+    Ok(())
+}
+
+#[derive(Debug, Serialize)]
+struct Counted {
+    /// In decimal.
+    legal_states: String,
+    cuts: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cut: Option<u64>,
+    /// Those of the cut alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pending_pieces: Option<usize>,
+}
+
+pub fn count(args: &CountArgs) -> Result<Exit> {
+    let name = options::name(&args.name)?;
+    let root = Root::open()?;
+    let disk = root.disk(&name)?;
+    let recording = load(&root, disk.name().as_str())?;
+    let (states, cuts, pieces) = match args.cut {
+        Some(event) => {
+            let last = recording.header().newest_event;
+            let cut = Cut::new(&recording, event)
+                .with_context(|| format!("--cut {event}: the last event of {name} is {last}"))?;
+            let choices = Choices::new(&recording, cut);
+            (count::states(&choices), 1, Some(choices.len()))
+        }
+        None => {
+            let space = Space::new(&recording);
+            (legal_states(&space), space.cuts().len(), None)
+        }
+    };
+    if args.json {
+        print_json(&Counted {
+            legal_states: states.to_string(),
+            cuts,
+            cut: args.cut,
+            pending_pieces: pieces,
+        })?;
+        return Ok(Exit::NoViolation);
+    }
+    let of = match (args.cut, pieces) {
+        (Some(cut), Some(pieces)) => format!("at cut {cut}, {pieces} pending pieces"),
+        _ => format!("over {cuts} cuts"),
+    };
+    print(format_args!("{} legal states {of}\n", exact(&states)))?;
+    Ok(Exit::NoViolation)
+}
+
+/// The number, and what it comes to if it is long.
+fn exact(n: &BigUint) -> String {
+    let (digits, human) = (n.to_string(), count::human(n));
+    match digits == human {
+        true => digits,
+        false => format!("{digits} ({human})"),
+    }
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The commands that make, show and change disks.
+
+use std::io::Write;
+
+use anyhow::{bail, Context, Result};
+
+use crate::args::{CreateArgs, RecordArgs, RecordCommand, StateArgs};
+use crate::device::{DeviceError, DiskInfo, RecordStatus, Root, Selection, Show};
+use crate::exit::Exit;
+use crate::id::StateId;
+use crate::options;
+use crate::recording::Recording;
+use crate::size;
+use crate::table::Table;
+
+pub fn create(args: &CreateArgs) -> Result<Exit> {
+    let name = options::name(&args.name)?;
+    let settings = options::settings(&args.disk, None)?;
+    let disk = Root::open()?.create(&name, &settings)?;
+    if args.json {
+        print_json(&disk.info()?)?;
+    } else {
+        print(format_args!("{}\n", disk.node().display()))?;
+    }
+    disk.leave();
+    Ok(Exit::NoViolation)
+}
+
+pub fn list(json: bool) -> Result<Exit> {
+    let root = Root::open()?;
+    let mut disks: Vec<DiskInfo> = Vec::new();
+    for name in root.disks()? {
+        match root.disk(&name).and_then(|disk| disk.info()) {
+            Ok(info) => disks.push(info),
+            // Removed by somebody in the meantime.
+            Err(_) if root.disk(&name).is_err() => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+    if json {
+        print_json(&disks)?;
+        return Ok(Exit::NoViolation);
+    }
+    if disks.is_empty() {
+        return Ok(Exit::NoViolation);
+    }
+    let mut table = Table::new(["NODE", "SIZE", "BLOCK", "UNIT", "CACHE", "FUA", "RECORD"]);
+    for disk in &disks {
+        let on = |yes| if yes { "on" } else { "off" };
+        table.row([
+            disk.node.display().to_string(),
+            size::human(disk.size_mib << 20),
+            disk.block_size.to_string(),
+            disk.atomic_unit.to_string(),
+            on(disk.write_cache).to_string(),
+            on(disk.fua).to_string(),
+            match disk.power {
+                true => status_line(&disk.record),
+                false => "powered off".into(),
+            },
+        ]);
+        for view in &disk.views {
+            let state = match view.power {
+                true => shorten(&view.state),
+                false => "powered off".into(),
+            };
+            let node = view.node.display().to_string();
+            table.row([node.as_str(), "", "", "", "", "", &state]);
+        }
+    }
+    print(format_args!("{table}"))?;
+    Ok(Exit::NoViolation)
+}
+
+fn status_line(status: &RecordStatus) -> String {
+    let mut line = status.state.clone();
+    if status.state != "off" {
+        line.push_str(&format!(
+            ", {} entries, {} events, {} marks, {}",
+            status.entries,
+            status.events,
+            status.marks,
+            size::human(status.bytes)
+        ));
+    }
+    if status.truncated != 0 {
+        line.push_str(&format!(", out of memory at event {}", status.truncated));
+    }
+    line
+}
+
+fn shorten(text: &str) -> String {
+    match text.char_indices().nth(60) {
+        Some((at, _)) => format!("{}...", &text[..at]),
+        None => text.into(),
+    }
+}
+
+pub fn remove(name: &str) -> Result<Exit> {
+    let (disk, view) = options::name_and_view(name)?;
+    let disk = Root::open()?.disk(&disk)?;
+    match view {
+        Some(view) => disk.remove_view(&view)?,
+        None => disk.remove()?,
+    }
+    Ok(Exit::NoViolation)
+}
+
+pub fn record(args: &RecordArgs) -> Result<Exit> {
+    let name = options::name(&args.name)?;
+    let disk = Root::open()?.disk(&name)?;
+    match args.command {
+        RecordCommand::Start => disk.record("start")?,
+        RecordCommand::Stop => disk.record("stop")?,
+        RecordCommand::Reset => disk.record("reset")?,
+        RecordCommand::Drop => disk.record("drop")?,
+        RecordCommand::Status => {}
+    }
+    let status = disk.status()?;
+    if args.json {
+        print_json(&status)?;
+    } else if args.command == RecordCommand::Status {
+        print(format_args!("{}\n", status_line(&status)))?;
+    }
+    Ok(Exit::NoViolation)
+}
+
+pub fn mark(name: &str, text: &str) -> Result<Exit> {
+    let name = options::name(name)?;
+    options::mark(text)?;
+    Root::open()?.disk(&name)?.set("mark", text)?;
+    Ok(Exit::NoViolation)
+}
+
+pub fn state(args: &StateArgs) -> Result<Exit> {
+    let name = options::name(&args.name)?;
+    let view_name = options::name(&args.view).context("--as")?;
+    let id: StateId = args.id.parse()?;
+    let root = Root::open()?;
+    let disk = root.disk(&name)?;
+    let recording = load(&root, name.as_str())?;
+    let (choices, keep) = id.resolve(&recording)?;
+    let mut view = disk.lasting_view(&view_name)?;
+    view.show(&Selection::of(&choices, &keep))
+        .map_err(|e| match e {
+            DeviceError::Busy(_) => DeviceError::Busy(view.node().display().to_string()),
+            other => other,
+        })?;
+    print(format_args!("{}\n", view.node().display()))?;
+    view.leave();
+    Ok(Exit::NoViolation)
+}
+
+/// The record of a disk.
+pub fn load(root: &Root, disk: &str) -> Result<Recording> {
+    let stream = root.control().export(disk)?;
+    match Recording::read(stream) {
+        Ok(recording) => Ok(recording),
+        Err(e) => bail!("cannot use the record of {disk}: {e}"),
+    }
+}
+
+/// To standard output, which may have been closed.
+pub fn print(text: std::fmt::Arguments<'_>) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_fmt(text)?;
+    Ok(out.flush()?)
+}
+
+pub fn print_json(value: &impl serde::Serialize) -> Result<()> {
+    let text = serde_json::to_string_pretty(value)?;
+    print(format_args!("{text}\n"))
+}

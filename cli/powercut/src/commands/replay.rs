@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `powercut replay`: one state again, from a report or a disk.
+
+use std::rc::Rc;
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use super::manage::{load, print, print_json};
+use crate::device::{Disk, Root, Settings};
+use crate::examine::{Examination, Examiner};
+use crate::exit::Exit;
+use crate::explore;
+use crate::id::StateId;
+use crate::options::{name, From, Replay};
+use crate::oracle::{Finding, Oracle, Verdict};
+use crate::recording::Recording;
+use crate::report::{self, Saved, Violation, Write};
+use crate::signals::Signals;
+use crate::strategy::State;
+
+/// What `replay --json` prints.
+#[derive(Debug, Serialize)]
+struct Replayed {
+    id: String,
+    /// consistent, skipped or violation
+    verdict: &'static str,
+    output: String,
+    kept: Vec<Write>,
+    lost: Vec<Write>,
+    /// As in a report.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    violation: Option<Violation>,
+}
+
+pub fn replay(options: &Replay) -> Result<Exit> {
+    let signals = Signals::install()?;
+    match &options.from {
+        From::Disk(disk) => {
+            let root = Root::open()?;
+            let disk = root.disk(disk)?;
+            let recording = load(&root, disk.name().as_str())?;
+            show(options, None, &recording, &signals, || Ok(&disk))
+        }
+        From::Report(dir) => {
+            let saved = Saved::at(dir);
+            let what = saved.report()?.examination;
+            let recording = saved.recording()?;
+            let mut disk = None;
+            show(options, Some(what), &recording, &signals, || {
+                Ok(disk.insert(import(&saved, &recording)?))
+            })
+        }
+    }
+}
+
+/// A new disk with the recording of a report.
+fn import(saved: &Saved, recording: &Recording) -> Result<Disk> {
+    let root = Root::open()?;
+    let header = recording.header();
+    let settings = Settings {
+        size_mib: header.capacity_sectors >> 11,
+        block_size: header.block_size,
+        atomic_unit: header.atomic_unit,
+        write_cache: header.write_cache,
+        fua: header.fua,
+    };
+    let disk = root.create(&name(&format!("replay-{}", std::process::id()))?, &settings)?;
+    root.control()
+        .import(disk.name().as_str(), saved.stream()?)
+        .with_context(|| {
+            format!(
+                "cannot bring back the recording of {}",
+                saved.dir().display()
+            )
+        })?;
+    Ok(disk)
+}
+
+/// Examines the state; the disk is asked for once the id is known to be good.
+fn show<'d>(
+    options: &Replay,
+    reported: Option<Examination>,
+    recording: &Recording,
+    signals: &Signals,
+    disk: impl FnOnce() -> Result<&'d Disk>,
+) -> Result<Exit> {
+    let what = options.examination(reported)?;
+    let (choices, keep) = options.id.resolve(recording)?;
+    let id = StateId::of(&choices, &keep);
+    let state = State {
+        choices: Rc::new(choices),
+        keep,
+    };
+    let (kept, lost) = report::fates(&state.choices, &state.keep);
+    if !options.json {
+        let marks = recording.marks_by(state.choices.event());
+        let text = report::state(&id.to_string(), state.choices.event(), marks, &kept, &lost);
+        print(format_args!("{text}"))?;
+    }
+    let mut view = disk()?.create_some_view()?;
+    let mut examiner = Examiner::new(&mut view, &what, signals)?;
+    let verdict = examiner.examine(&state)?;
+    let output = std::mem::take(&mut examiner.output);
+    drop(examiner);
+    drop(view);
+    if options.json {
+        let violation = match &verdict {
+            Verdict::Violation(finding) => Some(violation(&id, &state, finding)),
+            _ => None,
+        };
+        print_json(&Replayed {
+            id: id.to_string(),
+            verdict: word(&verdict),
+            output,
+            kept,
+            lost,
+            violation,
+        })?;
+    } else {
+        for line in output.lines() {
+            print(format_args!("  says    {line}\n"))?;
+        }
+        let verdict = match &verdict {
+            Verdict::Consistent => "consistent".to_string(),
+            Verdict::Skipped => "the check could not tell (exit 125)".to_string(),
+            Verdict::Violation(f) => format!("VIOLATION: {}, {}", f.kind, f.how),
+        };
+        print(format_args!("{verdict}\n"))?;
+    }
+    Ok(match verdict {
+        Verdict::Violation(_) => Exit::Violation,
+        _ => Exit::NoViolation,
+    })
+}
+
+fn word(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Consistent => "consistent",
+        Verdict::Skipped => "skipped",
+        Verdict::Violation(_) => "violation",
+    }
+}
+
+fn violation(id: &StateId, state: &State<'_>, finding: &Finding) -> Violation {
+    let found = explore::Violation {
+        id: id.clone(),
+        keep: state.keep.clone(),
+        finding: finding.clone(),
+    };
+    Violation::of(&state.choices, &found)
+}

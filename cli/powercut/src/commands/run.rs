@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `powercut run`: from nothing to a report.
+
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{bail, Context, Result};
+
+use super::session::Session;
+use crate::child::{self, Env};
+use crate::device::{Disk, Root};
+use crate::examine::scratch_dir;
+use crate::exit::Exit;
+use crate::options::{name, Run};
+use crate::report::Source;
+use crate::signals::Signals;
+use crate::writeback::Eager;
+
+pub fn run(options: &Run) -> Result<Exit> {
+    let signals = Signals::install()?;
+    let began = Instant::now();
+    let root = Root::open()?;
+    let disk = root.create(
+        &name(&format!("run-{}", std::process::id()))?,
+        &options.settings,
+    )?;
+    let recorded = record(options, &disk, &signals);
+    let result = recorded.and_then(|()| {
+        Session {
+            root: &root,
+            disk: &disk,
+            signals: &signals,
+            examination: &options.examination,
+            plan: &options.plan,
+            reporting: &options.reporting,
+            source: source(options),
+            recorded_in: began.elapsed(),
+        }
+        .explore()
+    });
+    if options.reporting.keep {
+        eprintln!(
+            "powercut: kept {}; `powercut remove {}` removes it",
+            disk.node().display(),
+            disk.name()
+        );
+        disk.leave();
+    }
+    result
+}
+
+/// Makes the filesystem and has the workload recorded.
+fn record(options: &Run, disk: &Disk, signals: &Signals) -> Result<()> {
+    options.fs.mkfs(disk.node(), &options.mkfs_opts, signals)?;
+    let scratch = scratch_dir()?;
+    let dir = scratch.path().join("mnt");
+    fs::create_dir(&dir)?;
+    let work = |what: &str, command: &str, on_end: &dyn Fn() -> Result<()>| {
+        with_mount(options, disk, &dir, || {
+            let env = env(options, disk, &dir);
+            let done = child::shell(command, &env, None, None, signals)?;
+            if !done.ended.ok() {
+                let output = done.output.trim_end();
+                bail!("the {what} failed ({}); it printed:\n{output}", done.ended);
+            }
+            on_end()
+        })
+    };
+    if let Some(setup) = &options.setup {
+        work("setup", setup, &|| Ok(()))?;
+    }
+    let _eager = match options.eager_writeback {
+        true => Some(Eager::begin()?),
+        false => None,
+    };
+    disk.record("start")?;
+    work("workload", &options.workload, &|| Ok(disk.record("stop")?))
+}
+
+/// Does something with the filesystem mounted, if there is one.
+fn with_mount(
+    options: &Run,
+    disk: &Disk,
+    dir: &Path,
+    work: impl FnOnce() -> Result<()>,
+) -> Result<()> {
+    let Some(spec) = &options.examination.mount else {
+        return work();
+    };
+    let mounted = spec.mount(disk.node(), dir).with_context(|| {
+        format!(
+            "cannot mount the new filesystem as {} with options {:?}",
+            spec.fs, spec.options
+        )
+    })?;
+    let result = work();
+    let unmounted = mounted.unmount();
+    result.and(unmounted)
+}
+
+fn env(options: &Run, disk: &Disk, dir: &Path) -> Env {
+    let mut env: Env = vec![
+        ("POWERCUT_DEV", disk.node().into()),
+        ("POWERCUT_MARK", disk.mark_file().into()),
+    ];
+    if options.examination.mount.is_some() {
+        env.push(("POWERCUT_MNT", dir.into()));
+    }
+    env
+}
+
+fn source(options: &Run) -> Source {
+    let given = |text: &String| (!text.is_empty()).then(|| text.clone());
+    Source {
+        disk: None,
+        fs: Some(options.fs.name().into()),
+        mkfs_opts: given(&options.mkfs_opts),
+        mount_opts: given(&options.mount_opts),
+        setup: options.setup.clone(),
+        workload: Some(options.workload.clone()),
+        writeback: options.eager_writeback.then(|| "eager".into()),
+    }
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How many legal states there are, exactly.
+
+use std::collections::HashMap;
+
+use num_bigint::BigUint;
+use powercut_model::Mask;
+
+use crate::choices::{Choices, Unit};
+
+/// The number of legal states of a cut: the product over its units.
+pub fn states(choices: &Choices<'_>) -> BigUint {
+    let mut total = BigUint::from(1u8);
+    // Most units have the same few versions: multiply small numbers first.
+    let mut small: u64 = 1;
+    for unit in choices.units() {
+        let of_unit = contents(unit);
+        match u64::try_from(&of_unit)
+            .ok()
+            .and_then(|n| small.checked_mul(n))
+        {
+            Some(product) => small = product,
+            None => {
+                total *= std::mem::replace(&mut small, 1);
+                total *= of_unit;
+            }
+        }
+    }
+    total * small
+}
+
+/// The number of sets of a unit's pieces in which every piece shows. With
+/// writes of whole units that is one more than its versions.
+fn contents(unit: &Unit) -> BigUint {
+    // By what is hidden so far, going from the newest version to the oldest.
+    let mut ways: HashMap<u128, (Mask, BigUint)> = HashMap::new();
+    ways.insert(0, (Mask::EMPTY, BigUint::from(1u8)));
+    for (mask, is_piece) in unit.coverages() {
+        let mut next: HashMap<u128, (Mask, BigUint)> = HashMap::new();
+        let mut add = |hidden: Mask, n: BigUint| {
+            let way = next.entry(hidden.bits());
+            way.or_insert_with(|| (hidden, BigUint::default())).1 += n;
+        };
+        for (hidden, n) in ways.into_values() {
+            let shows = !mask.without(hidden).is_empty();
+            match (is_piece, shows) {
+                (false, _) => add(hidden | mask, n),
+                (true, false) => add(hidden, n),
+                (true, true) => {
+                    add(hidden | mask, n.clone());
+                    add(hidden, n);
+                }
+            }
+        }
+        ways = next;
+    }
+    ways.into_values().map(|(_, n)| n).sum()
+}
+
+/// A number for people: exact when short, else as a power of two and ten.
+pub fn human(n: &BigUint) -> String {
+    let digits = n.to_string();
+    if digits.len() <= 15 {
+        return digits;
+    }
+    let exponent = digits.len() - 1;
+    let about = format!("{}.{}e{exponent}", &digits[..1], &digits[1..2]);
+    let bits = n.bits() - 1;
+    if n.count_ones() == 1 {
+        format!("2^{bits} ~ {about}")
+    } else {
+        format!("~{about}, over 2^{bits}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::testing::History;
+    use powercut_model::{spans, Cut};
+
+    fn count(recording: &crate::recording::Recording, event: u64) -> u64 {
+        let cut = Cut::new(recording, event).unwrap();
+        let n = states(&Choices::new(recording, cut));
+        u64::try_from(&n).unwrap()
+    }
+
+    #[test]
+    fn versions_of_a_unit_add_and_units_multiply() {
+        let log = History::new()
+            .write(0, "a")
+            .write(0, "b")
+            .write(1, "c")
+            .done();
+        assert_eq!(count(&log, 0), 1);
+        assert_eq!(count(&log, 2), 2);
+        assert_eq!(count(&log, 4), 3);
+        assert_eq!(count(&log, 6), 6);
+    }
+
+    #[test]
+    fn a_flush_leaves_one_state() {
+        let log = History::new().write(0, "a").write(1, "b").flush().done();
+        assert_eq!(count(&log, log.header().newest_event), 1);
+    }
+
+    #[test]
+    fn sets_of_partial_pieces_are_counted_by_what_shows() {
+        // Two halves and then the whole: neither, left, right, both, whole.
+        let log = History::new()
+            .blocks_per_unit(2)
+            .write(0, "a")
+            .write(1, "b")
+            .write_run(0, &["c", "d"])
+            .done();
+        assert_eq!(count(&log, 6), 5);
+    }
+
+    #[test]
+    fn equals_brute_force() {
+        for seed in 0..60 {
+            let log = History::random(seed).done();
+            for cut in spans(&log) {
+                let choices = Choices::new(&log, cut);
+                if choices.len() > 12 {
+                    continue;
+                }
+                let mut sets = std::collections::HashSet::new();
+                for bits in 0u32..1 << choices.len() {
+                    let keep = crate::keep::Keep::that(choices.len(), |i| bits >> i & 1 == 1);
+                    sets.insert(choices.canonical(&keep));
+                }
+                let n = u64::try_from(&states(&choices)).unwrap();
+                assert_eq!(n, sets.len() as u64, "seed {seed} cut {}", cut.event);
+            }
+        }
+    }
+
+    #[test]
+    fn big_numbers_for_people() {
+        assert_eq!(human(&BigUint::from(4812u32)), "4812");
+        assert_eq!(human(&(BigUint::from(1u8) << 516u32)), "2^516 ~ 2.1e155");
+        assert_eq!(human(&(BigUint::from(3u8) << 64u32)), "~5.5e19, over 2^65");
+    }
+}

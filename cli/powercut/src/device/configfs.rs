@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Disks and views as directories in configfs.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+use serde::Serialize;
+
+use super::attribute::{get, retry_busy, subdirectories, wait_for, write};
+use super::name::MAX;
+use super::{errno, Control, DeviceError, Name, Show, View, CONTROL, NODES};
+
+const CONFIGFS: &str = "/sys/kernel/config";
+
+/// The driver's directory.
+#[derive(Debug, Clone)]
+pub struct Root {
+    dir: PathBuf,
+}
+
+/// How a disk is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    pub size_mib: u64,
+    pub block_size: u32,
+    /// 0 stands for the block size.
+    pub atomic_unit: u32,
+    pub write_cache: bool,
+    pub fua: bool,
+}
+
+impl Root {
+    /// The driver, or why it can't be driven.
+    pub fn open() -> Result<Self, DeviceError> {
+        let dir = Path::new(CONFIGFS).join("powercut");
+        if !rustix::process::geteuid().is_root() {
+            return Err(DeviceError::NotRoot);
+        }
+        if dir.is_dir() {
+            return Ok(Self { dir });
+        }
+        if Path::new("/sys/module/powercut").is_dir() || Path::new(CONTROL).exists() {
+            return Err(DeviceError::NoConfigfs);
+        }
+        Err(DeviceError::NotLoaded)
+    }
+
+    pub fn control(&self) -> Control {
+        Control::new(CONTROL)
+    }
+
+    /// The names of all disks.
+    pub fn disks(&self) -> Result<Vec<Name>, DeviceError> {
+        subdirectories(&self.dir)
+    }
+
+    /// A disk that exists.
+    pub fn disk(&self, name: &Name) -> Result<Disk, DeviceError> {
+        let disk = self.handle(name, false);
+        if disk.dir.is_dir() {
+            Ok(disk)
+        } else {
+            Err(DeviceError::NoDisk(name.to_string()))
+        }
+    }
+
+    /// Makes a disk and powers it on. Until [`Disk::leave`], dropping it
+    /// removes it.
+    pub fn create(&self, name: &Name, settings: &Settings) -> Result<Disk, DeviceError> {
+        let dir = self.dir.join(name.as_str());
+        fs::create_dir(&dir).map_err(|e| match e.kind() {
+            io::ErrorKind::AlreadyExists => DeviceError::DiskTaken(name.to_string()),
+            _ => DeviceError::io(format!("cannot make {}", dir.display()))(e),
+        })?;
+        let disk = self.handle(name, true);
+        disk.set("size", settings.size_mib)?;
+        disk.set("blocksize", settings.block_size)?;
+        disk.set("atomic_unit", settings.atomic_unit)?;
+        // FUA needs the cache: off in that order, on in the other.
+        if !settings.fua {
+            disk.set("fua", 0)?;
+        }
+        disk.set("write_cache", u8::from(settings.write_cache))?;
+        if settings.fua && settings.write_cache {
+            disk.set("fua", 1)?;
+        }
+        disk.set("power", 1)?;
+        wait_for(&disk.node)?;
+        Ok(disk)
+    }
+
+    fn handle(&self, name: &Name, owned: bool) -> Disk {
+        Disk {
+            dir: self.dir.join(name.as_str()),
+            node: Path::new(NODES).join(name.as_str()),
+            name: name.clone(),
+            owned,
+        }
+    }
+}
+
+/// A disk.
+#[derive(Debug)]
+pub struct Disk {
+    dir: PathBuf,
+    node: PathBuf,
+    name: Name,
+    owned: bool,
+}
+
+/// What `list` shows of a disk.
+#[derive(Debug, Clone, Serialize)]
+pub struct DiskInfo {
+    pub name: String,
+    pub node: PathBuf,
+    pub size_mib: u64,
+    pub block_size: u64,
+    pub atomic_unit: u64,
+    pub write_cache: bool,
+    pub fua: bool,
+    pub power: bool,
+    pub record: RecordStatus,
+    pub views: Vec<ViewInfo>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct ViewInfo {
+    pub name: String,
+    pub node: PathBuf,
+    pub power: bool,
+    pub state: String,
+}
+
+/// The status line of a record, taken apart.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct RecordStatus {
+    pub state: String,
+    pub entries: u64,
+    pub events: u64,
+    pub marks: u64,
+    pub bytes: u64,
+    pub truncated: u64,
+}
+
+impl RecordStatus {
+    fn parse(line: &str) -> Self {
+        let mut status = Self::default();
+        for (key, value) in line.split_whitespace().filter_map(|w| w.split_once('=')) {
+            let number = value.parse().unwrap_or(0);
+            match key {
+                "state" => status.state = value.into(),
+                "entries" => status.entries = number,
+                "events" => status.events = number,
+                "marks" => status.marks = number,
+                "bytes" => status.bytes = number,
+                "truncated" => status.truncated = number,
+                _ => {}
+            }
+        }
+        status
+    }
+}
+
+impl Disk {
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
+
+    pub fn node(&self) -> &Path {
+        &self.node
+    }
+
+    /// The file into which each line written is a mark.
+    pub fn mark_file(&self) -> PathBuf {
+        self.dir.join("mark")
+    }
+
+    /// Lets the disk outlive this handle.
+    pub fn leave(mut self) {
+        self.owned = false;
+    }
+
+    pub fn get(&self, attribute: &str) -> Result<String, DeviceError> {
+        get(&self.dir, attribute)
+    }
+
+    pub fn set(&self, attribute: &str, value: impl ToString) -> Result<(), DeviceError> {
+        let value = value.to_string();
+        let path = self.dir.join(attribute);
+        write(&path, &value).map_err(|e| self.refused(attribute, &value, e))
+    }
+
+    fn refused(&self, attribute: &str, value: &str, e: io::Error) -> DeviceError {
+        let name = &self.name;
+        let why = match (attribute, value, errno(&e)) {
+            ("power", _, Some(Errno::BUSY)) => {
+                return DeviceError::Busy(self.node.display().to_string())
+            }
+            ("record" | "mark", _, Some(Errno::NODEV)) => "the disk is powered off".into(),
+            ("record", "start", Some(Errno::BUSY)) => "it is being recorded already".into(),
+            ("record", "start", Some(Errno::EXIST)) => format!(
+                "it holds a stopped record: `powercut record {name} reset` returns the disk to \
+                 where that began"
+            ),
+            ("record", "stop", Some(Errno::NODATA)) => "it is not being recorded".into(),
+            ("record", "reset", Some(Errno::NODATA)) => "it has no record".into(),
+            ("record", "reset", Some(Errno::BUSY)) => {
+                "the disk is in use, or a view of it is powered".into()
+            }
+            ("mark", _, Some(Errno::NODATA)) => {
+                format!("it is not being recorded: `powercut record {name} start` first")
+            }
+            (_, _, Some(Errno::BUSY)) => "the disk is powered on".into(),
+            _ => e.to_string(),
+        };
+        DeviceError::Refused {
+            what: format!("{attribute}={value} of disk {name}"),
+            why,
+        }
+    }
+
+    pub fn record(&self, command: &str) -> Result<(), DeviceError> {
+        self.set("record", command)
+    }
+
+    pub fn status(&self) -> Result<RecordStatus, DeviceError> {
+        self.get("record").map(|line| RecordStatus::parse(&line))
+    }
+
+    pub fn views(&self) -> Result<Vec<Name>, DeviceError> {
+        subdirectories(&self.dir)
+    }
+
+    pub fn info(&self) -> Result<DiskInfo, DeviceError> {
+        let number = |attribute: &str| {
+            let text = self.get(attribute)?;
+            Ok::<u64, DeviceError>(text.parse().unwrap_or(0))
+        };
+        let mut views = Vec::new();
+        for view in self.views()? {
+            let view = View::of(&self.dir, &self.name, &view, false);
+            views.push(ViewInfo {
+                power: view.is_on()?,
+                state: view.state().unwrap_or_default(),
+                name: view.name().to_string(),
+                node: view.node().into(),
+            });
+        }
+        let block_size = number("blocksize")?;
+        Ok(DiskInfo {
+            name: self.name.to_string(),
+            node: self.node.clone(),
+            size_mib: number("size")?,
+            block_size,
+            atomic_unit: match number("atomic_unit")? {
+                0 => block_size,
+                unit => unit,
+            },
+            write_cache: number("write_cache")? == 1,
+            fua: number("fua")? == 1,
+            power: number("power")? == 1,
+            record: self.status()?,
+            views,
+        })
+    }
+
+    /// Makes a view of the record, powered on. Until [`View::leave`], dropping
+    /// it removes it.
+    pub fn create_view(&self, name: &Name) -> Result<View, DeviceError> {
+        let view = View::of(&self.dir, &self.name, name, true);
+        if view.name().len() > MAX {
+            // Not there yet: nothing to remove.
+            let name = view.name().to_string();
+            view.leave();
+            return Err(DeviceError::Refused {
+                what: format!("a view named {name}"),
+                why: format!("NAME.VIEW has {MAX} bytes at most: use a shorter name"),
+            });
+        }
+        if let Err(e) = fs::create_dir(view.dir()) {
+            let what = format!("cannot make {}", view.dir().display());
+            view.leave();
+            return Err(DeviceError::io(what)(e));
+        }
+        view.power_on()?;
+        Ok(view)
+    }
+
+    /// A view under the first free of a few names, as [`Self::create_view`].
+    pub fn create_some_view(&self) -> Result<View, DeviceError> {
+        let mut nr = 0;
+        loop {
+            let name: Name = format!("x{nr}").parse().map_err(|e| DeviceError::Refused {
+                what: "a view".into(),
+                why: format!("{e}"),
+            })?;
+            match self.create_view(&name) {
+                Err(DeviceError::Io { source, .. })
+                    if source.kind() == io::ErrorKind::AlreadyExists && nr < 99 =>
+                {
+                    nr += 1;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// A view of that name, made if need be; it stays when this handle goes.
+    pub fn lasting_view(&self, name: &Name) -> Result<View, DeviceError> {
+        let view = View::of(&self.dir, &self.name, name, false);
+        if !view.dir().is_dir() {
+            return self.create_view(name);
+        }
+        if !view.is_on()? {
+            view.power_on()?;
+        }
+        Ok(view)
+    }
+
+    pub fn remove_view(&self, name: &Name) -> Result<(), DeviceError> {
+        let mut view = View::of(&self.dir, &self.name, name, false);
+        if !view.dir().is_dir() {
+            return Err(DeviceError::NoView(view.name().into()));
+        }
+        view.remove()
+    }
+
+    /// Removes the disk and its views, if nobody uses them.
+    pub fn remove(mut self) -> Result<(), DeviceError> {
+        self.owned = false;
+        self.tear_down()
+    }
+
+    fn tear_down(&self) -> Result<(), DeviceError> {
+        for view in self.views()? {
+            self.remove_view(&view)?;
+        }
+        retry_busy(|| write(&self.dir.join("power"), "0"))
+            .map_err(|e| self.refused("power", "0", e))?;
+        fs::remove_dir(&self.dir).map_err(DeviceError::io(format!(
+            "cannot remove {}",
+            self.dir.display()
+        )))
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        if self.owned {
+            if let Err(e) = self.tear_down() {
+                eprintln!("powercut: warning: disk {} is left behind: {e}", self.name);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_line_is_taken_apart() {
+        let line = "state=recording entries=12 events=30 marks=2 bytes=4096 truncated=0";
+        let status = RecordStatus::parse(line);
+        assert_eq!(status.state, "recording");
+        assert_eq!((status.entries, status.events), (12, 30));
+        assert_eq!((status.marks, status.bytes, status.truncated), (2, 4096, 0));
+    }
+}

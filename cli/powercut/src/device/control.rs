@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The bulk interface: /dev/powercut-control.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+
+use super::{errno, DeviceError, Selection};
+
+/// Entries come in pieces of this size.
+const BUFFER: usize = 1 << 20;
+
+#[derive(Debug, Clone)]
+pub struct Control {
+    node: PathBuf,
+}
+
+impl Control {
+    pub fn new(node: impl Into<PathBuf>) -> Self {
+        Self { node: node.into() }
+    }
+
+    pub fn node(&self) -> &Path {
+        &self.node
+    }
+
+    /// The log without data.
+    pub fn log(&self, disk: &str) -> Result<impl Read, DeviceError> {
+        self.ask(&format!("log {disk}"), disk)
+            .map(|file| BufReader::with_capacity(BUFFER, file))
+    }
+
+    /// The base and the log with data.
+    pub fn export(&self, disk: &str) -> Result<impl Read, DeviceError> {
+        self.ask(&format!("export {disk}"), disk)
+            .map(|file| BufReader::with_capacity(BUFFER, file))
+    }
+
+    /// Gives a disk what `export` gave of another.
+    pub fn import(&self, disk: &str, mut stream: impl Read) -> Result<(), DeviceError> {
+        let file = self.ask(&format!("import {disk}"), disk)?;
+        let mut out = io::BufWriter::with_capacity(BUFFER, file);
+        io::copy(&mut stream, &mut out)
+            .and_then(|_| out.flush())
+            .map_err(|e| self.refused(&format!("import {disk}"), disk, e))
+    }
+
+    /// Points a view at a state.
+    pub fn state(&self, view: &str, selection: &Selection) -> Result<(), DeviceError> {
+        self.ask(&format!("state {view} {selection}"), view)
+            .map(drop)
+    }
+
+    fn ask(&self, request: &str, disk: &str) -> Result<File, DeviceError> {
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(&self.node)
+            .map_err(|e| match e.kind() {
+                io::ErrorKind::NotFound => DeviceError::NotLoaded,
+                io::ErrorKind::PermissionDenied => DeviceError::NotRoot,
+                _ => DeviceError::io(format!("cannot open {}", self.node.display()))(e),
+            })?;
+        file.write_all(format!("{request}\n").as_bytes())
+            .map_err(|e| self.refused(request, disk, e))?;
+        Ok(file)
+    }
+
+    fn refused(&self, request: &str, disk: &str, e: io::Error) -> DeviceError {
+        let why = match errno(&e) {
+            Some(Errno::NOENT) => return DeviceError::NoDisk(disk.into()),
+            Some(Errno::BUSY) => return DeviceError::Busy(format!("/dev/powercut/{disk}")),
+            Some(Errno::NODEV) => format!("{disk} is powered off"),
+            Some(Errno::NODATA) => {
+                format!("{disk} has no record: `powercut record {disk} start` makes one")
+            }
+            Some(Errno::EXIST) => {
+                format!("{disk} has a record already: `powercut record {disk} reset` ends it")
+            }
+            Some(Errno::INVAL) if request.starts_with("import") => {
+                "the recording is damaged, or the disk is of another size or kind".into()
+            }
+            _ => e.to_string(),
+        };
+        let what: String = match request.char_indices().nth(120) {
+            Some((at, _)) => format!("{}...", &request[..at]),
+            None => request.into(),
+        };
+        DeviceError::Refused {
+            what: format!("{what:?}"),
+            why,
+        }
+    }
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The driver: disks and views in configfs, bulk through the control device.
+
+mod attribute;
+mod configfs;
+mod control;
+mod name;
+mod selection;
+mod view;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+pub use configfs::{Disk, DiskInfo, RecordStatus, Root, Settings};
+pub use control::Control;
+pub use name::{Name, NameError};
+pub use selection::Selection;
+pub use view::View;
+
+const NODES: &str = "/dev/powercut";
+const CONTROL: &str = "/dev/powercut-control";
+
+#[derive(Debug, Error)]
+pub enum DeviceError {
+    #[error("only root may drive powercut disks: run this as root")]
+    NotRoot,
+    #[error("the powercut module is not loaded: `modprobe powercut`, or `insmod powercut.ko`")]
+    NotLoaded,
+    #[error("configfs is not mounted: `mount -t configfs none /sys/kernel/config`")]
+    NoConfigfs,
+    #[error("there is no disk {0}: `powercut list` shows those there are")]
+    NoDisk(String),
+    #[error("there is no view {0}: `powercut list` shows those there are")]
+    NoView(String),
+    #[error("a disk named {0} exists: choose another name, or `powercut remove {0}` first")]
+    DiskTaken(String),
+    #[error("{0} is in use (mounted, or open in some process): end that first")]
+    Busy(String),
+    #[error("{node} did not appear: is devtmpfs mounted at /dev?")]
+    NoNode { node: PathBuf },
+    #[error("the driver refused {what}: {why}")]
+    Refused { what: String, why: String },
+    #[error("{what}: {source}")]
+    Io { what: String, source: io::Error },
+}
+
+impl DeviceError {
+    fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let what = what.into();
+        move |source| Self::Io { what, source }
+    }
+}
+
+/// A block device that shows any crash state of a recorded disk.
+pub trait Show {
+    /// Points it at a state.
+    fn show(&mut self, selection: &Selection) -> Result<(), DeviceError>;
+    /// Its node.
+    fn node(&self) -> &Path;
+}
+
+/// The number of the error, for messages that depend on it.
+fn errno(e: &io::Error) -> Option<rustix::io::Errno> {
+    rustix::io::Errno::from_io_error(e)
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A crash state as the driver takes it: `cut=K keep=LIST`, the pieces as
+//! WRITE:UNIT or WRITE:FIRST-LAST, by the submit event of their write.
+
+use std::fmt;
+
+use powercut_model::Event;
+
+use crate::choices::Choices;
+use crate::keep::Keep;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selection {
+    cut: Event,
+    pieces: Vec<Run>,
+}
+
+/// Neighbouring units of one write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Run {
+    write: Event,
+    first: u64,
+    last: u64,
+}
+
+impl Selection {
+    pub fn of(choices: &Choices<'_>, keep: &Keep) -> Self {
+        let mut pieces: Vec<Run> = Vec::new();
+        for index in keep.iter() {
+            let piece = choices.pieces()[index];
+            let write = choices.recording().entries()[piece.entry].entry.submit;
+            match pieces.last_mut() {
+                Some(run) if run.write == write && run.last + 1 == piece.unit => {
+                    run.last = piece.unit;
+                }
+                _ => pieces.push(Run {
+                    write,
+                    first: piece.unit,
+                    last: piece.unit,
+                }),
+            }
+        }
+        Self {
+            cut: choices.event(),
+            pieces,
+        }
+    }
+}
+
+impl fmt::Display for Selection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cut={} keep=", self.cut)?;
+        if self.pieces.is_empty() {
+            return f.write_str("none");
+        }
+        for (nr, run) in self.pieces.iter().enumerate() {
+            let comma = if nr > 0 { "," } else { "" };
+            write!(f, "{comma}{}:{}", run.write, run.first)?;
+            if run.last != run.first {
+                write!(f, "-{}", run.last)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::testing::History;
+    use powercut_model::Cut;
+
+    #[test]
+    fn neighbours_of_one_write_are_one_run() {
+        let recording = History::new()
+            .write_run(4, &["a", "b", "c"])
+            .write(7, "d")
+            .done();
+        let choices = Choices::new(&recording, Cut::new(&recording, 4).unwrap());
+        let text = |keep: &Keep| Selection::of(&choices, keep).to_string();
+        assert_eq!(text(&choices.none()), "cut=4 keep=none");
+        assert_eq!(text(&choices.all()), "cut=4 keep=1:4-6,3:7");
+        let torn = Keep::that(4, |i| i != 1);
+        assert_eq!(text(&torn), "cut=4 keep=1:4,1:6,3:7");
+    }
+}

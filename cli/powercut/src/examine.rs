@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The oracle of real life: shows a state on a view, runs the filesystem
+//! checker, mounts, runs the user's check, unmounts.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
+
+use crate::child::{self, Ended, Env};
+use crate::device::{Selection, Show};
+use crate::fs::MountSpec;
+use crate::kmsg::Kmsg;
+use crate::oracle::{Finding, Kind, Oracle, Verdict};
+use crate::recording::Mark;
+use crate::signals::Signals;
+use crate::strategy::State;
+
+/// What to do with a state to know whether it is consistent. Kept in reports,
+/// so that a replay does the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Examination {
+    /// The user's check; exit 0 consistent, 125 can't tell, else a violation.
+    pub check: String,
+    /// Run before the mount; any exit but 0 is a violation.
+    pub fsck: Option<String>,
+    /// None: the check gets the device alone.
+    pub mount: Option<MountSpec>,
+    /// How long the check may take.
+    pub timeout_ms: u64,
+}
+
+/// The exit status of a check that can't tell.
+const SKIP: i32 = 125;
+
+pub struct Examiner<'a> {
+    view: &'a mut dyn Show,
+    what: &'a Examination,
+    signals: &'a Signals,
+    scratch: TempDir,
+    kmsg: Kmsg,
+    /// The number of marks in the file, if it was written.
+    marks: Option<usize>,
+    /// What the newest check printed.
+    pub output: String,
+}
+
+impl<'a> Examiner<'a> {
+    pub fn new(
+        view: &'a mut dyn Show,
+        what: &'a Examination,
+        signals: &'a Signals,
+    ) -> Result<Self> {
+        let scratch = scratch_dir()?;
+        fs::create_dir(scratch.path().join("mnt"))?;
+        Ok(Self {
+            view,
+            what,
+            signals,
+            scratch,
+            kmsg: Kmsg::open(),
+            marks: None,
+            output: String::new(),
+        })
+    }
+
+    /// The check's variables.
+    fn env(&self) -> Env {
+        let mut env: Env = vec![
+            ("POWERCUT_DEV", self.view.node().into()),
+            ("POWERCUT_MARKS", self.scratch.path().join("marks").into()),
+        ];
+        if self.what.mount.is_some() {
+            env.push(("POWERCUT_MNT", self.scratch.path().join("mnt").into()));
+        }
+        env
+    }
+
+    fn write_marks(&mut self, marks: &[Mark]) -> Result<()> {
+        if self.marks != Some(marks.len()) {
+            let text: String = marks.iter().map(|m| format!("{}\n", m.text)).collect();
+            let path = self.scratch.path().join("marks");
+            fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+            self.marks = Some(marks.len());
+        }
+        Ok(())
+    }
+
+    /// Runs a command; the finding if it failed.
+    fn command(&mut self, command: &str, kind: Kind) -> Result<(Ended, Option<Finding>)> {
+        let limit = Some(Duration::from_millis(self.what.timeout_ms));
+        let cwd = self.scratch.path().to_path_buf();
+        let done = child::shell(command, &self.env(), Some(&cwd), limit, self.signals)?;
+        self.output.push_str(&done.output);
+        let kind = match done.ended {
+            Ended::Exited(0) => return Ok((done.ended, None)),
+            Ended::TimedOut(_) if kind == Kind::Check => Kind::Timeout,
+            _ => kind,
+        };
+        let finding = Finding {
+            kind,
+            how: done.ended.to_string(),
+            output: done.output,
+        };
+        Ok((done.ended, Some(finding)))
+    }
+
+    /// Examines what the view shows now.
+    pub fn look(&mut self) -> Result<Verdict> {
+        self.output.clear();
+        if let Some(fsck) = &self.what.fsck {
+            if let (_, Some(finding)) = self.command(fsck, Kind::Fsck)? {
+                return Ok(Verdict::Violation(finding));
+            }
+        }
+        let mounted = match &self.what.mount {
+            None => None,
+            Some(spec) => {
+                self.kmsg.skip();
+                let dir = self.scratch.path().join("mnt");
+                match mount(spec, self.view.node(), &dir) {
+                    Ok(mounted) => Some(mounted),
+                    Err(e) => return self.mount_failed(spec, &e),
+                }
+            }
+        };
+        let checked = self.command(&self.what.check, Kind::Check);
+        if let Some(mounted) = mounted {
+            mounted.unmount()?;
+        }
+        let (ended, finding) = checked?;
+        Ok(match finding {
+            None => Verdict::Consistent,
+            Some(_) if ended == Ended::Exited(SKIP) => Verdict::Skipped,
+            Some(finding) => Verdict::Violation(finding),
+        })
+    }
+
+    fn mount_failed(&mut self, spec: &MountSpec, e: &std::io::Error) -> Result<Verdict> {
+        let error = Errno::from_io_error(e);
+        // Nothing that the state could be blamed for.
+        match error {
+            Some(Errno::NODEV) => anyhow::bail!(
+                "this kernel has no filesystem {0}: `modprobe {0}`, or another kernel",
+                spec.fs
+            ),
+            Some(Errno::PERM | Errno::BUSY | Errno::NOENT) => {
+                anyhow::bail!("cannot mount {}: {e}", self.view.node().display())
+            }
+            _ => {}
+        }
+        let output: String = self.kmsg.lines().iter().map(|l| format!("{l}\n")).collect();
+        self.output.push_str(&output);
+        Ok(Verdict::Violation(Finding {
+            kind: Kind::Mount,
+            how: format!("{}: {e}", spec.fs),
+            output,
+        }))
+    }
+}
+
+impl Oracle for Examiner<'_> {
+    fn examine(&mut self, state: &State<'_>) -> Result<Verdict> {
+        let choices = &state.choices;
+        self.view.show(&Selection::of(choices, &state.keep))?;
+        self.write_marks(choices.recording().marks_by(choices.event()))?;
+        self.look()
+    }
+}
+
+/// Mounts; a btrfs that the kernel believes to know newer is made unknown.
+fn mount(spec: &MountSpec, node: &Path, dir: &Path) -> std::io::Result<crate::mountpoint::Mounted> {
+    match spec.mount(node, dir) {
+        Err(e) if spec.fs == "btrfs" && Errno::from_io_error(&e) == Some(Errno::EXIST) => {
+            let forget = ["device", "scan", "--forget"];
+            std::process::Command::new("btrfs").args(forget).output()?;
+            spec.mount(node, dir)
+        }
+        other => other,
+    }
+}
+
+/// A directory for mounts and files of this run.
+pub fn scratch_dir() -> Result<TempDir> {
+    tempfile::Builder::new()
+        .prefix("powercut-")
+        .tempdir()
+        .context("cannot make a directory for temporary files")
+}

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The name of a crash state: `HASH:k=K:keep=LIST`, one line.
+//!
+//! HASH names the log up to the cut K; LIST is `none`, `all`, or the indices
+//! of the pieces kept among the pending ones, as ascending ranges: `0-3,7`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use powercut_model::{Cut, Event};
+use thiserror::Error;
+
+use crate::choices::Choices;
+use crate::keep::Keep;
+use crate::recording::Recording;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct StateId {
+    pub hash: u32,
+    pub cut: Event,
+    pub keep: KeepList,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum KeepList {
+    None,
+    All,
+    /// Ascending ranges that don't overlap, both ends in.
+    Ranges(Vec<(usize, usize)>),
+}
+
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum IdError {
+    #[error("{0:?} is not a state id: {1}; an id looks like 5f0c2a19:k=812:keep=0-3,7")]
+    Syntax(String, &'static str),
+    #[error(
+        "state {id} is of another log: its hash is {theirs:08x}, this log's up to event {cut} is {ours:08x}; \
+         use the disk or the report that the id came from"
+    )]
+    Foreign {
+        id: String,
+        theirs: u32,
+        ours: u32,
+        cut: Event,
+    },
+    #[error("state {id}: k={cut} is after the last event of this log, {last}")]
+    CutTooLate { id: String, cut: Event, last: Event },
+    #[error("state {id} keeps piece {index}, but at k={cut} there are {len} pending pieces, numbered from 0")]
+    NoSuchPiece {
+        id: String,
+        index: usize,
+        cut: Event,
+        len: usize,
+    },
+}
+
+impl StateId {
+    /// The id of a state: shadowed pieces are left out of it.
+    pub fn of(choices: &Choices<'_>, keep: &Keep) -> Self {
+        let keep = choices.canonical(keep);
+        Self {
+            hash: choices.recording().hash_at(choices.event()),
+            cut: choices.event(),
+            keep: KeepList::of(choices, &keep),
+        }
+    }
+
+    /// The state that this names in a recording.
+    pub fn resolve<'r>(&self, recording: &'r Recording) -> Result<(Choices<'r>, Keep), IdError> {
+        let cut = Cut::new(recording, self.cut).map_err(|_| IdError::CutTooLate {
+            id: self.to_string(),
+            cut: self.cut,
+            last: recording.header().newest_event,
+        })?;
+        let ours = recording.hash_at(self.cut);
+        if ours != self.hash {
+            return Err(IdError::Foreign {
+                id: self.to_string(),
+                theirs: self.hash,
+                ours,
+                cut: self.cut,
+            });
+        }
+        let choices = Choices::new(recording, cut);
+        let keep = self.keep_of(&choices)?;
+        Ok((choices, keep))
+    }
+
+    fn keep_of(&self, choices: &Choices<'_>) -> Result<Keep, IdError> {
+        let ranges = match &self.keep {
+            KeepList::None => return Ok(choices.none()),
+            KeepList::All => return Ok(choices.canonical(&choices.all())),
+            KeepList::Ranges(ranges) => ranges,
+        };
+        let mut keep = choices.none();
+        for (first, last) in ranges {
+            if *last >= choices.len() {
+                return Err(IdError::NoSuchPiece {
+                    id: self.to_string(),
+                    index: *last,
+                    cut: self.cut,
+                    len: choices.len(),
+                });
+            }
+            (*first..=*last).for_each(|index| keep.insert(index));
+        }
+        Ok(choices.canonical(&keep))
+    }
+}
+
+impl KeepList {
+    fn of(choices: &Choices<'_>, canonical: &Keep) -> Self {
+        if canonical.is_empty() {
+            Self::None
+        } else if *canonical == choices.canonical(&choices.all()) {
+            Self::All
+        } else {
+            Self::Ranges(canonical.ranges())
+        }
+    }
+}
+
+impl fmt::Display for StateId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}:k={}:keep={}", self.hash, self.cut, self.keep)
+    }
+}
+
+impl fmt::Display for KeepList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ranges = match self {
+            Self::None => return f.write_str("none"),
+            Self::All => return f.write_str("all"),
+            Self::Ranges(ranges) => ranges,
+        };
+        for (nr, (first, last)) in ranges.iter().enumerate() {
+            let comma = if nr > 0 { "," } else { "" };
+            if first == last {
+                write!(f, "{comma}{first}")?;
+            } else {
+                write!(f, "{comma}{first}-{last}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for StateId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let bad = |why| IdError::Syntax(text.into(), why);
+        let mut fields = text.split(':');
+        let (hash, cut, keep) = match (fields.next(), fields.next(), fields.next(), fields.next()) {
+            (Some(hash), Some(cut), Some(keep), None) => (hash, cut, keep),
+            _ => return Err(bad("it has three fields, joined by ':'")),
+        };
+        let is_hash = hash.len() == 8
+            && hash
+                .bytes()
+                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        if !is_hash {
+            return Err(bad("the hash is 8 hexadecimal digits, in lower case"));
+        }
+        let hash = u32::from_str_radix(hash, 16).map_err(|_| bad("the hash is no number"))?;
+        let cut = cut
+            .strip_prefix("k=")
+            .and_then(number)
+            .ok_or_else(|| bad("the second field is k=NUMBER"))?;
+        let keep = keep
+            .strip_prefix("keep=")
+            .ok_or_else(|| bad("the third field is keep=LIST"))?;
+        let keep = match keep {
+            "none" => KeepList::None,
+            "all" => KeepList::All,
+            list => KeepList::Ranges(ranges(list).map_err(bad)?),
+        };
+        Ok(Self { hash, cut, keep })
+    }
+}
+
+fn ranges(list: &str) -> Result<Vec<(usize, usize)>, &'static str> {
+    const WHAT: &str = "LIST is none, all, or numbers and ranges such as 0-3,7";
+    let mut ranges: Vec<(usize, usize)> = Vec::new();
+    for part in list.split(',') {
+        let (first, last) = match part.split_once('-') {
+            Some((first, last)) => (index(first).ok_or(WHAT)?, index(last).ok_or(WHAT)?),
+            None => {
+                let only = index(part).ok_or(WHAT)?;
+                (only, only)
+            }
+        };
+        if first > last || ranges.last().is_some_and(|(_, end)| *end >= first) {
+            return Err("the pieces kept must ascend, without repeats");
+        }
+        ranges.push((first, last));
+    }
+    Ok(ranges)
+}
+
+fn index(text: &str) -> Option<usize> {
+    number(text).and_then(|n| usize::try_from(n).ok())
+}
+
+/// A decimal number with neither sign nor leading zeroes.
+fn number(text: &str) -> Option<u64> {
+    let digits = text.bytes().all(|b| b.is_ascii_digit());
+    let plain = text == "0" || !text.starts_with('0');
+    (digits && plain).then(|| text.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::testing::History;
+    use powercut_model::spans;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_is_no_id_is_refused() {
+        for text in [
+            "",
+            "5f0c2a19",
+            "5f0c2a19:k=1",
+            "5f0c2a19:k=1:keep=",
+            "5f0c2a1:k=1:keep=none",
+            "5F0C2A19:k=1:keep=none",
+            "+f0c2a19:k=1:keep=none",
+            "5f0c2a19:k=:keep=none",
+            "5f0c2a19:k=01:keep=none",
+            "5f0c2a19:k=-1:keep=none",
+            "5f0c2a19:k=99999999999999999999:keep=none",
+            "5f0c2a19:k=1:keep=some",
+            "5f0c2a19:k=1:keep=1,1",
+            "5f0c2a19:k=1:keep=3,2",
+            "5f0c2a19:k=1:keep=3-2",
+            "5f0c2a19:k=1:keep=1-",
+            "5f0c2a19:k=1:keep=1-2-3",
+            "5f0c2a19:k=1:keep=1,",
+            "5f0c2a19:k=1:keep=none:x",
+            " 5f0c2a19:k=1:keep=none",
+        ] {
+            let parsed = text.parse::<StateId>();
+            assert!(matches!(parsed, Err(IdError::Syntax(..))), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_id_survives_a_growing_log_and_no_other_change() {
+        let log = History::new().base(9, "x").write(0, "a").write(1, "b");
+        let id = |log: &History, cut| {
+            let recording = log.done();
+            let choices = Choices::new(&recording, Cut::new(&recording, cut).unwrap());
+            StateId::of(&choices, &choices.none())
+        };
+        let before = id(&log, 4);
+        assert_eq!(id(&log.clone().flush().write(0, "c"), 4), before);
+        let changed = [
+            History::new().base(9, "y").write(0, "a").write(1, "b"),
+            History::new().base(9, "x").write(0, "a").write(1, "c"),
+            History::new().base(9, "x").write(0, "a").write(2, "b"),
+            History::new().base(9, "x").write(0, "a").meta(1, "b"),
+            History::new().base(9, "x").write(0, "a").fua(1, "b"),
+            log.clone().no_write_cache(),
+        ];
+        for other in changed {
+            assert_ne!(id(&other, 4).hash, before.hash);
+            let refused = before.resolve(&other.done()).unwrap_err();
+            assert!(matches!(refused, IdError::Foreign { .. }), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_write_in_flight_at_the_cut_may_complete_later() {
+        let log = History::new().submit(0, "a").write(1, "b");
+        let before = log.done().hash_at(3);
+        assert_eq!(log.clone().complete().done().hash_at(3), before);
+        assert_ne!(log.clone().complete().done().hash_at(4), before);
+    }
+
+    #[test]
+    fn what_is_out_of_range_is_named() {
+        let recording = History::new().write(0, "a").done();
+        let hash = recording.hash_at(2);
+        let id: StateId = format!("{hash:08x}:k=2:keep=1").parse().unwrap();
+        let error = id.resolve(&recording).unwrap_err();
+        assert!(matches!(
+            error,
+            IdError::NoSuchPiece {
+                index: 1,
+                len: 1,
+                ..
+            }
+        ));
+        let id: StateId = format!("{hash:08x}:k=3:keep=none").parse().unwrap();
+        let error = id.resolve(&recording).unwrap_err();
+        assert!(matches!(
+            error,
+            IdError::CutTooLate {
+                cut: 3,
+                last: 2,
+                ..
+            }
+        ));
+    }
+
+    proptest! {
+        #[test]
+        fn ids_are_read_as_they_are_written(seed in 0u64..500, bits: u64) {
+            let recording = History::random(seed).done();
+            for cut in spans(&recording) {
+                let choices = Choices::new(&recording, cut);
+                let keep = Keep::that(choices.len(), |i| bits >> (i % 64) & 1 == 1);
+                let id = StateId::of(&choices, &keep);
+                let text = id.to_string();
+                prop_assert_eq!(text.parse::<StateId>().unwrap(), id.clone());
+                let (_, resolved) = id.resolve(&recording).unwrap();
+                prop_assert_eq!(resolved, choices.canonical(&keep));
+            }
+        }
+
+        #[test]
+        fn no_text_upsets_the_parser(text in "\\PC{0,40}") {
+            let _ = text.parse::<StateId>();
+        }
+    }
+}

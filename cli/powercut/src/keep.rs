@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A set of indices into the pending pieces of a cut.
+
+use std::fmt;
+
+/// Which of a cut's pending pieces survived, by their index.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Keep {
+    bits: Vec<u64>,
+    len: usize,
+}
+
+impl Keep {
+    /// None of `len` pieces.
+    pub fn none(len: usize) -> Self {
+        Self {
+            bits: vec![0; len.div_ceil(64)],
+            len,
+        }
+    }
+
+    /// All of `len` pieces.
+    pub fn all(len: usize) -> Self {
+        let mut keep = Self::none(len);
+        keep.bits.fill(u64::MAX);
+        if len % 64 != 0 {
+            if let Some(last) = keep.bits.last_mut() {
+                *last = (1 << (len % 64)) - 1;
+            }
+        }
+        keep
+    }
+
+    /// Those of `len` pieces whose index satisfies `wanted`.
+    pub fn that(len: usize, wanted: impl Fn(usize) -> bool) -> Self {
+        let mut keep = Self::none(len);
+        for index in (0..len).filter(|i| wanted(*i)) {
+            keep.insert(index);
+        }
+        keep
+    }
+
+    /// The number of pieces to choose from.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.bits.iter().all(|b| *b == 0)
+    }
+
+    /// The number of pieces chosen.
+    pub fn count(&self) -> usize {
+        self.bits.iter().map(|b| b.count_ones() as usize).sum()
+    }
+
+    pub fn contains(&self, index: usize) -> bool {
+        self.bits
+            .get(index / 64)
+            .is_some_and(|b| b >> (index % 64) & 1 == 1)
+    }
+
+    /// Chooses a piece; one that there isn't is not chosen.
+    pub fn insert(&mut self, index: usize) {
+        if index < self.len {
+            self.bits[index / 64] |= 1 << (index % 64);
+        }
+    }
+
+    pub fn remove(&mut self, index: usize) {
+        if index < self.len {
+            self.bits[index / 64] &= !(1 << (index % 64));
+        }
+    }
+
+    /// The indices chosen, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.len).filter(|i| self.contains(*i))
+    }
+
+    /// The indices chosen as ascending ranges that don't touch, both ends in.
+    pub fn ranges(&self) -> Vec<(usize, usize)> {
+        let mut ranges: Vec<(usize, usize)> = Vec::new();
+        for index in self.iter() {
+            match ranges.last_mut() {
+                Some(last) if last.1 + 1 == index => last.1 = index,
+                _ => ranges.push((index, index)),
+            }
+        }
+        ranges
+    }
+
+    pub(crate) fn words(&self) -> &[u64] {
+        &self.bits
+    }
+}
+
+impl fmt::Debug for Keep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} of {}", self.ranges(), self.len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_holds_no_more_than_there_is() {
+        for len in [0, 1, 63, 64, 65, 200] {
+            let all = Keep::all(len);
+            assert_eq!(all.count(), len);
+            assert_eq!(all, Keep::that(len, |_| true));
+            assert!(!all.contains(len));
+        }
+    }
+
+    #[test]
+    fn ranges_join_neighbours() {
+        let mut keep = Keep::none(70);
+        for index in [0, 1, 2, 5, 63, 64, 69, 70, 900] {
+            keep.insert(index);
+        }
+        assert_eq!(keep.ranges(), [(0, 2), (5, 5), (63, 64), (69, 69)]);
+        keep.remove(1);
+        assert_eq!(keep.ranges()[..2], [(0, 0), (2, 2)]);
+    }
+}

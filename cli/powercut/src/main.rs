@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The `powercut` command.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use powercut_cli::args::Cli;
+use powercut_cli::{commands, exit};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    exit::status(commands::run(cli))
+}

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the arguments mean, checked before anything is done. No clap in here
+//! but for what comes in.
+
+use std::path::PathBuf;
+
+use anyhow::{bail, Context, Result};
+
+use crate::args::{self, Switch, WritebackArg};
+use crate::device::{Name, Settings};
+use crate::examine::Examination;
+use crate::explore::Plan;
+use crate::fs::{Fs, MountSpec};
+use crate::id::StateId;
+use crate::size;
+
+/// The default size of a disk, in MiB.
+const DEFAULT_MIB: u64 = 64;
+/// The default of --check-timeout.
+const DEFAULT_TIMEOUT: &str = "60s";
+
+/// What to do, and what to do with the result.
+#[derive(Debug)]
+pub struct Reporting {
+    pub report: Option<PathBuf>,
+    pub json: bool,
+    pub case: String,
+    pub keep: bool,
+}
+
+#[derive(Debug)]
+pub struct Run {
+    pub fs: Fs,
+    pub settings: Settings,
+    pub mkfs_opts: String,
+    pub mount_opts: String,
+    pub setup: Option<String>,
+    pub workload: String,
+    pub eager_writeback: bool,
+    pub examination: Examination,
+    pub plan: Plan,
+    pub reporting: Reporting,
+}
+
+#[derive(Debug)]
+pub struct Explore {
+    pub name: Name,
+    pub examination: Examination,
+    pub plan: Plan,
+    pub reporting: Reporting,
+}
+
+/// Where a replay takes its record from.
+#[derive(Debug)]
+pub enum From {
+    Report(PathBuf),
+    Disk(Name),
+}
+
+#[derive(Debug)]
+pub struct Replay {
+    pub id: StateId,
+    pub from: From,
+    pub check: Option<String>,
+    /// `Some(None)`: without a mount.
+    pub mount: Option<Option<MountSpec>>,
+    pub fsck: Option<String>,
+    pub timeout_ms: Option<u64>,
+    pub json: bool,
+}
+
+impl Replay {
+    /// The examination of a report, with what was given instead.
+    pub fn examination(&self, reported: Option<Examination>) -> Result<Examination> {
+        let mut what = match reported {
+            Some(what) => what,
+            None => Examination {
+                check: String::new(),
+                fsck: None,
+                mount: None,
+                timeout_ms: timeout_ms(DEFAULT_TIMEOUT)?,
+            },
+        };
+        if let Some(check) = &self.check {
+            what.check.clone_from(check);
+        }
+        if let Some(mount) = &self.mount {
+            what.mount.clone_from(mount);
+        }
+        if self.fsck.is_some() {
+            what.fsck.clone_from(&self.fsck);
+        }
+        what.timeout_ms = self.timeout_ms.unwrap_or(what.timeout_ms);
+        Ok(what)
+    }
+}
+
+pub fn name(text: &str) -> Result<Name> {
+    Ok(text.parse()?)
+}
+
+/// NAME or NAME.VIEW.
+pub fn name_and_view(text: &str) -> Result<(Name, Option<Name>)> {
+    match text.split_once('.') {
+        Some((disk, view)) => Ok((name(disk)?, Some(name(view)?))),
+        None => Ok((name(text)?, None)),
+    }
+}
+
+/// A mark is one line of at most 1024 bytes.
+pub fn mark(text: &str) -> Result<()> {
+    match text {
+        "" => bail!("a mark can't be empty"),
+        t if t.contains(['\n', '\0']) => bail!("a mark is one line of text: {t:?} is not"),
+        t if t.len() > 1024 => bail!("a mark has 1024 bytes at most, this one {}", t.len()),
+        _ => Ok(()),
+    }
+}
+
+pub fn settings(args: &args::DiskArgs, default_mib: Option<u64>) -> Result<Settings> {
+    let size_mib = match &args.size {
+        Some(size) => size::disk_mib(size).context("--size")?,
+        None => default_mib.unwrap_or(DEFAULT_MIB),
+    };
+    let block_size = args.block_size;
+    if !matches!(block_size, 512 | 4096) {
+        bail!("--block-size {block_size}: a block has 512 or 4096 bytes");
+    }
+    if let Some(unit) = args.atomic_unit {
+        if !unit.is_power_of_two() || !(block_size..=65536).contains(&unit) {
+            bail!(
+                "--atomic-unit {unit}: give a power of two from the block size, {block_size}, to 65536"
+            );
+        }
+    }
+    let write_cache = args.write_cache == Switch::On;
+    let fua = args.fua.map_or(write_cache, |fua| fua == Switch::On);
+    if fua && !write_cache {
+        bail!("--fua on needs --write-cache on: without a cache every write is forced");
+    }
+    match args.completion.as_str() {
+        "inline" => {}
+        delayed if delayed.starts_with("delayed") => {
+            bail!("--completion {delayed}: this version completes bios inline alone")
+        }
+        other => bail!("--completion {other:?}: `inline` is what there is"),
+    }
+    Ok(Settings {
+        size_mib,
+        block_size,
+        atomic_unit: args.atomic_unit.unwrap_or(0),
+        write_cache,
+        fua,
+    })
+}
+
+fn plan(args: &args::PlanArgs) -> Result<Plan> {
+    Ok(Plan {
+        strategy: args.strategy,
+        budget: size::budget(&args.budget).context("--budget")?,
+        seed: args.seed,
+        stop_on_first: args.stop_on_first,
+    })
+}
+
+fn reporting(args: args::PlanArgs, case: String) -> Reporting {
+    Reporting {
+        report: args.report,
+        json: args.json,
+        case: args.case.unwrap_or(case),
+        keep: args.keep,
+    }
+}
+
+fn timeout_ms(text: &str) -> Result<u64> {
+    let time = size::time(text).context("--check-timeout")?;
+    Ok(u64::try_from(time.as_millis())?)
+}
+
+fn command(flag: &str, text: &str) -> Result<()> {
+    if text.trim().is_empty() {
+        bail!("{flag} is empty: give a command for the shell");
+    }
+    Ok(())
+}
+
+fn examination(
+    check: &str,
+    args: args::CheckArgs,
+    mount: Option<MountSpec>,
+) -> Result<Examination> {
+    command("--check", check)?;
+    if let Some(fsck) = &args.fsck {
+        command("--fsck", fsck)?;
+    }
+    Ok(Examination {
+        check: check.into(),
+        fsck: args.fsck,
+        mount,
+        timeout_ms: timeout_ms(&args.check_timeout)?,
+    })
+}
+
+impl Run {
+    pub fn new(args: args::RunArgs) -> Result<Self> {
+        command("--workload", &args.workload)?;
+        let name = args.fs.name();
+        if args.fs == Fs::None && !(args.mkfs_opts.is_empty() && args.mount_opts.is_empty()) {
+            bail!("--mkfs-opts and --mount-opts need a filesystem, --fs none has none");
+        }
+        let mount = match args.mount_opts.as_str() {
+            "" => MountSpec::parse(name)?,
+            options => MountSpec::parse(&format!("{name},{options}"))?,
+        };
+        let case = match args.mount_opts.as_str() {
+            "" => name.to_string(),
+            options => format!("{name},{options}"),
+        };
+        Ok(Self {
+            fs: args.fs,
+            settings: settings(&args.disk, Some(args.fs.default_mib()))?,
+            mkfs_opts: args.mkfs_opts,
+            mount_opts: args.mount_opts,
+            setup: args.setup,
+            workload: args.workload,
+            eager_writeback: args.writeback == WritebackArg::Eager,
+            examination: examination(&args.check, args.examine, mount)?,
+            plan: plan(&args.plan)?,
+            reporting: reporting(args.plan, case),
+        })
+    }
+}
+
+impl Explore {
+    pub fn new(args: args::ExploreArgs) -> Result<Self> {
+        let mount = MountSpec::parse(&args.mount).context("--mount")?;
+        Ok(Self {
+            name: name(&args.name)?,
+            examination: examination(&args.check, args.examine, mount)?,
+            plan: plan(&args.plan)?,
+            reporting: reporting(args.plan, args.name),
+        })
+    }
+}
+
+impl Replay {
+    pub fn new(args: args::ReplayArgs) -> Result<Self> {
+        let mount = match &args.mount {
+            Some(text) => Some(MountSpec::parse(text).context("--mount")?),
+            None => None,
+        };
+        if let Some(check) = &args.check {
+            command("--check", check)?;
+        }
+        let timeout = args.check_timeout.as_deref().map(timeout_ms);
+        Ok(Self {
+            id: args.id.parse()?,
+            from: match (args.disk, args.report) {
+                (Some(disk), _) => From::Disk(name(&disk)?),
+                (None, Some(dir)) => From::Report(dir),
+                (None, None) => From::Report(crate::report::DEFAULT_DIR.into()),
+            },
+            check: args.check,
+            mount,
+            fsck: args.fsck,
+            timeout_ms: timeout.transpose()?,
+            json: args.json,
+        })
+    }
+}

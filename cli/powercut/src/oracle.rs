@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Who says whether a crash state is consistent.
+
+use anyhow::Result;
+
+use crate::strategy::State;
+
+/// What became of a state under examination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    Consistent,
+    /// The check could not tell.
+    Skipped,
+    Violation(Finding),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    pub kind: Kind,
+    /// How it failed: an exit status, an error of mount.
+    pub how: String,
+    /// What the command printed, or the kernel had to say.
+    pub output: String,
+}
+
+/// Which step found a state inconsistent.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// The check said so.
+    Check,
+    /// The check did not end in time.
+    Timeout,
+    /// The filesystem could not be mounted.
+    Mount,
+    /// The filesystem checker said so, before the mount.
+    Fsck,
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Check => "check failed",
+            Self::Timeout => "check did not end",
+            Self::Mount => "mount failed",
+            Self::Fsck => "fsck failed",
+        })
+    }
+}
+
+/// Brings a state about and examines it.
+pub trait Oracle {
+    fn examine(&mut self, state: &State<'_>) -> Result<Verdict>;
+}

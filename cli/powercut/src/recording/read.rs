@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! From the stream of docs/abi.md to a [`Recording`].
+
+use std::collections::HashMap;
+use std::io::Read;
+
+use powercut_model::{units, Entry, Event, Geometry, Op};
+use thiserror::Error;
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::{weight, Content, Mark, Recorded, Recording};
+use crate::abi::{self, AbiError, EntryOp, Flags, Reader};
+
+/// More pieces than this are not worth waiting for.
+const MAX_PIECES: u64 = 100_000_000;
+
+#[derive(Debug, Error)]
+pub enum RecordingError {
+    #[error(transparent)]
+    Abi(#[from] AbiError),
+    #[error("this is a log without data; a recording with its data is needed")]
+    NoData,
+    #[error("the recording is damaged: {0}")]
+    Order(String),
+    #[error(
+        "the writes and discards of this record touch {0} units, more than this command can weigh ({MAX_PIECES}); \
+         record a shorter workload, or one without such large discards"
+    )]
+    TooLarge(u64),
+    #[error(
+        "the record is incomplete: it ended at event {0}, when the log's memory ran out; \
+         raise the disk's log_limit_mib or record less"
+    )]
+    Truncated(u64),
+}
+
+impl Recording {
+    /// Reads what `export` of the control device gives.
+    pub fn read(input: impl Read) -> Result<Self, RecordingError> {
+        let mut reader = Reader::new(input)?;
+        let header = *reader.header();
+        if !header.with_data {
+            return Err(RecordingError::NoData);
+        }
+        if header.truncated != 0 {
+            return Err(RecordingError::Truncated(header.truncated));
+        }
+        let block_size = header.block_size as usize;
+        let mut recording = Recording {
+            header,
+            geometry: Geometry {
+                unit_sectors: header.atomic_unit / 512,
+                write_cache: header.write_cache,
+            },
+            entries: Vec::new(),
+            marks: Vec::new(),
+            base: HashMap::new(),
+            base_hash: 0,
+            zeroes: xxh3_128(&vec![0; block_size]),
+            by_unit: HashMap::new(),
+            max_complete: Vec::new(),
+            newest_flush: Vec::new(),
+            newest_fua: Vec::new(),
+        };
+        let mut pieces = 0;
+        let mut payload = Vec::new();
+        let mut base_left = header.base_entries;
+        while let Some(raw) = reader.next_entry(&mut payload)? {
+            let blocks = || payload.chunks_exact(block_size).map(xxh3_128);
+            if base_left > 0 {
+                base_left -= 1;
+                if raw.op != EntryOp::Base {
+                    return Err(order(&raw, "stands among the base"));
+                }
+                recording.add_base(raw.sector / recording.block_sectors(), blocks());
+                continue;
+            }
+            let content = match raw.op {
+                EntryOp::Write => Content::Blocks(blocks().collect()),
+                EntryOp::WriteZeroes | EntryOp::Discard => Content::Zeroes,
+                EntryOp::Flush => Content::None,
+                EntryOp::Mark => Content::Mark(String::from_utf8_lossy(&payload).into_owned()),
+                EntryOp::Base => return Err(order(&raw, "stands in the log")),
+            };
+            pieces += recording.add(raw, content)?;
+            if pieces > MAX_PIECES {
+                return Err(RecordingError::TooLarge(pieces));
+            }
+        }
+        Ok(recording)
+    }
+
+    fn add_base(&mut self, first: u64, blocks: impl Iterator<Item = u128>) {
+        for (block, content) in (first..).zip(blocks) {
+            if content != self.zeroes && self.base.insert(block, content).is_none() {
+                self.base_hash = self.base_hash.wrapping_add(weight(block, content));
+            }
+        }
+    }
+
+    /// Appends an entry of the log; the number of pieces it has.
+    fn add(&mut self, raw: abi::Entry, content: Content) -> Result<u64, RecordingError> {
+        let previous = self.entries.last().map_or(0, |r| r.entry.submit);
+        if raw.submit <= previous {
+            return Err(order(&raw, "is out of order"));
+        }
+        let newest = self.header.newest_event;
+        let known = |event: Event| event <= newest || event == abi::IN_FLIGHT;
+        if raw.submit > newest || !known(raw.start) || !known(raw.complete) {
+            return Err(order(&raw, "has events after the newest"));
+        }
+        let index = self.entries.len();
+        let entry = model_entry(&raw);
+        let touched = units(self.geometry, &entry);
+        let pieces = touched.end - touched.start;
+        if pieces <= MAX_PIECES {
+            for unit in touched {
+                let list = self.by_unit.entry(unit).or_default();
+                list.push(index as u32);
+            }
+        }
+        let up_to = |table: &[usize], yes: bool| match (yes, table.last()) {
+            (true, _) => index + 1,
+            (false, last) => last.copied().unwrap_or(0),
+        };
+        let flushes = entry.flush_complete().is_some();
+        let flush = up_to(&self.newest_flush, flushes);
+        let fua = up_to(&self.newest_fua, entry.is_write() && entry.fua);
+        let max = self.max_complete.last().copied().unwrap_or(0);
+        self.newest_flush.push(flush);
+        self.newest_fua.push(fua);
+        self.max_complete.push(max.max(entry.complete));
+        if let Content::Mark(text) = &content {
+            self.marks.push(Mark {
+                event: entry.submit,
+                text: text.clone(),
+            });
+        }
+        self.entries.push(Recorded {
+            raw,
+            entry,
+            content,
+        });
+        Ok(pieces)
+    }
+}
+
+fn order(raw: &abi::Entry, what: &str) -> RecordingError {
+    RecordingError::Order(format!(
+        "the {} at event {} {what}",
+        raw.op.name(),
+        raw.submit
+    ))
+}
+
+fn model_entry(raw: &abi::Entry) -> Entry {
+    let op = match raw.op {
+        EntryOp::Write | EntryOp::Base => Op::Write,
+        EntryOp::WriteZeroes => Op::WriteZeroes,
+        EntryOp::Discard => Op::Discard,
+        EntryOp::Flush => Op::Flush,
+        EntryOp::Mark => Op::Mark,
+    };
+    Entry {
+        op,
+        preflush: op.is_write() && raw.flags.has(Flags::PREFLUSH),
+        fua: op.is_write() && raw.flags.has(Flags::FUA),
+        sector: raw.sector,
+        nr_sectors: if op.is_write() { raw.nr_sectors } else { 0 },
+        submit: raw.submit,
+        start: raw.start,
+        complete: raw.complete,
+    }
+}

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Histories for tests, written as what happened:
+//! `History::new().write(0, "a").flush().mark("a is safe").done()`.
+
+use crate::abi::{write_entry, Entry, EntryOp, Flags, Header, IN_FLIGHT};
+use crate::recording::Recording;
+
+const BLOCK: usize = 4096;
+
+/// Builds a recording; every bio completes at once unless said otherwise.
+#[derive(Debug, Clone)]
+pub struct History {
+    entries: Vec<(Entry, Vec<u8>)>,
+    base: Vec<(Entry, Vec<u8>)>,
+    event: u64,
+    blocks_per_unit: u32,
+    write_cache: bool,
+}
+
+/// A block that holds a word, over and over.
+pub fn block(word: &str) -> Vec<u8> {
+    let bytes = if word.is_empty() {
+        &[0]
+    } else {
+        word.as_bytes()
+    };
+    bytes.iter().copied().cycle().take(BLOCK).collect()
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self {
+            entries: Vec::new(),
+            base: Vec::new(),
+            event: 0,
+            blocks_per_unit: 1,
+            write_cache: true,
+        }
+    }
+}
+
+impl History {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub fn blocks_per_unit(mut self, n: u32) -> Self {
+        self.blocks_per_unit = n;
+        self
+    }
+
+    pub fn no_write_cache(mut self) -> Self {
+        self.write_cache = false;
+        self
+    }
+
+    /// What the disk held before.
+    pub fn base(mut self, block_nr: u64, word: &str) -> Self {
+        let entry = entry(EntryOp::Base, 0, block_nr, 1, 0, Some(0));
+        self.base.push((entry, block(word)));
+        self
+    }
+
+    pub fn write(self, block_nr: u64, word: &str) -> Self {
+        self.write_run(block_nr, &[word])
+    }
+
+    pub fn write_run(self, block_nr: u64, words: &[&str]) -> Self {
+        self.bio(EntryOp::Write, 0, block_nr, words)
+    }
+
+    pub fn fua(self, block_nr: u64, word: &str) -> Self {
+        self.bio(EntryOp::Write, Flags::FUA, block_nr, &[word])
+    }
+
+    pub fn meta(self, block_nr: u64, word: &str) -> Self {
+        self.bio(EntryOp::Write, Flags::META, block_nr, &[word])
+    }
+
+    pub fn discard(self, block_nr: u64, blocks: u32) -> Self {
+        let words = vec![""; blocks as usize];
+        self.bio(EntryOp::Discard, 0, block_nr, &words)
+    }
+
+    pub fn flush(mut self) -> Self {
+        let submit = self.next();
+        let complete = self.next();
+        let entry = entry(
+            EntryOp::Flush,
+            Flags::PREFLUSH,
+            0,
+            0,
+            submit,
+            Some(complete),
+        );
+        self.entries.push((entry, Vec::new()));
+        self
+    }
+
+    pub fn mark(mut self, text: &str) -> Self {
+        let event = self.next();
+        let entry = entry(EntryOp::Mark, 0, 0, 0, event, Some(event));
+        self.entries.push((entry, text.as_bytes().to_vec()));
+        self
+    }
+
+    /// A write that is in flight until [`Self::complete`], or for ever.
+    pub fn submit(mut self, block_nr: u64, word: &str) -> Self {
+        let submit = self.next();
+        let entry = entry(EntryOp::Write, 0, block_nr, 1, submit, None);
+        self.entries.push((entry, block(word)));
+        self
+    }
+
+    /// Completes the oldest write in flight.
+    pub fn complete(mut self) -> Self {
+        let event = self.next();
+        let oldest = self
+            .entries
+            .iter_mut()
+            .find(|(e, _)| e.complete == IN_FLIGHT);
+        oldest.expect("a write in flight").0.complete = event;
+        self
+    }
+
+    pub fn bio(mut self, op: EntryOp, flags: u32, block_nr: u64, words: &[&str]) -> Self {
+        let submit = self.next();
+        let start = if flags & Flags::PREFLUSH != 0 {
+            self.next()
+        } else {
+            submit
+        };
+        let complete = self.next();
+        let mut entry = entry(
+            op,
+            flags,
+            block_nr,
+            words.len() as u32,
+            submit,
+            Some(complete),
+        );
+        entry.start = start;
+        let data = match op {
+            EntryOp::Write => words.iter().flat_map(|w| block(w)).collect(),
+            _ => Vec::new(),
+        };
+        self.entries.push((entry, data));
+        self
+    }
+
+    /// Some history of up to 12 bios, the same for the same seed.
+    pub fn random(seed: u64) -> Self {
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut roll = move |n: u64| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state % n
+        };
+        let mut log = Self::new().blocks_per_unit(1 << roll(2));
+        log.write_cache = roll(4) != 0;
+        for step in 0..=roll(12) {
+            let at = roll(4);
+            let word = ["a", "b", "c", ""][roll(4) as usize];
+            log = match roll(9) {
+                0 => log.flush(),
+                1 => log.fua(at, word),
+                2 => log.bio(EntryOp::Write, Flags::PREFLUSH | Flags::FUA, at, &[word]),
+                3 => log.mark(&step.to_string()),
+                4 => log.write_run(at, &[word, "z"]),
+                5 => log.discard(at, 1 + roll(3) as u32),
+                6 => log.submit(at, word),
+                7 if log.entries.iter().any(|(e, _)| e.complete == IN_FLIGHT) => log.complete(),
+                _ => log.write(at, word),
+            };
+        }
+        log
+    }
+
+    fn next(&mut self) -> u64 {
+        self.event += 1;
+        self.event
+    }
+
+    /// The stream that the driver would give.
+    pub fn stream(&self) -> Vec<u8> {
+        let header = Header {
+            write_cache: self.write_cache,
+            fua: true,
+            with_data: true,
+            capacity_sectors: 2048,
+            block_size: BLOCK as u32,
+            atomic_unit: BLOCK as u32 * self.blocks_per_unit,
+            entries: self.entries.len() as u64,
+            newest_event: self.event,
+            truncated: 0,
+            base_entries: self.base.len() as u64,
+        };
+        let mut out = header.to_bytes().to_vec();
+        for (entry, payload) in self.base.iter().chain(&self.entries) {
+            write_entry(&mut out, entry, payload).unwrap();
+        }
+        out
+    }
+
+    pub fn done(&self) -> Recording {
+        Recording::read(&self.stream()[..]).unwrap()
+    }
+}
+
+fn entry(
+    op: EntryOp,
+    flags: u32,
+    block_nr: u64,
+    blocks: u32,
+    submit: u64,
+    complete: Option<u64>,
+) -> Entry {
+    Entry {
+        op,
+        flags: Flags(flags),
+        submit,
+        start: submit,
+        complete: complete.unwrap_or(IN_FLIGHT),
+        sector: block_nr * 8,
+        nr_sectors: blocks * 8,
+        payload_len: 0,
+        submitted_ns: submit * 1000,
+        completed_ns: 0,
+        tid: 1,
+        task: "test".into(),
+    }
+}

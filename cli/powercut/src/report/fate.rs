@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What became of every write that was pending at a cut.
+
+use std::collections::BTreeMap;
+
+use powercut_model::Event;
+use serde::{Deserialize, Serialize};
+
+use crate::choices::{Choices, Fate};
+use crate::keep::Keep;
+use crate::recording::Recorded;
+
+/// A pending write of a state, or some units of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Write {
+    /// Its number: the event of its submit.
+    pub write: Event,
+    pub op: String,
+    /// The first sector of the whole write, in units of 512 bytes.
+    pub sector: u64,
+    /// The length of the whole write in such sectors.
+    pub sectors: u32,
+    pub flags: Vec<String>,
+    /// The thread that submitted it.
+    pub task: String,
+    /// The units concerned, both ends in, if not all of the write's.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub units: Option<Vec<(u64, u64)>>,
+    /// The rule of docs/ that lets it be lost.
+    pub rule: String,
+    /// That rule applied to this write.
+    pub why: String,
+}
+
+/// The kept and the lost writes of a state, oldest first. Pieces that newer
+/// content hides are in neither.
+pub fn fates(choices: &Choices<'_>, keep: &Keep) -> (Vec<Write>, Vec<Write>) {
+    let mut by_entry: BTreeMap<(bool, usize), Vec<u64>> = BTreeMap::new();
+    let mut all: BTreeMap<usize, usize> = BTreeMap::new();
+    choices.fates(keep, |index, fate| {
+        let piece = choices.pieces()[index];
+        *all.entry(piece.entry).or_default() += 1;
+        if fate != Fate::Hidden {
+            let units = by_entry.entry((fate == Fate::Kept, piece.entry));
+            units.or_default().push(piece.unit);
+        }
+    });
+    let (mut kept, mut lost) = (Vec::new(), Vec::new());
+    for ((is_kept, entry), units) in by_entry {
+        let whole = all.get(&entry) == Some(&units.len());
+        let units = (!whole).then(|| ranges(units));
+        let write = describe(choices, &choices.recording().entries()[entry], units);
+        if is_kept {
+            kept.push(write);
+        } else {
+            lost.push(write);
+        }
+    }
+    (kept, lost)
+}
+
+fn describe(choices: &Choices<'_>, recorded: &Recorded, units: Option<Vec<(u64, u64)>>) -> Write {
+    let raw = &recorded.raw;
+    let (rule, why) = rule(choices, recorded);
+    Write {
+        write: raw.submit,
+        op: raw.op.name().into(),
+        sector: raw.sector,
+        sectors: raw.nr_sectors,
+        flags: raw.flags.names().map(str::to_string).collect(),
+        task: raw.task.clone(),
+        units,
+        rule: rule.into(),
+        why,
+    }
+}
+
+/// Why a pending write may be lost.
+fn rule(choices: &Choices<'_>, recorded: &Recorded) -> (&'static str, String) {
+    let cut = choices.cut();
+    let entry = &recorded.entry;
+    if entry.complete > cut.event {
+        return match cut.geometry().write_cache {
+            true => ("R3", "in flight at the cut".into()),
+            false => ("R6", "in flight at the cut".into()),
+        };
+    }
+    let why = match cut.watermark {
+        0 => format!("complete at event {}, no flush yet", entry.complete),
+        flush => format!(
+            "complete at event {}, the newest complete flush was submitted at {flush}",
+            entry.complete
+        ),
+    };
+    ("R3", why)
+}
+
+fn ranges(mut units: Vec<u64>) -> Vec<(u64, u64)> {
+    units.sort_unstable();
+    let mut ranges: Vec<(u64, u64)> = Vec::new();
+    for unit in units {
+        match ranges.last_mut() {
+            Some(last) if last.1 + 1 == unit => last.1 = unit,
+            _ => ranges.push((unit, unit)),
+        }
+    }
+    ranges
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::testing::History;
+    use powercut_model::Cut;
+
+    #[test]
+    fn kept_lost_and_hidden() {
+        let recording = History::new()
+            .write(0, "old")
+            .meta(0, "new")
+            .write_run(4, &["a", "b", "c"])
+            .submit(9, "late")
+            .done();
+        let choices = Choices::new(&recording, Cut::new(&recording, 7).unwrap());
+        // Pieces: old, new, a, b, c, late.
+        let keep = Keep::that(6, |index| [1, 2, 4].contains(&index));
+        let (kept, lost) = fates(&choices, &keep);
+        let writes = |list: &[Write]| list.iter().map(|w| w.write).collect::<Vec<_>>();
+        assert_eq!(writes(&kept), [3, 5]);
+        assert_eq!(writes(&lost), [5, 7]);
+        assert_eq!(kept[0].flags, ["META"]);
+        assert_eq!(kept[0].units, None);
+        assert_eq!(kept[1].units, Some(vec![(4, 4), (6, 6)]));
+        assert_eq!(lost[0].units, Some(vec![(5, 5)]));
+        assert_eq!(lost[0].why, "complete at event 6, no flush yet");
+        assert_eq!(lost[1].why, "in flight at the cut");
+    }
+}

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What an exploration found: as data first, then as JSON or text.
+
+mod fate;
+mod model;
+mod saved;
+mod text;
+
+pub use fate::{fates, Write};
+pub use model::{
+    Coverage, DiskFacts, Ended, PlanFacts, Record, Report, Seconds, Source, Violation, SCHEMA,
+};
+pub use saved::{Saved, DEFAULT_DIR};
+pub use text::{commands_line, details, state, summary};

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A report as a directory: report.json for people's programs and for replay,
+//! recording.pcut with what the disk went through.
+
+use std::fs::{self, File};
+use std::io::{BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{bail, Context, Result};
+use lz4_flex::frame::{FrameDecoder, FrameEncoder};
+
+use super::model::{Report, SCHEMA};
+use crate::recording::Recording;
+
+/// Where a report goes when violations were found and nothing else was said.
+pub const DEFAULT_DIR: &str = "powercut-report";
+const REPORT: &str = "report.json";
+const RECORDING: &str = "recording.pcut";
+
+#[derive(Debug, Clone)]
+pub struct Saved {
+    dir: PathBuf,
+}
+
+impl Saved {
+    pub fn at(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into() }
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Writes both files; an older report in their place is replaced.
+    pub fn write(&self, report: &Report, recording: impl Read) -> Result<()> {
+        let dir = &self.dir;
+        let failed = || format!("cannot write the report to {}", dir.display());
+        fs::create_dir_all(dir).with_context(failed)?;
+        self.replace(RECORDING, |out| {
+            let mut encoder = FrameEncoder::new(out);
+            std::io::copy(&mut { recording }, &mut encoder)?;
+            encoder.finish()?;
+            Ok(())
+        })
+        .with_context(failed)?;
+        self.replace(REPORT, |mut out| {
+            serde_json::to_writer_pretty(&mut out, report)?;
+            out.write_all(b"\n")?;
+            Ok(())
+        })
+        .with_context(failed)
+    }
+
+    /// A file is there whole or not at all.
+    fn replace(
+        &self,
+        name: &str,
+        fill: impl FnOnce(&mut BufWriter<&mut File>) -> Result<()>,
+    ) -> Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(&self.dir)?;
+        let mut out = BufWriter::new(file.as_file_mut());
+        fill(&mut out)?;
+        out.flush()?;
+        drop(out);
+        use std::os::unix::fs::PermissionsExt;
+        let readable = fs::Permissions::from_mode(0o644);
+        file.as_file().set_permissions(readable)?;
+        file.persist(self.dir.join(name))?;
+        Ok(())
+    }
+
+    pub fn report(&self) -> Result<Report> {
+        let path = self.dir.join(REPORT);
+        let text = fs::read_to_string(&path).with_context(|| {
+            format!(
+                "cannot read {}: --report DIR names the report to replay from",
+                path.display()
+            )
+        })?;
+        let value: serde_json::Value = serde_json::from_str(&text)
+            .with_context(|| format!("{} is not a report", path.display()))?;
+        match value.get("schema").and_then(serde_json::Value::as_u64) {
+            Some(schema) if schema == u64::from(SCHEMA) => {}
+            other => bail!(
+                "{} has schema {}, this command reads {SCHEMA}: use the powercut that wrote it",
+                path.display(),
+                other.map_or("?".into(), |n| n.to_string())
+            ),
+        }
+        serde_json::from_value(value).with_context(|| format!("{} is not a report", path.display()))
+    }
+
+    /// The stream that the driver gave.
+    pub fn stream(&self) -> Result<impl Read> {
+        let path = self.dir.join(RECORDING);
+        let file = File::open(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(BufReader::with_capacity(
+            1 << 20,
+            FrameDecoder::new(BufReader::new(file)),
+        ))
+    }
+
+    pub fn recording(&self) -> Result<Recording> {
+        Recording::read(self.stream()?)
+            .with_context(|| format!("cannot use {}", self.dir.join(RECORDING).display()))
+    }
+}

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The report for people on a terminal.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use num_bigint::BigUint;
+use powercut_model::Event;
+
+use super::fate::Write;
+use super::model::{Coverage, Ended, Report, Violation};
+use crate::count;
+use crate::oracle::Kind;
+use crate::recording::Mark;
+use crate::table::Table;
+
+/// Lines of a command's output shown; all are in report.json.
+const OUTPUT_LINES: usize = 12;
+/// Writes shown as kept and as lost.
+const WRITES: usize = 12;
+/// Different violations shown in full.
+const GROUPS: usize = 8;
+
+/// Violations that fail in the same way.
+struct Group<'r> {
+    first: &'r Violation,
+    others: Vec<&'r Violation>,
+}
+
+/// Same kind, same words, up to the numbers in them.
+fn groups(violations: &[Violation]) -> Vec<Group<'_>> {
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    let mut known: HashMap<(Kind, &str, String), usize> = HashMap::new();
+    for violation in violations {
+        let key = (violation.kind, &*violation.how, shape(&violation.output));
+        match known.get(&key) {
+            Some(at) => groups[*at].others.push(violation),
+            None => {
+                known.insert(key, groups.len());
+                groups.push(Group {
+                    first: violation,
+                    others: Vec::new(),
+                });
+            }
+        }
+    }
+    groups
+}
+
+/// A text with every number as `#`.
+fn shape(text: &str) -> String {
+    let mut shape = String::with_capacity(text.len());
+    for c in text.chars() {
+        if !c.is_ascii_digit() {
+            shape.push(c);
+        } else if !shape.ends_with('#') {
+            shape.push('#');
+        }
+    }
+    shape
+}
+
+/// What was recorded, covered and found, one violation of each sort in full;
+/// `dir` is where the report is.
+pub fn details(report: &Report, dir: Option<&str>) -> String {
+    let mut out = String::new();
+    let groups = groups(&report.violations);
+    for (nr, group) in groups.iter().take(GROUPS).enumerate() {
+        let sorts = match groups.len() {
+            1 => String::new(),
+            n => format!(" (sort {} of {n})", nr + 1),
+        };
+        let violation = group.first;
+        let _ = writeln!(
+            out,
+            "\nVIOLATION: {}, {}{sorts}",
+            violation.kind, violation.how
+        );
+        one(&mut out, violation, dir);
+        match group.others.len() {
+            0 => {}
+            n => {
+                let _ = writeln!(out, "  like it {n} more, such as {}", group.others[0].id);
+            }
+        }
+    }
+    if groups.len() > GROUPS {
+        let _ = writeln!(out, "\n{} more sorts of violations", groups.len() - GROUPS);
+    }
+    let _ = writeln!(out, "\n{}", coverage(&report.coverage));
+    out
+}
+
+/// A state: where the power was cut, what was kept and what was lost.
+pub fn state(id: &str, cut: Event, marks: &[Mark], kept: &[Write], lost: &[Write]) -> String {
+    let mut out = String::new();
+    let newest = marks.last().map(|m| m.text.as_str());
+    head(&mut out, id, cut, marks.len() as u64, newest);
+    writes(&mut out, "kept", kept);
+    writes(&mut out, "lost", lost);
+    let _ = writeln!(out, "  legal   {}", legal(lost));
+    out
+}
+
+fn head(out: &mut String, id: &str, cut: Event, marks: u64, newest: Option<&str>) {
+    let newest = match newest {
+        Some(text) => format!(", the newest {text:?}"),
+        None => String::new(),
+    };
+    let _ = writeln!(out, "  state   {id}");
+    let _ = writeln!(
+        out,
+        "  cut     after event {cut}, {marks} marks acknowledged{newest}"
+    );
+}
+
+fn one(out: &mut String, violation: &Violation, dir: Option<&str>) {
+    let newest = violation.last_mark.as_deref();
+    head(out, &violation.id, violation.cut, violation.marks, newest);
+    writes(out, "kept", &violation.kept);
+    writes(out, "lost", &violation.lost);
+    let _ = writeln!(out, "  legal   {}", legal(&violation.lost));
+    let mut lines = violation.output.lines();
+    for line in lines.by_ref().take(OUTPUT_LINES) {
+        let _ = writeln!(out, "  says    {line}");
+    }
+    match lines.count() {
+        0 => {}
+        n => {
+            let _ = writeln!(out, "          ... {n} more lines, in report.json");
+        }
+    }
+    if let Some(dir) = dir {
+        let _ = writeln!(
+            out,
+            "  replay  powercut replay {} --report {dir}",
+            violation.id
+        );
+    }
+}
+
+fn writes(out: &mut String, title: &str, writes: &[Write]) {
+    if writes.is_empty() {
+        let _ = writeln!(out, "  {title}    nothing that was pending");
+    }
+    for (nr, write) in writes.iter().take(WRITES).enumerate() {
+        let title = if nr == 0 { title } else { "" };
+        let _ = writeln!(out, "  {title:<7} {}", line(write));
+    }
+    if writes.len() > WRITES {
+        let _ = writeln!(out, "          ... {} more", writes.len() - WRITES);
+    }
+}
+
+/// W812 lba 2064 +8 META by jbd2/x-8
+fn line(write: &Write) -> String {
+    let mut line = format!("W{} lba {} +{}", write.write, write.sector, write.sectors);
+    if write.op != "WRITE" {
+        let _ = write!(line, " {}", write.op);
+    }
+    for flag in &write.flags {
+        let _ = write!(line, " {flag}");
+    }
+    if let Some(units) = &write.units {
+        let units: Vec<String> = units
+            .iter()
+            .map(|(first, last)| match first == last {
+                true => first.to_string(),
+                false => format!("{first}-{last}"),
+            })
+            .collect();
+        let _ = write!(line, " (only units {})", units.join(","));
+    }
+    let _ = write!(line, " by {}: {}", write.task, write.why);
+    line
+}
+
+/// Which rules make it legal.
+fn legal(lost: &[Write]) -> &'static str {
+    let in_flight = |w: &Write| w.why.starts_with("in flight");
+    let cache_off = lost.iter().any(|w| w.rule == "R6");
+    let volatile = lost.iter().any(|w| w.rule == "R3" && !in_flight(w));
+    match (lost.is_empty(), cache_off, volatile) {
+        (true, ..) => "R3: all that was pending survived: a crash without any reordering",
+        (_, true, _) => "R6: without a write cache, what is in flight may be lost",
+        (_, _, true) => "R3: what no flush or FUA covers may be lost; R4: in any combination",
+        _ => "R3: what is in flight may be lost; R4: in any combination",
+    }
+}
+
+/// How much of all there is was covered, honestly.
+pub fn coverage(coverage: &Coverage) -> String {
+    let legal = match coverage.legal_states.parse::<BigUint>() {
+        Ok(n) => count::human(&n),
+        Err(_) => coverage.legal_states.clone(),
+    };
+    let cuts = coverage.cuts;
+    let checked = coverage.checked;
+    let mut text = if coverage.all {
+        format!("{legal} legal states over {cuts} cuts, {checked} distinct images: all checked")
+    } else {
+        let ended = match coverage.ended {
+            Ended::Exhausted => "the strategy has no more",
+            Ended::Budget => "the budget is spent",
+            Ended::FirstViolation => "stopped at the first violation",
+            Ended::Interrupted => "interrupted",
+        };
+        format!(
+            "{legal} legal states over {cuts} cuts, a sample of {checked} distinct images checked: \
+             {ended}"
+        )
+    };
+    if coverage.skipped > 0 {
+        let _ = write!(text, "; of {} the check could not tell", coverage.skipped);
+    }
+    text
+}
+
+/// One line a report.
+pub fn summary(reports: &[Report]) -> String {
+    let any = |kind| reports.iter().any(|r| r.of(kind) > 0);
+    let with_fsck = any(Kind::Fsck) || reports.iter().any(|r| r.examination.fsck.is_some());
+    let with_skipped = reports.iter().any(|r| r.coverage.skipped > 0);
+    let mut titles = vec![
+        "case",
+        "legal states",
+        "checked",
+        "violations",
+        "failed mounts",
+    ];
+    if with_fsck {
+        titles.push("failed fscks");
+    }
+    if with_skipped {
+        titles.push("skipped");
+    }
+    titles.push("seconds");
+    let mut table = Table::new(titles);
+    for report in reports {
+        let legal = report.coverage.legal_states.parse::<BigUint>();
+        let legal = legal.map_or_else(|_| "?".into(), |n| count::human(&n));
+        let checked = match report.coverage.all {
+            true => format!("{}, all", report.coverage.checked),
+            false => report.coverage.checked.to_string(),
+        };
+        let violations = report.of(Kind::Check) + report.of(Kind::Timeout);
+        let mut cells = vec![
+            report.case.clone(),
+            legal,
+            checked,
+            violations.to_string(),
+            report.of(Kind::Mount).to_string(),
+        ];
+        if with_fsck {
+            cells.push(report.of(Kind::Fsck).to_string());
+        }
+        if with_skipped {
+            cells.push(report.coverage.skipped.to_string());
+        }
+        let seconds = report.seconds.record + report.seconds.explore;
+        cells.push(format!("{seconds:.1}"));
+        table.row(cells);
+    }
+    table.to_string()
+}
+
+/// What was recorded, in a line.
+pub fn commands_line(report: &Report) -> String {
+    let record = &report.record;
+    format!(
+        "{}: {} writes ({}), {} flushes, {} FUA, {} marks in {:.1} s; seed {}, strategy {}, budget {}",
+        report.case,
+        record.writes,
+        crate::size::human(record.bytes),
+        record.flushes,
+        record.fua,
+        record.marks,
+        report.seconds.record,
+        report.plan.seed,
+        report.plan.strategy,
+        report.plan.budget,
+    )
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The strategies that vary one thing at a time.
+
+use std::rc::Rc;
+
+use powercut_model::{Event, History};
+
+use super::{Space, State};
+use crate::choices::Choices;
+use crate::keep::Keep;
+
+/// Everything kept, everything lost.
+pub fn ends<'s, 'r: 's>(
+    space: &'s Space<'r>,
+    cuts: Vec<Event>,
+) -> impl Iterator<Item = State<'r>> + 's {
+    space.at(cuts, |choices| [choices.all(), choices.none()])
+}
+
+/// The cut after every event, everything kept.
+pub fn prefix<'s, 'r: 's>(space: &'s Space<'r>) -> impl Iterator<Item = State<'r>> + 's {
+    let last = space.recording().last_event();
+    (0..=last)
+        .filter_map(|event| space.choices(event))
+        .map(|choices| State {
+            keep: choices.all(),
+            choices,
+        })
+}
+
+/// One write lost, the others kept.
+pub fn drop_one<'s, 'r: 's>(
+    space: &'s Space<'r>,
+    cuts: Vec<Event>,
+) -> impl Iterator<Item = State<'r>> + 's {
+    space.at(cuts, |choices| {
+        let choices = Rc::clone(choices);
+        choices
+            .writes()
+            .into_iter()
+            .map(move |(_, pieces)| Keep::that(choices.len(), |index| !pieces.contains(&index)))
+    })
+}
+
+/// One write kept, the others lost.
+pub fn keep_one<'s, 'r: 's>(
+    space: &'s Space<'r>,
+    cuts: Vec<Event>,
+) -> impl Iterator<Item = State<'r>> + 's {
+    space.at(cuts, |choices| {
+        let choices = Rc::clone(choices);
+        choices
+            .writes()
+            .into_iter()
+            .map(move |(_, pieces)| Keep::that(choices.len(), |index| pieces.contains(&index)))
+    })
+}
+
+/// What was submitted before each mark of the span kept, what came after lost:
+/// the newest mark at which something was pending and something is, first.
+pub fn marks<'s, 'r: 's>(
+    space: &'s Space<'r>,
+    cuts: Vec<Event>,
+) -> impl Iterator<Item = State<'r>> + 's {
+    space.at(cuts, |choices| {
+        let recording = choices.recording();
+        let submitted = |index: usize| {
+            recording.entries()[choices.pieces()[index].entry]
+                .entry
+                .submit
+        };
+        let (first, last) = match choices.len() {
+            0 => (Event::MAX, 0),
+            len => (submitted(0), submitted(len - 1)),
+        };
+        let marks = recording.marks_by(choices.event()).iter().rev();
+        let events: Vec<Event> = marks
+            .map(|mark| mark.event)
+            .skip_while(|event| *event > last)
+            .take_while(|event| *event > first)
+            .collect();
+        let choices = Rc::clone(choices);
+        events.into_iter().map(move |mark| {
+            let pieces = choices.pieces();
+            let before =
+                pieces.partition_point(|p| recording.entries()[p.entry].entry.submit < mark);
+            Keep::that(choices.len(), |index| index < before)
+        })
+    })
+}
+
+/// All but the newest version of every unit.
+pub fn all_but_last<'s, 'r: 's>(
+    space: &'s Space<'r>,
+    cuts: Vec<Event>,
+) -> impl Iterator<Item = State<'r>> + 's {
+    space.at(cuts, |choices: &Rc<Choices<'r>>| {
+        let mut keep = choices.all();
+        for newest in choices.units().iter().filter_map(|u| u.pieces().next()) {
+            keep.remove(newest);
+        }
+        (!keep.is_empty()).then_some(keep)
+    })
+}
+
+/// Metadata lost and data kept, and the other way round, where there are both.
+pub fn kinds<'s, 'r: 's>(
+    space: &'s Space<'r>,
+    cuts: Vec<Event>,
+) -> impl Iterator<Item = State<'r>> + 's {
+    space.at(cuts, |choices: &Rc<Choices<'r>>| {
+        let len = choices.len();
+        let is_meta = |index: usize| {
+            let entry = choices.pieces()[index].entry;
+            let flags = choices.recording().entries()[entry].raw.flags;
+            flags.has(crate::abi::Flags::META)
+        };
+        let meta = Keep::that(len, is_meta);
+        let data = Keep::that(len, |index| !is_meta(index));
+        let both = !meta.is_empty() && !data.is_empty();
+        both.then_some([data, meta]).into_iter().flatten()
+    })
+}
