@@ -6,6 +6,9 @@
 //! when it is made; [`CrashState`] is its place below a crash-state disk, where it
 //! can be exchanged for another.
 
+#[cfg(CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST)]
+mod tests;
+
 use crate::{
     disk::RecordedDisk,
     model::{

@@ -2,6 +2,9 @@
 
 //! Parsing what user space writes: strict, without allocation.
 
+#[cfg(CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST)]
+mod tests;
+
 use kernel::prelude::*;
 
 /// The parts of `text` between separators. No part is left out: an empty one is an

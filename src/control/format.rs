@@ -2,6 +2,9 @@
 
 //! The log's binary format, out and in: docs/abi.md.
 
+#[cfg(CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST)]
+mod tests;
+
 use crate::{
     block::{
         task::{

@@ -16,7 +16,7 @@ mod io;
 mod recording;
 mod staged;
 #[cfg(CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST)]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use staged::Staged;
 

@@ -7,6 +7,8 @@
 
 mod log;
 mod tasks;
+#[cfg(CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST)]
+mod tests;
 
 pub(crate) use log::LogEntry;
 
@@ -243,7 +245,7 @@ impl Record {
         if !in_order || entry.complete == model::IN_FLIGHT {
             return Err(EINVAL);
         }
-        self.reserve(data_bytes)?;
+        self.reserve(data_bytes.saturating_add(text.len() as u64))?;
         entry.task = self.tasks.index_of(task)?;
         if entry.op == model::Op::Mark {
             self.push_marked(entry, text)

@@ -17,6 +17,8 @@
 mod layer;
 mod mask;
 mod slot;
+#[cfg(CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST)]
+pub(crate) mod tests;
 
 pub(crate) use layer::{
     new_page,

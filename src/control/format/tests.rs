@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! KUnit tests of the log's binary format.
+
+use super::*;
+
+const GEOMETRY: Geometry = Geometry {
+    nr_sectors: 2048,
+    block_size: 512,
+    atomic_unit: 4096,
+    write_cache: true,
+    fua: false,
+    discard: true,
+};
+
+fn header() -> Header {
+    Header {
+        geometry: GEOMETRY,
+        has_data: true,
+        nr_entries: 0x0102_0304_0506_0708,
+        last_event: 3,
+        truncated: 4,
+        nr_base: 5,
+    }
+}
+
+fn entry() -> Result<RawEntry> {
+    Ok(RawEntry {
+        kind: Kind::Log(model::Op::Discard),
+        flags: Flags::from_bits(127).ok_or(EINVAL)?,
+        submit: 100,
+        start: 101,
+        complete: 102,
+        sector: 8,
+        nr_sectors: 16,
+        payload_len: 17,
+        submit_ns: 18,
+        complete_ns: 20,
+        task: TaskId {
+            pid: 19,
+            comm: *b"a task's name..\0",
+        },
+    })
+}
+
+/// The header's error once a byte of it is another.
+fn changed_header(offset: usize) -> Result<Header> {
+    let mut bytes = header().encode();
+    if let Some(byte) = bytes.get_mut(offset) {
+        *byte ^= 0x41;
+    }
+    Header::decode(&bytes, GEOMETRY)
+}
+
+fn changed_entry(offset: usize, value: u8) -> Result<RawEntry> {
+    let mut bytes = entry()?.encode();
+    if let Some(byte) = bytes.get_mut(offset) {
+        *byte = value;
+    }
+    RawEntry::decode(&bytes)
+}
+
+// The tests' entry points from C are made by the macro; this is not for anything else.
+#[allow(unsafe_code)]
+#[kunit_tests(powercut_format)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_come_back() -> Result {
+        let bytes = header().encode();
+        assert!(bytes.starts_with(b"powercut\x01\0\0\0\x05\0\0\0\0\x08\0\0"));
+        let back = Header::decode(&bytes, GEOMETRY)?;
+        assert!(back.encode() == bytes);
+        assert!(back.nr_entries == 0x0102_0304_0506_0708);
+        assert!((back.last_event, back.truncated, back.nr_base) == (3, 4, 5));
+        Ok(())
+    }
+
+    #[test]
+    fn headers_of_other_kinds_are_refused() {
+        // Magic, version, flags, capacity, block size, atomic unit.
+        for offset in [0, 7, 8, 11, 12, 16, 23, 24, 28, 31] {
+            assert!(changed_header(offset).is_err_and(|error| error == EINVAL));
+        }
+        let bytes = header().encode();
+        for len in [0, 8, HEADER_LEN - 1] {
+            let short = Header::decode(bytes.get(..len).unwrap_or(&[]), GEOMETRY);
+            assert!(short.is_err_and(|error| error == EINVAL));
+        }
+    }
+
+    #[test]
+    fn entries_come_back() -> Result {
+        let bytes = entry()?.encode();
+        let back = RawEntry::decode(&bytes)?;
+        assert!(back.encode() == bytes);
+        assert!(bytes.starts_with(&[3, 0, 0, 0, 127, 0, 0, 0, 100]));
+
+        let log = back.to_log(model::Op::Discard)?;
+        assert!((log.submit, log.start(), log.complete) == (100, 101, 102));
+        assert!(log.duration_ns == 2);
+        assert!(RawEntry::new(&log, back.task, 17).encode() == bytes);
+
+        let base = RawEntry::base(8, 8, 4096);
+        assert!(RawEntry::decode(&base.encode())?.kind == Kind::Base);
+        Ok(())
+    }
+
+    #[test]
+    fn malformed_entries_are_refused() -> Result {
+        for (offset, value) in [(0, 0), (0, 7), (0, 255), (4, 128), (5, 1), (7, 128)] {
+            assert!(changed_entry(offset, value).is_err_and(|error| error == EINVAL));
+        }
+        assert!(RawEntry::decode(&[0; ENTRY_LEN - 1]).is_err());
+        assert!(RawEntry::decode(&[]).is_err());
+
+        // Times and events that run backwards, or too far.
+        let events: [fn(&mut RawEntry); 5] = [
+            |entry| entry.start = 99,
+            |entry| entry.start = 100 + 256,
+            |entry| entry.start = u64::MAX,
+            |entry| entry.complete_ns = 17,
+            |entry| entry.complete_ns = 18 + (1 << 32),
+        ];
+        for change in events {
+            let mut entry = entry()?;
+            change(&mut entry);
+            assert!(entry.to_log(model::Op::Discard).is_err_and(|error| error == EINVAL));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,430 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! KUnit tests of the recorded disk, and what other suites make disks with.
+
+use super::{
+    io::Request,
+    *, //
+};
+use crate::{
+    block::Flags,
+    model::Op,
+    record::LogEntry,
+    store::{
+        pages,
+        tests::{
+            filled,
+            shown, //
+        },
+        DataPage,
+        PAGE_SECTORS, //
+    }, //
+};
+
+/// What the sectors of a page consist of.
+pub(crate) type Shown = [u8; PAGE_SECTORS];
+
+/// A disk of 1 MiB with that atomic unit in bytes and that limit on its log.
+pub(crate) fn disk_with(atomic_unit: u32, limit: u64) -> Result<Arc<RecordedDisk>> {
+    let geometry = Geometry {
+        nr_sectors: 2048,
+        block_size: atomic_unit.min(4096),
+        atomic_unit,
+        write_cache: true,
+        fua: true,
+        discard: true,
+    };
+    RecordedDisk::new(c"test".try_into()?, geometry, limit, None)
+}
+
+/// A disk of 1 MiB whose blocks are pages, recording.
+pub(crate) fn disk() -> Result<Arc<RecordedDisk>> {
+    let disk = disk_with(4096, 0)?;
+    disk.start_record()?;
+    Ok(disk)
+}
+
+/// A crash-state disk on another's record.
+pub(crate) fn view_of(disk: &Arc<RecordedDisk>) -> Result<Arc<RecordedDisk>> {
+    let below = CrashState::new(disk.clone())?;
+    RecordedDisk::new(c"test.view".try_into()?, disk.geometry(), 0, Some(below))
+}
+
+fn request(op: Op, flags: Flags, sector: u64, nr_sectors: u32) -> Request {
+    Request {
+        op,
+        flags,
+        sector,
+        nr_sectors,
+    }
+}
+
+/// Writes sectors full of one byte, as a bio does.
+pub(crate) fn write(
+    disk: &RecordedDisk,
+    flags: Flags,
+    (sector, nr_sectors): (u64, u32),
+    byte: u8,
+) -> Result {
+    let mut data = KVVec::<DataPage>::new();
+    for _ in pages(sector, nr_sectors.into()) {
+        data.push(filled(byte)?, GFP_KERNEL)?;
+    }
+    let request = request(Op::Write, flags, sector, nr_sectors);
+    if disk.write_recorded(request, Ok(data))? {
+        return Ok(());
+    }
+    let mut state = disk.state.lock();
+    let keep_base = state.record.is_some();
+    for page in request.pages() {
+        let data = filled(byte)?;
+        state.store.write(page, request.mask(page), keep_base, &*data)?;
+    }
+    Ok(())
+}
+
+/// Discards or zeroes sectors, as a bio does.
+pub(crate) fn zero(disk: &RecordedDisk, op: Op, (sector, nr_sectors): (u64, u32)) -> Result {
+    disk.write_zeroes(request(op, Flags::default(), sector, nr_sectors))
+}
+
+/// What a disk shows of a page.
+pub(crate) fn look(disk: &RecordedDisk, page: u64) -> Result<Shown> {
+    Ok(shown(&disk.page(page)?))
+}
+
+/// What a crash state shows of a page.
+pub(crate) fn look_after(view: &RecordedDisk, state: &[u8], page: u64) -> Result<Shown> {
+    view.below().ok_or(EINVAL)?.select(state)?;
+    look(view, page)
+}
+
+fn entry(disk: &RecordedDisk, index: usize) -> Result<LogEntry> {
+    disk.with_record(|record, _| record.log_entry(index).copied().ok_or(ENOENT))
+}
+
+/// Submit, start and complete event of an entry.
+fn events(disk: &RecordedDisk, index: usize) -> Result<(u64, u64, u64)> {
+    let entry = entry(disk, index)?;
+    Ok((entry.submit, entry.start(), entry.complete))
+}
+
+/// No flags; others by their bits.
+pub(crate) fn flags(bits: u32) -> Result<Flags> {
+    Flags::from_bits(bits).ok_or(EINVAL)
+}
+
+/// A plain write.
+pub(crate) fn put(disk: &RecordedDisk, sectors: (u64, u32), byte: u8) -> Result {
+    write(disk, Flags::default(), sectors, byte)
+}
+
+/// A bio on a page that holds 1: operation, flags (1 PREFLUSH, 2 FUA), and what the log
+/// must say of it: flags, number of events.
+type Case = (Op, u32, u32, u64);
+
+/// Every combination that a bio can have.
+const CASES: &[Case] = &[
+    (Op::Write, 0, 0, 2),
+    (Op::Write, 1, 1, 3),
+    (Op::Write, 2, 2, 2),
+    (Op::Write, 3, 3, 3),
+    (Op::WriteZeroes, 0, 0, 2),
+    (Op::WriteZeroes, 1, 1, 3),
+    (Op::WriteZeroes, 2, 2, 2),
+    (Op::WriteZeroes, 3, 3, 3),
+    (Op::Discard, 0, 0, 2),
+    (Op::Discard, 1, 1, 3),
+    (Op::Discard, 2, 2, 2),
+    (Op::Discard, 3, 3, 3),
+    (Op::Flush, 1, 1, 2),
+    (Op::Flush, 3, 3, 2),
+];
+
+/// Submits a case, to page 2 if it writes.
+fn submit(disk: &RecordedDisk, op: Op, flags: Flags) -> Result {
+    match op {
+        Op::Write => write(disk, flags, (16, 8), 2),
+        Op::WriteZeroes | Op::Discard => disk.write_zeroes(request(op, flags, 16, 8)),
+        _ => disk.flush(flags),
+    }
+}
+
+/// Pages 1 and 2 hold 1, then the record begins and 5 is written to page 1, then comes
+/// the case: whether log, disk and crash states are right.
+fn check_case(&(op, bits, logged, nr_events): &Case) -> Result<bool> {
+    let disk = disk_with(4096, 0)?;
+    put(&disk, (8, 16), 1)?;
+    disk.start_record()?;
+    put(&disk, (8, 8), 5)?;
+    submit(&disk, op, flags(bits)?)?;
+
+    let new = if op == Op::Write { 2 } else { 0 };
+    let new = if op.is_write() { new } else { 1 };
+    let start = if nr_events == 3 { 4 } else { 3 };
+    let end = 2 + nr_events;
+    let entry = entry(&disk, 1)?;
+    let range = if op.is_write() { (16, 8) } else { (0, 0) };
+    let is_logged = entry.op == op
+        && entry.flags == flags(logged)?
+        && (entry.sector, entry.nr_sectors) == range
+        && events(&disk, 1)? == (3, start, end)
+        && disk.record_status().last_event == end;
+    let is_live = look(&disk, 1)? == [5; 8] && look(&disk, 2)? == [new; 8];
+
+    // With nothing kept that may be lost, there is what must have survived.
+    let view = view_of(&disk)?;
+    let state = CString::try_from_fmt(fmt!("cut={} keep=none", end))?;
+    let flushed = if bits & 1 != 0 { 5 } else { 1 };
+    let stable = if bits & 2 != 0 { new } else { 1 };
+    let is_stable = look_after(&view, state.to_bytes(), 1)? == [flushed; 8]
+        && look_after(&view, state.to_bytes(), 2)? == [stable; 8];
+    let state = CString::try_from_fmt(fmt!("cut={} keep=all", end))?;
+    let is_pending = look_after(&view, state.to_bytes(), 1)? == [5; 8]
+        && look_after(&view, state.to_bytes(), 2)? == [new; 8];
+
+    // Before it, at its submit, and when its own data started.
+    let submitted = if nr_events == 3 { 1 } else { new };
+    let is_before = look_after(&view, b"cut=2 keep=all", 2)? == [1; 8]
+        && look_after(&view, b"cut=3 keep=none", 1)? == [1; 8]
+        && look_after(&view, b"cut=3 keep=all", 2)? == [submitted; 8]
+        && look_after(&view, b"cut=4 keep=all", 2)? == [new; 8]
+        && look_after(&view, b"cut=4 keep=none", 1)? == [flushed; 8];
+
+    let is_right = is_logged && is_live && is_stable && is_pending && is_before;
+    if !is_right {
+        pr_err!(
+            "op {} flags {}: log {} live {} stable {} pending {} before {}\n",
+            op as u8,
+            bits,
+            is_logged,
+            is_live,
+            is_stable,
+            is_pending,
+            is_before
+        );
+    }
+    Ok(is_right)
+}
+
+// The tests' entry points from C are made by the macro; this is not for anything else.
+#[allow(unsafe_code)]
+#[kunit_tests(powercut_disk)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bios_are_logged_and_survive_as_their_flags_say() {
+        for case in CASES {
+            assert!(check_case(case) == Ok(true));
+        }
+    }
+
+    #[test]
+    fn a_commit_block_never_survives_without_its_journal() -> Result {
+        let disk = disk()?;
+        put(&disk, (8, 8), 1)?;
+        write(&disk, flags(3)?, (16, 8), 2)?;
+        put(&disk, (24, 8), 3)?;
+        assert!(events(&disk, 1)? == (3, 4, 5));
+
+        // Cut; journal, commit and in-place block with nothing kept, then with all.
+        let cuts: [(u64, [u8; 3], [u8; 3]); 8] = [
+            (0, [0, 0, 0], [0, 0, 0]),
+            (1, [0, 0, 0], [1, 0, 0]),
+            (2, [0, 0, 0], [1, 0, 0]),
+            (3, [0, 0, 0], [1, 0, 0]),
+            (4, [1, 0, 0], [1, 2, 0]),
+            (5, [1, 2, 0], [1, 2, 0]),
+            (6, [1, 2, 0], [1, 2, 3]),
+            (7, [1, 2, 0], [1, 2, 3]),
+        ];
+        let view = view_of(&disk)?;
+        for (cut, none, all) in cuts {
+            for (keep, expected) in [("none", none), ("all", all)] {
+                let state = CString::try_from_fmt(fmt!("cut={} keep={}", cut, keep))?;
+                for (page, byte) in (1..).zip(expected) {
+                    assert!(look_after(&view, state.to_bytes(), page)? == [byte; 8]);
+                }
+            }
+        }
+        // Neither by name: it waits for its flush, then the journal is stable.
+        let select = |state: &[u8]| view.below().ok_or(EIO)?.select(state);
+        assert!(select(b"cut=3 keep=3:2") == Err(EINVAL));
+        assert!(select(b"cut=4 keep=1:1") == Err(EINVAL));
+        assert!(select(b"cut=4 keep=3:2") == Ok(()));
+        Ok(())
+    }
+
+    #[test]
+    fn an_overwrite_after_a_flush_is_volatile_again() -> Result {
+        let disk = disk()?;
+        put(&disk, (8, 8), 1)?;
+        disk.flush(Flags::PREFLUSH)?;
+        put(&disk, (8, 8), 2)?;
+        let view = view_of(&disk)?;
+        assert!(look_after(&view, b"cut=6 keep=none", 1)? == [1; 8]);
+        assert!(look_after(&view, b"cut=6 keep=5:1", 1)? == [2; 8]);
+        Ok(())
+    }
+
+    #[test]
+    fn zeroes_over_zeroes_are_logged_and_take_no_page() -> Result {
+        let disk = disk()?;
+        zero(&disk, Op::Discard, (0, 2048))?;
+        zero(&disk, Op::WriteZeroes, (0, 2048))?;
+        assert!(disk.record_status().nr_entries == 2);
+        assert!(disk.record_status().bytes == 2 * size_of::<LogEntry>() as u64);
+        assert!(disk.next_written(0).is_none());
+        Ok(())
+    }
+
+    #[test]
+    fn a_record_begins_and_ends_once() -> Result {
+        let disk = disk_with(4096, 0)?;
+        for ended in [disk.stop_record(), disk.reset_record(), disk.drop_record()] {
+            assert!(ended == Err(ENODATA));
+        }
+        assert!(disk.mark(b"mark") == Err(ENODATA));
+        assert!(disk.with_record(|_, _| Ok(())) == Err(ENODATA));
+        assert!(disk.record_status().state == "off");
+
+        disk.start_record()?;
+        assert!(disk.start_record() == Err(EBUSY));
+        assert!(disk.record_status().state == "recording");
+        disk.stop_record()?;
+        assert!(disk.stop_record() == Err(ENODATA));
+        assert!(disk.start_record() == Err(EEXIST));
+        assert!(disk.mark(b"mark") == Err(ENODATA));
+        assert!(disk.stage().is_err());
+        assert!(disk.record_status().state == "stopped");
+        disk.drop_record()?;
+        assert!(disk.record_status().state == "off");
+        disk.start_record()?;
+        disk.reset_record()?;
+        Ok(())
+    }
+
+    #[test]
+    fn reset_returns_the_base_and_drop_keeps_the_disk() -> Result {
+        for (keeps, expected) in [(false, [1, 0, 0]), (true, [2, 3, 4])] {
+            let disk = disk_with(4096, 0)?;
+            put(&disk, (8, 8), 1)?;
+            disk.start_record()?;
+            put(&disk, (8, 16), 2)?;
+            put(&disk, (16, 8), 3)?;
+            disk.stop_record()?;
+            // Unrecorded.
+            put(&disk, (24, 8), 4)?;
+            assert!(disk.record_status().last_event == 4);
+            if keeps {
+                disk.drop_record()?;
+            } else {
+                disk.reset_record()?;
+            }
+            for (page, byte) in (1..).zip(expected) {
+                assert!(look(&disk, page)? == [byte; 8]);
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn views_keep_their_record() -> Result {
+        let disk = disk_with(4096, 0)?;
+        assert!(view_of(&disk).is_err());
+        disk.start_record()?;
+        put(&disk, (8, 8), 1)?;
+
+        let one = view_of(&disk)?;
+        let other = view_of(&disk)?;
+        assert!(disk.has_views());
+        assert!(disk.reset_record() == Err(EBUSY));
+        assert!(disk.drop_record() == Err(EBUSY));
+        drop(one);
+        assert!(disk.drop_record() == Err(EBUSY));
+        drop(other);
+        assert!(!disk.has_views());
+        assert!(disk.reset_record() == Ok(()));
+        Ok(())
+    }
+
+    #[test]
+    fn views_are_written_to_by_themselves() -> Result {
+        let disk = disk()?;
+        put(&disk, (8, 8), 1)?;
+        let view = view_of(&disk)?;
+        assert!(look_after(&view, b"cut=2 keep=all", 1)? == [1; 8]);
+
+        put(&view, (10, 2), 7)?;
+        zero(&view, Op::Discard, (15, 1))?;
+        let written = [1, 1, 7, 7, 1, 1, 1, 0];
+        assert!(look(&view, 1)? == written);
+        assert!(look(&disk, 1)? == [1; 8]);
+        // The disk goes on; the view stays.
+        put(&disk, (8, 8), 2)?;
+        assert!(look(&disk, 1)? == [2; 8]);
+        assert!(look(&view, 1)? == written);
+        view.clear();
+        assert!(look(&view, 1)? == [1; 8]);
+        Ok(())
+    }
+
+    #[test]
+    fn marks_are_in_the_order_of_writes() -> Result {
+        let disk = disk()?;
+        disk.mark(b"one")?;
+        put(&disk, (8, 8), 1)?;
+        disk.mark(b"two")?;
+        assert!(events(&disk, 0)? == (1, 1, 1));
+        assert!(events(&disk, 1)? == (2, 2, 3));
+        assert!(events(&disk, 2)? == (4, 4, 4));
+        assert!(disk.record_status().nr_marks == 2);
+        for (index, expected) in [(0, Some(b"one".as_slice())), (1, None), (2, Some(b"two"))] {
+            let is_text = disk.with_record(|record, _| {
+                let entry = record.log_entry(index).ok_or(EINVAL)?;
+                Ok(record.mark_text(entry) == expected)
+            })?;
+            assert!(is_text);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_full_log_fails_writes_and_keeps_the_content() -> Result {
+        let limit = 3 * PAGE_SIZE as u64;
+        let disk = disk_with(4096, limit)?;
+        disk.start_record()?;
+        put(&disk, (8, 16), 1)?;
+        let bytes = disk.record_status().bytes;
+        assert!(put(&disk, (8, 8), 2) == Err(ENOSPC));
+        assert!(disk.flush(Flags::PREFLUSH) == Err(ENOSPC));
+        assert!(zero(&disk, Op::Discard, (8, 8)) == Err(ENOSPC));
+        assert!(disk.mark(b"mark") == Err(ENOSPC));
+
+        let status = disk.record_status();
+        assert!(status.truncated == 3);
+        assert!((status.nr_entries, status.last_event, status.bytes) == (1, 2, bytes));
+        assert!(look(&disk, 1)? == [1; 8]);
+        // Once it is stopped, the disk serves on; the record stays as it was.
+        disk.stop_record()?;
+        put(&disk, (8, 8), 3)?;
+        assert!(look(&disk, 1)? == [3; 8]);
+        assert!(look_after(&*view_of(&disk)?, b"cut=2 keep=all", 1)? == [1; 8]);
+        assert!(disk.record_status().truncated == 3);
+        Ok(())
+    }
+
+    #[test]
+    fn a_failed_allocation_ends_the_log() -> Result {
+        let disk = disk()?;
+        put(&disk, (8, 8), 1)?;
+        let failed = disk.write_recorded(request(Op::Write, Flags::default(), 8, 8), Err(ENOMEM));
+        assert!(failed.is_err_and(|error| error == ENOMEM));
+        assert!(put(&disk, (16, 8), 1) == Err(ENOMEM));
+        assert!(disk.record_status().truncated == 3);
+        assert!(look(&disk, 1)? == [1; 8]);
+        assert!(look(&disk, 2)? == [0; 8]);
+        Ok(())
+    }
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! KUnit tests of a record's limits. Those of its content: `crate::disk::tests`.
+
+use super::*;
+use crate::model::{
+    History,
+    Op, //
+};
+
+const ENTRY: u64 = size_of::<LogEntry>() as u64;
+
+fn record(limit_bytes: u64) -> Record {
+    let geometry = model::Geometry {
+        unit_sectors: 8,
+        write_cache: true,
+    };
+    Record::new(geometry, limit_bytes, 1)
+}
+
+/// Reserves and pushes a write with that much data.
+fn write(record: &mut Record, data_bytes: u64) -> Result {
+    record.reserve(data_bytes)?;
+    record.push_bio(Op::Write, Flags::default(), 8, 8, data_bytes)
+}
+
+/// An entry as an import brings it.
+fn entry(op: Op, submit: u64, start_after: u8, complete: u64) -> LogEntry {
+    LogEntry {
+        submit,
+        complete,
+        sector: 0,
+        submit_ns: 0,
+        duration_ns: 0,
+        nr_sectors: 8,
+        task: 0,
+        start_after,
+        op,
+        flags: Flags::default(),
+    }
+}
+
+fn import(record: &mut Record, entry: LogEntry) -> Result {
+    record.import(entry, TaskId::default(), &[], 0)
+}
+
+fn task(pid: u32) -> TaskId {
+    TaskId {
+        pid,
+        ..TaskId::default()
+    }
+}
+
+/// Whether a log of that many entries gives each of them back.
+fn check_log(nr_entries: usize) -> Result<bool> {
+    let mut log = Log::new();
+    for submit in 0..nr_entries as u64 {
+        log.reserve()?;
+        // Twice makes room for one, too.
+        log.reserve()?;
+        log.push(entry(Op::Write, submit, 0, submit))?;
+    }
+    let are_there = (0..nr_entries)
+        .all(|index| log.get(index).is_some_and(|entry| entry.submit == index as u64));
+    Ok(are_there && log.len() == nr_entries && log.get(nr_entries).is_none())
+}
+
+// The tests' entry points from C are made by the macro; this is not for anything else.
+#[allow(unsafe_code)]
+#[kunit_tests(powercut_limits)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_counted() -> Result {
+        let mut record = record(0);
+        assert!(record.bytes() == 0);
+        write(&mut record, 4096)?;
+        assert!(record.bytes() == 4096 + ENTRY);
+        record.push_mark(b"mark")?;
+        assert!(record.bytes() == 4096 + 4 + 2 * ENTRY);
+        Ok(())
+    }
+
+    #[test]
+    fn a_record_fills_its_limit_to_the_byte() -> Result {
+        let mut record = record(2 * (4096 + ENTRY));
+        write(&mut record, 4096)?;
+        write(&mut record, 4096)?;
+        assert!(record.truncated().is_none());
+        assert!(write(&mut record, 0) == Err(ENOSPC));
+        assert!(record.truncated().is_some_and(|at| at.event == 5 && at.error == ENOSPC));
+        assert!(record.nr_entries() == 2);
+        assert!(record.last_event() == 4);
+        assert!(record.bytes() == 2 * (4096 + ENTRY));
+        Ok(())
+    }
+
+    #[test]
+    fn a_log_that_ended_stays_ended() -> Result {
+        let mut record = record(4 * ENTRY);
+        write(&mut record, 0)?;
+        assert!(record.reserve(u64::MAX) == Err(ENOSPC));
+        // What would fit, what asks for nothing, and what fails otherwise.
+        assert!(write(&mut record, 0) == Err(ENOSPC));
+        assert!(record.push_mark(b"mark") == Err(ENOSPC));
+        assert!(record.truncate(ENOMEM) == ENOSPC);
+        assert!(record.truncated().is_some_and(|at| at.event == 3));
+        assert!(record.nr_marks() == 0);
+        assert!(record.nr_entries() == 1);
+        Ok(())
+    }
+
+    #[test]
+    fn no_limit_is_none() -> Result {
+        let mut record = record(0);
+        record.reserve(u64::MAX)?;
+        write(&mut record, 1 << 40)?;
+        assert!(record.truncated().is_none());
+        Ok(())
+    }
+
+    #[test]
+    fn marks_are_text_of_limited_length() -> Result {
+        let mut record = record(0);
+        let longest = [b'x'; MARK_MAX_BYTES + 1];
+        assert!(record.push_mark(b"") == Err(EINVAL));
+        assert!(record.push_mark(b"a\0b") == Err(EINVAL));
+        assert!(record.push_mark(&longest) == Err(EINVAL));
+        // None of these ends the log.
+        assert!(record.truncated().is_none());
+        assert!(record.last_event() == 0);
+
+        record.push_mark(b"one")?;
+        write(&mut record, 0)?;
+        record.push_mark(longest.get(1..).ok_or(EINVAL)?)?;
+        assert!(record.nr_marks() == 2);
+        let text = |index| record.log_entry(index).and_then(|entry| record.mark_text(entry));
+        assert!(text(0) == Some(b"one".as_slice()));
+        assert!(text(1).is_none());
+        assert!(text(2).is_some_and(|text| text.len() == MARK_MAX_BYTES));
+        Ok(())
+    }
+
+    #[test]
+    fn imports_keep_the_order_of_events() -> Result {
+        let mut record = record(0);
+        assert!(import(&mut record, entry(Op::Write, 0, 0, 1)) == Err(EINVAL));
+        import(&mut record, entry(Op::Write, 1, 0, 2))?;
+        // Before what is there, ended before it began, in flight.
+        assert!(import(&mut record, entry(Op::Write, 2, 0, 3)) == Err(EINVAL));
+        assert!(import(&mut record, entry(Op::Write, 3, 2, 4)) == Err(EINVAL));
+        assert!(import(&mut record, entry(Op::Write, 3, 0, model::IN_FLIGHT)) == Err(EINVAL));
+        assert!(import(&mut record, entry(Op::Write, u64::MAX, 1, u64::MAX)) == Err(EINVAL));
+        assert!(record.nr_entries() == 1);
+
+        // The newest event there can be.
+        import(&mut record, entry(Op::Write, 3, 1, u64::MAX - 1))?;
+        assert!(import(&mut record, entry(Op::Write, u64::MAX, 0, u64::MAX)) == Err(EINVAL));
+        assert!(record.last_event() == u64::MAX - 1);
+        assert!(record.truncate(ENOMEM) == ENOMEM);
+        Ok(())
+    }
+
+    #[test]
+    fn imports_keep_the_limit() -> Result {
+        let mut record = record(2 * ENTRY);
+        let mark = entry(Op::Mark, 1, 0, 1);
+        record.import(mark, TaskId::default(), b"m", 0)?;
+        let mark = entry(Op::Mark, 2, 0, 2);
+        assert!(record.import(mark, TaskId::default(), b"mm", 0) == Err(ENOSPC));
+        assert!(record.nr_marks() == 1);
+        Ok(())
+    }
+
+    #[test]
+    fn tasks_are_listed_once() -> Result {
+        let mut tasks = Tasks::new();
+        for (pid, index) in [(7, 0), (7, 0), (9, 1), (7, 0), (8, 2), (9, 1), (8, 2)] {
+            assert!(tasks.index_of(task(pid))? == index);
+        }
+        assert!(tasks.get(1) == task(9));
+        assert!(tasks.get(3) == TaskId::default());
+        Ok(())
+    }
+
+    #[test]
+    fn a_bio_is_logged_as_its_submitter() -> Result {
+        let mut record = record(0);
+        write(&mut record, 0)?;
+        let entry = record.log_entry(0).copied().ok_or(EINVAL)?;
+        assert!(record.task(&entry) == TaskId::current());
+        Ok(())
+    }
+
+    #[test]
+    fn logs_grow_across_chunks() -> Result {
+        for nr_entries in [0, 1, 63, 64, 65, 127, 128, 129, 1000] {
+            assert!(check_log(nr_entries)?);
+        }
+        // Without room, nothing is pushed.
+        assert!(Log::new().push(entry(Op::Write, 1, 0, 2)) == Err(ENOMEM));
+        Ok(())
+    }
+
+    #[test]
+    fn lookups_find_the_entry_that_completes_next() -> Result {
+        let mut record = record(0);
+        for _ in 0..100 {
+            write(&mut record, 0)?;
+        }
+        for (event, index) in [(0, 0), (1, 0), (2, 1), (3, 1), (199, 99), (200, 100), (201, 100)] {
+            assert!(record.first_completing_after(event) == index);
+        }
+        for (event, index) in [(0, 0), (1, 1), (2, 1), (3, 2), (199, 100), (u64::MAX, 100)] {
+            assert!(record.submitted_by(event) == index);
+        }
+        Ok(())
+    }
+}
