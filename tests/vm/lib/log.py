@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The control device, and the log's binary format as docs/abi.md has it."""
+
+import os
+import struct
+from dataclasses import dataclass, field
+
+CONTROL = "/dev/powercut-control"
+HEADER = struct.Struct("<8sIIQIIQQQQ")
+ENTRY = struct.Struct("<B3sIQQQQIIQQII16sQ")
+WRITE, WRITE_ZEROES, DISCARD, FLUSH, MARK, BASE = range(1, 7)
+PREFLUSH, FUA, META, SYNC, ATOMIC, NOUNMAP, PRIO = (1 << bit for bit in range(7))
+WRITES = (WRITE, WRITE_ZEROES, DISCARD)
+
+
+@dataclass
+class Entry:
+    """A bio, a mark or a piece of the base."""
+
+    op: int
+    flags: int = 0
+    submit: int = 0
+    start: int = 0
+    complete: int = 0
+    sector: int = 0
+    sectors: int = 0
+    payload: bytes = b""
+    submit_ns: int = 0
+    complete_ns: int = 0
+    pid: int = 1
+    comm: bytes = b"test"
+    length: int = -1  # of the payload, as the entry says
+    reserved: int = 0
+
+    def is_write(self):
+        return self.op in WRITES
+
+    def end(self):
+        return self.sector + self.sectors
+
+    def pack(self):
+        length = len(self.payload) if self.length < 0 else self.length
+        numbers = (self.flags, self.submit, self.start, self.complete, self.sector, self.sectors)
+        times = (self.submit_ns, self.complete_ns, self.pid, 0)
+        reserved = struct.pack("<I", self.reserved)[:3]
+        fields = (self.op, reserved, *numbers, length, *times, self.comm, 0)
+        return ENTRY.pack(*fields) + self.payload
+
+
+@dataclass
+class Log:
+    """A whole log."""
+
+    capacity: int
+    block: int
+    unit: int
+    cache: bool = True
+    fua: bool = True
+    data: bool = True
+    newest: int = 0
+    truncated: int = 0
+    base: list = field(default_factory=list)
+    entries: list = field(default_factory=list)
+    magic: bytes = b"powercut"
+    version: int = 1
+
+    def pack(self):
+        flags = self.cache | self.fua << 1 | self.data << 2
+        counts = (len(self.entries), self.newest, self.truncated, len(self.base))
+        shape = (self.capacity, self.block, self.unit)
+        header = HEADER.pack(self.magic, self.version, flags, *shape, *counts)
+        return header + b"".join(entry.pack() for entry in (*self.base, *self.entries))
+
+
+def parse(data):
+    """Parses a log; fails where it is not what docs/abi.md says."""
+    magic, version, flags, capacity, block, unit, nr, newest, truncated, nr_base = (
+        HEADER.unpack_from(data)
+    )
+    assert (magic, version) == (b"powercut", 1), (magic, version)
+    assert flags < 8, flags
+    log = Log(capacity, block, unit, bool(flags & 1), bool(flags & 2), bool(flags & 4))
+    log.newest, log.truncated = newest, truncated
+    offset = HEADER.size
+    for index in range(nr_base + nr):
+        (op, zero, *numbers, length, submit_ns, complete_ns, pid, zero2, comm, zero3) = (
+            ENTRY.unpack_from(data, offset)
+        )
+        assert zero == bytes(3) and zero2 == zero3 == 0, f"entry {index}: reserved bytes are set"
+        offset += ENTRY.size
+        payload = data[offset : offset + length]
+        assert len(payload) == length, f"entry {index}: ends early"
+        offset += length
+        entry = Entry(op, *numbers, payload, submit_ns, complete_ns, pid, comm.rstrip(b"\0"))
+        assert (op == BASE) == (index < nr_base), f"entry {index} is of the wrong kind: {op}"
+        (log.base if index < nr_base else log.entries).append(entry)
+    assert offset == len(data), f"{len(data) - offset} bytes after the last entry"
+    return log
+
+
+def open_control():
+    return os.open(CONTROL, os.O_RDWR | os.O_CLOEXEC)
+
+
+def write_all(fd, data):
+    data = memoryview(data)
+    while data:
+        data = data[os.write(fd, data[: 1 << 20]) :]
+
+
+def request(text, size=256 << 10):
+    """Sends a request and returns the whole answer."""
+    fd = open_control()
+    try:
+        write_all(fd, text.encode() + b"\n")
+        parts = []
+        while part := os.read(fd, size):
+            parts.append(part)
+        return b"".join(parts)
+    finally:
+        os.close(fd)
+
+
+def send_import(disk, data):
+    """Imports a log."""
+    fd = open_control()
+    try:
+        write_all(fd, f"import {disk.name}\n".encode())
+        write_all(fd, data)
+    finally:
+        os.close(fd)

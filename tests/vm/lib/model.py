@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What a crash state holds, reckoned from an exported log, sector by sector.
+
+Written from the contract (docs/), not from the module's model: slow and plain.
+"""
+
+from . import log as format_
+
+SECTOR = 512
+
+
+class Model:
+    """An exported log, ready to be cut."""
+
+    def __init__(self, log):
+        self.log = log
+        self.unit = log.unit // SECTOR
+        self.writes = [entry for entry in log.entries if entry.is_write()]
+        self.base = {}
+        for entry in log.base:
+            for number in range(entry.sectors):
+                self.base[entry.sector + number] = sector_of(entry, entry.sector + number)
+
+    def watermark(self, cut):
+        """The largest submit event of a flush complete at the cut."""
+        done = [0]
+        for entry in self.log.entries:
+            if entry.op == format_.FLUSH and entry.complete <= cut:
+                done.append(entry.submit)
+            if entry.is_write() and entry.flags & format_.PREFLUSH and entry.start <= cut:
+                done.append(entry.submit)
+        return max(done)
+
+    def is_stable(self, entry, cut):
+        if entry.complete <= self.watermark(cut):
+            return True
+        is_promised = entry.flags & format_.FUA or not self.log.cache
+        return bool(is_promised) and entry.complete <= cut
+
+    def pieces(self, cut):
+        """All (submit event, unit) that may be kept or lost at a cut, in order."""
+        found = []
+        stable = [entry for entry in self.writes if self.is_stable(entry, cut)]
+        for entry in self.writes:
+            if entry.start > cut or entry in stable:
+                continue
+            for unit in range(entry.sector // self.unit, (entry.end() - 1) // self.unit + 1):
+                first = max(unit * self.unit, entry.sector)
+                end = min((unit + 1) * self.unit, entry.end())
+                if not all(
+                    any(
+                        newer.start > entry.start and newer.sector <= sector < newer.end()
+                        for newer in stable
+                    )
+                    for sector in range(first, end)
+                ):
+                    found.append((entry.submit, unit))
+        return found
+
+    def content(self, cut, kept, nr_sectors):
+        """The first sectors at a cut with those pieces kept."""
+        kept = set(kept)
+        content = [self.base.get(sector, bytes(SECTOR)) for sector in range(nr_sectors)]
+        # In order of their starts: what comes later lies above.
+        for entry in sorted(self.writes, key=lambda entry: entry.start):
+            stable = self.is_stable(entry, cut)
+            for sector in range(entry.sector, min(entry.end(), nr_sectors)):
+                if stable or (entry.submit, sector // self.unit) in kept:
+                    content[sector] = sector_of(entry, sector)
+        return b"".join(content)
+
+
+def sector_of(entry, sector):
+    """What an entry wrote to a sector."""
+    if entry.op in (format_.WRITE_ZEROES, format_.DISCARD):
+        return bytes(SECTOR)
+    offset = (sector - entry.sector) * SECTOR
+    return entry.payload[offset : offset + SECTOR]
+
+
+def keep_list(pieces):
+    """Pieces as a selection: runs of units joined."""
+    words = []
+    pieces = sorted(pieces)
+    while pieces:
+        write, first = pieces.pop(0)
+        last = first
+        while pieces and pieces[0] == (write, last + 1):
+            last = pieces.pop(0)[1]
+        words.append(f"{write}:{first}" + (f"-{last}" if last != first else ""))
+    return ",".join(words) or "none"
