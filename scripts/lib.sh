@@ -13,6 +13,7 @@ JOBS=${JOBS:-$(nproc)}
 export TOP SCRIPTS CACHE JOBS
 
 # Free space for the whole set-up: roots, sources, two build trees, images.
+# shellcheck disable=SC2034 # for who reads this
 NEED_GIB=15
 
 say() {
@@ -48,6 +49,7 @@ step() {
 	local text=$1 log start=$SECONDS status=0
 	shift
 	mkdir -p "$CACHE/log"
+	find "$CACHE/log" -type f -mtime +7 -delete
 	log=$(mktemp "$CACHE/log/XXXXXX")
 	say "$text ..."
 	"$@" >"$log" 2>&1 || status=$?

@@ -7,6 +7,7 @@ QEMU=(qemu-system-x86_64 -nodefaults -nographic -no-reboot)
 
 # The console is for what the kernel has to say when things go wrong (the whole log is
 # fetched at the end): a serial line is slow.
+# shellcheck disable=SC2034 # for who reads this
 QEMU_APPEND="console=ttyS0 loglevel=5 panic=-1 oops=panic log_buf_len=4M mitigations=off cryptomgr.notests random.trust_cpu=on"
 
 # kvm_works KERNEL-DIR: whether KVM really runs a guest. It may open, take calls and
@@ -33,7 +34,8 @@ qemu_accel() {
 	if kvm_works "$1"; then
 		QEMU+=(-accel kvm -cpu max)
 	else
-		QEMU+=(-accel tcg,thread=multi -cpu "max,la57=off")
+		# shellcheck disable=SC2054 # QEMU's commas
+		QEMU+=(-accel tcg,thread=multi -cpu max,la57=off)
 	fi
 }
 
