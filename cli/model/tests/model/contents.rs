@@ -96,7 +96,7 @@ impl Space {
                         let mut found = space.found(content);
 
                         for (cell, slot) in found.iter_mut().enumerate() {
-                            if cells >> cell & 1 == 1 {
+                            if (cells >> cell) & 1 == 1 {
                                 *slot = version.max(*slot);
                             }
                         }

@@ -122,7 +122,7 @@ impl<'s> Device<'s> {
     /// A flush is complete.
     pub fn flushed(&mut self, flush: Flush) {
         for version in 1..=self.writes.len() {
-            if flush.0 >> version & 1 == 1 {
+            if (flush.0 >> version) & 1 == 1 {
                 self.require(version);
             }
         }

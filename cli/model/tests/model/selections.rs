@@ -72,7 +72,7 @@ fn contents_of_selections(space: &Space, log: &Log, cut: &Cut, offered: &[Piece]
 
     for selection in 0..1u32 << offered.len() {
         let kept = || {
-            let is_kept = move |index: &usize| selection >> index & 1 == 1;
+            let is_kept = move |index: &usize| (selection >> index) & 1 == 1;
 
             (0..offered.len())
                 .filter(is_kept)
