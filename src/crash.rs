@@ -127,7 +127,10 @@ impl Selection {
                     .take_while(|kept| kept.entry == entry)
                     .map(|kept| {
                         let sector = kept.first_unit.saturating_mul(unit_sectors);
-                        let end = kept.last_unit.saturating_add(1).saturating_mul(unit_sectors);
+                        let end = kept
+                            .last_unit
+                            .saturating_add(1)
+                            .saturating_mul(unit_sectors);
                         SectorMask::of_page(page, sector, end - sector)
                     })
                     .fold(SectorMask::EMPTY, SectorMask::or)

@@ -17,11 +17,11 @@ use core::marker::PhantomData;
 use core::ptr::NonNull;
 use kernel::{
     bindings,
-    fmt::Write as _,
     error::{
         from_err_ptr,
         to_result, //
     },
+    fmt::Write as _,
     module::this_module,
     prelude::*,
     str::{

@@ -71,8 +71,7 @@ impl configfs::GroupOperations for Top {
 
 /// The longest `NAME` or `NAME.VIEW`: with `powercut!` before it and a NUL behind, it
 /// must fit the kernel's limit on names of disks.
-const NAME_MAX_BYTES: usize =
-    crate::block::DISK_NAME_LEN - "powercut!".len() - 1;
+const NAME_MAX_BYTES: usize = crate::block::DISK_NAME_LEN - "powercut!".len() - 1;
 
 /// Whether `name` may stand in a name that has `others` bytes besides.
 fn check_name(name: &[u8], others: usize) -> Result {

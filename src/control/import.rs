@@ -181,9 +181,7 @@ fn check(entry: &RawEntry, geometry: Geometry) -> Result {
     let payload_len = u64::from(entry.payload_len);
 
     let is_valid = match entry.kind {
-        Kind::Base | Kind::Log(Op::Write) => {
-            is_inside && is_blocks && payload_len == len_bytes
-        }
+        Kind::Base | Kind::Log(Op::Write) => is_inside && is_blocks && payload_len == len_bytes,
         Kind::Log(Op::WriteZeroes | Op::Discard) => is_inside && is_blocks && payload_len == 0,
         Kind::Log(Op::Flush) => {
             entry.nr_sectors == 0 && payload_len == 0 && entry.flags.contains(Flags::PREFLUSH)

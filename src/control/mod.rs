@@ -98,7 +98,11 @@ impl MiscDevice for Session {
             let len = iov.copy_from_iter(&mut chunk);
             let bytes = chunk.get(..len).ok_or(EFAULT)?;
             if len == 0 {
-                return if nr_taken == 0 { Err(EFAULT) } else { Ok(nr_taken) };
+                return if nr_taken == 0 {
+                    Err(EFAULT)
+                } else {
+                    Ok(nr_taken)
+                };
             }
             let taken = phase.write(bytes)?;
             nr_taken += taken;
@@ -120,7 +124,11 @@ impl MiscDevice for Session {
             }
             let len = iov.copy_to_iter(bytes);
             if len == 0 {
-                return if nr_given == 0 { Err(EFAULT) } else { Ok(nr_given) };
+                return if nr_given == 0 {
+                    Err(EFAULT)
+                } else {
+                    Ok(nr_given)
+                };
             }
             phase.was_read(len);
             nr_given += len;
@@ -202,7 +210,10 @@ fn execute(line: &[u8]) -> Result<Phase> {
     match verb {
         b"log" => answer(Stream::new(find(name)?, false)?),
         b"export" => answer(Stream::new(find(name)?, true)?),
-        b"import" => Ok(Phase::Import(KBox::new(Import::new(find(name)?)?, GFP_KERNEL)?)),
+        b"import" => Ok(Phase::Import(KBox::new(
+            Import::new(find(name)?)?,
+            GFP_KERNEL,
+        )?)),
         _ => Err(EINVAL),
     }
 }

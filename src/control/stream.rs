@@ -38,11 +38,18 @@ const BATCH_BYTES: usize = 64 << 10;
 enum Position {
     Header,
     /// Base pages from this one on.
-    Base { page: u64 },
+    Base {
+        page: u64,
+    },
     /// The entry of that index.
-    Entry { index: usize },
+    Entry {
+        index: usize,
+    },
     /// The data of the entry of that index, from a page on.
-    Data { index: usize, page: u64 },
+    Data {
+        index: usize,
+        page: u64,
+    },
     End,
 }
 

@@ -8,6 +8,7 @@ use crate::{
     disk::tests::{
         disk,
         disk_with,
+        flush,
         look_after,
         put,
         view_of,
@@ -24,7 +25,7 @@ fn recorded() -> Result<Arc<RecordedDisk>> {
     let disk = disk()?;
     put(&disk, (8, 8), 1)?;
     put(&disk, (16, 24), 2)?;
-    disk.flush(Flags::PREFLUSH)?;
+    flush(&disk)?;
     put(&disk, (8, 24), 3)?;
     write(&disk, Flags::FUA, (16, 8), 4)?;
     disk.mark(b"mark")?;
@@ -135,7 +136,11 @@ const ILLEGAL: &[&[u8]] = &[
 ];
 
 /// Units of a size, writes of `(sectors, byte)`, and what states show of page 1.
-type Tear = (u32, &'static [((u64, u32), u8)], &'static [(&'static [u8], Shown)]);
+type Tear = (
+    u32,
+    &'static [((u64, u32), u8)],
+    &'static [(&'static [u8], Shown)],
+);
 
 const TEARS: &[Tear] = &[
     // Smaller than a page: neighbours don't come along.
@@ -184,10 +189,7 @@ const TEARS: &[Tear] = &[
     (
         65536,
         &[((8, 8), 1), ((120, 16), 2)],
-        &[
-            (b"cut=4 keep=1:0", [1; 8]),
-            (b"cut=4 keep=3:0-1", [0; 8]),
-        ],
+        &[(b"cut=4 keep=1:0", [1; 8]), (b"cut=4 keep=3:0-1", [0; 8])],
     ),
 ];
 
@@ -220,7 +222,8 @@ mod tests {
             assert!(is_stable_text(&disk, text) == Ok(true));
         }
         // One unit has no range.
-        let one = kernel::str::CString::try_from_fmt(fmt!("{}", parse(&disk, b"cut=1 keep=1:1-1")?))?;
+        let one =
+            kernel::str::CString::try_from_fmt(fmt!("{}", parse(&disk, b"cut=1 keep=1:1-1")?))?;
         assert!(one.to_bytes() == b"cut=1 keep=1:1");
         Ok(())
     }
@@ -253,7 +256,7 @@ mod tests {
         let text = || kernel::str::CString::try_from_fmt(fmt!("{}", *below.selection()));
         assert!(text()?.to_bytes() == b"cut=0 keep=none");
         below.select(b"cut=4 keep=3:2-3")?;
-        for state in ILLEGAL.iter().chain(MALFORMED) {
+        for state in Iterator::chain(ILLEGAL.iter(), MALFORMED) {
             assert!(below.select(state).is_err());
         }
         assert!(text()?.to_bytes() == b"cut=4 keep=3:2-3");
@@ -273,7 +276,7 @@ mod tests {
         let view = view_of(&disk)?;
         assert!(look_after(&view, b"cut=8 keep=7:1", 1)? == [3; 8]);
         put(&disk, (8, 8), 9)?;
-        disk.flush(Flags::PREFLUSH)?;
+        flush(&disk)?;
         let page = view.page(1)?;
         assert!(crate::store::tests::shown(&page) == [3; 8]);
         disk.stop_record()?;

@@ -198,7 +198,9 @@ impl RecordedDisk {
         for page in &written? {
             let mask = request.mask(*page);
             let is_bottom = self.below().is_none();
-            state.store.write_zeroes(*page, mask, keep_base, is_bottom)?;
+            state
+                .store
+                .write_zeroes(*page, mask, keep_base, is_bottom)?;
         }
         Ok(())
     }
@@ -274,10 +276,7 @@ impl Request {
 }
 
 /// The pages in `range` that `next` finds.
-fn written_pages(
-    range: Range<u64>,
-    next: impl Fn(u64) -> Option<u64>,
-) -> Result<KVVec<u64>> {
+fn written_pages(range: Range<u64>, next: impl Fn(u64) -> Option<u64>) -> Result<KVVec<u64>> {
     let mut pages = KVVec::new();
     let mut from = range.start;
     while let Some(page) = next(from).filter(|page| *page < range.end) {
@@ -299,7 +298,10 @@ pub(super) fn earliest(one: Option<u64>, other: Option<u64>) -> Option<u64> {
 fn place(segment: &Segment<'_>) -> (u64, SectorMask) {
     let page = segment.sector() / PAGE_SECTORS as u64;
     let nr_sectors = (segment.len_bytes() / SECTOR_SIZE) as u64;
-    (page, SectorMask::of_page(page, segment.sector(), nr_sectors))
+    (
+        page,
+        SectorMask::of_page(page, segment.sector(), nr_sectors),
+    )
 }
 
 /// Copies a bio's data, to a new page for each page of the disk that it touches.

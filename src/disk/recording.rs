@@ -68,12 +68,7 @@ impl fmt::Display for Status {
         write!(
             f,
             "state={} entries={} events={} marks={} bytes={} truncated={}",
-            self.state,
-            self.nr_entries,
-            self.last_event,
-            self.nr_marks,
-            self.bytes,
-            self.truncated,
+            self.state, self.nr_entries, self.last_event, self.nr_marks, self.bytes, self.truncated,
         )
     }
 }
@@ -154,7 +149,11 @@ impl RecordedDisk {
 
     /// Puts a mark into the log. [`ENODATA`] if none is being written.
     pub(crate) fn mark(&self, text: &[u8]) -> Result {
-        self.state.lock().recording().ok_or(ENODATA)?.push_mark(text)
+        self.state
+            .lock()
+            .recording()
+            .ok_or(ENODATA)?
+            .push_mark(text)
     }
 
     /// Shows the record to `f`, which must not touch this disk. [`ENODATA`] if there
@@ -197,8 +196,7 @@ impl RecordedDisk {
         let rest = match &state.record {
             Some(record) => {
                 let end = crash.end();
-                let mut survivors =
-                    |entry, there| crash.survivors(record, entry, page, there);
+                let mut survivors = |entry, there| crash.survivors(record, entry, page, there);
                 state
                     .store
                     .read_crashed(page, wanted, end, &mut survivors, to)

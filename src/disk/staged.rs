@@ -67,7 +67,8 @@ impl Staged {
             sector: entry.sector,
             nr_sectors: entry.nr_sectors,
         };
-        let mut log = |record: &mut Record, data_bytes| record.import(entry, task, text, data_bytes);
+        let mut log =
+            |record: &mut Record, data_bytes| record.import(entry, task, text, data_bytes);
         match entry.op {
             Op::Write => self.state.apply_write(&request, data, &mut log),
             Op::WriteZeroes | Op::Discard => {

@@ -78,7 +78,9 @@ pub(crate) fn write(
     let keep_base = state.record.is_some();
     for page in request.pages() {
         let data = filled(byte)?;
-        state.store.write(page, request.mask(page), keep_base, &*data)?;
+        state
+            .store
+            .write(page, request.mask(page), keep_base, &*data)?;
     }
     Ok(())
 }
@@ -86,6 +88,11 @@ pub(crate) fn write(
 /// Discards or zeroes sectors, as a bio does.
 pub(crate) fn zero(disk: &RecordedDisk, op: Op, (sector, nr_sectors): (u64, u32)) -> Result {
     disk.write_zeroes(request(op, Flags::default(), sector, nr_sectors))
+}
+
+/// Flushes, as an empty bio does.
+pub(crate) fn flush(disk: &RecordedDisk) -> Result {
+    disk.flush(Flags::PREFLUSH)
 }
 
 /// What a disk shows of a page.
@@ -109,7 +116,7 @@ fn events(disk: &RecordedDisk, index: usize) -> Result<(u64, u64, u64)> {
     Ok((entry.submit, entry.start(), entry.complete))
 }
 
-/// No flags; others by their bits.
+/// Flags by their bits.
 pub(crate) fn flags(bits: u32) -> Result<Flags> {
     Flags::from_bits(bits).ok_or(EINVAL)
 }

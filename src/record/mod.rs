@@ -245,7 +245,11 @@ impl Record {
         if !in_order || entry.complete == model::IN_FLIGHT {
             return Err(EINVAL);
         }
-        self.reserve(data_bytes.saturating_add(text.len() as u64))?;
+        let text_bytes = match entry.op {
+            model::Op::Mark => text.len() as u64,
+            _ => 0,
+        };
+        self.reserve(data_bytes.saturating_add(text_bytes))?;
         entry.task = self.tasks.index_of(task)?;
         if entry.op == model::Op::Mark {
             self.push_marked(entry, text)

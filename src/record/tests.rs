@@ -60,8 +60,10 @@ fn check_log(nr_entries: usize) -> Result<bool> {
         log.reserve()?;
         log.push(entry(Op::Write, submit, 0, submit))?;
     }
-    let are_there = (0..nr_entries)
-        .all(|index| log.get(index).is_some_and(|entry| entry.submit == index as u64));
+    let are_there = (0..nr_entries).all(|index| {
+        log.get(index)
+            .is_some_and(|entry| entry.submit == index as u64)
+    });
     Ok(are_there && log.len() == nr_entries && log.get(nr_entries).is_none())
 }
 
@@ -89,7 +91,9 @@ mod tests {
         write(&mut record, 4096)?;
         assert!(record.truncated().is_none());
         assert!(write(&mut record, 0) == Err(ENOSPC));
-        assert!(record.truncated().is_some_and(|at| at.event == 5 && at.error == ENOSPC));
+        assert!(record
+            .truncated()
+            .is_some_and(|at| at.event == 5 && at.error == ENOSPC));
         assert!(record.nr_entries() == 2);
         assert!(record.last_event() == 4);
         assert!(record.bytes() == 2 * (4096 + ENTRY));
@@ -135,7 +139,11 @@ mod tests {
         write(&mut record, 0)?;
         record.push_mark(longest.get(1..).ok_or(EINVAL)?)?;
         assert!(record.nr_marks() == 2);
-        let text = |index| record.log_entry(index).and_then(|entry| record.mark_text(entry));
+        let text = |index| {
+            record
+                .log_entry(index)
+                .and_then(|entry| record.mark_text(entry))
+        };
         assert!(text(0) == Some(b"one".as_slice()));
         assert!(text(1).is_none());
         assert!(text(2).is_some_and(|text| text.len() == MARK_MAX_BYTES));
@@ -209,7 +217,15 @@ mod tests {
         for _ in 0..100 {
             write(&mut record, 0)?;
         }
-        for (event, index) in [(0, 0), (1, 0), (2, 1), (3, 1), (199, 99), (200, 100), (201, 100)] {
+        for (event, index) in [
+            (0, 0),
+            (1, 0),
+            (2, 1),
+            (3, 1),
+            (199, 99),
+            (200, 100),
+            (201, 100),
+        ] {
             assert!(record.first_completing_after(event) == index);
         }
         for (event, index) in [(0, 0), (1, 1), (2, 1), (3, 2), (199, 100), (u64::MAX, 100)] {

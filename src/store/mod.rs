@@ -84,7 +84,8 @@ impl Store {
         if self.leaves.get(&key).is_none() {
             let mut leaf = KVVec::with_capacity(LEAF_PAGES as usize, GFP_KERNEL | __GFP_NOWARN)?;
             while leaf.push_within_capacity(Slot::Empty).is_ok() {}
-            self.leaves.try_create_and_insert(key, leaf, GFP_KERNEL | __GFP_NOWARN)?;
+            self.leaves
+                .try_create_and_insert(key, leaf, GFP_KERNEL | __GFP_NOWARN)?;
         }
         self.slot_mut(page).ok_or(ENOMEM)
     }
@@ -165,7 +166,8 @@ impl Store {
         if keep_base {
             self.make_chain(page)?;
         }
-        self.slot_or_new(page)?.zero_plain(mask, bottom && !keep_base);
+        self.slot_or_new(page)?
+            .zero_plain(mask, bottom && !keep_base);
         Ok(())
     }
 
@@ -173,7 +175,9 @@ impl Store {
         self.chained.reserve(1, GFP_KERNEL | __GFP_NOWARN)?;
         let (_, is_new) = self.slot_or_new(page)?.chain_mut()?;
         if is_new {
-            self.chained.push_within_capacity(page).map_err(|_| ENOMEM)?;
+            self.chained
+                .push_within_capacity(page)
+                .map_err(|_| ENOMEM)?;
         }
         Ok(())
     }

@@ -78,7 +78,9 @@ impl Slot {
         };
 
         let mut rest = wanted;
-        let nr_versions = chain.versions.partition_point(|version| version.entry < end);
+        let nr_versions = chain
+            .versions
+            .partition_point(|version| version.entry < end);
         for version in chain.versions.iter().take(nr_versions).rev() {
             let there = rest.and(version.layer.valid());
             if !there.is_empty() {
@@ -177,7 +179,9 @@ impl Slot {
         let Self::Chain(chain) = self else {
             return None;
         };
-        let index = chain.versions.partition_point(|version| version.entry < entry);
+        let index = chain
+            .versions
+            .partition_point(|version| version.entry < entry);
         chain
             .versions
             .get(index)
@@ -217,7 +221,9 @@ impl Chain {
 
     /// Adds the newest version; room for it was reserved.
     pub(crate) fn push(&mut self, version: Version) -> Result {
-        self.versions.push_within_capacity(version).map_err(|_| ENOMEM)
+        self.versions
+            .push_within_capacity(version)
+            .map_err(|_| ENOMEM)
     }
 
     /// Writes on top of a stopped record.

@@ -79,12 +79,32 @@ const MERGES: &[((Range<usize>, u8), (Range<usize>, u8), [u8; PAGE_SECTORS])] = 
     ((0..8, 1), (0..8, 2), [1; 8]),
     ((0..0, 1), (0..8, 2), [2; 8]),
     ((2..4, 1), (0..8, 2), [2, 2, 1, 1, 2, 2, 2, 2]),
-    ((2..4, 1), (3..5, 2), [NONE, NONE, 1, 1, 2, NONE, NONE, NONE]),
-    ((2..4, 0), (3..5, 2), [NONE, NONE, 0, 0, 2, NONE, NONE, NONE]),
-    ((2..4, 1), (3..5, 0), [NONE, NONE, 1, 1, 0, NONE, NONE, NONE]),
-    ((2..4, 0), (3..5, 0), [NONE, NONE, 0, 0, 0, NONE, NONE, NONE]),
+    (
+        (2..4, 1),
+        (3..5, 2),
+        [NONE, NONE, 1, 1, 2, NONE, NONE, NONE],
+    ),
+    (
+        (2..4, 0),
+        (3..5, 2),
+        [NONE, NONE, 0, 0, 2, NONE, NONE, NONE],
+    ),
+    (
+        (2..4, 1),
+        (3..5, 0),
+        [NONE, NONE, 1, 1, 0, NONE, NONE, NONE],
+    ),
+    (
+        (2..4, 0),
+        (3..5, 0),
+        [NONE, NONE, 0, 0, 0, NONE, NONE, NONE],
+    ),
     ((0..8, 0), (3..5, 2), [0; 8]),
-    ((7..8, 0), (0..1, 2), [2, NONE, NONE, NONE, NONE, NONE, NONE, 0]),
+    (
+        (7..8, 0),
+        (0..1, 2),
+        [2, NONE, NONE, NONE, NONE, NONE, NONE, 0],
+    ),
 ];
 
 fn layer_or_zeroes((range, byte): &(Range<usize>, u8)) -> Result<Layer> {
@@ -201,10 +221,14 @@ mod tests {
     fn chains_show_the_newest_version() -> Result {
         let store = chain()?;
         assert!(now(&store, 3)? == [0; 8]);
-        assert!(store.version(3, 4).is_some_and(|layer| layer.valid() == mask(2..5)));
+        assert!(store
+            .version(3, 4)
+            .is_some_and(|layer| layer.valid() == mask(2..5)));
         assert!(store.version(3, 5).is_none());
         assert!(store.version(2, 4).is_none());
-        assert!(store.base(3).is_some_and(|layer| layer.valid() == mask(0..6)));
+        assert!(store
+            .base(3)
+            .is_some_and(|layer| layer.valid() == mask(0..6)));
         assert!(store.base(2).is_none());
         Ok(())
     }
@@ -272,7 +296,14 @@ mod tests {
 
     #[test]
     fn walks_find_every_written_page_across_leaves() -> Result {
-        let written = [0, 1, LEAF_PAGES - 1, LEAF_PAGES, 5 * LEAF_PAGES + 7, 1 << 32];
+        let written = [
+            0,
+            1,
+            LEAF_PAGES - 1,
+            LEAF_PAGES,
+            5 * LEAF_PAGES + 7,
+            1 << 32,
+        ];
         let mut store = Store::new();
         assert!(walk(&store)?.is_empty());
         for page in written {

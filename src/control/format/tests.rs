@@ -126,7 +126,9 @@ mod tests {
         for change in events {
             let mut entry = entry()?;
             change(&mut entry);
-            assert!(entry.to_log(model::Op::Discard).is_err_and(|error| error == EINVAL));
+            assert!(entry
+                .to_log(model::Op::Discard)
+                .is_err_and(|error| error == EINVAL));
         }
         Ok(())
     }
