@@ -177,9 +177,14 @@ impl Bio {
 
     /// Its data, in pieces that cross neither a page of memory nor a page
     /// ([`PAGE_SIZE`] bytes, aligned) of the disk.
+    /// A bio that is neither read nor write has a length but no data.
     pub(crate) fn segments(&mut self) -> Segments<'_> {
+        let mut iter = self.iter();
+        if !matches!(self.op(), Op::Read | Op::Write) {
+            iter.bi_size = 0;
+        }
         Segments {
-            iter: self.iter(),
+            iter,
             bio: self.ptr,
             _bio: PhantomData,
         }

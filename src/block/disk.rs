@@ -209,7 +209,8 @@ impl<T: Operations> Disk<T> {
 impl<T: Operations> Drop for Disk<T> {
     fn drop(&mut self) {
         let disk = self.disk.as_ptr();
-        let private: *mut Private<T> = core::ptr::from_ref(self.private()).cast_mut();
+        // SAFETY: By the type invariants, `disk` is valid.
+        let private: *mut Private<T> = unsafe { (*disk).private_data.cast() };
 
         // SAFETY: By the type invariants, the disk is added, not deleted, and our
         // reference to it is given up last. After `del_gendisk` no callback that

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     device::Power,
     disk::RecordedDisk,
+    record::is_mark_text,
     text::{
         fields,
         line,
@@ -221,7 +222,12 @@ impl configfs::AttributeOperations<9> for DiskGroup {
 
     fn store(this: &DiskGroup, text: &[u8]) -> Result {
         let disk = this.disk()?;
-        fields(line(text), b'\n').try_for_each(|mark| disk.mark(mark))
+        let mut marks = fields(line(text), b'\n');
+        // All of them or none.
+        if !fields(line(text), b'\n').all(is_mark_text) {
+            return Err(EINVAL);
+        }
+        marks.try_for_each(|mark| disk.mark(mark))
     }
 }
 

@@ -89,6 +89,7 @@ impl Header {
         let is_ours = bytes.bytes::<8>(0)? == MAGIC
             && bytes.u32(8)? == VERSION
             && header.has_data
+            && flags & !(FLAG_WRITE_CACHE | FLAG_FUA | FLAG_DATA) == 0
             && (flags & FLAG_WRITE_CACHE != 0) == geometry.write_cache
             && bytes.u64(16)? == geometry.nr_sectors
             && bytes.u32(24)? == geometry.block_size
@@ -207,7 +208,10 @@ impl RawEntry {
     /// [`EINVAL`] if the bytes are no entry.
     pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
         let bytes = Reader(bytes);
-        let [op] = bytes.bytes::<1>(0)?;
+        let [op, reserved @ ..] = bytes.bytes::<4>(0)?;
+        if reserved != [0; 3] || bytes.u32(68)? != 0 || bytes.u64(88)? != 0 {
+            return Err(EINVAL);
+        }
         Ok(Self {
             kind: match op {
                 OP_BASE => Kind::Base,

@@ -83,7 +83,8 @@ impl Import {
             };
             let missing = wanted.saturating_sub(self.gathered.len()).min(bytes.len());
             let (now, later) = bytes.split_at_checked(missing).ok_or(EINVAL)?;
-            self.gathered.extend_from_slice(now, GFP_KERNEL)?;
+            self.gathered
+                .extend_from_slice(now, GFP_KERNEL | __GFP_NOWARN)?;
             bytes = later;
             if self.gathered.len() == wanted {
                 let gathered = core::mem::replace(&mut self.gathered, KVVec::new());

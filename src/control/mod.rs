@@ -148,7 +148,10 @@ impl Phase {
                     *line = KVVec::new();
                     return Err(E2BIG);
                 }
-                line.extend_from_slice(part, GFP_KERNEL)?;
+                if let Err(error) = line.extend_from_slice(part, GFP_KERNEL | __GFP_NOWARN) {
+                    *line = KVVec::new();
+                    return Err(error.into());
+                }
                 if end.is_none() {
                     return Ok(part.len());
                 }

@@ -59,6 +59,8 @@ pub(super) struct Stream {
     has_data: bool,
     generation: u64,
     nr_entries: usize,
+    last_event: u64,
+    truncated: u64,
     position: Position,
     page: DataPage,
 }
@@ -66,13 +68,21 @@ pub(super) struct Stream {
 impl Stream {
     /// [`ENODATA`] if the disk has no record.
     pub(super) fn new(disk: Arc<RecordedDisk>, has_data: bool) -> Result<Self> {
-        let (generation, nr_entries) =
-            disk.with_record(|record, _| Ok((record.generation(), record.nr_entries())))?;
+        let (generation, nr_entries, last_event, truncated) = disk.with_record(|record, _| {
+            Ok((
+                record.generation(),
+                record.nr_entries(),
+                record.last_event(),
+                record.truncated().map_or(0, |truncated| truncated.event),
+            ))
+        })?;
         Ok(Self {
             disk,
             has_data,
             generation,
             nr_entries,
+            last_event,
+            truncated,
             position: Position::Header,
             page: new_page()?,
         })
@@ -96,7 +106,7 @@ impl Stream {
     fn step(&mut self, record: &Record, store: &Store, out: &mut KVVec<u8>) -> Result<Position> {
         match self.position {
             Position::Header => {
-                out.extend_from_slice(&self.header(record, store).encode(), GFP_KERNEL)?;
+                out.extend_from_slice(&self.header(store).encode(), GFP_KERNEL)?;
                 Ok(if self.has_data {
                     Position::Base { page: 0 }
                 } else {
@@ -141,7 +151,7 @@ impl Stream {
         }
     }
 
-    fn header(&self, record: &Record, store: &Store) -> Header {
+    fn header(&self, store: &Store) -> Header {
         let mut nr_base = 0;
         if self.has_data {
             let mut from = 0;
@@ -154,8 +164,8 @@ impl Stream {
             geometry: self.disk.geometry(),
             has_data: self.has_data,
             nr_entries: self.nr_entries as u64,
-            last_event: record.last_event(),
-            truncated: record.truncated().map_or(0, |truncated| truncated.event),
+            last_event: self.last_event,
+            truncated: self.truncated,
             nr_base,
         }
     }

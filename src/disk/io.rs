@@ -75,7 +75,11 @@ impl RecordedDisk {
 
         match bio.op() {
             Op::Read => self.read(bio),
-            Op::Write if request.nr_sectors == 0 => self.flush(request.flags),
+            Op::Write if request.nr_sectors == 0 => match request.flags.contains(Flags::PREFLUSH) {
+                true => self.flush(request.flags),
+                // Neither data nor a flush: there is nothing to do.
+                false => Ok(()),
+            },
             Op::Write => self.write(request, bio),
             Op::Discard | Op::WriteZeroes => self.write_zeroes(request),
             Op::Other => Err(EOPNOTSUPP),

@@ -9,8 +9,9 @@
 //!
 //! Lock order: a disk's `open_mutex`, then its `state`. No two disks' `state` are
 //! ever held at a time: what is not found in a disk's own store is looked up in the
-//! one below after unlocking. A bio completes under the lock that it was recorded
-//! under, which is what makes the log's order the true one.
+//! one below after unlocking. A bio is logged as complete under the lock under
+//! which it took effect, before its submitter is told: so whoever was told of it comes
+//! after it in the log.
 
 mod io;
 mod recording;

@@ -7,6 +7,7 @@ use super::{
     State, //
 };
 use crate::{
+    block::NoIo,
     crash::Selection,
     model::History,
     record::Record,
@@ -149,6 +150,8 @@ impl RecordedDisk {
 
     /// Puts a mark into the log. [`ENODATA`] if none is being written.
     pub(crate) fn mark(&self, text: &[u8]) -> Result {
+        // Bios take this lock, too.
+        let _noio = NoIo::enter();
         self.state
             .lock()
             .recording()
@@ -159,6 +162,8 @@ impl RecordedDisk {
     /// Shows the record to `f`, which must not touch this disk. [`ENODATA`] if there
     /// is none.
     pub(crate) fn with_record<R>(&self, f: impl FnOnce(&Record, &Store) -> Result<R>) -> Result<R> {
+        // What `f` allocates must not wait for a bio that waits for this lock.
+        let _noio = NoIo::enter();
         let state = self.state.lock();
         f(state.record.as_ref().ok_or(ENODATA)?, &state.store)
     }

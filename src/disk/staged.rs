@@ -81,8 +81,12 @@ impl Staged {
 }
 
 impl RecordedDisk {
-    /// Begins to rebuild a record for this disk. [`EEXIST`] if it has one.
+    /// Begins to rebuild a record for this disk. [`EEXIST`] if it has one, [`EINVAL`]
+    /// if it shows a crash state: that would shine through.
     pub(crate) fn stage(&self) -> Result<Staged> {
+        if self.below.is_some() {
+            return Err(EINVAL);
+        }
         let mut state = self.state.lock();
         if state.record.is_some() {
             return Err(EEXIST);

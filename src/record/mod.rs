@@ -32,6 +32,11 @@ use tasks::Tasks;
 /// The longest mark, in bytes.
 pub(crate) const MARK_MAX_BYTES: usize = 1024;
 
+/// Whether `text` can be a mark.
+pub(crate) fn is_mark_text(text: &[u8]) -> bool {
+    (1..=MARK_MAX_BYTES).contains(&text.len()) && !text.contains(&0)
+}
+
 /// Where and why a log ended early.
 #[derive(Clone, Copy)]
 pub(crate) struct Truncation {
@@ -207,7 +212,7 @@ impl Record {
 
     /// Appends a mark.
     pub(crate) fn push_mark(&mut self, text: &[u8]) -> Result {
-        if text.is_empty() || text.len() > MARK_MAX_BYTES || text.contains(&0) {
+        if !is_mark_text(text) {
             return Err(EINVAL);
         }
         self.reserve(text.len() as u64)?;
@@ -232,8 +237,8 @@ impl Record {
     }
 
     /// Appends an entry made elsewhere, with its own task, text (of a mark) and
-    /// events, all of which must come after those that are there: inline completion
-    /// is all there is so far. [`EINVAL`] if they don't.
+    /// events, which must be those that follow: inline completion is all there is so
+    /// far. [`EINVAL`] if they aren't.
     pub(crate) fn import(
         &mut self,
         mut entry: LogEntry,
@@ -241,17 +246,16 @@ impl Record {
         text: &[u8],
         data_bytes: u64,
     ) -> Result {
-        let in_order = self.last_event < entry.submit && entry.start() <= entry.complete;
-        if !in_order || entry.complete == model::IN_FLIGHT {
+        let is_mark = entry.op == model::Op::Mark;
+        let is_next = self.last_event.checked_add(1) == Some(entry.submit)
+            && entry.start().checked_add(u64::from(!is_mark)) == Some(entry.complete);
+        if !is_next || entry.complete == model::IN_FLIGHT || (is_mark && !is_mark_text(text)) {
             return Err(EINVAL);
         }
-        let text_bytes = match entry.op {
-            model::Op::Mark => text.len() as u64,
-            _ => 0,
-        };
+        let text_bytes = if is_mark { text.len() as u64 } else { 0 };
         self.reserve(data_bytes.saturating_add(text_bytes))?;
         entry.task = self.tasks.index_of(task)?;
-        if entry.op == model::Op::Mark {
+        if is_mark {
             self.push_marked(entry, text)
         } else {
             self.push(entry, data_bytes)

@@ -151,22 +151,36 @@ mod tests {
     }
 
     #[test]
-    fn imports_keep_the_order_of_events() -> Result {
+    fn imports_have_the_events_that_follow() -> Result {
         let mut record = record(0);
-        assert!(import(&mut record, entry(Op::Write, 0, 0, 1)) == Err(EINVAL));
         import(&mut record, entry(Op::Write, 1, 0, 2))?;
-        // Before what is there, ended before it began, in flight.
-        assert!(import(&mut record, entry(Op::Write, 2, 0, 3)) == Err(EINVAL));
-        assert!(import(&mut record, entry(Op::Write, 3, 2, 4)) == Err(EINVAL));
-        assert!(import(&mut record, entry(Op::Write, 3, 0, model::IN_FLIGHT)) == Err(EINVAL));
-        assert!(import(&mut record, entry(Op::Write, u64::MAX, 1, u64::MAX)) == Err(EINVAL));
+        let others = [
+            // Again, with a gap, overlapping.
+            entry(Op::Write, 1, 0, 2),
+            entry(Op::Write, 4, 0, 5),
+            entry(Op::Write, 2, 0, 3),
+            // Complete at its submit, before its start, late, not at all.
+            entry(Op::Write, 3, 0, 3),
+            entry(Op::Write, 3, 2, 4),
+            entry(Op::Write, 3, 0, 5),
+            entry(Op::Write, 3, 0, model::IN_FLIGHT),
+            entry(Op::Write, u64::MAX, 1, u64::MAX),
+            entry(Op::Write, 0, 0, 1),
+            entry(Op::Mark, 3, 0, 4),
+            // A mark without text.
+            entry(Op::Mark, 3, 0, 3),
+        ];
+        for other in others {
+            assert!(import(&mut record, other) == Err(EINVAL));
+        }
+        let mark = entry(Op::Mark, 3, 0, 3);
+        assert!(record.import(mark, TaskId::default(), b"a\0b", 0) == Err(EINVAL));
         assert!(record.nr_entries() == 1);
+        assert!(record.nr_marks() == 0);
 
-        // The newest event there can be.
-        import(&mut record, entry(Op::Write, 3, 1, u64::MAX - 1))?;
-        assert!(import(&mut record, entry(Op::Write, u64::MAX, 0, u64::MAX)) == Err(EINVAL));
-        assert!(record.last_event() == u64::MAX - 1);
-        assert!(record.truncate(ENOMEM) == ENOMEM);
+        record.import(mark, TaskId::default(), b"mark", 0)?;
+        import(&mut record, entry(Op::Write, 4, 1, 6))?;
+        assert!(record.last_event() == 6);
         Ok(())
     }
 

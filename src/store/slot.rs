@@ -21,7 +21,7 @@ pub(crate) struct Chain {
     /// What it held when the record began; [`None`] if it was never written to.
     base: Option<Layer>,
     /// What the record wrote, oldest first.
-    versions: KVec<Version>,
+    versions: KVVec<Version>,
     /// What was written after the record was stopped.
     live: Option<Layer>,
 }
@@ -105,7 +105,7 @@ impl Slot {
             let mut chain = KBox::new(
                 Chain {
                     base: None,
-                    versions: KVec::new(),
+                    versions: KVVec::new(),
                     live: None,
                 },
                 GFP_KERNEL | __GFP_NOWARN,

@@ -43,6 +43,21 @@ fn entry() -> Result<RawEntry> {
     })
 }
 
+/// Bytes that no entry has: offset and value.
+const MALFORMED: [(usize, u8); 11] = [
+    (0, 0),
+    (0, 7),
+    (0, 255),
+    (1, 1),
+    (3, 1),
+    (4, 128),
+    (5, 1),
+    (7, 128),
+    (68, 1),
+    (88, 1),
+    (95, 1),
+];
+
 /// The header's error once a byte of it is another.
 fn changed_header(offset: usize) -> Result<Header> {
     let mut bytes = header().encode();
@@ -109,7 +124,7 @@ mod tests {
 
     #[test]
     fn malformed_entries_are_refused() -> Result {
-        for (offset, value) in [(0, 0), (0, 7), (0, 255), (4, 128), (5, 1), (7, 128)] {
+        for (offset, value) in MALFORMED {
             assert!(changed_entry(offset, value).is_err_and(|error| error == EINVAL));
         }
         assert!(RawEntry::decode(&[0; ENTRY_LEN - 1]).is_err());
