@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is typed wrong ends with status 2 and a line that says what to do.
+
+use assert_cmd::Command;
+use predicates::str::contains;
+
+fn powercut(args: &[&str]) -> assert_cmd::assert::Assert {
+    Command::cargo_bin("powercut")
+        .expect("the binary")
+        .args(args)
+        .assert()
+}
+
+fn refused(args: &[&str], says: &'static str) {
+    powercut(args).code(2).stderr(contains(says));
+}
+
+#[test]
+fn help_and_version() {
+    powercut(&["--help"])
+        .success()
+        .stdout(contains("Exit status"));
+    powercut(&["--version"])
+        .success()
+        .stdout(contains("powercut"));
+    refused(&[], "Usage");
+    refused(&["frobnicate"], "unrecognized subcommand");
+}
+
+#[test]
+fn sizes() {
+    for size in ["0", "-1", "x", "1.5G", ""] {
+        refused(&["create", "a", "--size", size], "--size");
+    }
+    refused(&["create", "a", "--size", "17T"], "16 TiB");
+    refused(&["create", "a", "--size", "1025K"], "MiB");
+}
+
+#[test]
+fn names() {
+    refused(&["create", ""], "empty");
+    refused(&["create", "a/b"], "'/'");
+    refused(&["create", "a!b"], "'!'");
+    refused(&["create", &"x".repeat(23)], "too long");
+    refused(&["remove", "a.b.c"], "'.'");
+}
+
+#[test]
+fn settings() {
+    refused(&["create", "a", "--block-size", "1024"], "512 or 4096");
+    refused(&["create", "a", "--atomic-unit", "5000"], "power of two");
+    refused(&["create", "a", "--atomic-unit", "512"], "block size");
+    let no_cache = ["create", "a", "--write-cache", "off", "--fua", "on"];
+    refused(&no_cache, "--write-cache on");
+    let late = ["create", "a", "--completion", "delayed:100"];
+    refused(&late, "inline alone");
+}
+
+#[test]
+fn marks() {
+    refused(&["mark", "a", ""], "empty");
+    refused(&["mark", "a", "two\nlines"], "one line");
+    refused(&["mark", "a", &"x".repeat(1025)], "1024");
+}
+
+#[test]
+fn runs() {
+    let run = |more: &[&'static str], says: &'static str| {
+        let basic = ["run", "--workload", "true", "--check", "true"];
+        refused(&[&basic, more].concat(), says);
+    };
+    run(&["--fs", "ntfs"], "ext4");
+    run(&["--fs", "none", "--mount-opts", "ro"], "--fs none");
+    run(&["--fs", "ext4", "--budget", "0"], "--budget");
+    run(&["--fs", "ext4", "--budget", "-5"], "--budget");
+    run(&["--fs", "ext4", "--check-timeout", "0"], "--check-timeout");
+    run(&["--fs", "ext4", "--strategy", "luck"], "keep-one");
+    refused(
+        &["run", "--fs", "ext4", "--workload", " ", "--check", "true"],
+        "--workload is empty",
+    );
+}
+
+#[test]
+fn replays() {
+    refused(&["replay", "5f0c2a19"], "is not a state id");
+    let nowhere = [
+        "replay",
+        "5f0c2a19:k=1:keep=none",
+        "--report",
+        "/nonexistent",
+    ];
+    refused(&nowhere, "--report DIR");
+    refused(
+        &["replay", "5f0c2a19:k=1:keep=none", "--disk", "a"],
+        "--check",
+    );
+}
