@@ -34,7 +34,7 @@ rust-analyzer: check-kdir
 check-kdir:
 	@test -e $(KDIR)/Makefile || { \
 		echo 'No kernel build tree at $(KDIR).'; \
-		echo 'Install the headers of the running kernel, set KDIR=, or see "make help".'; \
+		echo 'Install the headers of the running kernel, or set KDIR= (scripts/kdir makes trees for Rust modules).'; \
 		exit 1; } >&2
 	@test -e $(KDIR)/rust/libkernel.rmeta || { \
 		echo '$(KDIR) has no Rust metadata (rust/libkernel.rmeta):'; \
