@@ -1,1 +1,80 @@
 # SPDX-License-Identifier: GPL-2.0
+"""Everything over and over: nothing is leaked. The last case, so that it sees what others left."""
+
+import gc
+import os
+import time
+
+from lib import clean
+from lib.disk import Disk, put
+from lib.tap import Skip, note, rounds, test
+
+KMEMLEAK = "/sys/kernel/debug/kmemleak"
+
+
+def memory():
+    """kB of memory that is in use and can't be had back."""
+    put("/proc/sys/vm/drop_caches", 3)
+    time.sleep(0.2)
+    with open("/proc/meminfo", encoding="ascii") as file:
+        fields = {line.split(":")[0]: int(line.split()[1]) for line in file}
+    names = ("SUnreclaim", "VmallocUsed", "Percpu", "KernelStack", "PageTables")
+    used = {name: fields[name] for name in names}
+    used["taken"] = fields["MemTotal"] - fields["MemFree"]
+    return used
+
+
+def one_round():
+    clean.insmod()
+    with Disk(size=4) as disk:
+        with disk.raw() as raw:
+            raw.write(0, b"a" * (1 << 20))
+            disk.record("start")
+            raw.write(0, b"b" * (1 << 20))
+            raw.flush()
+            raw.discard(0, 65536)
+            disk.mark("mark")
+            raw.write(1 << 21, b"c" * (1 << 20))
+        with disk.view() as view:
+            view.point(2, "all")
+            with view.raw() as raw:
+                raw.write(0, b"v" * (1 << 20))
+            disk.export()
+    clean.rmmod()
+
+
+@test("loaded, used and unloaded over and over takes no memory", limit=200)
+def churn():
+    count = rounds(200, 10)
+    clean.rmmod()
+    try:
+        for _ in range(5):
+            one_round()
+        gc.collect()
+        before = memory()
+        for _ in range(count):
+            one_round()
+        after = memory()
+    finally:
+        if not clean.is_loaded():
+            clean.insmod()
+    grown = {name: after[name] - value for name, value in before.items()}
+    note(f"{count} rounds; kB grown:", grown)
+    # A page leaked each round would be 4 kB each; a MiB of data, 1024.
+    allowed = {"SUnreclaim": 2 * count + 1024, "VmallocUsed": 512, "taken": 8 * count + 16384}
+    for name, limit in allowed.items():
+        assert grown[name] < limit, f"{name} grew by {grown[name]} kB in {count} rounds"
+
+
+@test("the kernel knows of no memory without an owner", limit=60)
+def kmemleak():
+    if not os.path.exists(KMEMLEAK):
+        raise Skip("the kernel has no kmemleak")
+    for _ in range(2):
+        put(KMEMLEAK, "scan")
+        time.sleep(6)
+    with open(KMEMLEAK, encoding="utf-8", errors="replace") as file:
+        leaks = file.read()
+    ours = [leak for leak in leaks.split("unreferenced object") if "powercut" in leak]
+    note(f"{leaks.count('unreferenced object')} suspects, {len(ours)} of ours")
+    assert not ours, ours[0]

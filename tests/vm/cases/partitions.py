@@ -1,1 +1,60 @@
 # SPDX-License-Identifier: GPL-2.0
+"""Partitions of a disk, and of its crash states."""
+
+import os
+import subprocess
+import tempfile
+
+from lib import blk
+from lib.disk import Disk
+from lib.tap import Skip, equal, test
+
+
+def partition(disk):
+    """One partition that begins at 1 MiB."""
+    done = subprocess.run(
+        ["sfdisk", "-q", disk.device],
+        input="label: dos\nstart=2048, type=83\n",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise Skip(f"sfdisk: {done.stderr.strip()}")
+
+
+@test("a partition is there, in its place, and so is the crash state's")
+def partitions():
+    with Disk("t", size=16) as disk:
+        disk.record("start")
+        partition(disk)
+        equal(os.path.exists(f"{disk.device}1"), True, "partition")
+        with blk.Raw(f"{disk.device}1") as raw:
+            raw.write(4096, b"p" * 4096)
+        with disk.raw() as raw:
+            equal(raw.read((1 << 20) + 4096, 4096), b"p" * 4096, "the disk")
+        disk.record("stop")
+        end = disk.events()
+        write = disk.log().entries[-1]
+        equal(write.sector, 2048 + 8, "sector in the log")
+        with disk.view() as view:
+            view.point(end, "all")
+            view.read(4096)
+            equal(os.path.exists(f"{view.device}1"), True, "the crash state's partition")
+            equal(blk.read_all(f"{view.device}1", 8192), bytes(4096) + b"p" * 4096)
+            view.point(0)
+            view.read(4096)
+            equal(os.path.exists(f"{view.device}1"), False, "a partition at event 0")
+
+
+@test("a file system on a partition")
+def file_system():
+    with Disk("d9", size=16) as disk, tempfile.TemporaryDirectory() as mnt:
+        partition(disk)
+        device = f"{disk.device}p1"
+        subprocess.run(["mkfs.ext4", "-q", device], check=True, capture_output=True)
+        subprocess.run(["mount", "-t", "ext4", device, mnt], check=True)
+        with open(f"{mnt}/file", "w", encoding="utf-8") as file:
+            file.write("text")
+        subprocess.run(["umount", mnt], check=True)
+        subprocess.run(["e2fsck", "-fn", device], check=True, capture_output=True)

@@ -1,1 +1,167 @@
 # SPDX-License-Identifier: GPL-2.0
+"""Settings: what they take, what they refuse, when, and what the block layer sees of them."""
+
+import errno
+
+from lib.disk import Disk, get
+from lib.tap import equal, fails, test
+
+DEFAULTS = {
+    "power": "0", "size": "64", "blocksize": "4096", "write_cache": "1", "fua": "1", "discard": "1",
+    "log_limit_mib": "1024", "mark": "0",
+    "record": "state=off entries=0 events=0 marks=0 bytes=0 truncated=0",
+}  # fmt: skip
+
+NO_NUMBER = ("", " ", "\n", "x", "-1", "+1", "1 ", " 1", "1x", "0x10", "1.0", "1e3", "1\n\n", "1\n2",
+             "1 2", "one", "1\0", "\0", "٣", "-0")  # fmt: skip
+TOO_BIG = ("18446744073709551616", "99999999999999999999999")
+
+# attribute, what it takes, what it refuses besides NO_NUMBER and TOO_BIG
+NUMBERS = (
+    ("size", ("1", "64", "16777216", "007", "2\n"), ("0", "16777217", "18446744073709551615")),
+    ("blocksize", ("512", "4096"), ("0", "1", "511", "513", "1024", "2048", "8192", "4294967808")),
+    ("atomic_unit", ("0", "4096", "8192", "65536"),
+     ("1", "256", "4095", "4097", "12288", "131072", "4294971392")),
+    ("log_limit_mib", ("0", "1", "1048576"), ("18446744073709551615", "17592186044416")),
+    ("write_cache", ("0", "1"), ("2", "00", "18446744073709551615")),
+    ("fua", ("0", "1"), ("2", "01")),
+    ("discard", ("0", "1"), ("2", "10")),
+    ("power", ("0",), ("2", "00", "-0")),
+)  # fmt: skip
+
+
+@test("the defaults")
+def defaults():
+    with Disk(power=0, size=64) as disk:
+        for attribute, value in DEFAULTS.items():
+            equal(disk.get(attribute), value, attribute)
+    features = get("/sys/kernel/config/powercut/features").split(",")
+    equal(set(DEFAULTS) | {"atomic_unit", "state"}, set(features), "features")
+
+
+def numbers(attribute, good, bad):
+    with Disk(power=0) as disk:
+        for value in good:
+            disk.set(attribute, value)
+            if value != "0" or attribute != "atomic_unit":
+                equal(int(disk.get(attribute)), int(value), attribute)
+        before = disk.get(attribute)
+        for value in NO_NUMBER + bad:
+            # configfs itself makes nothing of a write of nothing.
+            if value:
+                with fails(errno.EINVAL, f"{attribute} = {value!r}"):
+                    disk.set(attribute, value.encode())
+                equal(disk.get(attribute), before, attribute)
+        for value in TOO_BIG:
+            is_flag = attribute in ("write_cache", "fua", "discard", "power")
+            with fails(errno.EINVAL if is_flag else errno.ERANGE, f"{attribute} = {value}"):
+                disk.set(attribute, value)
+            equal(disk.get(attribute), before, attribute)
+
+
+for row in NUMBERS:
+    test(f"{row[0]} takes what it should and nothing else", *row)(numbers)
+
+
+@test("settings can't change while the power is on")
+def while_on():
+    with Disk() as disk:
+        for attribute in DEFAULTS.keys() - {"power", "mark", "record"} | {"atomic_unit"}:
+            before = disk.get(attribute)
+            for value in (before, "1", "512"):
+                with fails(errno.EBUSY, f"{attribute} = {value}"):
+                    disk.set(attribute, value)
+            equal(disk.get(attribute), before, attribute)
+        disk.on()
+        disk.off()
+        disk.off()
+        disk.set("size", 2)
+
+
+@test("an atomic unit smaller than a block does not go together with it")
+def unit_below_block():
+    with Disk(power=0, blocksize=512, atomic_unit=512) as disk:
+        with fails(errno.EINVAL):
+            disk.set("blocksize", 4096)
+            disk.on()
+        equal(disk.get("power"), "0", "power")
+
+
+QUEUE = (
+    ({}, {"logical_block_size": "4096", "physical_block_size": "4096", "write_cache": "write back",
+          "fua": "1", "discard_granularity": "4096"}),
+    ({"blocksize": 512}, {"logical_block_size": "512", "physical_block_size": "512"}),
+    ({"fua": 0}, {"fua": "0", "write_cache": "write back"}),
+    ({"write_cache": 0}, {"fua": "0", "write_cache": "write through"}),
+    ({"discard": 0}, {"discard_max_bytes": "0"}),
+)  # fmt: skip
+
+
+@test("the block layer sees the settings")
+def queue():
+    for settings, attributes in QUEUE:
+        with Disk(**settings) as disk:
+            for attribute, value in attributes.items():
+                is_ = get(f"/sys/block/powercut!{disk.name}/queue/{attribute}")
+                equal(is_, value, f"{attribute} with {settings}")
+
+
+@test("without DISCARD a discard is refused")
+def no_discard():
+    with Disk(discard=0) as disk, disk.raw() as raw, fails(errno.EOPNOTSUPP):
+        raw.discard(0, 4096)
+
+
+@test("the largest disk takes no memory for its size")
+def largest():
+    with Disk(size=16777216) as disk, disk.raw() as raw:
+        equal(disk.size(), 16 << 40, "size")
+        end = (16 << 40) - 4096
+        raw.write(end, b"e" * 4096)
+        raw.discard(0, 1 << 40)
+        equal(raw.read(end, 4096), b"e" * 4096)
+        equal(raw.read(end - 4096, 4096), bytes(4096))
+        equal(raw.read(0, 4096), bytes(4096))
+
+
+WORDS = ("", " ", "x", "START", "start ", " start", "start\n\n", "start stop", "start\nstop", "1", "rest")
+
+
+@test("record takes its four words and nothing else")
+def words():
+    with Disk() as disk:
+        for word in WORDS:
+            if word:
+                with fails(errno.EINVAL, repr(word)):
+                    disk.record(word)
+        equal(disk.get("record"), DEFAULTS["record"], "status")
+
+
+@test("record in the wrong state")
+def wrong_state():
+    with Disk(power=0) as disk:
+        for word in ("start", "stop", "reset", "drop"):
+            with fails(errno.ENODEV, f"{word} while off"):
+                disk.record(word)
+        disk.on()
+        for word in ("stop", "reset", "drop"):
+            with fails(errno.ENODATA, f"{word} without a record"):
+                disk.record(word)
+        disk.record("start")
+        with fails(errno.EBUSY, "start while recording"):
+            disk.record("start")
+        disk.record("stop")
+        with fails(errno.EEXIST, "start on a record"):
+            disk.record("start")
+        with fails(errno.ENODATA, "stop after stop"):
+            disk.record("stop")
+        with disk.raw():
+            with fails(errno.EBUSY, "reset while open"):
+                disk.record("reset")
+        with disk.view():
+            for word in ("reset", "drop"):
+                with fails(errno.EBUSY, f"{word} with a view"):
+                    disk.record(word)
+            equal(disk.status()["state"], "stopped", "state")
+        with disk.view(power=0):
+            disk.record("drop")
