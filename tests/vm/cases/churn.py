@@ -28,17 +28,17 @@ def one_round():
     clean.insmod()
     with Disk(size=4) as disk:
         with disk.raw() as raw:
-            raw.write(0, b"a" * (1 << 20))
+            raw.write(0, b"a" * (1 << 18))
             disk.record("start")
-            raw.write(0, b"b" * (1 << 20))
+            raw.write(0, b"b" * (1 << 18))
             raw.flush()
             raw.discard(0, 65536)
             disk.mark("mark")
-            raw.write(1 << 21, b"c" * (1 << 20))
+            raw.write(1 << 21, b"c" * (1 << 18))
         with disk.view() as view:
             view.point(2, "all")
             with view.raw() as raw:
-                raw.write(0, b"v" * (1 << 20))
+                raw.write(0, b"v" * (1 << 18))
             disk.export()
     clean.rmmod()
 
@@ -60,7 +60,7 @@ def churn():
             clean.insmod()
     grown = {name: after[name] - value for name, value in before.items()}
     note(f"{count} rounds; kB grown:", grown)
-    # A page leaked each round would be 4 kB each; a MiB of data, 1024.
+    # A page leaked each round would be 4 kB each; the data, 256.
     allowed = {"SUnreclaim": 2 * count + 1024, "VmallocUsed": 512, "taken": 8 * count + 16384}
     for name, limit in allowed.items():
         assert grown[name] < limit, f"{name} grew by {grown[name]} kB in {count} rounds"

@@ -11,10 +11,10 @@ from lib.tap import Skip, equal, test
 
 
 def partition(disk):
-    """One partition that begins at 1 MiB."""
+    """One partition that begins at 1 MiB (sfdisk counts in blocks)."""
     done = subprocess.run(
         ["sfdisk", "-q", disk.device],
-        input="label: dos\nstart=2048, type=83\n",
+        input="label: dos\nstart=256, type=83\n",
         capture_output=True,
         text=True,
         check=False,

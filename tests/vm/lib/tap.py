@@ -63,7 +63,7 @@ def note(*words):
 def equal(is_, should, what="value"):
     """Fails unless two values are equal."""
     if is_ != should:
-        raise AssertionError(f"{what} is {is_!r}, not {should!r}")
+        raise AssertionError(f"{what} is {is_!r:.200}, not {should!r:.200}")
 
 
 @contextmanager
