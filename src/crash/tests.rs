@@ -212,7 +212,7 @@ fn check_tear(&(unit, writes, states): &Tear) -> Result<bool> {
 // The tests' entry points from C are made by the macro; this is not for anything else.
 #[allow(unsafe_code)]
 #[kunit_tests(powercut_selections)]
-mod tests {
+mod suite {
     use super::*;
 
     #[test]

@@ -131,7 +131,7 @@ pub(crate) fn put(disk: &RecordedDisk, sectors: (u64, u32), byte: u8) -> Result 
 // The tests' entry points from C are made by the macro; this is not for anything else.
 #[allow(unsafe_code)]
 #[kunit_tests(powercut_disk)]
-mod tests {
+mod suite {
     use super::*;
 
     #[test]

@@ -70,7 +70,7 @@ fn check_log(nr_entries: usize) -> Result<bool> {
 // The tests' entry points from C are made by the macro; this is not for anything else.
 #[allow(unsafe_code)]
 #[kunit_tests(powercut_limits)]
-mod tests {
+mod suite {
     use super::*;
 
     #[test]

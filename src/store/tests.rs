@@ -73,9 +73,12 @@ fn chain() -> Result<Store> {
     Ok(store)
 }
 
+/// Sectors and their byte.
+type Part = (Range<usize>, u8);
+
 /// Two layers, and what the one on the other shows: `(sectors, byte)`, newer first; the
 /// byte 0 stands for a layer of zeroes.
-const MERGES: &[((Range<usize>, u8), (Range<usize>, u8), [u8; PAGE_SECTORS])] = &[
+const MERGES: &[(Part, Part, [u8; PAGE_SECTORS])] = &[
     ((0..8, 1), (0..8, 2), [1; 8]),
     ((0..0, 1), (0..8, 2), [2; 8]),
     ((2..4, 1), (0..8, 2), [2, 2, 1, 1, 2, 2, 2, 2]),
@@ -107,14 +110,14 @@ const MERGES: &[((Range<usize>, u8), (Range<usize>, u8), [u8; PAGE_SECTORS])] = 
     ),
 ];
 
-fn layer_or_zeroes((range, byte): &(Range<usize>, u8)) -> Result<Layer> {
+fn layer_or_zeroes((range, byte): &Part) -> Result<Layer> {
     match *byte {
         0 => Ok(Layer::zeroes(mask(range.clone()))),
         byte => layer(range.clone(), byte),
     }
 }
 
-fn merged(newer: &(Range<usize>, u8), older: &(Range<usize>, u8)) -> Result<[u8; PAGE_SECTORS]> {
+fn merged(newer: &Part, older: &Part) -> Result<[u8; PAGE_SECTORS]> {
     let merged = layer_or_zeroes(newer)?.merge(layer_or_zeroes(older)?);
     let mut to = filled(NONE)?;
     let _found = merged.read(SectorMask::FULL, &mut *to);
@@ -135,7 +138,7 @@ fn walk(store: &Store) -> Result<KVVec<u64>> {
 // The tests' entry points from C are made by the macro; this is not for anything else.
 #[allow(unsafe_code)]
 #[kunit_tests(powercut_store)]
-mod tests {
+mod suite {
     use super::*;
 
     #[test]
@@ -161,9 +164,9 @@ mod tests {
 
     #[test]
     fn masks_fall_into_runs() {
-        assert!(SectorMask::FULL.runs().eq([0..4096]));
+        assert!(SectorMask::FULL.runs().eq(core::iter::once(0..4096)));
         assert!(SectorMask::EMPTY.runs().next().is_none());
-        assert!(mask(7..8).runs().eq([3584..4096]));
+        assert!(mask(7..8).runs().eq(core::iter::once(3584..4096)));
         let holes = mask(0..1).or(mask(2..4)).or(mask(6..8));
         assert!(holes.runs().eq([0..512, 1024..2048, 3072..4096]));
     }

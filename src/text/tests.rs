@@ -26,7 +26,7 @@ const NUMBERS: &[(&[u8], Result<u64>)] = &[
 // The tests' entry points from C are made by the macro; this is not for anything else.
 #[allow(unsafe_code)]
 #[kunit_tests(powercut_text)]
-mod tests {
+mod suite {
     use super::*;
 
     #[test]

@@ -78,7 +78,7 @@ fn changed_entry(offset: usize, value: u8) -> Result<RawEntry> {
 // The tests' entry points from C are made by the macro; this is not for anything else.
 #[allow(unsafe_code)]
 #[kunit_tests(powercut_format)]
-mod tests {
+mod suite {
     use super::*;
 
     #[test]
