@@ -211,15 +211,12 @@ REQUESTS = (
     ("an import for an unknown disk", "import nope", errno.ENOENT),
     ("the log of a disk without a record", "log t", errno.ENODATA),
     ("the export of a disk without a record", "export t", errno.ENODATA),
-    ("the log of a disk that is off", "log off", errno.ENODEV),
-    ("the import for a disk that is off", "import off", errno.ENODEV),
-    ("the state of a view that is off", "state t.off cut=0 keep=none", errno.ENODEV),
     ("the state of a disk that is no view", "state t cut=0 keep=none", errno.EINVAL),
 )
 
 
 def refused(request, error):
-    with Disk() as disk, Disk("off", power=0), disk.view("off", power=0):
+    with Disk():
         with fails(error, repr(request)):
             fmt.request(request)
 
