@@ -128,7 +128,7 @@ mod tests {
                 }
                 let mut sets = std::collections::HashSet::new();
                 for bits in 0u32..1 << choices.len() {
-                    let keep = crate::keep::Keep::that(choices.len(), |i| bits >> i & 1 == 1);
+                    let keep = crate::keep::Keep::that(choices.len(), |i| (bits >> i) & 1 == 1);
                     sets.insert(choices.canonical(&keep));
                 }
                 let n = u64::try_from(&states(&choices)).unwrap();

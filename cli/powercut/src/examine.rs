@@ -83,7 +83,7 @@ impl<'a> Examiner<'a> {
 
     fn write_marks(&mut self, marks: &[Mark]) -> Result<()> {
         if self.marks != Some(marks.len()) {
-            let text: String = marks.iter().map(|m| format!("{}\n", m.text)).collect();
+            let text = lines(marks.iter().map(|m| m.text.as_str()));
             let path = self.scratch.path().join("marks");
             fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
             self.marks = Some(marks.len());
@@ -154,7 +154,8 @@ impl<'a> Examiner<'a> {
             }
             _ => {}
         }
-        let output: String = self.kmsg.lines().iter().map(|l| format!("{l}\n")).collect();
+        let said = self.kmsg.lines();
+        let output = lines(said.iter().map(String::as_str));
         self.output.push_str(&output);
         Ok(Verdict::Violation(Finding {
             kind: Kind::Mount,
@@ -171,6 +172,11 @@ impl Oracle for Examiner<'_> {
         self.write_marks(choices.recording().marks_by(choices.event()))?;
         self.look()
     }
+}
+
+/// Lines as a text.
+fn lines<'l>(lines: impl Iterator<Item = &'l str>) -> String {
+    lines.flat_map(|line| [line, "\n"]).collect()
 }
 
 /// Mounts; a btrfs that the kernel believes to know newer is made unknown.

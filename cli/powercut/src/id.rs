@@ -311,7 +311,7 @@ mod tests {
             let recording = History::random(seed).done();
             for cut in spans(&recording) {
                 let choices = Choices::new(&recording, cut);
-                let keep = Keep::that(choices.len(), |i| bits >> (i % 64) & 1 == 1);
+                let keep = Keep::that(choices.len(), |i| (bits >> (i % 64)) & 1 == 1);
                 let id = StateId::of(&choices, &keep);
                 let text = id.to_string();
                 prop_assert_eq!(text.parse::<StateId>().unwrap(), id.clone());

@@ -58,7 +58,7 @@ impl Keep {
     pub fn contains(&self, index: usize) -> bool {
         self.bits
             .get(index / 64)
-            .is_some_and(|b| b >> (index % 64) & 1 == 1)
+            .is_some_and(|b| (b >> (index % 64)) & 1 == 1)
     }
 
     /// Chooses a piece; one that there isn't is not chosen.

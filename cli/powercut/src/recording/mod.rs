@@ -132,13 +132,13 @@ impl Recording {
         put(header.capacity_sectors);
         put(u64::from(header.block_size));
         put(u64::from(header.atomic_unit));
-        put(u64::from(header.write_cache) | u64::from(header.fua) << 1);
+        put(u64::from(header.write_cache) | (u64::from(header.fua) << 1));
         put(self.base_hash as u64);
         put((self.base_hash >> 64) as u64);
         for recorded in &self.entries[..self.submitted_by(cut)] {
             let (raw, entry) = (&recorded.raw, &recorded.entry);
             let seen = |event| if event > cut { abi::IN_FLIGHT } else { event };
-            put(u64::from(raw.op.code()) | u64::from(raw.flags.0) << 32);
+            put(u64::from(raw.op.code()) | (u64::from(raw.flags.0) << 32));
             put(raw.sector);
             put(u64::from(raw.nr_sectors));
             put(entry.submit);

@@ -91,7 +91,7 @@ fn random_shows_every_content_of_every_cut_once() {
                 continue;
             }
             for bits in 0u32..1 << choices.len() {
-                let keep = Keep::that(choices.len(), |i| bits >> i & 1 == 1);
+                let keep = Keep::that(choices.len(), |i| (bits >> i) & 1 == 1);
                 all.insert((*cut, choices.image(&keep)));
             }
             drawn.retain(|(at, image)| {

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0
+
+use super::*;
+
+fn header() -> Header {
+    Header {
+        write_cache: true,
+        fua: false,
+        with_data: true,
+        capacity_sectors: 2048,
+        block_size: 4096,
+        atomic_unit: 8192,
+        entries: 1,
+        newest_event: 2,
+        truncated: 0,
+        base_entries: 0,
+    }
+}
+
+fn entry() -> Entry {
+    Entry {
+        op: EntryOp::Write,
+        flags: Flags(Flags::FUA | Flags::META),
+        submit: 1,
+        start: 1,
+        complete: 2,
+        sector: 8,
+        nr_sectors: 8,
+        payload_len: 4096,
+        submitted_ns: 5,
+        completed_ns: 6,
+        tid: 77,
+        task: "jbd2/vda-8".into(),
+    }
+}
+
+fn stream(header: &Header, entry: &Entry, payload: &[u8]) -> Vec<u8> {
+    let mut out = header.to_bytes().to_vec();
+    write_entry(&mut out, entry, payload).unwrap();
+    out
+}
+
+fn read(bytes: &[u8]) -> Result<(Header, Entry), AbiError> {
+    let mut reader = Reader::new(bytes)?;
+    let mut payload = Vec::new();
+    let entry = reader.next_entry(&mut payload)?.unwrap();
+    assert!(reader.next_entry(&mut payload)?.is_none());
+    Ok((*reader.header(), entry))
+}
+
+#[test]
+fn what_is_written_is_read() {
+    let bytes = stream(&header(), &entry(), &[7; 4096]);
+    assert_eq!(read(&bytes).unwrap(), (header(), entry()));
+}
+
+#[test]
+fn a_short_stream_is_refused_wherever_it_ends() {
+    let bytes = stream(&header(), &entry(), &[7; 4096]);
+    for len in 0..bytes.len() {
+        assert!(matches!(read(&bytes[..len]), Err(AbiError::Short(_))));
+    }
+}
+
+#[test]
+fn other_files_and_versions_are_refused() {
+    let mut bytes = stream(&header(), &entry(), &[7; 4096]);
+    bytes[8] = 2;
+    assert!(matches!(read(&bytes), Err(AbiError::Version(2))));
+    bytes[0] = b'P';
+    assert!(matches!(read(&bytes), Err(AbiError::Magic)));
+}
+
+#[test]
+fn damage_is_refused() {
+    let breakers: [fn(&mut Entry); 4] = [
+        |e| e.sector = 2047,
+        |e| e.sector = u64::MAX,
+        |e| e.complete = 0,
+        |e| e.nr_sectors = 7,
+    ];
+    for break_it in breakers {
+        let mut e = entry();
+        break_it(&mut e);
+        let bytes = stream(&header(), &e, &vec![0; e.nr_sectors as usize * 512]);
+        assert!(matches!(read(&bytes), Err(AbiError::Malformed(_))), "{e:?}");
+    }
+    let bytes = stream(&header(), &entry(), &[7; 512]);
+    assert!(matches!(read(&bytes), Err(AbiError::Malformed(_))));
+}
