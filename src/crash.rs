@@ -6,10 +6,14 @@
 //! when it is made; [`CrashState`] is its place below a crash-state disk, where it
 //! can be exchanged for another.
 
+mod reads;
 #[cfg(CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST)]
 mod tests;
 
+pub(crate) use reads::ReadSet;
+
 use crate::{
+    block::NoIo,
     disk::RecordedDisk,
     model::{
         self,
@@ -204,6 +208,9 @@ pub(crate) struct CrashState {
     origin: Viewed,
     #[pin]
     selection: Mutex<Arc<Selection>>,
+    /// What was read of the record since `selection` was set.
+    #[pin]
+    reads: Mutex<ReadSet>,
 }
 
 impl CrashState {
@@ -216,6 +223,7 @@ impl CrashState {
             try_pin_init!(Self {
                 origin,
                 selection <- new_mutex!(base),
+                reads <- new_mutex!(ReadSet::new()),
             }),
             GFP_KERNEL,
         )
@@ -230,7 +238,15 @@ impl CrashState {
         let selection = Arc::new(selection, GFP_KERNEL)?;
         // The old one is freed after unlocking.
         let _old = core::mem::replace(&mut *self.selection.lock(), selection);
+        let _reads = core::mem::replace(&mut *self.reads.lock(), ReadSet::new());
         Ok(())
+    }
+
+    /// Shows `f` what was read of it since it was pointed at its state.
+    pub(crate) fn with_reads<R>(&self, f: impl FnOnce(&ReadSet) -> R) -> R {
+        // Bios take this lock, too.
+        let _noio = NoIo::enter();
+        f(&self.reads.lock())
     }
 
     /// The state it is pointed at.
@@ -241,7 +257,9 @@ impl CrashState {
     /// Shows the sectors `wanted` of a page.
     pub(crate) fn read_page(&self, page: u64, wanted: SectorMask, to: &mut dyn Sink) {
         let selection = self.selection();
-        self.origin.0.read_crashed(&selection, page, wanted, to);
+        if self.origin.0.read_crashed(&selection, page, wanted, to) {
+            self.reads.lock().add(page, wanted);
+        }
     }
 
     /// The first page at or after `page` that may hold anything but zeroes.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! A disk that has its power on: reachable under `/dev/powercut` and by name.
+//!
+//! Lock order: a device's `gendisk`, its `open_mutex`, then all of the disk.
 
 use crate::{
     block::{
@@ -12,15 +14,22 @@ use crate::{
 };
 use core::ops::Deref;
 use kernel::{
+    new_mutex,
     prelude::*,
     str::CString,
-    sync::Arc, //
+    sync::{
+        Arc,
+        Mutex, //
+    }, //
 };
 
 /// A disk and its block device.
+#[pin_data]
 pub(crate) struct Device {
     disk: Arc<RecordedDisk>,
-    gendisk: Disk<RecordedDisk>,
+    /// [`None`] once the power is going off.
+    #[pin]
+    gendisk: Mutex<Option<Disk<RecordedDisk>>>,
 }
 
 impl Device {
@@ -29,16 +38,26 @@ impl Device {
         &self.disk
     }
 
-    /// Makes sure that nobody has it open, nor ever will. [`EBUSY`] if somebody has.
+    /// Makes sure that nobody has it open, nor ever will, and that nobody views its
+    /// record. [`EBUSY`] if somebody has or does.
     pub(crate) fn claim(&self) -> Result {
-        self.gendisk.claim()
+        self.disk.retire()?;
+        let gendisk = self.gendisk.lock();
+        let result = gendisk.as_ref().ok_or(ENODEV).and_then(Disk::claim);
+        if result.is_err() {
+            self.disk.unretire();
+        }
+        result
     }
 
-    /// Runs `f` while nobody has it open. [`EBUSY`] if somebody has.
+    /// Runs `f` while nobody has it open. [`EBUSY`] if somebody has, [`ENODEV`] if its
+    /// power is going off.
     pub(crate) fn while_closed<R>(&self, f: impl FnOnce() -> Result<R>) -> Result<R> {
-        self.gendisk.while_closed(|| {
+        let gendisk = self.gendisk.lock();
+        let gendisk = gendisk.as_ref().ok_or(ENODEV)?;
+        gendisk.while_closed(|| {
             let result = f()?;
-            self.gendisk.need_part_scan();
+            gendisk.need_part_scan();
             Ok(result)
         })
     }
@@ -60,7 +79,7 @@ impl Device {
 pub(crate) struct Power(Arc<Device>);
 
 impl Power {
-    /// Switches the power of a disk on.
+    /// Switches the power of a disk on. [`EEXIST`] if its name is taken.
     pub(crate) fn on(disk: Arc<RecordedDisk>) -> Result<Self> {
         let geometry = disk.geometry();
         let limits = Limits {
@@ -69,14 +88,25 @@ impl Power {
             fua: geometry.fua,
             discard: geometry.discard,
         };
+        let ours = disk.clone();
+        let device = Arc::pin_init(
+            try_pin_init!(Device {
+                disk: ours,
+                gendisk <- new_mutex!(None),
+            }),
+            GFP_KERNEL,
+        )?;
+
+        // The block layer splats on a name that is taken, so that is seen to before.
+        registry::reserve(&disk)?;
+        // From here on, dropping `this` gives the name back.
+        let this = Self(device);
+
         // A `!` becomes the `/` of the path under /dev.
         let name = CString::try_from_fmt(fmt!("powercut!{}", disk.name()))?;
-        let gendisk = Disk::new(&name, geometry.nr_sectors, limits, disk.clone())?;
-        let device = Arc::new(Device { disk, gendisk }, GFP_KERNEL)?;
-
-        // From here on, dropping `this` takes the device out of the registry.
-        let this = Self(device.clone());
-        registry::add(device)?;
+        let gendisk = Disk::new(&name, geometry.nr_sectors, limits, disk)?;
+        *this.gendisk.lock() = Some(gendisk);
+        registry::publish(&this.0)?;
         Ok(this)
     }
 }
@@ -91,7 +121,10 @@ impl Deref for Power {
 
 impl Drop for Power {
     fn drop(&mut self) {
-        // The registry lets go of it first, so that the block device goes with `self`.
-        registry::remove(&self.0);
+        // Whoever found it in the registry finds it gone. It goes after unlocking.
+        let gendisk = self.gendisk.lock().take();
+        drop(gendisk);
+        // Only now may the name be used again.
+        registry::release(&self.disk);
     }
 }

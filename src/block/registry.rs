@@ -5,7 +5,10 @@
 //! The control device is given names, and its file operations get no pointer to
 //! the module's data; so the table is a static, behind a lock.
 
-use crate::device::Device;
+use crate::{
+    device::Device,
+    disk::RecordedDisk, //
+};
 use kernel::{
     prelude::*,
     sync::{
@@ -23,7 +26,19 @@ use kernel::{
 
 global_lock! {
     // SAFETY: `lock` alone uses it, and only after `init` has set `READY`.
-    unsafe(uninit) static DEVICES: Mutex<KVec<Arc<Device>>> = KVec::new();
+    unsafe(uninit) static DEVICES: Mutex<KVec<Entry>> = KVec::new();
+}
+
+/// A name that is taken, by a disk that is about to go live, or is.
+struct Entry {
+    disk: Arc<RecordedDisk>,
+    device: Option<Arc<Device>>,
+}
+
+impl Entry {
+    fn name(&self) -> &[u8] {
+        self.disk.name().to_bytes()
+    }
 }
 
 /// Whether [`init`] was here before: 0 no, 1 it is at work, 2 the table is ready.
@@ -49,37 +64,65 @@ fn lock() -> Result<GlobalGuard<DEVICES>> {
     }
 }
 
-/// Adds a device. [`EEXIST`] if one of its name is there.
-pub(crate) fn add(device: Arc<Device>) -> Result {
-    let mut devices = lock()?;
-    if devices
-        .iter()
-        .any(|other| other.disk().name() == device.disk().name())
-    {
+/// Reserves the name of a disk, which has no block device yet. [`EEXIST`] if a live
+/// disk has it, or if one of the two could have a partition of the other's name.
+pub(crate) fn reserve(disk: &Arc<RecordedDisk>) -> Result {
+    let mut entries = lock()?;
+    let name = disk.name().to_bytes();
+    if entries.iter().any(|entry| clash(entry.name(), name)) {
         return Err(EEXIST);
     }
-    devices.push(device, GFP_KERNEL)?;
+    let entry = Entry {
+        disk: disk.clone(),
+        device: None,
+    };
+    entries.push(entry, GFP_KERNEL)?;
     Ok(())
 }
 
-/// Takes a device out, if it is there.
-pub(crate) fn remove(device: &Arc<Device>) {
-    if let Ok(mut devices) = lock() {
-        devices.retain(|other| !core::ptr::eq(&**other, &**device));
-        if devices.is_empty() {
+/// Makes a device, whose name was reserved, known.
+pub(crate) fn publish(device: &Arc<Device>) -> Result {
+    let mut entries = lock()?;
+    let entry = entries
+        .iter_mut()
+        .find(|entry| Arc::ptr_eq(&entry.disk, device.disk()))
+        .ok_or(ENOENT)?;
+    entry.device = Some(device.clone());
+    Ok(())
+}
+
+/// Gives a disk's name back, if it has one.
+pub(crate) fn release(disk: &Arc<RecordedDisk>) {
+    if let Ok(mut entries) = lock() {
+        entries.retain(|entry| !Arc::ptr_eq(&entry.disk, disk));
+        if entries.is_empty() {
             // A static is never dropped: leave it without an allocation.
-            *devices = KVec::new();
+            *entries = KVec::new();
         }
     }
 }
 
-/// Runs `f` on the live device of that name (`NAME` or `NAME.VIEW`), which stays live
-/// meanwhile. [`ENOENT`] if there is none.
-pub(crate) fn with<R>(name: &[u8], f: impl FnOnce(&Device) -> Result<R>) -> Result<R> {
-    let devices = lock()?;
-    let device = devices
-        .iter()
-        .find(|device| device.disk().name().to_bytes() == name)
-        .ok_or(ENOENT)?;
-    f(device)
+/// The live device of that name (`NAME` or `NAME.VIEW`). [`ENOENT`] if there is none.
+pub(crate) fn find(name: &[u8]) -> Result<Arc<Device>> {
+    let entries = lock()?;
+    let entry = entries.iter().find(|entry| entry.name() == name);
+    entry.and_then(|entry| entry.device.clone()).ok_or(ENOENT)
+}
+
+/// Whether two disks can't be live at the same time: by one name, or because the
+/// block layer would call a partition of one as the other is called.
+fn clash(one: &[u8], other: &[u8]) -> bool {
+    one == other || is_partition(one, other) || is_partition(other, one)
+}
+
+/// Whether `name` is what a partition of `disk` is called: its number comes behind
+/// the name, with a `p` between if that ends in a digit.
+fn is_partition(name: &[u8], disk: &[u8]) -> bool {
+    let number = name.strip_prefix(disk).and_then(|rest| {
+        match disk.last().is_some_and(u8::is_ascii_digit) {
+            true => rest.strip_prefix(b"p"),
+            false => Some(rest),
+        }
+    });
+    number.is_some_and(|number| !number.is_empty() && number.iter().all(u8::is_ascii_digit))
 }

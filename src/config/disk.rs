@@ -101,9 +101,6 @@ impl DiskGroup {
     fn switch_off(&self) -> Result {
         let mut inner = self.inner.lock();
         if let Some(device) = &inner.device {
-            if device.disk().has_views() {
-                return Err(EBUSY);
-            }
             device.claim()?;
             inner.device = None;
         }

@@ -73,11 +73,10 @@ impl ViewGroup {
     fn switch_on(&self) -> Result {
         let mut inner = self.inner.lock();
         if inner.device.is_none() {
-            let origin = registry::with(self.origin.to_bytes(), |device| Ok(device.disk().clone()))
-                .map_err(|_| ENODEV)?;
+            let origin = registry::find(self.origin.to_bytes()).map_err(|_| ENODEV)?;
             let name = CString::try_from_fmt(fmt!("{}", &*self.name))?;
-            let geometry = origin.geometry();
-            let below = CrashState::new(origin)?;
+            let geometry = origin.disk().geometry();
+            let below = CrashState::new(origin.disk().clone())?;
             let disk = RecordedDisk::new(name, geometry, 0, Some(below))?;
             inner.device = Some(Power::on(disk)?);
         }

@@ -32,7 +32,6 @@ use crate::{
 };
 use kernel::{
     prelude::*,
-    str::CString,
     sync::Arc, //
 };
 
@@ -157,14 +156,11 @@ impl Import {
             if staged.last_event() != self.last_event {
                 return Err(EINVAL);
             }
-            let name = CString::try_from_fmt(fmt!("{}", self.disk.name()))?;
-            registry::with(name.to_bytes(), |device| {
-                if Arc::ptr_eq(device.disk(), &self.disk) {
-                    device.while_closed(|| self.disk.adopt(staged))
-                } else {
-                    Err(ENODEV)
-                }
-            })?;
+            let device = registry::find(self.disk.name().to_bytes())?;
+            if !Arc::ptr_eq(device.disk(), &self.disk) {
+                return Err(ENODEV);
+            }
+            device.while_closed(|| self.disk.adopt(staged))?;
         }
         Ok(())
     }

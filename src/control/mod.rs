@@ -58,7 +58,8 @@ enum Phase {
     Done,
     /// Its answer is being read.
     Answer {
-        stream: Stream,
+        /// Makes more of it; [`None`] if all is made.
+        stream: Option<Stream>,
         /// Made, but not yet read.
         pending: KVVec<u8>,
         /// How much of `pending` was read.
@@ -184,7 +185,9 @@ impl Phase {
         if *nr_read == pending.len() {
             pending.clear();
             *nr_read = 0;
-            stream.fill(pending)?;
+            if let Some(stream) = stream {
+                stream.fill(pending)?;
+            }
         }
         Ok(pending.get(*nr_read..).unwrap_or(&[]))
     }
@@ -204,15 +207,16 @@ fn execute(line: &[u8]) -> Result<Phase> {
     };
     if verb == b"state" {
         let state = line.get(verb.len() + 1 + name.len() + 1..).ok_or(EINVAL)?;
-        registry::with(name, |device| device.select(state))?;
+        registry::find(name)?.select(state)?;
         return Ok(Phase::Done);
     }
     if words.next().is_some() {
         return Err(EINVAL);
     }
     match verb {
-        b"log" => answer(Stream::new(find(name)?, false)?),
-        b"export" => answer(Stream::new(find(name)?, true)?),
+        b"log" => Ok(answer(Some(Stream::new(find(name)?, false)?), KVVec::new())),
+        b"export" => Ok(answer(Some(Stream::new(find(name)?, true)?), KVVec::new())),
+        b"reads" => Ok(answer(None, reads(&*find(name)?)?)),
         b"import" => Ok(Phase::Import(KBox::new(
             Import::new(find(name)?)?,
             GFP_KERNEL,
@@ -222,15 +226,28 @@ fn execute(line: &[u8]) -> Result<Phase> {
 }
 
 fn find(name: &[u8]) -> Result<Arc<RecordedDisk>> {
-    registry::with(name, |device| Ok(device.disk().clone()))
+    Ok(registry::find(name)?.disk().clone())
 }
 
-fn answer(stream: Stream) -> Result<Phase> {
-    Ok(Phase::Answer {
+/// What was read of a crash-state disk, as docs/abi.md has it. [`EINVAL`] if it is none.
+fn reads(disk: &RecordedDisk) -> Result<KVVec<u8>> {
+    let mut bytes = KVVec::new();
+    disk.below().ok_or(EINVAL)?.with_reads(|reads| {
+        reads.each_run(|sector, nr_sectors| {
+            bytes.extend_from_slice(&sector.to_le_bytes(), GFP_KERNEL | __GFP_NOWARN)?;
+            bytes.extend_from_slice(&nr_sectors.to_le_bytes(), GFP_KERNEL | __GFP_NOWARN)?;
+            Ok(())
+        })
+    })?;
+    Ok(bytes)
+}
+
+fn answer(stream: Option<Stream>, pending: KVVec<u8>) -> Phase {
+    Phase::Answer {
         stream,
-        pending: KVVec::new(),
+        pending,
         nr_read: 0,
-    })
+    }
 }
 
 const _: fn() = || {

@@ -83,6 +83,8 @@ struct State {
     record: Option<Record>,
     /// Crash-state disks on the record, which must stay as it is for them.
     nr_views: usize,
+    /// The disk is going: no crash-state disk may come.
+    is_retired: bool,
     /// Records begun so far.
     nr_records: u64,
 }
@@ -93,6 +95,7 @@ impl State {
             store: Store::new(),
             record: None,
             nr_views: 0,
+            is_retired: false,
             nr_records: 0,
         }
     }

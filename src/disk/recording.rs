@@ -112,8 +112,10 @@ impl RecordedDisk {
 
     /// Ends the record and returns the disk to its base. Nobody may have it open.
     pub(crate) fn reset_record(&self) -> Result {
+        // Freed after unlocking.
+        let _record;
         let mut state = self.state.lock();
-        let _record = state.end_record()?;
+        _record = state.end_record()?;
         self.is_recording.store(false, Relaxed);
         state.store.reset();
         Ok(())
@@ -121,8 +123,10 @@ impl RecordedDisk {
 
     /// Ends the record and keeps what the disk holds.
     pub(crate) fn drop_record(&self) -> Result {
+        // Freed after unlocking.
+        let _record;
         let mut state = self.state.lock();
-        let _record = state.end_record()?;
+        _record = state.end_record()?;
         self.is_recording.store(false, Relaxed);
         state.store.settle();
         Ok(())
@@ -168,9 +172,13 @@ impl RecordedDisk {
         f(state.record.as_ref().ok_or(ENODATA)?, &state.store)
     }
 
-    /// Counts one more crash-state disk on the record. [`ENODATA`] if there is none.
+    /// Counts one more crash-state disk on the record. [`ENODATA`] if there is none,
+    /// [`ENODEV`] if the disk is going.
     pub(crate) fn add_view(&self) -> Result {
         let mut state = self.state.lock();
+        if state.is_retired {
+            return Err(ENODEV);
+        }
         if state.record.is_none() {
             return Err(ENODATA);
         }
@@ -184,19 +192,31 @@ impl RecordedDisk {
         state.nr_views = state.nr_views.saturating_sub(1);
     }
 
-    /// Whether there are crash-state disks on the record.
-    pub(crate) fn has_views(&self) -> bool {
-        self.state.lock().nr_views != 0
+    /// Has no crash-state disk come any more, as the disk is going. [`EBUSY`] if there
+    /// is one on the record.
+    pub(crate) fn retire(&self) -> Result {
+        let mut state = self.state.lock();
+        if state.nr_views != 0 {
+            return Err(EBUSY);
+        }
+        state.is_retired = true;
+        Ok(())
     }
 
-    /// Shows the sectors `wanted` of a page as a crash left them.
+    /// The disk stays, after all.
+    pub(crate) fn unretire(&self) {
+        self.state.lock().is_retired = false;
+    }
+
+    /// Shows the sectors `wanted` of a page as a crash left them. Returns whether the
+    /// record has anything of that page: if not, it is the same in all states.
     pub(crate) fn read_crashed(
         &self,
         crash: &Selection,
         page: u64,
         wanted: SectorMask,
         to: &mut dyn Sink,
-    ) {
+    ) -> bool {
         let state = self.state.lock();
         let rest = match &state.record {
             Some(record) => {
@@ -208,7 +228,9 @@ impl RecordedDisk {
             }
             None => wanted,
         };
+        let is_recorded = state.store.is_chained(page);
         drop(state);
         self.read_below(page, rest, to);
+        is_recorded
     }
 }

@@ -259,13 +259,14 @@ mod suite {
 
         let one = view_of(&disk)?;
         let other = view_of(&disk)?;
-        assert!(disk.has_views());
+        assert_eq!(disk.retire(), Err(EBUSY));
         assert!(disk.reset_record() == Err(EBUSY));
         assert!(disk.drop_record() == Err(EBUSY));
         drop(one);
         assert!(disk.drop_record() == Err(EBUSY));
         drop(other);
-        assert!(!disk.has_views());
+        assert_eq!(disk.retire(), Ok(()));
+        disk.unretire();
         assert!(disk.reset_record() == Ok(()));
         Ok(())
     }

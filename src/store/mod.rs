@@ -136,6 +136,11 @@ impl Store {
         }
     }
 
+    /// Whether a page was written to since the record began.
+    pub(crate) fn is_chained(&self, page: u64) -> bool {
+        self.slot(page).is_some_and(Slot::is_chain)
+    }
+
     /// Writes the sectors `mask` of a page in place. `keep_base`: there is a
     /// (stopped) record, whose base and versions must stay.
     pub(crate) fn write(

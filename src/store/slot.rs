@@ -45,6 +45,11 @@ impl Slot {
         matches!(self, Self::Empty)
     }
 
+    /// Whether it was written to since the record began.
+    pub(crate) fn is_chain(&self) -> bool {
+        matches!(self, Self::Chain(_))
+    }
+
     /// Copies those of the sectors `wanted` that are here, as they are now, and
     /// returns the others.
     pub(crate) fn read(&self, wanted: SectorMask, to: &mut dyn Sink) -> SectorMask {
