@@ -23,6 +23,7 @@ pub mod fs;
 pub mod id;
 pub mod keep;
 pub mod kmsg;
+pub mod minimize;
 pub mod mountpoint;
 pub mod options;
 pub mod oracle;

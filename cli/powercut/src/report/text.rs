@@ -49,7 +49,7 @@ fn groups(violations: &[Violation]) -> Vec<Group<'_>> {
 }
 
 /// A text with every number as `#`.
-fn shape(text: &str) -> String {
+pub fn shape(text: &str) -> String {
     let mut shape = String::with_capacity(text.len());
     for c in text.chars() {
         if !c.is_ascii_digit() {

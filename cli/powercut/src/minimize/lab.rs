@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Trials of states: each image once, within a number of them.
+
+use std::collections::HashMap;
+
+use anyhow::Result;
+
+use crate::choices::Choices;
+use crate::keep::Keep;
+use crate::oracle::{Finding, Kind, Verdict};
+use crate::report::shape;
+
+/// Examines a state against the first `marks` marks of the record.
+pub trait Trial {
+    fn examine(&mut self, choices: &Choices<'_>, keep: &Keep, marks: usize) -> Result<Verdict>;
+}
+
+/// What a trial says, seen from the violation in question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    Passes,
+    /// In the same way.
+    Fails,
+    /// In another way.
+    FailsOtherwise,
+    CannotTell,
+}
+
+/// A violation by the way it fails: numbers in its words don't matter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    kind: Kind,
+    words: String,
+}
+
+impl Failure {
+    pub fn of(finding: &Finding) -> Self {
+        let words = match finding.kind {
+            // What the kernel says of a bad mount names much that varies.
+            Kind::Mount | Kind::Timeout => finding.how.clone(),
+            Kind::Check | Kind::Fsck => format!("{} {}", finding.how, shape(&finding.output)),
+        };
+        Self {
+            kind: finding.kind,
+            words,
+        }
+    }
+}
+
+pub struct Lab<'t> {
+    trial: &'t mut dyn Trial,
+    failure: Failure,
+    known: HashMap<(u128, usize), Answer>,
+    pub runs: u64,
+    budget: u64,
+}
+
+impl<'t> Lab<'t> {
+    pub fn new(trial: &'t mut dyn Trial, failure: Failure, budget: u64) -> Self {
+        Self {
+            trial,
+            failure,
+            known: HashMap::new(),
+            runs: 0,
+            budget,
+        }
+    }
+
+    pub fn left(&self) -> u64 {
+        self.budget - self.runs
+    }
+
+    /// Notes what is known without a trial.
+    pub fn note(&mut self, choices: &Choices<'_>, keep: &Keep, marks: usize, answer: Answer) {
+        self.known.insert(key(choices, keep, marks), answer);
+    }
+
+    /// What a state does; none if it would take one more trial than there are.
+    pub fn ask(
+        &mut self,
+        choices: &Choices<'_>,
+        keep: &Keep,
+        marks: usize,
+    ) -> Result<Option<Answer>> {
+        let key = key(choices, keep, marks);
+        if let Some(known) = self.known.get(&key) {
+            return Ok(Some(*known));
+        }
+        if self.runs >= self.budget {
+            return Ok(None);
+        }
+        self.runs += 1;
+        let keep = choices.canonical(keep);
+        let answer = match self.trial.examine(choices, &keep, marks)? {
+            Verdict::Consistent => Answer::Passes,
+            Verdict::Skipped => Answer::CannotTell,
+            Verdict::Violation(finding) if Failure::of(&finding) == self.failure => Answer::Fails,
+            Verdict::Violation(_) => Answer::FailsOtherwise,
+        };
+        self.known.insert(key, answer);
+        Ok(Some(answer))
+    }
+
+    pub fn fails(
+        &mut self,
+        choices: &Choices<'_>,
+        keep: &Keep,
+        marks: usize,
+    ) -> Result<Option<bool>> {
+        Ok(self.ask(choices, keep, marks)?.map(|a| a == Answer::Fails))
+    }
+
+    pub fn passes(
+        &mut self,
+        choices: &Choices<'_>,
+        keep: &Keep,
+        marks: usize,
+    ) -> Result<Option<bool>> {
+        Ok(self.ask(choices, keep, marks)?.map(|a| a == Answer::Passes))
+    }
+}
+
+/// Equal images are equal to a check, whatever the cut.
+fn key(choices: &Choices<'_>, keep: &Keep, marks: usize) -> (u128, usize) {
+    (choices.image(keep), marks)
+}

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! From a violation to its culprit: the smallest difference from a state that
+//! passes, by trials of states in between.
+//!
+//! 1. Which promise is broken: the fewest marks to which the state, held, fails.
+//! 2. A state of the same cut that passes: everything kept, if that does.
+//! 3. The smallest part of the difference to it that fails: what was lost.
+//! 4. The fewest others that have to be kept for that: before what it should
+//!    have been stable.
+//! 5. Where nothing pending at the cut mends it: the first write after the cut
+//!    that does.
+
+mod blend;
+mod ddmin;
+mod lab;
+mod later;
+mod passing;
+mod promise;
+mod search;
+
+pub use ddmin::{ddmin, Reduced};
+pub use lab::{Answer, Failure, Lab, Trial};
+pub use search::{minimize, Found, Later};
+
+#[cfg(test)]
+mod tests;

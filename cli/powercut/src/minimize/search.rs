@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The search for a violation's culprit.
+
+use anyhow::Result;
+use powercut_model::Event;
+
+use super::blend::{blend, differences, kept_groups, kept_of, Units};
+use super::ddmin::{ddmin, Reduced};
+use super::lab::{Answer, Lab};
+use super::later::mended_by;
+use super::passing::{passing, Passing};
+use super::promise::broken;
+use crate::choices::Choices;
+use crate::keep::Keep;
+
+/// What was found out about a violation. Every state named was tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The state that fails, as small as it got.
+    pub fails: Keep,
+    /// The nearest state of the same cut that passes.
+    pub passes: Option<Keep>,
+    /// On the disk in the one that passes, not in the one that fails: these
+    /// had to be stable ...
+    pub lost: Keep,
+    /// ... before these, which are on the disk in the one that fails.
+    pub kept: Keep,
+    /// Of the states between the two, and around them, none is smaller.
+    pub minimal: bool,
+    /// The index of the mark that is broken.
+    pub broken: Option<usize>,
+    /// The search for a state of the cut that passes.
+    pub tried: u64,
+    pub all_fail: bool,
+    pub later: Later,
+}
+
+/// Whether a write after the cut mends it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Later {
+    NotAsked,
+    /// From this event on, everything kept, it passes.
+    MendedBy(Event),
+    NotFound,
+}
+
+/// Finds the culprit of a state that fails; none if it does not fail so.
+pub fn minimize(lab: &mut Lab<'_>, choices: &Choices<'_>, fails: &Keep) -> Result<Option<Found>> {
+    let marks = choices.recording().marks_by(choices.event()).len();
+    if lab.fails(choices, fails, marks)? != Some(true) {
+        return Ok(None);
+    }
+    let broken = broken(lab, choices, fails, marks)?;
+    let passing = passing(lab, choices, marks, lab.left() / 2)?;
+    let mut found = Found {
+        fails: choices.canonical(fails),
+        passes: None,
+        lost: choices.none(),
+        kept: choices.none(),
+        minimal: false,
+        broken,
+        tried: passing.tried,
+        all_fail: passing.all && passing.keep.is_none(),
+        later: Later::NotAsked,
+    };
+    if let Some(passes) = &passing.keep {
+        Search {
+            lab,
+            choices,
+            marks,
+        }
+        .between(&mut found, passes)?;
+    }
+    found.later = later(lab, choices, &found, &passing, marks)?;
+    Ok(Some(found))
+}
+
+/// Asks for a write after the cut if nothing that was lost explains it.
+fn later(
+    lab: &mut Lab<'_>,
+    choices: &Choices<'_>,
+    found: &Found,
+    passing: &Passing,
+    marks: usize,
+) -> Result<Later> {
+    if passing.keep.is_some() && !found.lost.is_empty() {
+        return Ok(Later::NotAsked);
+    }
+    let mended = mended_by(lab, choices.recording(), choices.event(), marks)?;
+    Ok(mended.map_or(Later::NotFound, Later::MendedBy))
+}
+
+struct Search<'s, 't, 'r> {
+    lab: &'s mut Lab<'t>,
+    choices: &'s Choices<'r>,
+    marks: usize,
+}
+
+impl Search<'_, '_, '_> {
+    /// From a state that fails and one that passes to the smallest difference.
+    fn between(mut self, found: &mut Found, passes: &Keep) -> Result<()> {
+        let switched = self.smallest(&found.fails, passes)?;
+        found.minimal = switched.minimal;
+        let switched = switched.items;
+        let fails = blend(self.choices, passes, &found.fails, &switched);
+        (found.lost, found.kept) = lost_and_kept(self.choices, passes, &fails, &switched);
+        (found.fails, found.passes) = (fails, Some(passes.clone()));
+        if found.lost.is_empty() {
+            self.which_lost(found, &switched)
+        } else {
+            self.which_kept(found, &switched)
+        }
+    }
+
+    /// The fewest units by which a state that passes has to become like one that
+    /// fails, to fail: by whole writes first.
+    fn smallest(&mut self, fails: &Keep, passes: &Keep) -> Result<Reduced<usize>> {
+        let groups = differences(self.choices, fails, passes);
+        let mut try_units = |units: &[usize]| {
+            let state = blend(self.choices, passes, fails, units);
+            self.lab.fails(self.choices, &state, self.marks)
+        };
+        let writes = ddmin(groups, |some| try_units(&some.concat()))?;
+        let units = writes.items.concat();
+        if !writes.minimal || units.len() == writes.items.len() {
+            return Ok(Reduced {
+                items: units,
+                minimal: writes.minimal,
+            });
+        }
+        ddmin(units, try_units)
+    }
+
+    /// The fewest other pieces that have to be kept for it to make a difference
+    /// whether `switched` are lost.
+    fn which_kept(&mut self, found: &mut Found, switched: &[usize]) -> Result<()> {
+        let Some(passes) = found.passes.clone() else {
+            return Ok(());
+        };
+        let (fails, choices) = (found.fails.clone(), self.choices);
+        let groups = kept_groups(choices, &passes, switched);
+        let none = choices.none();
+        let pair = |others: &[Units]| {
+            let units = others.concat();
+            let with = |of: &Keep| {
+                let own = blend(choices, &none, of, switched);
+                blend(choices, &own, &passes, &units)
+            };
+            (with(&fails), with(&passes))
+        };
+        let needed = ddmin(groups, |others| self.differ(&pair(others)))?;
+        found.minimal &= needed.minimal;
+        let (fails, passes) = pair(&needed.items);
+        let others = kept_of(choices, &passes, &needed.items.concat());
+        others.iter().for_each(|piece| found.kept.insert(piece));
+        (found.fails, found.passes) = (choices.canonical(&fails), Some(choices.canonical(&passes)));
+        Ok(())
+    }
+
+    /// Nothing that passing keeps is lost: the fewest other pieces that have to
+    /// be lost for it to make a difference whether `switched` are kept.
+    fn which_lost(&mut self, found: &mut Found, switched: &[usize]) -> Result<()> {
+        let Some(passes) = found.passes.clone() else {
+            return Ok(());
+        };
+        let (fails, choices) = (found.fails.clone(), self.choices);
+        let all = choices.canonical(&choices.all());
+        let mut groups = differences(choices, &passes, &all);
+        for group in &mut groups {
+            group.retain(|unit| !switched.contains(unit));
+        }
+        groups.retain(|group| !group.is_empty());
+        let pair = |lost: &[Units]| {
+            let units = lost.concat();
+            let with = |of: &Keep| {
+                let own = blend(choices, &all, of, switched);
+                blend(choices, &own, &passes, &units)
+            };
+            (with(&fails), with(&passes))
+        };
+        let needed = ddmin(groups, |lost| self.differ(&pair(lost)))?;
+        found.minimal &= needed.minimal;
+        let (fails, passes) = pair(&needed.items);
+        (found.lost, _) = lost_and_kept(choices, &all, &fails, &needed.items.concat());
+        (found.fails, found.passes) = (choices.canonical(&fails), Some(choices.canonical(&passes)));
+        Ok(())
+    }
+
+    /// Whether the first of two states fails and the second passes.
+    fn differ(&mut self, (fails, passes): &(Keep, Keep)) -> Result<Option<bool>> {
+        match self.lab.ask(self.choices, fails, self.marks)? {
+            Some(Answer::Fails) => self.lab.passes(self.choices, passes, self.marks),
+            answer => Ok(answer.map(|_| false)),
+        }
+    }
+}
+
+/// Of the units in which two states differ: what the one that passes has newer,
+/// and what the one that fails has newer.
+fn lost_and_kept(
+    choices: &Choices<'_>,
+    passes: &Keep,
+    fails: &Keep,
+    units: &[usize],
+) -> (Keep, Keep) {
+    let (mut lost, mut kept) = (choices.none(), choices.none());
+    for unit in units {
+        let has = |keep: &Keep| kept_of(choices, keep, &[*unit]).iter().collect::<Vec<_>>();
+        let (with, without) = (has(passes), has(fails));
+        let (into, pieces) = match with.last() > without.last() {
+            true => (&mut lost, with),
+            false => (&mut kept, without),
+        };
+        pieces.into_iter().for_each(|piece| into.insert(piece));
+    }
+    (lost, kept)
+}

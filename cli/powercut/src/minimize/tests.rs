@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Violations with a known culprit.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use powercut_model::Cut;
+
+use super::{minimize, Failure, Found, Lab, Later, Trial};
+use crate::choices::{Choices, Fate};
+use crate::keep::Keep;
+use crate::oracle::{Finding, Kind, Verdict};
+use crate::recording::testing::History;
+use crate::recording::Recording;
+
+fn finding() -> Finding {
+    Finding {
+        kind: Kind::Check,
+        how: "exit 1".into(),
+        output: "the thing is gone".into(),
+    }
+}
+
+/// The newest write kept of each unit, and the stable ones by their submit.
+type Disk = BTreeMap<u64, u64>;
+
+/// A check in a closure: is this consistent, held to so many marks?
+struct Checked<F>(F);
+
+impl<F: Fn(&Disk, usize) -> bool> Trial for Checked<F> {
+    fn examine(&mut self, choices: &Choices<'_>, keep: &Keep, marks: usize) -> Result<Verdict> {
+        Ok(match (self.0)(&disk(choices, keep), marks) {
+            true => Verdict::Consistent,
+            false => Verdict::Violation(finding()),
+        })
+    }
+}
+
+fn disk(choices: &Choices<'_>, keep: &Keep) -> Disk {
+    let mut disk = Disk::new();
+    for recorded in choices.recording().entries() {
+        if choices.cut().is_stable(&recorded.entry) {
+            disk.insert(recorded.raw.sector / 8, recorded.raw.submit);
+        }
+    }
+    choices.fates(keep, |index, fate| {
+        let piece = choices.pieces()[index];
+        let write = choices.recording().entries()[piece.entry].raw.submit;
+        if fate == Fate::Kept {
+            disk.insert(piece.unit, write);
+        }
+    });
+    disk
+}
+
+/// The culprit of the state at the last event that keeps what `keep` says.
+fn culprit(
+    recording: &Recording,
+    at: u64,
+    keep: impl Fn(usize) -> bool,
+    check: impl Fn(&Disk, usize) -> bool,
+) -> (Option<Found>, u64) {
+    let choices = Choices::new(recording, Cut::new(recording, at).unwrap());
+    let keep = Keep::that(choices.len(), keep);
+    let mut trial = Checked(check);
+    let mut lab = Lab::new(&mut trial, Failure::of(&finding()), 400);
+    let found = minimize(&mut lab, &choices, &keep).unwrap();
+    (found, lab.runs)
+}
+
+fn set(keep: &Keep) -> Vec<usize> {
+    keep.iter().collect()
+}
+
+/// Twenty writes to as many blocks, then nothing.
+fn twenty() -> Recording {
+    let log = (0..20).fold(History::new(), |log, n| log.write(n, "x"));
+    log.done()
+}
+
+#[test]
+fn a_write_that_must_be_stable_before_another() {
+    let recording = twenty();
+    // Block 12 refers to block 7.
+    let check = |disk: &Disk, _| !disk.contains_key(&12) || disk.contains_key(&7);
+    let (found, runs) = culprit(&recording, 40, |i| i % 3 == 0, check);
+    let found = found.unwrap();
+    assert_eq!((set(&found.lost), set(&found.kept)), (vec![7], vec![12]));
+    assert_eq!(set(&found.fails), [12]);
+    assert_eq!(set(&found.passes.unwrap()), [7, 12]);
+    assert!(found.minimal && !found.all_fail);
+    assert_eq!(found.later, Later::NotAsked);
+    assert_eq!(found.broken, None);
+    assert!(runs < 60, "{runs} runs");
+}
+
+#[test]
+fn a_state_that_passes_has_no_culprit() {
+    let (found, runs) = culprit(&twenty(), 40, |_| true, |_, _| true);
+    assert_eq!((found, runs), (None, 1));
+}
+
+#[test]
+fn a_write_that_must_be_stable_before_its_mark() {
+    let recording = History::new()
+        .write(0, "a")
+        .mark("zero")
+        .write(1, "b")
+        .mark("one")
+        .write(2, "c")
+        .mark("two")
+        .done();
+    // Mark N promises block N; only block 1 is lost.
+    let check = |disk: &Disk, marks| (0..marks as u64).all(|n| disk.contains_key(&n));
+    let (found, _) = culprit(&recording, 9, |i| i != 1, check);
+    let found = found.unwrap();
+    assert_eq!(found.broken, Some(1), "mark one");
+    // Kept are those that other promises need: without them it fails, too,
+    // but its neighbour does not pass.
+    assert_eq!((set(&found.lost), set(&found.kept)), (vec![1], vec![0, 2]));
+    assert!(found.minimal);
+}
+
+#[test]
+fn two_that_only_fail_together() {
+    let recording = twenty();
+    let check = |disk: &Disk, _| disk.contains_key(&3) || disk.contains_key(&4);
+    let (found, _) = culprit(&recording, 40, |_| false, check);
+    let found = found.unwrap();
+    assert_eq!(set(&found.lost), [3, 4]);
+    assert!(found.kept.is_empty() && found.minimal);
+}
+
+#[test]
+fn what_came_too_early_is_mended_by_what_came_later() {
+    // The name is on the disk, its data is written only afterwards.
+    let recording = History::new()
+        .write(5, "name")
+        .flush()
+        .write(1, "other")
+        .write(9, "data")
+        .done();
+    let check = |disk: &Disk, _| !disk.contains_key(&5) || disk.contains_key(&9);
+    let (found, _) = culprit(&recording, 2, |_| true, check);
+    let found = found.unwrap();
+    assert!(found.lost.is_empty());
+    assert_eq!(set(&found.kept), [0]);
+    assert_eq!(found.later, Later::MendedBy(7), "the data's submit");
+}
+
+#[test]
+fn a_promise_that_nothing_pending_keeps() {
+    let recording = History::new()
+        .mark("saved")
+        .write(1, "other")
+        .write(2, "other")
+        .write(9, "data")
+        .done();
+    let check = |disk: &Disk, marks| marks == 0 || disk.contains_key(&9);
+    let (found, _) = culprit(&recording, 5, |_| true, check);
+    let found = found.unwrap();
+    assert!(found.all_fail && found.passes.is_none());
+    assert_eq!((found.tried, found.broken), (4, Some(0)));
+    assert_eq!(found.later, Later::MendedBy(6));
+    // And if it is never written.
+    let (found, _) = culprit(&recording, 5, |_| true, |_, marks| marks == 0);
+    assert_eq!(found.unwrap().later, Later::NotFound);
+}
+
+#[test]
+fn an_older_version_is_the_newer_one_lost() {
+    let recording = History::new()
+        .write(1, "old")
+        .write(1, "new")
+        .write(2, "refers to new")
+        .done();
+    let check = |disk: &Disk, _| !disk.contains_key(&2) || disk.get(&1) == Some(&3);
+    let (found, _) = culprit(&recording, 6, |i| i != 1, check);
+    let found = found.unwrap();
+    assert_eq!((set(&found.lost), set(&found.kept)), (vec![1], vec![2]));
+}
+
+#[test]
+fn a_torn_write_is_named_by_its_units() {
+    let recording = History::new()
+        .write_run(10, &["a", "b", "c", "d", "e", "f"])
+        .write(0, "commit")
+        .done();
+    let check = |disk: &Disk, _| !disk.contains_key(&0) || disk.contains_key(&13);
+    let (found, _) = culprit(&recording, 4, |i| i == 6 || i == 0, check);
+    let found = found.unwrap();
+    assert_eq!((set(&found.lost), set(&found.kept)), (vec![3], vec![6]));
+}
+
+/// A check that depends on the image, without rhyme or reason.
+struct Whim(u64);
+
+impl Whim {
+    fn fails(&self, choices: &Choices<'_>, keep: &Keep) -> bool {
+        let mixed = (choices.image(keep) as u64 ^ self.0).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        mixed >> 62 == 0
+    }
+}
+
+impl Trial for Whim {
+    fn examine(&mut self, choices: &Choices<'_>, keep: &Keep, _: usize) -> Result<Verdict> {
+        Ok(match self.fails(choices, keep) {
+            false => Verdict::Consistent,
+            true => Verdict::Violation(finding()),
+        })
+    }
+}
+
+/// Whatever the check, the two states are as told and differ in what is named.
+#[test]
+fn random_checks() {
+    let mut named = 0;
+    for seed in 0..400u64 {
+        let recording = History::random(seed).done();
+        let last = recording.header().newest_event;
+        let choices = Choices::new(&recording, Cut::new(&recording, last).unwrap());
+        let mut whim = Whim(seed);
+        if !whim.fails(&choices, &choices.none()) {
+            continue;
+        }
+        let mut lab = Lab::new(&mut whim, Failure::of(&finding()), 1000);
+        let found = minimize(&mut lab, &choices, &choices.none())
+            .unwrap()
+            .unwrap();
+        assert!(whim.fails(&choices, &found.fails), "seed {seed}");
+        let Some(passes) = &found.passes else {
+            assert!(found.all_fail, "seed {seed}");
+            continue;
+        };
+        assert!(
+            !whim.fails(&choices, passes) && found.minimal,
+            "seed {seed}"
+        );
+        assert_ne!(found.lost.count() + found.kept.count(), 0, "seed {seed}");
+        named += 1;
+    }
+    assert!(named > 30, "{named}");
+}
