@@ -18,7 +18,7 @@ endif
 KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR) CONFIG_BLK_DEV_POWERCUT=m
 
 .PHONY: all modules modules_install install clean help rust-analyzer check-kdir
-.PHONY: cli install-cli demo test kunit in-tree
+.PHONY: cli install-cli demo test bench kunit in-tree
 
 all: modules
 
@@ -63,6 +63,10 @@ demo:
 test:
 	scripts/test
 
+# BENCH=quick, or other parts: see scripts/bench --help.
+bench:
+	scripts/bench $(BENCH)
+
 kunit:
 	scripts/kunit
 
@@ -73,6 +77,7 @@ help:
 	@echo 'In a virtual machine, with nothing to install first (as root; see README.md):'
 	@echo '  demo             - cut the power under SQLite, ext4 and XFS, and show what is lost'
 	@echo '  test             - run all tests'
+	@echo '  bench            - measure it beside other drivers (BENCH=quick: a part of it)'
 	@echo '  kunit            - run the KUnit suites only'
 	@echo '  in-tree          - build the driver in a kernel tree, built in and as a module, and boot both'
 	@echo

@@ -29,14 +29,19 @@ kvm_works() {
 	[[ $(<"$answer") == yes ]]
 }
 
-# qemu_accel KERNEL-DIR: adds to QEMU what makes the guest's processors run.
+# qemu_accel KERNEL-DIR FLAGS: adds to QEMU what makes the guest's processors run.
 qemu_accel() {
 	if kvm_works "$1"; then
-		QEMU+=(-accel kvm -cpu max)
+		QEMU+=(-accel kvm -cpu "max$2")
 	else
 		# shellcheck disable=SC2054 # QEMU's commas
-		QEMU+=(-accel tcg,thread=multi -cpu max,la57=off)
+		QEMU+=(-accel tcg,thread=multi -cpu "max,la57=off$2")
 	fi
+}
+
+# qemu_count FLAGS: adds to QEMU what makes the guest's clock count its instructions.
+qemu_count() {
+	QEMU+=(-accel "tcg,thread=single" -icount "shift=0,sleep=off" -cpu "max,la57=off$1")
 }
 
 # qemu_port NAME FILE: adds a virtio port by that name that ends in FILE.

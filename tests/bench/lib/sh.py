@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Commands, and files in /sys."""
+
+import json
+import os
+import subprocess
+import sys
+
+TOOL = os.environ.get("BENCH_TOOL", "/mnt/host/bench-tool")
+
+
+def say(text):
+    print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+def run(*command, **options):
+    """Its standard output; it must succeed."""
+    done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, check=False, **options)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(map(str, command))}: status {done.returncode}\n"
+                           f"{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return done.stdout
+
+
+def tool(*words):
+    """What the bench's own tool (tool.rs) measures."""
+    return json.loads(run(TOOL, *words))
+
+
+def put(path, value):
+    fd = os.open(path, os.O_WRONLY)
+    try:
+        os.write(fd, str(value).encode())
+    finally:
+        os.close(fd)
+
+
+def get(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read().strip()
+
+
+def free_bytes():
+    """Free memory, after what is only cached is gone."""
+    put("/proc/sys/vm/drop_caches", 3)
+    for line in get("/proc/meminfo").splitlines():
+        if line.startswith("MemFree:"):
+            return int(line.split()[1]) * 1024
+    raise RuntimeError("no MemFree in /proc/meminfo")
