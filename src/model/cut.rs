@@ -9,7 +9,8 @@ use super::{
         Entry,
         Event,
         Geometry,
-        History, //
+        History,
+        IN_FLIGHT, //
     },
     legal::Illegal, //
 };
@@ -74,7 +75,7 @@ impl Cut {
     ///   is of that kind then so is the one with the largest submit event, the watermark.
     /// - R2: it is a FUA write that is complete at the cut.
     /// - R6: it is complete at the cut, and there is no write cache.
-    pub fn is_stable(&self, entry: &Entry) -> bool {
+    pub const fn is_stable(&self, entry: &Entry) -> bool {
         let promised = entry.fua || !self.geometry.write_cache;
 
         entry.is_write()
@@ -91,6 +92,28 @@ impl Cut {
         entry.is_write() && entry.start <= self.event && !self.is_stable(entry)
     }
 
+    /// When a write is taken to have got its place above or below others on the same sectors.
+    ///
+    /// Any moment from its submit to its completion will do, for it could have been that (R5). A
+    /// stable write takes its place at once, and a pending one, if it is kept, as late as it can:
+    /// so any one pending write can be seen above the stable ones that it was in flight with. Those
+    /// in flight at the cut do so after it, in the order of the log.
+    pub const fn arrival(&self, entry: &Entry) -> Event {
+        if self.is_stable(entry) {
+            entry.submit
+        } else if entry.complete <= self.event {
+            entry.complete
+        } else {
+            IN_FLIGHT
+        }
+    }
+
+    /// Whether a write lies above another one that was submitted after it, both being stable or
+    /// kept. Only a pending one can, above one that it was in flight with.
+    pub const fn lies_above(&self, older: &Entry, newer: &Entry) -> bool {
+        self.arrival(older) > self.arrival(newer)
+    }
+
     /// The indices that pending writes lie in; others may lie there too.
     pub const fn window(&self) -> Range<usize> {
         self.window_start..self.window_end
@@ -101,9 +124,9 @@ impl Cut {
         self.geometry
     }
 
-    /// The indices after `index` that FUA writes of the window lie in: see [`super::pending`].
-    pub(super) const fn fua_after(&self, index: usize) -> Range<usize> {
-        index.saturating_add(1)..self.fua_end
+    /// The indices from `index` on that FUA writes of the window lie in: see [`super::visible`].
+    pub(super) const fn fua_from(&self, index: usize) -> Range<usize> {
+        index..self.fua_end
     }
 }
 

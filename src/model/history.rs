@@ -93,6 +93,13 @@ impl Entry {
         self.op.is_write()
     }
 
+    /// Whether this is a write that has one of `sectors`.
+    pub const fn touches(&self, sectors: &Range<u64>) -> bool {
+        let end = self.sector.saturating_add(self.nr_sectors as u64);
+
+        self.is_write() && self.sector < sectors.end && end > sectors.start
+    }
+
     /// The event at which the flush in this entry is complete (R1), or [`None`] without a flush.
     ///
     /// For an empty flush it is the completion. For a write with `preflush` it is the start of its
@@ -134,7 +141,7 @@ impl Geometry {
 /// Entries are numbered from 0 and ordered by their submit events. All events of an entry are at
 /// most [`Self::last_event`], or [`IN_FLIGHT`].
 ///
-/// The four provided methods are lookups: implementers that keep an index make them faster, never
+/// The provided methods are lookups: implementers that keep an index make them faster, never
 /// different.
 pub trait History {
     /// The properties of the disk, the same throughout.
@@ -179,6 +186,26 @@ pub trait History {
     /// The highest index in `within` of a write with FUA.
     fn newest_fua(&self, within: Range<usize>) -> Option<usize> {
         newest(self, within, |entry| entry.is_write() && entry.fua)
+    }
+
+    /// The highest index in `within` of a write with FUA that touches one of `sectors`.
+    ///
+    /// It is asked about once or more for each piece that has FUA writes after it: by looking at
+    /// all of these, unless the implementer knows the writes of a place.
+    fn newest_fua_touching(&self, within: Range<usize>, sectors: Range<u64>) -> Option<usize> {
+        let mut within = within;
+
+        loop {
+            let index = self.newest_fua(within.clone())?;
+
+            if self
+                .entry(index)
+                .is_some_and(|entry| entry.touches(&sectors))
+            {
+                return Some(index);
+            }
+            within.end = index;
+        }
     }
 }
 

@@ -6,7 +6,10 @@
 use core::{
     fmt,
     iter::FusedIterator,
-    ops::Range, //
+    ops::{
+        Range,
+        RangeInclusive, //
+    }, //
 };
 
 use super::{
@@ -18,6 +21,7 @@ use super::{
     },
     unit::{
         coverage,
+        sectors,
         units,
         Mask,
         Piece, //
@@ -80,35 +84,43 @@ pub fn find_write<H: History + ?Sized>(history: &H, event: Event) -> Result<usiz
         .ok_or(Illegal::NotAWrite)
 }
 
-/// The sectors of a pending piece that no newer stable write covers; if there is none, the piece is
-/// retired: it can't be seen again (R5).
+/// The sectors in which a pending piece shows if it is kept and nothing else is.
 ///
-/// A newer stable write hides an older one only if the older was complete when the newer was
-/// submitted; else both were in flight together, and either may be the one that is found.
+/// It does not where a stable write was submitted after its completion; if that is everywhere, the
+/// piece is retired: it can't be seen again (R5). Means nothing for a piece that is not pending.
+pub fn visible<H: History + ?Sized>(history: &H, cut: &Cut, piece: Piece) -> Mask {
+    match history.entry(piece.entry) {
+        Some(entry) => visible_of(history, cut, piece, &entry),
+        None => Mask::EMPTY,
+    }
+}
+
+/// The same, with the piece's entry at hand.
 ///
-/// Only a FUA write can be that newer one. Say it was stable by the watermark: then the older, which
-/// completed before it, is stable too and not pending. Say the cache was off: then what is pending
-/// is in flight still, and nothing was submitted after its completion.
-fn visible<H: History + ?Sized>(history: &H, cut: &Cut, piece: Piece, entry: &Entry) -> Mask {
+/// Only a FUA write can retire a pending one. Say a write was stable by the watermark: then what
+/// completed before its submit completed before the watermark, and is stable too. Say the cache
+/// was off: then what is pending is in flight still, and nothing was submitted after its
+/// completion.
+fn visible_of<H: History + ?Sized>(history: &H, cut: &Cut, piece: Piece, entry: &Entry) -> Mask {
     let geometry = cut.geometry();
     let mut visible = coverage(geometry, entry, piece.unit);
-    let mut candidates = cut.fua_after(piece.entry);
 
-    while !visible.is_empty() {
-        let Some(index) = history.newest_fua(candidates.clone()) else {
+    if cut.fua_from(piece.entry).is_empty() {
+        return visible;
+    }
+
+    let sectors = sectors(geometry, piece.unit, piece.unit);
+    let mut newer = cut.fua_from(history.submitted_by(entry.complete));
+
+    while !visible.is_empty() && !newer.is_empty() {
+        let Some(index) = history.newest_fua_touching(newer.clone(), sectors.clone()) else {
             break;
         };
 
-        if let Some(newer) = history.entry(index) {
-            // Entries are ordered by submit event: all others overlapped in flight, too.
-            if newer.submit < entry.complete {
-                break;
-            }
-            if cut.is_stable(&newer) {
-                visible = visible.without(coverage(geometry, &newer, piece.unit));
-            }
+        if let Some(over) = history.entry(index).filter(|over| cut.is_stable(over)) {
+            visible = visible.without(coverage(geometry, &over, piece.unit));
         }
-        candidates.end = index;
+        newer.end = index;
     }
     visible
 }
@@ -148,7 +160,7 @@ impl<H: History + ?Sized> Iterator for Pending<'_, H> {
                         unit,
                     };
 
-                    if !visible(self.history, &self.cut, piece, entry).is_empty() {
+                    if !visible_of(self.history, &self.cut, piece, entry).is_empty() {
                         return Some(piece);
                     }
                 }
@@ -180,11 +192,32 @@ pub fn check_piece<H: History + ?Sized>(
     piece: Piece,
     previous: Option<Piece>,
 ) -> Result<(), Illegal> {
-    if previous.is_some_and(|previous| previous >= piece) {
+    check_pieces(history, cut, piece.entry, piece.unit..=piece.unit, previous)
+}
+
+/// Whether all pieces of one write in a run of units may be kept at a cut, as part of a selection
+/// in which they follow `previous`: [`check_piece`] for each, in as many steps as FUA writes after
+/// the write touch the run, however long it is.
+///
+/// # Errors
+///
+/// A rule that forbids one of them; [`Illegal::OutsideWrite`] for a run without units.
+pub fn check_pieces<H: History + ?Sized>(
+    history: &H,
+    cut: &Cut,
+    index: usize,
+    run: RangeInclusive<u64>,
+    previous: Option<Piece>,
+) -> Result<(), Illegal> {
+    let (first, last) = (*run.start(), *run.end());
+    let piece = |unit| Piece { entry: index, unit };
+
+    if previous.is_some_and(|previous| previous >= piece(first)) {
         return Err(Illegal::OutOfOrder);
     }
 
-    let entry = history.entry(piece.entry).ok_or(Illegal::NotAWrite)?;
+    let entry = history.entry(index).ok_or(Illegal::NotAWrite)?;
+    let units = units(cut.geometry(), &entry);
 
     if !entry.is_write() {
         Err(Illegal::NotAWrite)
@@ -194,17 +227,61 @@ pub fn check_piece<H: History + ?Sized>(
         Err(Illegal::NotStarted)
     } else if cut.is_stable(&entry) {
         Err(Illegal::AlreadyStable)
-    } else if !units(cut.geometry(), &entry).contains(&piece.unit) {
+    } else if first > last || !units.contains(&first) || !units.contains(&last) {
         Err(Illegal::OutsideWrite)
-    } else if visible(history, cut, piece, &entry).is_empty() {
+    } else if any_retired(history, cut, index, &entry, first..last.saturating_add(1)) {
         Err(Illegal::Retired)
     } else {
         Ok(())
     }
 }
 
-/// Whether a legal piece of a selection can't be seen in it, because the newer ones among the kept
-/// pieces, and newer stable writes, cover all of its sectors.
+/// Whether a pending write's piece in one of `units` is retired.
+fn any_retired<H: History + ?Sized>(
+    history: &H,
+    cut: &Cut,
+    index: usize,
+    entry: &Entry,
+    units: Range<u64>,
+) -> bool {
+    if cut.fua_from(index).is_empty() {
+        return false;
+    }
+
+    let newer = cut.fua_from(history.submitted_by(entry.complete));
+
+    if newer.is_empty() {
+        return false;
+    }
+
+    let mut units = units;
+    let mut step = units.end.saturating_sub(units.start);
+
+    // Where no FUA write has been, nothing is retired: goes over that in large steps.
+    while !units.is_empty() {
+        let end = units.start.saturating_add(step).min(units.end);
+        let here = sectors(cut.geometry(), units.start, end.saturating_sub(1));
+
+        if history.newest_fua_touching(newer.clone(), here).is_none() {
+            units.start = end;
+            step = step.saturating_mul(2);
+        } else if step > 1 {
+            step >>= 1;
+        } else {
+            let unit = units.start;
+            let piece = Piece { entry: index, unit };
+
+            if visible_of(history, cut, piece, entry).is_empty() {
+                return true;
+            }
+            units.start = end;
+        }
+    }
+    false
+}
+
+/// Whether a legal piece of a selection can't be seen in it, because those of the kept pieces that
+/// lie above it, and stable writes that do, cover all of its sectors.
 ///
 /// Such a selection is legal, but has the content of the one without the piece. Those that hold no
 /// shadowed piece are one for each content, as far as the log can tell contents apart. `kept` may
@@ -218,16 +295,17 @@ pub fn is_shadowed<H: History + ?Sized>(
     let Some(entry) = history.entry(piece.entry) else {
         return false;
     };
-    let mut visible = visible(history, cut, piece, &entry);
+    let place = |index: usize, entry: &Entry| (cut.arrival(entry), index);
+    let mut left = visible_of(history, cut, piece, &entry);
 
     for other in kept {
-        if other.unit == piece.unit && !visible.is_empty() {
-            if let Some(newer) = history.entry(other.entry) {
-                if newer.start > entry.start {
-                    visible = visible.without(coverage(cut.geometry(), &newer, piece.unit));
+        if other.unit == piece.unit && !left.is_empty() {
+            if let Some(above) = history.entry(other.entry) {
+                if place(other.entry, &above) > place(piece.entry, &entry) {
+                    left = left.without(coverage(cut.geometry(), &above, piece.unit));
                 }
             }
         }
     }
-    visible.is_empty()
+    left.is_empty()
 }

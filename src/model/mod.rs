@@ -30,7 +30,8 @@
 //!   in part, piece by piece, complete or in flight.
 //! - **R4 no other order.** Nothing but R1 and R2 orders two units.
 //! - **R5 versions.** A sector holds its stable version or any one newer. A stable version retires
-//!   the older ones. Overlapping writes in flight at the same time: either order.
+//!   the older ones. Overlapping writes in flight at the same time: either order, so that none of
+//!   them is the older one, until both are stable.
 //! - **R6 write cache off.** A complete write is stable; only writes in flight vary.
 //!
 //! # Model
@@ -42,11 +43,19 @@
 //! What has started and is not stable is pending (R3, [`Cut::is_pending`]); by R4 every pending
 //! piece is kept or lost by itself; R5 takes out those that nothing could show ([`pending`]).
 //!
-//! A crash state is a cut and a set of kept pieces. The content of a sector in it is the newest,
-//! by start event, of the stable writes and the kept pieces that cover it, or else the base.
-//! DISCARD and WRITE_ZEROES are writes of zeroes; a piece of a write that covers a unit in part
-//! is a version of these sectors alone. When every write covers whole units, a unit with `n`
-//! pending pieces has `n + 1` contents, and a cut the product of these over its units.
+//! A crash state is a cut and a set of kept pieces. The content of a sector in it is that of the
+//! topmost of the stable writes and the kept pieces that cover it, or else the base. They lie in
+//! the order in which each took its place, at some moment from its submit to its completion, as
+//! [`Cut::arrival`] has it: a stable write at once, a kept piece as late as it can. Without writes
+//! in flight together that is the order of the log. DISCARD and WRITE_ZEROES are writes of zeroes;
+//! a piece of a write that covers a unit in part is a version of these sectors alone. When every
+//! write covers whole units, a unit with `n` pending pieces has `n + 1` contents, and a cut the
+//! product of these over its units.
+//!
+//! Of the orders that R5 leaves open to writes in flight together, two are not told apart. Two
+//! *stable* ones lie as they were submitted, which is how the live disk shows them. And where
+//! writes end inside of a unit, and *both* are seen in that unit, they lie in the one order above,
+//! not in the other.
 //!
 //! # A trace
 //!
@@ -69,11 +78,18 @@
 //!
 //! The cuts worth a look are 3 and 4, and 7: see [`spans`].
 //!
-//! # Not here yet
+//! # Several disks
 //!
-//! REQ_ATOMIC writes are torn like any other, two writes in flight at the same time on the same
-//! sectors are taken in start order only, and a history is one disk's. A group of disks shares
-//! event numbers, so that one cut, one watermark per disk, serves it as it stands.
+//! A history is one disk's. Disks of a group number their events together: the log of each has
+//! gaps where the others' events are, and `last_event` is the group's. One cut of the group is a
+//! [`Cut`] of each disk at the same event, and its states are all combinations of theirs; a flush
+//! says nothing of another disk.
+//!
+//! # Left to others
+//!
+//! REQ_ATOMIC is not in here: the disk's limits keep such a write within one unit, which never
+//! tears. What a discarded unit reads as is its reader's choice, and faults are outside of the
+//! contract.
 
 // The module asks for less of this than the tool does, and has no use for `pub` in a private room.
 #![allow(dead_code, unreachable_pub, unused_imports)]
@@ -96,9 +112,11 @@ pub use history::{
 };
 pub use legal::{
     check_piece,
+    check_pieces,
     find_write,
     is_shadowed,
     pending,
+    visible,
     Illegal,
     Pending, //
 };

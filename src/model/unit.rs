@@ -94,6 +94,13 @@ pub fn units(geometry: Geometry, entry: &Entry) -> Range<u64> {
     entry.sector >> shift..(last_sector >> shift).saturating_add(1)
 }
 
+/// The sectors of the disk that are in the units from `first` to `last`.
+pub(super) fn sectors(geometry: Geometry, first: u64, last: u64) -> Range<u64> {
+    let unit_sectors = 1u64 << geometry.unit_shift();
+
+    first.saturating_mul(unit_sectors)..last.saturating_add(1).saturating_mul(unit_sectors)
+}
+
 /// The sectors of `unit` that a write covers; none if it is not a write.
 pub fn coverage(geometry: Geometry, entry: &Entry, unit: u64) -> Mask {
     let shift = geometry.unit_shift();

@@ -19,7 +19,7 @@ struct Layer {
     piece: Option<u32>,
 }
 
-/// A unit with pending pieces, its versions newest first.
+/// A unit with pending pieces, its versions topmost first.
 #[derive(Debug)]
 pub struct Unit {
     pub unit: u64,
@@ -35,7 +35,7 @@ pub enum Fate {
     Kept,
     /// It is not, and would show if it were.
     Lost,
-    /// Newer content hides it either way.
+    /// What lies above hides it either way.
     Hidden,
 }
 
@@ -80,7 +80,7 @@ impl<'r> Choices<'r> {
         choices
     }
 
-    /// The versions of a unit at this cut, newest first, down to one that
+    /// The versions of a unit at this cut, topmost first, down to one that
     /// covers all of it.
     fn layers(&self, unit: u64, writes: &[u32], pending: Option<&Vec<u32>>) -> Vec<Layer> {
         let geometry = self.cut.geometry();
@@ -107,9 +107,9 @@ impl<'r> Choices<'r> {
                 });
             }
         }
-        // Newer is what started later.
         layers.sort_by_key(|l| {
-            std::cmp::Reverse(self.recording.entries()[l.entry as usize].entry.start)
+            let entry = &self.recording.entries()[l.entry as usize].entry;
+            std::cmp::Reverse((self.cut.arrival(entry), l.entry))
         });
         let bottom = layers
             .iter()
@@ -196,7 +196,7 @@ impl<'r> Choices<'r> {
         writes
     }
 
-    /// The same state without the pieces that newer ones hide.
+    /// The same state without the pieces that others hide.
     pub fn canonical(&self, keep: &Keep) -> Keep {
         let mut shown = self.none();
         self.fates(keep, |piece, fate| {
@@ -282,16 +282,41 @@ impl<'r> Choices<'r> {
 }
 
 impl Unit {
-    /// The coverage of its pieces and of the stable writes among them, newest
+    /// The coverage of its pieces and of the stable writes among them, topmost
     /// first; true for a piece.
     pub fn coverages(&self) -> impl Iterator<Item = (Mask, bool)> + '_ {
         self.layers.iter().map(|l| (l.mask, l.piece.is_some()))
     }
 
-    /// Its pieces, newest first.
+    /// Its pieces, topmost first.
     pub fn pieces(&self) -> impl Iterator<Item = usize> + '_ {
         self.layers
             .iter()
             .filter_map(|l| l.piece.map(|p| p as usize))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::testing::History;
+
+    /// A write that was in flight together with a newer one lies above that, if it is kept.
+    #[test]
+    fn an_older_write_may_be_found_above_a_stable_one() {
+        let log = History::new().submit(0, "a").fua(0, "b").complete().done();
+        let choices = Choices::new(&log, Cut::new(&log, 4).unwrap());
+        let stable = |word| {
+            let log = History::new().fua(0, word).done();
+            let choices = Choices::new(&log, Cut::new(&log, 2).unwrap());
+            choices.image(&choices.none())
+        };
+        assert_eq!(choices.len(), 1);
+        assert_eq!(choices.image(&choices.all()), stable("a"));
+        assert_eq!(choices.image(&choices.none()), stable("b"));
+
+        // Not so if it was complete by then: it can't be seen.
+        let log = History::new().write(0, "a").fua(0, "b").done();
+        assert!(Choices::new(&log, Cut::new(&log, 4).unwrap()).is_empty());
     }
 }

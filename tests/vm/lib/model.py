@@ -49,7 +49,7 @@ class Model:
                 end = min((unit + 1) * self.unit, entry.end())
                 if not all(
                     any(
-                        newer.start > entry.start and newer.sector <= sector < newer.end()
+                        newer.submit > entry.complete and newer.sector <= sector < newer.end()
                         for newer in stable
                     )
                     for sector in range(first, end)
@@ -57,12 +57,18 @@ class Model:
                     found.append((entry.submit, unit))
         return found
 
+    def place(self, entry, cut):
+        if self.is_stable(entry, cut):
+            return (entry.submit, entry.submit)
+        return (min(entry.complete, cut + 1), entry.submit)
+
     def content(self, cut, kept, nr_sectors):
         """The first sectors at a cut with those pieces kept."""
         kept = set(kept)
         content = [self.base.get(sector, bytes(SECTOR)) for sector in range(nr_sectors)]
-        # In order of their starts: what comes later lies above.
-        for entry in sorted(self.writes, key=lambda entry: entry.start):
+        # Each took its place while it was in flight: if stable as it was submitted, if kept as it
+        # completed, or after the cut. What did later lies above.
+        for entry in sorted(self.writes, key=lambda entry: self.place(entry, cut)):
             stable = self.is_stable(entry, cut)
             for sector in range(entry.sector, min(entry.end(), nr_sectors)):
                 if stable or (entry.submit, sector // self.unit) in kept:

@@ -3,15 +3,17 @@
 //! Disk contents, sets of them, and the set that the model allows at a cut.
 //!
 //! A content says for each cell which version is found there: 0 for the base, or the number of a
-//! write, counted from 1 in the order in which their data started. A cell is a run of sectors that
+//! write, counted from 1 in the order in which they were submitted. A cell is a run of sectors that
 //! every write of a test covers as a whole or not at all.
 
 use std::ops::Range;
 
-use powercut_model::{coverage, pending, units, Cut, Entry, Geometry, History, Mask, Piece};
+use powercut_model::{coverage, pending, units, Cut, Entry, Event, History, Mask, Piece};
+
+use crate::device::Device;
 
 /// Sets of cells, one bit each.
-pub type Cells = u8;
+pub type Cells = u16;
 
 const WORDS: usize = 16;
 
@@ -24,6 +26,10 @@ impl Set {
 
     pub fn insert(&mut self, content: usize) {
         self.0[content / 64] |= 1 << (content % 64);
+    }
+
+    pub fn contains(&self, content: usize) -> bool {
+        self.0[content / 64] >> (content % 64) & 1 == 1
     }
 
     pub fn len(&self) -> u32 {
@@ -45,6 +51,15 @@ impl Set {
         })
     }
 
+    pub fn without(&self, other: &Self) -> Self {
+        let mut left = *self;
+
+        for (own, others) in left.0.iter_mut().zip(&other.0) {
+            *own &= !others;
+        }
+        left
+    }
+
     pub fn is_subset_of(&self, other: &Self) -> bool {
         self.0
             .iter()
@@ -61,7 +76,7 @@ pub struct Space {
     masks: Vec<(u64, Mask)>,
     versions: usize,
     /// For a version and a set of cells, by content: the content with that version written to these
-    /// cells, but for those that hold a newer one.
+    /// cells.
     written: Vec<Vec<u16>>,
 }
 
@@ -97,7 +112,7 @@ impl Space {
 
                         for (cell, slot) in found.iter_mut().enumerate() {
                             if (cells >> cell) & 1 == 1 {
-                                *slot = version.max(*slot);
+                                *slot = version;
                             }
                         }
                         u16::try_from(space.content(&found)).unwrap()
@@ -123,6 +138,17 @@ impl Space {
 
     fn size(&self) -> usize {
         (0..self.nr_cells()).map(|_| self.versions).product()
+    }
+
+    pub fn unit_of(&self, cell: usize) -> u64 {
+        self.masks[cell].0
+    }
+
+    /// Whether a write covers a cell.
+    pub fn is_covered(&self, cell: usize, write: &Entry) -> bool {
+        let end = write.sector + u64::from(write.nr_sectors);
+
+        self.cells[cell].start >= write.sector && self.cells[cell].end <= end
     }
 
     /// The version found in each cell.
@@ -174,18 +200,43 @@ impl Space {
         by_unit
     }
 
-    /// The cells of a piece, as the model has it.
-    fn cells_of_piece(&self, geometry: Geometry, entry: &Entry, unit: u64) -> Cells {
-        let covered = coverage(geometry, entry, unit);
+    /// The cells that these sectors of a unit are.
+    fn cells(&self, unit: u64, sectors: Mask) -> Cells {
         let mut cells = 0;
 
-        for (index, (cell_unit, sectors)) in self.masks.iter().enumerate() {
-            if *cell_unit == unit && !(covered & *sectors).is_empty() {
-                assert!(sectors.without(covered).is_empty());
+        for (index, (cell_unit, cell)) in self.masks.iter().enumerate() {
+            if *cell_unit == unit && !(sectors & *cell).is_empty() {
+                assert!(cell.without(sectors).is_empty());
                 cells |= 1 << index;
             }
         }
         cells
+    }
+
+    /// All contents that a device may have on its medium.
+    pub fn of_device(&self, device: &Device) -> Set {
+        let mut contents = vec![0];
+
+        for (_, media) in device.media() {
+            let in_unit = media.iter().map(|medium| {
+                let version = |cell| usize::try_from(medium >> (cell * 4) & 0xf).unwrap();
+
+                self.content(&(0..self.nr_cells()).map(version).collect::<Vec<_>>())
+            });
+            let in_unit: Vec<_> = in_unit.collect();
+
+            // Of different cells: numbers of contents add up.
+            contents = contents
+                .iter()
+                .flat_map(|others| in_unit.iter().map(move |here| others + here))
+                .collect();
+        }
+        let mut set = Set::EMPTY;
+
+        for content in contents {
+            set.insert(content);
+        }
+        set
     }
 
     /// Each cell, as a set.
@@ -205,15 +256,16 @@ impl Space {
         contents.iter().map(|content| self.found(content)).collect()
     }
 
-    /// The content with a version written over it, but for what is newer.
+    /// The content with a version written over it.
     pub fn write(&self, content: usize, version: usize, cells: Cells) -> usize {
         usize::from(self.written[(version << self.nr_cells()) + usize::from(cells)][content])
     }
 
-    /// The same contents, and each of them with that written over it.
-    pub fn with_choice(&self, contents: &Set, version: usize, cells: Cells) -> Set {
+    /// Each of these contents with that written over it; the same contents as well, unless it must
+    /// be there.
+    fn with(&self, contents: &Set, version: usize, cells: Cells, must: bool) -> Set {
         let table = &self.written[(version << self.nr_cells()) + usize::from(cells)];
-        let mut all = *contents;
+        let mut all = if must { Set::EMPTY } else { *contents };
 
         for content in contents.iter() {
             all.insert(usize::from(table[content]));
@@ -221,67 +273,67 @@ impl Space {
         all
     }
 
-    /// For each entry, the number of its version: its place in start order among the writes.
+    /// For each entry, the number of its version: its place among the writes.
     pub fn versions<H: History>(history: &H) -> Vec<usize> {
-        let entry = |index| history.entry(index).unwrap();
-        let nr_entries = history.nr_entries();
-        let is_write_by = |other: Entry, start| other.is_write() && other.start <= start;
+        let mut nr_writes = 0;
 
-        (0..nr_entries)
+        (0..history.nr_entries())
             .map(|index| {
-                let start = entry(index).start;
-
-                (0..nr_entries)
-                    .filter(|&other| is_write_by(entry(other), start))
-                    .count()
+                nr_writes += usize::from(history.entry(index).unwrap().is_write());
+                nr_writes
             })
             .collect()
     }
 
-    /// What must have survived a cut, by the model.
-    pub fn stable<H: History>(&self, history: &H, cut: &Cut, versions: &[usize]) -> usize {
-        let mut content = 0;
+    /// The stable writes (without a piece) and the pending pieces of a cut, by the model: what each
+    /// is and covers, the lowest first.
+    pub fn layers<H: History>(&self, history: &H, cut: &Cut) -> Vec<Layer> {
+        let versions = Self::versions(history);
+        let mut layers = Vec::new();
+        let mut add = |index: usize, unit, piece| {
+            let entry = history.entry(index).unwrap();
 
-        for (index, &version) in versions.iter().enumerate() {
+            layers.push(Layer {
+                place: (cut.arrival(&entry), index),
+                version: versions[index],
+                cells: self.cells(unit, coverage(cut.geometry(), &entry, unit)),
+                piece,
+            });
+        };
+
+        for index in 0..history.nr_entries() {
             let entry = history.entry(index).unwrap();
 
             if cut.is_stable(&entry) {
-                for unit in units(cut.geometry(), &entry) {
-                    let cells = self.cells_of_piece(cut.geometry(), &entry, unit);
-
-                    content = self.write(content, version, cells);
-                }
+                units(cut.geometry(), &entry).for_each(|unit| add(index, unit, None));
             }
         }
-        content
+        pending(history, cut).for_each(|piece| add(piece.entry, piece.unit, Some(piece)));
+        layers.sort_by_key(|layer| layer.place);
+        layers
     }
 
-    /// The version and the cells of a piece.
-    pub fn piece<H: History>(
-        &self,
-        history: &H,
-        cut: &Cut,
-        versions: &[usize],
-        piece: Piece,
-    ) -> (usize, Cells) {
-        let entry = history.entry(piece.entry).unwrap();
-        let cells = self.cells_of_piece(cut.geometry(), &entry, piece.unit);
-
-        (versions[piece.entry], cells)
+    /// All contents that the model allows at a cut.
+    pub fn allowed<H: History>(&self, history: &H, cut: &Cut) -> Set {
+        self.contents(&self.layers(history, cut))
     }
 
-    /// All contents that the model allows at a cut, and the number of pieces it offers.
-    pub fn allowed<H: History>(&self, history: &H, cut: &Cut) -> (Set, Vec<(usize, Cells)>) {
-        let versions = Self::versions(history);
+    /// All contents that these layers make.
+    pub fn contents(&self, layers: &[Layer]) -> Set {
         let mut contents = Set::EMPTY;
-        let pieces: Vec<_> = pending(history, cut)
-            .map(|piece| self.piece(history, cut, &versions, piece))
-            .collect();
 
-        contents.insert(self.stable(history, cut, &versions));
-        for &(version, cells) in &pieces {
-            contents = self.with_choice(&contents, version, cells);
+        contents.insert(0);
+        for layer in layers {
+            contents = self.with(&contents, layer.version, layer.cells, layer.piece.is_none());
         }
-        (contents, pieces)
+        contents
     }
+}
+
+/// A stable write or a pending piece in one unit.
+pub struct Layer {
+    pub place: (Event, usize),
+    pub version: usize,
+    pub cells: Cells,
+    pub piece: Option<Piece>,
 }

@@ -228,4 +228,16 @@ impl History for Indexed<'_> {
             .position(|entry| entry.complete > event)
             .unwrap_or(entries.len())
     }
+
+    fn newest_fua_touching(&self, within: Range<usize>, sectors: Range<u64>) -> Option<usize> {
+        within.rev().find(|&index| {
+            self.0.entries.get(index).is_some_and(|entry| {
+                let end = entry.sector + u64::from(entry.nr_sectors);
+
+                entry.is_write()
+                    && entry.fua
+                    && (entry.sector..end).any(|sector| sectors.contains(&sector))
+            })
+        })
+    }
 }

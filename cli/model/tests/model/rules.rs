@@ -2,8 +2,11 @@
 
 //! The rules one by one, in cases small enough to follow.
 
+use std::ops::RangeInclusive;
+
 use powercut_model::{
-    check_piece, find_write, is_shadowed, pending, spans, Cut, Illegal, Op, Piece, UnknownOp,
+    check_piece, check_pieces, find_write, is_shadowed, pending, spans, visible, Cut, Illegal,
+    Mask, Op, Piece, UnknownOp,
 };
 
 use crate::log::{Bio, Log};
@@ -85,6 +88,82 @@ fn in_flight_beside_fua() {
     assert_eq!(outcome(&log, 3), ("1".to_owned(), "0:0".to_owned()));
     log.advance(older);
     assert_eq!(outcome(&log, 4), ("1".to_owned(), "0:0".to_owned()));
+}
+
+/// Of writes in flight together, any may be the one that is found: also an older one above a newer
+/// that is stable. Not one that was complete when the stable one was submitted.
+#[test]
+fn older_above_stable() {
+    let mut log = Log::new(8, true);
+    let piece = |entry| Piece { entry, unit: 0 };
+    let both = Mask::from_range(0, 8);
+
+    log.issue(&write(0)); // 0: events 1, 2
+    let older = log.submit(&write(0)); // 1: 3, 6
+    log.issue(&Bio::write(0..4).fua()); // 2: 4, 5
+    log.advance(older);
+
+    let cut = Cut::new(&log, 6).unwrap();
+
+    assert!(cut.lies_above(&log.entries[1], &log.entries[2]));
+    assert!(!cut.lies_above(&log.entries[0], &log.entries[1]));
+    assert_eq!(visible(&log, &cut, piece(1)), both);
+    assert_eq!(visible(&log, &cut, piece(0)), Mask::from_range(4, 8));
+    assert!(is_shadowed(&log, &cut, piece(0), [piece(1)]));
+    assert!(!is_shadowed(&log, &cut, piece(0), [piece(0)]));
+    assert_eq!(visible(&log, &cut, piece(9)), Mask::EMPTY);
+
+    // The same with a flush that did not cover the older.
+    let mut log = Log::new(8, true);
+
+    log.submit(&write(0));
+    log.issue(&write(0));
+    log.issue(&Bio::flush());
+
+    let cut = Cut::new(&log, 5).unwrap();
+
+    assert_eq!(outcome(&log, 5), ("1".to_owned(), "0:0".to_owned()));
+    assert_eq!(visible(&log, &cut, piece(0)), both);
+}
+
+/// A run is accepted or refused as its pieces are, and a long one at once.
+#[test]
+fn long_runs() {
+    const DISK_END: u64 = 1 << 40;
+
+    let mut log = Log::of(8, true, [Bio::write(0..8)]);
+
+    log.entries[0].nr_sectors = !7;
+    log.issue(&write(DISK_END).fua());
+    log.issue(&write(12_345).fua());
+    log.issue(&Bio::write(12_346 * 8..12_346 * 8 + 7).fua());
+
+    let cut = Cut::new(&log, log.last).unwrap();
+    let last = u64::from(u32::MAX / 8) - 1;
+    let table = [
+        (0..=12_344, Ok(())),
+        (12_346..=last, Ok(())),
+        (12_346..=12_346, Ok(())),
+        (0..=last, Err(Illegal::Retired)),
+        (12_345..=12_345, Err(Illegal::Retired)),
+        (12_346..=last + 1, Err(Illegal::OutsideWrite)),
+        (RangeInclusive::new(1, 0), Err(Illegal::OutsideWrite)),
+        (0..=u64::MAX, Err(Illegal::OutsideWrite)),
+    ];
+
+    for (run, expected) in table {
+        let found = check_pieces(&log, &cut, 0, run.clone(), None);
+
+        assert_eq!(found, expected, "{run:?}");
+    }
+
+    let previous = Piece { entry: 0, unit: 7 };
+
+    assert_eq!(
+        check_pieces(&log, &cut, 0, 7..=9, Some(previous)),
+        Err(Illegal::OutOfOrder)
+    );
+    assert_eq!(check_pieces(&log, &cut, 0, 8..=9, Some(previous)), Ok(()));
 }
 
 #[test]

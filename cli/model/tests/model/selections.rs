@@ -3,10 +3,12 @@
 //! The parts of the model against each other, at all cuts of all small histories: pieces offered
 //! and pieces accepted, selections and contents, the whole log and the log as it was.
 
-use powercut_model::{check_piece, is_shadowed, pending, spans, Cut, History, Illegal, Piece};
+use powercut_model::{
+    check_piece, check_pieces, is_shadowed, pending, spans, Cut, History, Illegal, Piece,
+};
 
 use crate::{
-    contents::{Set, Space},
+    contents::{Layer, Set, Space},
     device::Device,
     log::{Indexed, Log},
     walk::{walk, Bounds},
@@ -34,7 +36,25 @@ pub fn pieces(log: &Log, cut: &Cut, nr_units: u64) -> Vec<Piece> {
         }
     }
     assert_eq!(offered, accepted, "{cut:?} of {log:#?}");
+    runs(log, cut, nr_units, &offered);
     offered
+}
+
+/// A run of pieces is accepted if all of it are.
+fn runs(log: &Log, cut: &Cut, nr_units: u64, offered: &[Piece]) {
+    for entry in 0..log.entries.len() {
+        for first in 0..nr_units {
+            for last in first..nr_units {
+                let all = (first..=last).all(|unit| offered.contains(&Piece { entry, unit }));
+
+                assert_eq!(
+                    check_pieces(log, cut, entry, first..=last, None).is_ok(),
+                    all,
+                    "{entry}:{first}-{last} at {cut:?} of {log:#?}"
+                );
+            }
+        }
+    }
 }
 
 /// A cut does not depend on what comes later, nor on how fast the log's lookups are.
@@ -63,40 +83,70 @@ pub fn same_by_other_lookups(log: &Log, cut: &Cut, offered: &[Piece]) {
     }
 }
 
+/// The content of a selection, found as a reader finds it that takes one sector after the other and
+/// knows the writes of each, newest first.
+fn by_walking_down(space: &Space, log: &Log, cut: &Cut, kept: &[Piece]) -> Vec<usize> {
+    let versions = Space::versions(log);
+    let find = |cell| {
+        let mut top: Option<usize> = None;
+
+        for (index, entry) in log.entries.iter().enumerate().rev() {
+            let piece = Piece {
+                entry: index,
+                unit: space.unit_of(cell),
+            };
+
+            if entry.is_write()
+                && space.is_covered(cell, entry)
+                && (cut.is_stable(entry) || kept.contains(&piece))
+                && top.is_none_or(|newer| cut.lies_above(entry, &log.entries[newer]))
+            {
+                top = Some(index);
+            }
+        }
+        top.map_or(0, |index| versions[index])
+    };
+
+    (0..space.nr_cells()).map(find).collect()
+}
+
 /// All selections one by one; those without a shadowed piece are one for each content.
 fn contents_of_selections(space: &Space, log: &Log, cut: &Cut, offered: &[Piece]) -> u64 {
-    let versions = Space::versions(log);
-    let stable = space.stable(log, cut, &versions);
+    let layers = space.layers(log, cut);
     let (mut all, mut canonical) = (Set::EMPTY, Set::EMPTY);
     let mut nr_canonical = 0;
 
     for selection in 0..1u32 << offered.len() {
-        let kept = || {
-            let is_kept = move |index: &usize| (selection >> index) & 1 == 1;
-
-            (0..offered.len())
-                .filter(is_kept)
-                .map(|index| offered[index])
-        };
-        let content = kept().fold(stable, |content, piece| {
-            let (version, cells) = space.piece(log, cut, &versions, piece);
-
-            space.write(content, version, cells)
+        let kept: Vec<Piece> = (0..offered.len())
+            .filter(|index| (selection >> index) & 1 == 1)
+            .map(|index| offered[index])
+            .collect();
+        let is_there = |layer: &&Layer| layer.piece.is_none_or(|piece| kept.contains(&piece));
+        let content = layers.iter().filter(is_there).fold(0, |content, layer| {
+            space.write(content, layer.version, layer.cells)
         });
 
+        assert_eq!(
+            space.found(content),
+            by_walking_down(space, log, cut, &kept),
+            "{cut:?} of {log:#?}"
+        );
         all.insert(content);
-        if !kept().any(|piece| is_shadowed(log, cut, piece, kept())) {
+        if !kept
+            .iter()
+            .any(|&piece| is_shadowed(log, cut, piece, kept.iter().copied()))
+        {
             canonical.insert(content);
             nr_canonical += 1;
         }
     }
-    assert!(all == space.allowed(log, cut).0);
+    assert!(all == space.allowed(log, cut));
     assert!(all == canonical);
     assert_eq!(canonical.len(), nr_canonical, "{cut:?} of {log:#?}");
     u64::from(nr_canonical)
 }
 
-fn compare(bounds: &Bounds, log: &Log, _: &Device<'_>) -> u64 {
+fn compare(bounds: &Bounds, log: &Log, _: &Device) -> u64 {
     let mut states = 0;
 
     for event in 0..=log.last {
@@ -125,6 +175,7 @@ fn inline_units() {
             flushes: 1,
             marks: 0,
             in_flight: 1,
+            overlapping: false,
             reduced: true,
         },
         &compare,
@@ -142,6 +193,7 @@ fn inline_parts_of_units() {
             flushes: 1,
             marks: 0,
             in_flight: 1,
+            overlapping: false,
             reduced: false,
         },
         &compare,
@@ -159,7 +211,26 @@ fn delayed_units() {
             flushes: 1,
             marks: 1,
             in_flight: 2,
+            overlapping: true,
             reduced: true,
+        },
+        &compare,
+    );
+}
+
+#[test]
+fn delayed_parts_of_units() {
+    walk(
+        "selections, delayed, parts of units: 3 writes, 2 cells, 1 flush, 3 in flight",
+        &Bounds {
+            space: Space::new(8, &[0, 3, 8], 3),
+            write_cache: true,
+            writes: 3,
+            flushes: 1,
+            marks: 0,
+            in_flight: 3,
+            overlapping: true,
+            reduced: false,
         },
         &compare,
     );
@@ -176,6 +247,7 @@ fn cache_off() {
             flushes: 0,
             marks: 1,
             in_flight: 2,
+            overlapping: true,
             reduced: true,
         },
         &compare,

@@ -12,7 +12,7 @@ use crate::{
     walk::{walk, Bounds},
 };
 
-fn compare(bounds: &Bounds, log: &Log, _: &Device<'_>) -> u64 {
+fn compare(bounds: &Bounds, log: &Log, _: &Device) -> u64 {
     let allowed: Vec<(Set, usize)> = (0..=log.last)
         .map(|event| {
             let cut = Cut::new(log, event).unwrap();
@@ -21,7 +21,7 @@ fn compare(bounds: &Bounds, log: &Log, _: &Device<'_>) -> u64 {
             };
             let marks = (0..log.entries.len()).filter(is_acknowledged).count();
 
-            (bounds.space.allowed(log, &cut).0, marks)
+            (bounds.space.allowed(log, &cut), marks)
         })
         .collect();
     let ends: Vec<usize> = spans(log).map(|cut| cut.event as usize).collect();
@@ -61,6 +61,7 @@ fn inline() {
             flushes: 2,
             marks: 1,
             in_flight: 1,
+            overlapping: false,
             reduced: true,
         },
         &compare,
@@ -78,6 +79,7 @@ fn delayed() {
             flushes: 2,
             marks: 0,
             in_flight: 2,
+            overlapping: true,
             reduced: true,
         },
         &compare,
@@ -95,6 +97,7 @@ fn delayed_marked() {
             flushes: 2,
             marks: 2,
             in_flight: 3,
+            overlapping: true,
             reduced: true,
         },
         &compare,
@@ -112,6 +115,7 @@ fn cache_off() {
             flushes: 0,
             marks: 1,
             in_flight: 2,
+            overlapping: true,
             reduced: true,
         },
         &compare,

@@ -23,8 +23,10 @@ pub struct Bounds {
     /// Empty flushes and PREFLUSH writes together.
     pub flushes: usize,
     pub marks: usize,
-    /// How many bios are in flight at most. Those never overlap.
+    /// How many bios are in flight at most.
     pub in_flight: usize,
+    /// Whether writes in flight may overlap.
+    pub overlapping: bool,
     /// Leave out what another history stands for: mirror images, flushes that cover no more than
     /// the one before.
     pub reduced: bool,
@@ -44,13 +46,13 @@ struct InFlight {
     /// The number of the choice; [`None`] for an empty flush.
     choice: Option<usize>,
     flush: Option<Flush>,
-    version: usize,
+    version: u8,
 }
 
 /// A history so far, and what there is still to add.
 #[derive(Clone)]
-struct Node<'b> {
-    device: Device<'b>,
+struct Node {
+    device: Device,
     in_flight: Vec<InFlight>,
     writes: usize,
     flushes: usize,
@@ -60,7 +62,7 @@ struct Node<'b> {
 }
 
 /// Called after each event: compares what it likes, and returns the number of states compared.
-pub type Visit<'v> = &'v (dyn Fn(&Bounds, &Log, &Device<'_>) -> u64 + Sync);
+pub type Visit<'v> = &'v (dyn Fn(&Bounds, &Log, &Device) -> u64 + Sync);
 
 struct Walk<'b> {
     bounds: &'b Bounds,
@@ -74,7 +76,7 @@ struct Walk<'b> {
 }
 
 impl<'b> Walk<'b> {
-    fn visit(&mut self, node: &Node<'b>) {
+    fn visit(&mut self, node: &Node) {
         self.cuts += 1;
         self.states += (self.visit)(self.bounds, &self.log, &node.device);
     }
@@ -84,7 +86,7 @@ impl<'b> Walk<'b> {
         !self.log.entries.is_empty() || choice % self.workers == self.worker
     }
 
-    fn extend(&mut self, node: &Node<'b>) {
+    fn extend(&mut self, node: &Node) {
         let (nr_entries, last) = (self.log.entries.len(), self.log.last);
 
         for position in 0..node.in_flight.len() {
@@ -131,7 +133,7 @@ impl<'b> Walk<'b> {
         }
     }
 
-    fn may_flush(&self, node: &Node<'b>) -> bool {
+    fn may_flush(&self, node: &Node) -> bool {
         let covers_more = self.log.entries.iter().any(|entry| {
             entry.is_write() && entry.complete > node.covered && entry.complete != IN_FLIGHT
         });
@@ -139,7 +141,7 @@ impl<'b> Walk<'b> {
         node.flushes > 0 && (covers_more || !self.bounds.reduced)
     }
 
-    fn may_write(&self, node: &Node<'b>, choice: usize) -> bool {
+    fn may_write(&self, node: &Node, choice: usize) -> bool {
         let choice = &self.choices[choice];
         let overlaps = |other: &InFlight| {
             other
@@ -150,10 +152,10 @@ impl<'b> Walk<'b> {
         node.writes > 0
             && (!choice.bio.preflush || self.may_flush(node))
             && !(self.bounds.reduced && node.symmetric && choice.mirrored < choice.cells)
-            && !node.in_flight.iter().any(overlaps)
+            && (self.bounds.overlapping || !node.in_flight.iter().any(overlaps))
     }
 
-    fn submit(&mut self, node: &mut Node<'b>, number: Option<usize>) {
+    fn submit(&mut self, node: &mut Node, number: Option<usize>) {
         let choice = number.map(|number| &self.choices[number]);
         let index = match choice {
             Some(choice) => self.log.submit(&choice.bio),
@@ -169,8 +171,9 @@ impl<'b> Walk<'b> {
         if let Some(choice) = choice {
             node.writes -= 1;
             node.symmetric &= choice.mirrored == choice.cells;
+            version = node.device.submit(&choice.by_unit);
             if !flushes {
-                version = node.device.begin(&choice.by_unit);
+                node.device.start(version);
             }
         }
         node.in_flight.push(InFlight {
@@ -181,14 +184,14 @@ impl<'b> Walk<'b> {
         });
     }
 
-    fn advance(&mut self, node: &mut Node<'b>, position: usize) {
+    fn advance(&mut self, node: &mut Node, position: usize) {
         let bio = &mut node.in_flight[position];
 
         self.log.advance(bio.index);
         if let Some(flush) = bio.flush.take() {
             node.device.flushed(flush);
-            if let Some(choice) = bio.choice {
-                bio.version = node.device.begin(&self.choices[choice].by_unit);
+            if bio.choice.is_some() {
+                node.device.start(bio.version);
                 return;
             }
         } else if let Some(choice) = bio.choice {
@@ -247,7 +250,7 @@ pub fn walk(name: &str, bounds: &Bounds, visit: Visit<'_>) {
                 };
 
                 walk.extend(&Node {
-                    device: Device::new(&bounds.space, bounds.write_cache),
+                    device: Device::new(bounds.write_cache),
                     in_flight: Vec::new(),
                     writes: bounds.writes,
                     flushes: bounds.flushes,
