@@ -94,8 +94,7 @@ impl<'a> Examiner<'a> {
     /// Runs a command; the finding if it failed.
     fn command(&mut self, command: &str, kind: Kind) -> Result<(Ended, Option<Finding>)> {
         let limit = Some(Duration::from_millis(self.what.timeout_ms));
-        let cwd = self.scratch.path().to_path_buf();
-        let done = child::shell(command, &self.env(), Some(&cwd), limit, self.signals)?;
+        let done = child::shell(command, &self.env(), None, limit, self.signals)?;
         self.output.push_str(&done.output);
         let kind = match done.ended {
             Ended::Exited(0) => return Ok((done.ended, None)),

@@ -8,7 +8,7 @@ use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{bail, Context, Result};
-use lz4_flex::frame::{FrameDecoder, FrameEncoder};
+use lz4_flex::frame::{FrameDecoder, FrameEncoder, FrameInfo};
 
 use super::model::{Report, SCHEMA};
 use crate::recording::Recording;
@@ -38,7 +38,8 @@ impl Saved {
         let failed = || format!("cannot write the report to {}", dir.display());
         fs::create_dir_all(dir).with_context(failed)?;
         self.replace(RECORDING, |out| {
-            let mut encoder = FrameEncoder::new(out);
+            let info = FrameInfo::new().content_checksum(true);
+            let mut encoder = FrameEncoder::with_frame_info(info, out);
             std::io::copy(&mut { recording }, &mut encoder)?;
             encoder.finish()?;
             Ok(())
@@ -102,7 +103,11 @@ impl Saved {
     }
 
     pub fn recording(&self) -> Result<Recording> {
-        Recording::read(self.stream()?)
-            .with_context(|| format!("cannot use {}", self.dir.join(RECORDING).display()))
+        let failed = || format!("cannot use {}", self.dir.join(RECORDING).display());
+        let mut stream = self.stream()?;
+        let recording = Recording::read(&mut stream).with_context(failed)?;
+        // To the end, where the checksum is.
+        std::io::copy(&mut stream, &mut std::io::sink()).with_context(failed)?;
+        Ok(recording)
     }
 }
