@@ -79,3 +79,32 @@ def no_disk_yet():
         equal(os.path.exists(disk.device), True, "device with power")
         disk.off()
         equal(os.path.exists(disk.device), False, "device after power")
+
+
+CLASHES = (("a", "a1"), ("a", "a12"), ("d9", "d9p1"), ("a.v", "a.v1"), ("b.9", "b.9p3"))
+
+
+@test("two disks can't be on when a partition of one would be named as the other is")
+def clashes():
+    for names in CLASHES:
+        for one, two in (names, names[::-1]):
+            with Disk(one.split(".")[0], power=0) as first, Disk("z", power=0) as other:
+                if "." in one:
+                    first.on()
+                    first.record("start")
+                    pair = [first.view(name.split(".")[1], power=0) for name in (one, two)]
+                else:
+                    other.remove()
+                    pair = [first, Disk(two, power=0)]
+                pair[0].on()
+                with fails(errno.EEXIST, f"{two} beside {one}"):
+                    pair[1].on()
+                equal((pair[0].get("power"), pair[1].get("power")), ("1", "0"), "power")
+                pair[0].off()
+                pair[1].on()
+                with fails(errno.EEXIST, f"{one} beside {two}"):
+                    pair[0].on()
+                pair[1].remove()
+    for names in (("d1", "d11"), ("a", "ap1"), ("a", "b1"), ("a-", "a"), ("a9", "a1")):
+        with Disk(names[0]) as one, Disk(names[1]) as two:
+            equal((one.size(), two.size()), (1 << 20, 1 << 20), "sizes")
