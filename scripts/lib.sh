@@ -34,11 +34,15 @@ need_root() {
 	((EUID == 0)) || die "this needs root (it makes Debian roots and mounts in them): run it as root, or with sudo"
 }
 
-# need_space: checks once that the cache's file system has room for all of it.
+need_cache() {
+	mkdir -p "$CACHE"/{lock,log,run} || die "can't write to $CACHE: set XDG_CACHE_HOME to a directory that can be written"
+}
+
+# need_space GIB: checks that the cache's file system has that much room.
 need_space() {
 	local free
-	mkdir -p "$CACHE" || die "can't make $CACHE: set XDG_CACHE_HOME to a directory that can be written"
-	free=$(df --output=avail -B1G "$CACHE" | tail -n 1)
+	need_cache
+	free=$(df --output=avail -B1G "$CACHE" | tail -n 1 | tr -d ' ')
 	((free >= $1)) || die "$free GiB free in $CACHE, $1 GiB needed: make room, or set XDG_CACHE_HOME to a larger disk"
 }
 
@@ -48,7 +52,7 @@ need_space() {
 step() {
 	local text=$1 log start=$SECONDS status=0
 	shift
-	mkdir -p "$CACHE/log"
+	need_cache
 	find "$CACHE/log" -type f -mtime +7 -delete
 	log=$(mktemp "$CACHE/log/XXXXXX")
 	say "$text ..."
@@ -78,7 +82,7 @@ cached() {
 	local name=$1 dir=$CACHE/$1
 	shift
 	if [[ ! -d $dir ]]; then
-		mkdir -p "$CACHE/lock"
+		need_cache
 		make_cached "$name" "$dir" "$@" >&2
 	fi
 	printf '%s\n' "$dir"
