@@ -49,6 +49,14 @@ pub enum Command {
     Run(RunArgs),
     /// Show one crash state of a report, or of a disk, to a check again
     Replay(ReplayArgs),
+    /// Find which write had to be stable before which
+    Minimize(MinimizeArgs),
+    /// Find promises and flushes at fault in the log alone, without a crash
+    Lint(LintArgs),
+    /// Print the completions for a shell
+    Completions { shell: clap_complete::Shell },
+    /// Write the man pages into a directory
+    Man { dir: PathBuf },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -290,6 +298,27 @@ pub struct ReplayArgs {
     /// The longest the check may take, if not as in the report
     #[arg(long, value_name = "TIME")]
     pub check_timeout: Option<String>,
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct MinimizeArgs {
+    #[command(flatten)]
+    pub replay: ReplayArgs,
+    /// Examine this many states at most
+    #[arg(long, value_name = "N", default_value_t = 400)]
+    pub budget: u64,
+}
+
+#[derive(Debug, Args)]
+pub struct LintArgs {
+    /// The disk whose log to read
+    pub name: Option<String>,
+    /// The report whose recording to read instead [default: ./powercut-report]
+    #[arg(long, value_name = "DIR", conflicts_with = "name")]
+    pub report: Option<PathBuf>,
     /// Print as JSON
     #[arg(long)]
     pub json: bool,

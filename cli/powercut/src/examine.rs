@@ -164,12 +164,20 @@ impl<'a> Examiner<'a> {
     }
 }
 
+impl Examiner<'_> {
+    /// Shows a state, with the marks acknowledged by then, and examines it.
+    pub fn look_at(&mut self, selection: &Selection, marks: &[Mark]) -> Result<Verdict> {
+        self.view.show(selection)?;
+        self.write_marks(marks)?;
+        self.look()
+    }
+}
+
 impl Oracle for Examiner<'_> {
     fn examine(&mut self, state: &State<'_>) -> Result<Verdict> {
         let choices = &state.choices;
-        self.view.show(&Selection::of(choices, &state.keep))?;
-        self.write_marks(choices.recording().marks_by(choices.event()))?;
-        self.look()
+        let marks = choices.recording().marks_by(choices.event());
+        self.look_at(&Selection::of(choices, &state.keep), marks)
     }
 }
 

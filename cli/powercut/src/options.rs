@@ -70,6 +70,25 @@ pub struct Replay {
     pub json: bool,
 }
 
+/// A replay of states around one, to find its culprit.
+#[derive(Debug)]
+pub struct Minimize {
+    pub replay: Replay,
+    pub budget: u64,
+}
+
+impl Minimize {
+    pub fn new(args: args::MinimizeArgs) -> Result<Self> {
+        if args.budget < 3 {
+            bail!("--budget {}: less than 3 states tell nothing", args.budget);
+        }
+        Ok(Self {
+            replay: Replay::new(args.replay)?,
+            budget: args.budget,
+        })
+    }
+}
+
 impl Replay {
     /// The examination of a report, with what was given instead.
     pub fn examination(&self, reported: Option<Examination>) -> Result<Examination> {

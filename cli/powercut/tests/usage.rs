@@ -97,3 +97,30 @@ fn replays() {
         "--check",
     );
 }
+
+#[test]
+fn minimizes_and_lints() {
+    refused(&["minimize", "5f0c2a19"], "is not a state id");
+    let nowhere = ["minimize", "5f0c2a19:k=1:keep=none", "--report", "/none"];
+    refused(&nowhere, "--report DIR");
+    let few = ["minimize", "5f0c2a19:k=1:keep=none", "--budget", "2"];
+    refused(&few, "--budget 2");
+    refused(&["lint", "--report", "/none"], "cannot read /none");
+    refused(&["lint", "a", "--report", "/none"], "cannot be used with");
+}
+
+#[test]
+fn completions_and_man_pages() {
+    for shell in ["bash", "zsh", "fish"] {
+        powercut(&["completions", shell])
+            .success()
+            .stdout(contains("minimize"));
+    }
+    refused(&["completions", "tcsh"], "fish");
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().to_str().expect("its name");
+    powercut(&["man", path]).success();
+    let page = std::fs::read_to_string(dir.path().join("powercut-run.1")).expect("a page");
+    assert!(page.contains("\\-\\-workload"));
+    assert!(dir.path().join("powercut.1").exists());
+}

@@ -2,9 +2,13 @@
 
 //! The subcommands.
 
+mod culprit;
 mod explore;
+mod lint;
 mod log;
 mod manage;
+mod manual;
+mod minimize;
 mod replay;
 mod run;
 mod session;
@@ -28,6 +32,10 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::State(args) => manage::state(&args),
         Command::Explore(args) => explore::explore(&options::Explore::new(args)?),
         Command::Run(args) => run::run(&options::Run::new(args)?),
+        Command::Minimize(args) => minimize::minimize(&options::Minimize::new(args)?),
+        Command::Lint(args) => lint::run(&args),
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man { dir } => manual::man(&dir),
         Command::Replay(args) => replay::replay(&options::Replay::new(args)?),
     }
 }

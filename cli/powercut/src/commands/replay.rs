@@ -56,7 +56,7 @@ pub fn replay(options: &Replay) -> Result<Exit> {
 }
 
 /// A new disk with the recording of a report.
-fn import(saved: &Saved, recording: &Recording) -> Result<Disk> {
+pub fn import(saved: &Saved, recording: &Recording) -> Result<Disk> {
     let root = Root::open()?;
     let header = recording.header();
     let settings = Settings {

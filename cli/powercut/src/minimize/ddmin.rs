@@ -4,6 +4,9 @@
 
 use anyhow::Result;
 
+/// So many items need no trimming first.
+const FEW: usize = 8;
+
 /// What became of a reduction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reduced<T> {
@@ -25,6 +28,13 @@ pub fn ddmin<T: Clone>(
         None => return Ok(unfinished(items)),
         Some(true) => items.clear(),
         Some(false) => {}
+    }
+    if items.len() > FEW {
+        let trimmed = trim(items, &mut fails)?;
+        if !trimmed.minimal {
+            return Ok(trimmed);
+        }
+        items = trimmed.items;
     }
     let mut parts = 2;
     while items.len() > 1 {
@@ -63,6 +73,36 @@ pub fn ddmin<T: Clone>(
     }
     Ok(Reduced {
         items,
+        minimal: true,
+    })
+}
+
+/// Takes away what is newest, then what is oldest, by halves: in a log that is
+/// often nearly all there is to take away, and costs few trials.
+fn trim<T: Clone>(
+    items: Vec<T>,
+    fails: &mut impl FnMut(&[T]) -> Result<Option<bool>>,
+) -> Result<Reduced<T>> {
+    let (mut short, mut end) = (0, items.len());
+    while end - short > 1 {
+        let middle = short + (end - short) / 2;
+        match fails(&items[..middle])? {
+            None => return Ok(unfinished(items[..end].to_vec())),
+            Some(true) => end = middle,
+            Some(false) => short = middle,
+        }
+    }
+    let (mut start, mut late) = (0, end);
+    while late - start > 1 {
+        let middle = start + (late - start) / 2;
+        match fails(&items[middle..end])? {
+            None => return Ok(unfinished(items[start..end].to_vec())),
+            Some(true) => start = middle,
+            Some(false) => late = middle,
+        }
+    }
+    Ok(Reduced {
+        items: items[start..end].to_vec(),
         minimal: true,
     })
 }

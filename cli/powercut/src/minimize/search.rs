@@ -52,7 +52,7 @@ pub fn minimize(lab: &mut Lab<'_>, choices: &Choices<'_>, fails: &Keep) -> Resul
         return Ok(None);
     }
     let broken = broken(lab, choices, fails, marks)?;
-    let passing = passing(lab, choices, marks, lab.left() / 2)?;
+    let passing = passing(lab, choices, marks, (lab.left() / 8).max(8))?;
     let mut found = Found {
         fails: choices.canonical(fails),
         passes: None,
@@ -108,9 +108,24 @@ impl Search<'_, '_, '_> {
         (found.fails, found.passes) = (fails, Some(passes.clone()));
         if found.lost.is_empty() {
             self.which_lost(found, &switched)
+        } else if self.breaks_a_promise(found) {
+            // It had to be stable by then, whatever else is on the disk.
+            found.kept = self.choices.none();
+            Ok(())
         } else {
             self.which_kept(found, &switched)
         }
+    }
+
+    /// What was lost had been written when a mark was given that needs it.
+    fn breaks_a_promise(&self, found: &Found) -> bool {
+        let recording = self.choices.recording();
+        let Some(mark) = found.broken.map(|nr| &recording.marks()[nr]) else {
+            return false;
+        };
+        let entry = |piece: usize| self.choices.pieces()[piece].entry;
+        let written = |piece| recording.entries()[entry(piece)].entry.submit < mark.event;
+        found.lost.iter().all(written)
     }
 
     /// The fewest units by which a state that passes has to become like one that

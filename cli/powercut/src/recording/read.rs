@@ -38,11 +38,20 @@ pub enum RecordingError {
 impl Recording {
     /// Reads what `export` of the control device gives.
     pub fn read(input: impl Read) -> Result<Self, RecordingError> {
-        let mut reader = Reader::new(input)?;
-        let header = *reader.header();
-        if !header.with_data {
+        let reader = Reader::new(input)?;
+        if !reader.header().with_data {
             return Err(RecordingError::NoData);
         }
+        Self::collect(reader)
+    }
+
+    /// Reads what `log` gives, or `export`: all but what writes contain.
+    pub fn read_log(input: impl Read) -> Result<Self, RecordingError> {
+        Self::collect(Reader::new(input)?)
+    }
+
+    fn collect(mut reader: Reader<impl Read>) -> Result<Self, RecordingError> {
+        let header = *reader.header();
         if header.truncated != 0 {
             return Err(RecordingError::Truncated(header.truncated));
         }

@@ -96,7 +96,7 @@ fn rule(choices: &Choices<'_>, recorded: &Recorded) -> (&'static str, String) {
     ("R3", why)
 }
 
-fn ranges(mut units: Vec<u64>) -> Vec<(u64, u64)> {
+pub fn ranges(mut units: Vec<u64>) -> Vec<(u64, u64)> {
     units.sort_unstable();
     let mut ranges: Vec<(u64, u64)> = Vec::new();
     for unit in units {

@@ -2,11 +2,14 @@
 
 //! What an exploration found: as data first, then as JSON or text.
 
+pub mod culprit;
 mod fate;
 mod model;
 mod saved;
 mod text;
+mod verdict;
 
+pub use culprit::{culprit_lines, Acknowledged, Belongs, Culprit, Suspect};
 pub use fate::{fates, Write};
 pub use model::{
     Coverage, DiskFacts, Ended, PlanFacts, Record, Report, Seconds, Source, Violation, SCHEMA,

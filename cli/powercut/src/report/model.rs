@@ -15,6 +15,7 @@ use crate::explore::{self, End, Outcome, Plan};
 use crate::oracle::Kind;
 use crate::recording::{Content, Recording};
 
+use super::culprit::Culprit;
 use super::fate::{fates, Write};
 
 /// The number of the schema.
@@ -130,6 +131,9 @@ pub struct Violation {
     pub last_mark: Option<String>,
     pub kept: Vec<Write>,
     pub lost: Vec<Write>,
+    /// What `minimize` found.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub culprit: Option<Culprit>,
 }
 
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
@@ -225,6 +229,7 @@ impl Violation {
             last_mark: marks.last().map(|m| m.text.clone()),
             kept,
             lost,
+            culprit: None,
         }
     }
 }

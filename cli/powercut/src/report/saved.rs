@@ -45,12 +45,17 @@ impl Saved {
             Ok(())
         })
         .with_context(failed)?;
+        self.write_report(report)
+    }
+
+    /// Writes the report alone: its recording is there.
+    pub fn write_report(&self, report: &Report) -> Result<()> {
         self.replace(REPORT, |mut out| {
             serde_json::to_writer_pretty(&mut out, report)?;
             out.write_all(b"\n")?;
             Ok(())
         })
-        .with_context(failed)
+        .with_context(|| format!("cannot write the report to {}", self.dir.display()))
     }
 
     /// A file is there whole or not at all.

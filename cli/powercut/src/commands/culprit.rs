@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! From a violation to its culprit, on a view.
+
+use anyhow::Result;
+use powercut_model::Cut;
+
+use crate::choices::Choices;
+use crate::device::{Selection, Show};
+use crate::examine::{Examination, Examiner};
+use crate::keep::Keep;
+use crate::minimize::{minimize, Answer, Failure, Found, Lab, Later, Trial};
+use crate::oracle::{Finding, Verdict};
+use crate::owner::Owners;
+use crate::report::Culprit;
+use crate::signals::Signals;
+
+/// What a search works with.
+pub struct Bench<'a> {
+    pub view: &'a mut dyn Show,
+    pub examination: &'a Examination,
+    pub signals: &'a Signals,
+    /// States to examine at most.
+    pub budget: u64,
+}
+
+impl Trial for Examiner<'_> {
+    fn examine(&mut self, choices: &Choices<'_>, keep: &Keep, marks: usize) -> Result<Verdict> {
+        let marks = &choices.recording().marks()[..marks];
+        self.look_at(&Selection::of(choices, keep), marks)
+    }
+}
+
+impl Bench<'_> {
+    /// The culprit of a state that was found to fail so.
+    pub fn culprit(
+        &mut self,
+        choices: &Choices<'_>,
+        keep: &Keep,
+        finding: &Finding,
+    ) -> Result<Option<Culprit>> {
+        let mut examiner = Examiner::new(self.view, self.examination, self.signals)?;
+        let mut lab = Lab::new(&mut examiner, Failure::of(finding), self.budget);
+        let marks = choices.recording().marks_by(choices.event()).len();
+        lab.note(choices, keep, marks, Answer::Fails);
+        let found = minimize(&mut lab, choices, keep)?;
+        let runs = lab.runs;
+        drop(examiner);
+        let Some(found) = found else {
+            return Ok(None);
+        };
+        let owners = self.owners(choices, &found)?;
+        Ok(Some(Culprit::of(choices, &found, runs, |write| {
+            owners.find(write.sector, write.sectors)
+        })))
+    }
+
+    /// Whose sectors are, in the state that passes: what was lost is there.
+    fn owners(&mut self, choices: &Choices<'_>, found: &Found) -> Result<Owners> {
+        let Some(mount) = &self.examination.mount else {
+            return Ok(Owners::default());
+        };
+        let selection = match (found.later, &found.passes) {
+            (Later::MendedBy(event), _) => {
+                let cut = Cut::new(choices.recording(), event)?;
+                let later = Choices::new(choices.recording(), cut);
+                Selection::of(&later, &later.all())
+            }
+            (_, Some(passes)) => Selection::of(choices, passes),
+            (_, None) => Selection::of(choices, &choices.all()),
+        };
+        self.view.show(&selection)?;
+        Ok(Owners::of(self.view.node(), mount, self.signals))
+    }
+}

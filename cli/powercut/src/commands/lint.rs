@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `powercut lint`: what the log alone tells.
+
+use anyhow::{Context, Result};
+
+use super::manage::{print, print_json};
+use crate::args::LintArgs;
+use crate::device::Root;
+use crate::exit::Exit;
+use crate::lint::{lint, text};
+use crate::options;
+use crate::recording::Recording;
+use crate::report::Saved;
+
+pub fn run(args: &LintArgs) -> Result<Exit> {
+    let recording = match &args.name {
+        Some(name) => {
+            let name = options::name(name)?;
+            let root = Root::open()?;
+            let disk = root.disk(&name)?;
+            let log = root.control().log(disk.name().as_str())?;
+            Recording::read_log(log).with_context(|| format!("cannot use the log of {name}"))?
+        }
+        None => {
+            let dir = args.report.clone();
+            let dir = dir.unwrap_or_else(|| crate::report::DEFAULT_DIR.into());
+            Saved::at(dir).recording()?
+        }
+    };
+    let found = lint(&recording);
+    if args.json {
+        print_json(&found)?;
+    } else {
+        print(format_args!("{}", text(&found)))?;
+    }
+    Ok(match found.at_risk.is_empty() {
+        true => Exit::NoViolation,
+        false => Exit::Violation,
+    })
+}

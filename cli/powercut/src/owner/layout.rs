@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Metadata by what the tools of ext4 and btrfs say of the device.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use super::parse::{blocks, chunks, dumpe2fs, Chunk};
+use super::Extent;
+use crate::child;
+use crate::signals::Signals;
+
+fn output(program: &str, args: &[&str], node: &Path, signals: &Signals) -> String {
+    let args = args.iter().map(OsStr::new).chain([node.as_os_str()]);
+    match child::program(OsStr::new(program), args, signals) {
+        Ok(done) => done.output,
+        Err(_) => String::new(),
+    }
+}
+
+/// Groups, and the journal block by block.
+pub fn ext4(node: &Path, signals: &Signals) -> Vec<Extent> {
+    let header = output("dumpe2fs", &["-h"], node, signals);
+    let size = header
+        .lines()
+        .find_map(|line| line.strip_prefix("Block size:")?.trim().parse().ok())
+        .unwrap_or(4096u64);
+    let sectors = size / 512;
+    let mut extents = Vec::new();
+    let journal = output("debugfs", &["-R", "blocks <8>"], node, signals);
+    let device = File::open(node);
+    for (first, last) in blocks(&journal) {
+        for block in first..=last {
+            let mut head = [0; 8];
+            let read = device.as_ref().ok().map(|device| {
+                let at = device.read_exact_at(&mut head, block * size);
+                at.is_ok()
+            });
+            let kind = match read {
+                Some(true) => journal_block(head),
+                _ => "a block",
+            };
+            extents.push(Extent {
+                first: block * sectors,
+                last: block * sectors + sectors - 1,
+                what: format!("journal (inode 8), {kind}"),
+                how: "debugfs `blocks <8>` and the block's own header, on the state",
+            });
+        }
+    }
+    let text = output("dumpe2fs", &[], node, signals);
+    extents.extend(dumpe2fs(&text, sectors));
+    extents
+}
+
+/// By the header that all blocks of the journal have but those that hold a
+/// block of metadata.
+fn journal_block(head: [u8; 8]) -> &'static str {
+    let [a, b, c, d, kind @ ..] = head;
+    if [a, b, c, d] != [0xc0, 0x3b, 0x39, 0x98] {
+        return "a block of metadata";
+    }
+    match u32::from_be_bytes(kind) {
+        1 => "a descriptor block",
+        2 => "a commit block",
+        3 | 4 => "its superblock",
+        5 => "a revoke block",
+        _ => "a block",
+    }
+}
+
+/// Files through the chunks that hold their logical addresses, trees by the
+/// header of their blocks.
+pub fn btrfs(node: &Path, signals: &Signals, files: &[Extent]) -> Vec<Extent> {
+    let args = ["inspect-internal", "dump-tree", "-t", "chunk"];
+    let chunks = chunks(&output("btrfs", &args, node, signals));
+    let mut extents = Vec::new();
+    for copy in [64 << 10, 64 << 20] {
+        extents.push(Extent {
+            first: copy / 512,
+            last: copy / 512 + 7,
+            what: "superblock".into(),
+            how: "the places that btrfs keeps it at",
+        });
+    }
+    for chunk in &chunks {
+        for (nr, start) in chunk.copies.iter().enumerate() {
+            extents.extend(files_in(chunk, *start, files));
+            if !chunk.kind.starts_with("DATA") {
+                extents.extend(tree_blocks(node, chunk, *start, nr));
+            }
+        }
+    }
+    extents
+}
+
+fn files_in(chunk: &Chunk, start: u64, files: &[Extent]) -> Vec<Extent> {
+    let (first, end) = (chunk.logical / 512, (chunk.logical + chunk.length) / 512);
+    let inside = files.iter().filter(|f| f.first < end && first <= f.last);
+    let moved = inside.map(|file| Extent {
+        first: start / 512 + file.first.max(first) - first,
+        last: start / 512 + file.last.min(end - 1) - first,
+        what: file.what.clone(),
+        how: "FIEMAP (filefrag) in the mounted state, through btrfs's chunks",
+    });
+    moved.collect()
+}
+
+/// The size of a tree block, unless mkfs was told otherwise.
+const NODE: u64 = 16 << 10;
+
+fn tree_blocks(node: &Path, chunk: &Chunk, start: u64, copy: usize) -> Vec<Extent> {
+    let Ok(device) = File::open(node) else {
+        return Vec::new();
+    };
+    let mut extents = Vec::new();
+    for at in (0..chunk.length).step_by(NODE as usize) {
+        let mut head = [0; 101];
+        if device.read_exact_at(&mut head, start + at).is_err() {
+            break;
+        }
+        let number = |from: usize| {
+            let mut raw = [0; 8];
+            raw.copy_from_slice(&head[from..from + 8]);
+            u64::from_le_bytes(raw)
+        };
+        // Its own logical address is in its header.
+        let known = number(48) == chunk.logical + at;
+        let what = match known {
+            true => format!("{}, level {}, copy {copy}", tree(number(88)), head[100]),
+            false => format!("{} chunk, copy {copy}", chunk.kind),
+        };
+        extents.push(Extent {
+            first: (start + at) / 512,
+            last: (start + at + NODE) / 512 - 1,
+            what,
+            how: match known {
+                true => "the tree block's own header, on the state",
+                false => "btrfs inspect-internal dump-tree -t chunk, on the state",
+            },
+        });
+    }
+    extents
+}
+
+fn tree(owner: u64) -> String {
+    let name = match owner {
+        1 => "root tree",
+        2 => "extent tree",
+        3 => "chunk tree",
+        4 => "device tree",
+        5 => "filesystem tree",
+        7 => "checksum tree",
+        9 => "UUID tree",
+        10 => "free space tree",
+        11 => "block group tree",
+        u64::MAX => "relocation tree",
+        // -6: the log tree, there for fsync.
+        0xffff_ffff_ffff_fffa => "log tree",
+        other => return format!("tree {other}"),
+    };
+    name.into()
+}
