@@ -24,7 +24,8 @@ use crate::{
     record::Record,
     store::{
         SectorMask,
-        Sink, //
+        Sink,
+        Survival, //
     },
     text::{
         fields,
@@ -98,33 +99,68 @@ impl Selection {
         Ok(Self { cut, survivors })
     }
 
-    /// One more than the index of the newest log entry that can be seen.
-    pub(crate) fn end(&self) -> u32 {
-        // No truncation: the log has no more entries than that.
-        self.cut.window().end as u32
+    /// The event that the power was cut after.
+    pub(crate) fn event(&self) -> u64 {
+        self.cut.event
     }
 
-    /// Which of the sectors `there`, that the entry wrote to a page, are seen of it.
-    pub(crate) fn survivors(
-        &self,
-        record: &Record,
-        entry: u32,
-        page: u64,
-        there: SectorMask,
-    ) -> SectorMask {
-        let Some(write) = record.entry(entry as usize) else {
+    /// As the store asks for it.
+    pub(crate) fn over<'a>(&'a self, record: &'a Record) -> Survived<'a> {
+        Survived {
+            selection: self,
+            record,
+        }
+    }
+}
+
+/// A legal crash state, and the record that it is of.
+pub(crate) struct Survived<'a> {
+    selection: &'a Selection,
+    record: &'a Record,
+}
+
+impl Survived<'_> {
+    fn entry(&self, entry: u32) -> Option<model::Entry> {
+        self.record.entry(entry as usize)
+    }
+}
+
+impl Survival for Survived<'_> {
+    fn unordered(&self) -> (u32, u32) {
+        let window = self.selection.cut.window();
+        let first = match self.record.has_overlaps() {
+            true => window.start,
+            // One after the other, they lie by index throughout.
+            false => window.end,
+        };
+        // No truncation: the log has no more entries than that.
+        (first as u32, window.end as u32)
+    }
+
+    fn arrival(&self, entry: u32) -> u64 {
+        let cut = &self.selection.cut;
+        match self.entry(entry) {
+            Some(write) if cut.is_stable(&write) => write.submit,
+            Some(write) if write.complete <= cut.event => write.complete,
+            _ => model::IN_FLIGHT,
+        }
+    }
+
+    fn shown(&self, entry: u32, page: u64, there: SectorMask) -> SectorMask {
+        let cut = &self.selection.cut;
+        let Some(write) = self.entry(entry) else {
             return SectorMask::EMPTY;
         };
-        if self.cut.is_stable(&write) {
+        if cut.is_stable(&write) {
             return there;
         }
-        if !self.cut.is_pending(&write) {
+        if !cut.is_pending(&write) {
             return SectorMask::EMPTY;
         }
-        match &self.survivors {
+        match &self.selection.survivors {
             Survivors::All => there,
             Survivors::Pieces(kept) => {
-                let unit_sectors = u64::from(self.cut.geometry().unit_sectors);
+                let unit_sectors = u64::from(cut.geometry().unit_sectors);
                 let first = kept.partition_point(|kept| kept.entry < entry);
                 kept.iter()
                     .skip(first)

@@ -62,6 +62,14 @@ impl Device {
         })
     }
 
+    /// Brings the power of a disk back that was cut, in a state at that cut: see
+    /// [`RecordedDisk::restore`]. [`EBUSY`] if somebody has it open; then bios that
+    /// waited for the power have failed, so that it can be closed.
+    pub(crate) fn restore(&self, state: &[u8]) -> Result {
+        self.disk.stop_hanging();
+        self.while_closed(|| self.disk.restore(state))
+    }
+
     /// Points a crash-state disk at another state, with nothing written to it.
     /// [`EINVAL`] if it is not one.
     pub(crate) fn select(&self, state: &[u8]) -> Result {
@@ -87,6 +95,7 @@ impl Power {
             write_cache: geometry.write_cache,
             fua: geometry.fua,
             discard: geometry.discard,
+            synchronous: disk.is_inline(),
         };
         let ours = disk.clone();
         let device = Arc::pin_init(
@@ -121,9 +130,12 @@ impl Deref for Power {
 
 impl Drop for Power {
     fn drop(&mut self) {
+        // Whoever waits for bios of a disk whose power was cut need wait no more.
+        self.disk.stop_hanging();
         // Whoever found it in the registry finds it gone. It goes after unlocking.
         let gendisk = self.gendisk.lock().take();
         drop(gendisk);
+        self.disk.drain();
         // Only now may the name be used again.
         registry::release(&self.disk);
     }

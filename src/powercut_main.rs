@@ -43,7 +43,7 @@ module! {
 }
 
 /// The module. Fields are dropped in order: first the ways in, then the wait for
-/// disks whose last user is just leaving.
+/// disks whose last user is just leaving, at last for bios that complete later.
 #[pin_data]
 struct Powercut {
     #[pin]
@@ -51,6 +51,7 @@ struct Powercut {
     #[pin]
     control: MiscDeviceRegistration<control::Session>,
     released: WaitForDisks,
+    queue: block::workqueue::OwnedQueue,
 }
 
 struct WaitForDisks;
@@ -67,6 +68,7 @@ impl kernel::InPlaceModule for Powercut {
 
         // configfs comes last: as soon as it is there, so may users be.
         try_pin_init!(Self {
+            queue: block::workqueue::OwnedQueue::new()?,
             released: WaitForDisks,
             control <- control::device(),
             config <- config::subsystem(),

@@ -47,7 +47,7 @@ use kernel::{
 /// What a disk does.
 pub(crate) trait Operations: Send + Sync + 'static {
     /// Serves a bio: ends it before returning, or keeps it until it does.
-    fn submit_bio(&self, bio: Bio);
+    fn submit_bio(this: &Arc<Self>, bio: Bio);
 }
 
 /// How many `gendisk`s of this driver exist, removed but still open ones included.
@@ -250,7 +250,7 @@ impl<T: Operations> OpsVTable<T> {
 
         if let Some(bio) = NonNull::new(bio) {
             // SAFETY: The block layer passes the bio to us and does not use it further.
-            private.data.submit_bio(unsafe { Bio::from_raw(bio) });
+            T::submit_bio(&private.data, unsafe { Bio::from_raw(bio) });
         }
     }
 

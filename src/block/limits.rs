@@ -19,11 +19,16 @@ pub(crate) struct Limits {
     pub(crate) fua: bool,
     /// Advertise DISCARD.
     pub(crate) discard: bool,
+    /// Bios complete before `submit_bio` returns (`BLK_FEAT_SYNCHRONOUS`).
+    pub(crate) synchronous: bool,
 }
 
 impl Limits {
     pub(super) fn to_raw(self) -> bindings::queue_limits {
-        let mut features = shim::POWERCUT_BLK_FEAT_IO_STAT | shim::POWERCUT_BLK_FEAT_SYNCHRONOUS;
+        let mut features = shim::POWERCUT_BLK_FEAT_IO_STAT;
+        if self.synchronous {
+            features |= shim::POWERCUT_BLK_FEAT_SYNCHRONOUS;
+        }
         if self.write_cache {
             features |= shim::POWERCUT_BLK_FEAT_WRITE_CACHE;
             if self.fua {

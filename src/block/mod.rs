@@ -7,7 +7,7 @@
 //! segment; the queue [`Limits`], with the write cache and FUA among them; and
 //! a [`Disk`] whose `fops` name their module as owner. Each is a file here,
 //! shaped to move to `rust/kernel/block/`. The smaller neighbours
-//! ([`NoIo`], [`task`], [`registry`]) wrap one thing each.
+//! ([`NoIo`], [`task`], [`registry`], [`workqueue`]) wrap one thing each.
 
 mod bio;
 mod disk;
@@ -15,6 +15,7 @@ mod limits;
 mod noio;
 pub(crate) mod registry;
 pub(crate) mod task;
+pub(crate) mod workqueue;
 
 pub(crate) use bio::{
     Bio,

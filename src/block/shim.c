@@ -57,6 +57,11 @@ void powercut_memalloc_noio_restore(unsigned int flags)
 	memalloc_noio_restore(flags);
 }
 
+struct workqueue_struct *powercut_alloc_workqueue(void)
+{
+	return alloc_workqueue("powercut", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+}
+
 void powercut_get_current_comm(char *comm)
 {
 	get_task_comm(*(char (*)[TASK_COMM_LEN])comm, current);

@@ -9,6 +9,7 @@
 
 #include <linux/bio.h>
 #include <linux/blkdev.h>
+#include <linux/workqueue.h>
 
 /* Casts hide these from bindgen: constants of their own carry their values. */
 static const unsigned int POWERCUT_BLK_FEAT_WRITE_CACHE =
@@ -35,6 +36,8 @@ void powercut_disk_need_part_scan(struct gendisk *disk);
 
 unsigned int powercut_memalloc_noio_save(void);
 void powercut_memalloc_noio_restore(unsigned int flags);
+
+struct workqueue_struct *powercut_alloc_workqueue(void);
 
 void powercut_get_current_comm(char *comm);
 

@@ -68,6 +68,9 @@ impl DiskGroup {
                 log_limit_mib: 7,
                 record: 8,
                 mark: 9,
+                completion: 10,
+                cut: 11,
+                restore: 12,
             ],
         };
 
@@ -91,8 +94,8 @@ impl DiskGroup {
         if inner.device.is_none() {
             let name = CString::try_from_fmt(fmt!("{}", &*self.name))?;
             let geometry = inner.settings.geometry()?;
-            let limit = inner.settings.log_limit_bytes();
-            let disk = RecordedDisk::new(name, geometry, limit, None)?;
+            let behaviour = inner.settings.behaviour();
+            let disk = RecordedDisk::new(name, geometry, behaviour, None)?;
             inner.device = Some(Power::on(disk)?);
         }
         Ok(())
@@ -225,6 +228,54 @@ impl configfs::AttributeOperations<9> for DiskGroup {
             return Err(EINVAL);
         }
         marks.try_for_each(|mark| disk.mark(mark))
+    }
+}
+
+#[vtable]
+impl configfs::AttributeOperations<10> for DiskGroup {
+    type Data = DiskGroup;
+
+    fn show(this: &DiskGroup, page: &mut [u8; PAGE_SIZE]) -> Result<usize> {
+        let completion = this.inner.lock().settings.completion();
+        show(page, fmt!("{}\n", completion))
+    }
+
+    fn store(this: &DiskGroup, text: &[u8]) -> Result {
+        let mut inner = this.inner.lock();
+        if inner.device.is_some() {
+            return Err(EBUSY);
+        }
+        inner.settings.set_completion(line(text))
+    }
+}
+
+#[vtable]
+impl configfs::AttributeOperations<11> for DiskGroup {
+    type Data = DiskGroup;
+
+    fn show(this: &DiskGroup, page: &mut [u8; PAGE_SIZE]) -> Result<usize> {
+        match this.disk() {
+            Ok(disk) => disk.show_cut(|text| show(page, text)),
+            Err(_) => show(page, fmt!("off\n")),
+        }
+    }
+
+    fn store(this: &DiskGroup, text: &[u8]) -> Result {
+        this.disk()?.set_cut(line(text))
+    }
+}
+
+#[vtable]
+impl configfs::AttributeOperations<12> for DiskGroup {
+    type Data = DiskGroup;
+
+    fn show(_this: &DiskGroup, _page: &mut [u8; PAGE_SIZE]) -> Result<usize> {
+        Err(EPERM)
+    }
+
+    fn store(this: &DiskGroup, text: &[u8]) -> Result {
+        let inner = this.inner.lock();
+        inner.device.as_ref().ok_or(ENODEV)?.restore(line(text))
     }
 }
 

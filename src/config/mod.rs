@@ -49,8 +49,8 @@ impl configfs::AttributeOperations<0> for Top {
         show(
             page,
             fmt!(
-                "atomic_unit,blocksize,discard,fua,log_limit_mib,mark,power,record,size,\
-                 state,write_cache\n"
+                "atomic_unit,blocksize,completion,cut,discard,fua,log_limit_mib,mark,power,record,\
+                 restore,size,state,write_cache\n"
             ),
         )
     }

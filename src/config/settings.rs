@@ -3,7 +3,11 @@
 //! What a disk is to be like, before its power is switched on.
 
 use crate::{
-    disk::Geometry,
+    disk::{
+        Behaviour,
+        Completion,
+        Geometry, //
+    },
     text::{
         parse_bool,
         parse_u64, //
@@ -39,6 +43,7 @@ pub(super) struct Settings {
     fua: bool,
     discard: bool,
     log_limit_mib: u64,
+    completion: Completion,
 }
 
 impl Default for Settings {
@@ -51,6 +56,7 @@ impl Default for Settings {
             fua: true,
             discard: true,
             log_limit_mib: 1024,
+            completion: Completion::Inline,
         }
     }
 }
@@ -132,8 +138,22 @@ impl Settings {
         })
     }
 
-    /// The memory that a record may take, in bytes; 0: any.
-    pub(super) fn log_limit_bytes(&self) -> u64 {
-        self.log_limit_mib.saturating_mul(1 << 20)
+    /// How it is to behave.
+    pub(super) fn behaviour(&self) -> Behaviour {
+        Behaviour {
+            log_limit_bytes: self.log_limit_mib.saturating_mul(1 << 20),
+            completion: self.completion,
+        }
+    }
+
+    /// When it is to complete writes and flushes.
+    pub(super) fn completion(&self) -> Completion {
+        self.completion
+    }
+
+    /// Changes that. [`EINVAL`] if the text is no such thing.
+    pub(super) fn set_completion(&mut self, text: &[u8]) -> Result {
+        self.completion = Completion::parse(text)?;
+        Ok(())
     }
 }

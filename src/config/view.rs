@@ -7,7 +7,10 @@ use crate::{
     block::registry,
     crash::CrashState,
     device::Power,
-    disk::RecordedDisk,
+    disk::{
+        Behaviour,
+        RecordedDisk, //
+    },
     text::{
         line,
         parse_bool, //
@@ -77,7 +80,7 @@ impl ViewGroup {
             let name = CString::try_from_fmt(fmt!("{}", &*self.name))?;
             let geometry = origin.disk().geometry();
             let below = CrashState::new(origin.disk().clone())?;
-            let disk = RecordedDisk::new(name, geometry, 0, Some(below))?;
+            let disk = RecordedDisk::new(name, geometry, Behaviour::default(), Some(below))?;
             inner.device = Some(Power::on(disk)?);
         }
         Ok(())

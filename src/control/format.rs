@@ -152,7 +152,7 @@ impl RawEntry {
             flags: entry.flags,
             submit: entry.submit,
             start: entry.start(),
-            complete: entry.complete,
+            complete: entry.complete(),
             sector: entry.to_model().sector,
             nr_sectors: entry.nr_sectors,
             payload_len,
@@ -164,23 +164,29 @@ impl RawEntry {
 
     /// The entry of the log that this is. [`EINVAL`] if its events or times are none.
     pub(super) fn to_log(self, op: model::Op) -> Result<LogEntry> {
-        let start_after = self.start.checked_sub(self.submit).ok_or(EINVAL)?;
-        Ok(LogEntry {
-            submit: self.submit,
-            complete: self.complete,
-            sector: self.sector,
-            submit_ns: self.submit_ns,
-            duration_ns: self
-                .complete_ns
-                .checked_sub(self.submit_ns)
-                .and_then(|ns| u32::try_from(ns).ok())
-                .ok_or(EINVAL)?,
-            nr_sectors: self.nr_sectors,
-            task: 0,
-            start_after: u8::try_from(start_after).map_err(|_| EINVAL)?,
-            op,
-            flags: self.flags,
-        })
+        // A write with PREFLUSH has three events, other bios two, a mark one.
+        let starts_later = op.is_write() && self.flags.contains(Flags::PREFLUSH);
+        let is_mark = op == model::Op::Mark;
+        let is_complete_later = self.complete > self.start || self.complete == model::IN_FLIGHT;
+        if self.submit == 0
+            || self.submit == model::IN_FLIGHT
+            || (self.start > self.submit) != starts_later
+            || is_complete_later == is_mark
+        {
+            return Err(EINVAL);
+        }
+        let mut entry = LogEntry::new(op, self.flags, self.submit);
+        entry.set_start(self.start).map_err(|_| EINVAL)?;
+        entry.set_complete(self.complete).map_err(|_| EINVAL)?;
+        entry.sector = self.sector;
+        entry.submit_ns = self.submit_ns;
+        entry.nr_sectors = self.nr_sectors;
+        entry.duration_ns = self
+            .complete_ns
+            .checked_sub(self.submit_ns)
+            .and_then(|ns| u32::try_from(ns).ok())
+            .ok_or(EINVAL)?;
+        Ok(entry)
     }
 
     pub(super) fn encode(&self) -> [u8; ENTRY_LEN] {

@@ -153,9 +153,7 @@ impl Import {
         if self.nr_base == 0 && self.nr_entries == 0 {
             self.expect = Expect::Nothing;
             let staged = self.staged.take().ok_or(EINVAL)?;
-            if staged.last_event() != self.last_event {
-                return Err(EINVAL);
-            }
+            staged.check(self.last_event)?;
             let device = registry::find(self.disk.name().to_bytes())?;
             if !Arc::ptr_eq(device.disk(), &self.disk) {
                 return Err(ENODEV);
@@ -183,18 +181,9 @@ fn check(entry: &RawEntry, geometry: Geometry) -> Result {
         Kind::Log(Op::Flush) => {
             entry.nr_sectors == 0 && payload_len == 0 && entry.flags.contains(Flags::PREFLUSH)
         }
-        Kind::Log(Op::Mark) => {
-            (1..=MARK_MAX_BYTES as u64).contains(&payload_len)
-                && entry.start == entry.submit
-                && entry.complete == entry.submit
-        }
+        Kind::Log(Op::Mark) => (1..=MARK_MAX_BYTES as u64).contains(&payload_len),
     };
-    // A write with PREFLUSH has three events, other bios two, a mark one.
-    let starts_later = match entry.kind {
-        Kind::Log(op) => op.is_write() && entry.flags.contains(Flags::PREFLUSH),
-        Kind::Base => false,
-    };
-    if is_valid && (entry.start > entry.submit) == starts_later {
+    if is_valid {
         Ok(())
     } else {
         Err(EINVAL)

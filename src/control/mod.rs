@@ -205,9 +205,13 @@ fn execute(line: &[u8]) -> Result<Phase> {
     let (Some(verb), Some(name)) = (words.next(), words.next()) else {
         return Err(EINVAL);
     };
-    if verb == b"state" {
+    if verb == b"state" || verb == b"restore" {
         let state = line.get(verb.len() + 1 + name.len() + 1..).ok_or(EINVAL)?;
-        registry::find(name)?.select(state)?;
+        let device = registry::find(name)?;
+        match verb {
+            b"state" => device.select(state)?,
+            _ => device.restore(state)?,
+        }
         return Ok(Phase::Done);
     }
     if words.next().is_some() {

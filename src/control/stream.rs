@@ -10,7 +10,8 @@ use crate::{
     disk::RecordedDisk,
     model::{
         History,
-        Op, //
+        Op,
+        IN_FLIGHT, //
     },
     record::{
         LogEntry,
@@ -198,7 +199,13 @@ impl Stream {
         } else {
             u32::try_from(text.len())?
         };
-        let raw = RawEntry::new(entry, record.task(entry), payload_len);
+        let mut raw = RawEntry::new(entry, record.task(entry), payload_len);
+        // What happened since the header went out is yet to happen.
+        for event in [&mut raw.start, &mut raw.complete] {
+            if *event > self.last_event {
+                *event = IN_FLIGHT;
+            }
+        }
         out.extend_from_slice(&raw.encode(), GFP_KERNEL)?;
         out.extend_from_slice(text, GFP_KERNEL)?;
         Ok(())

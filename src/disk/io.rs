@@ -3,10 +3,19 @@
 //! The way of a bio.
 //!
 //! [`RecordedDisk::submit_bio`] tells what it is; a flush arrives at
-//! [`RecordedDisk::flush`], and so on. All bios are completed inline, in the
-//! context of whoever submitted them.
+//! [`RecordedDisk::flush`], and so on. Each takes effect here, in the context of
+//! whoever submitted it; when it is complete is another matter ([`Served`]).
 
 use super::{
+    in_flight::{
+        Served,
+        Ticket, //
+    },
+    power::Off,
+    segments::{
+        copy_pages,
+        place, //
+    },
     RecordedDisk,
     State, //
 };
@@ -16,28 +25,27 @@ use crate::{
         Flags,
         NoIo,
         Op,
-        Operations,
-        Segment, //
+        Operations, //
     },
     model,
     record::Record,
     store::{
         self,
-        new_page,
         DataPage,
         Layer,
         SectorMask,
-        Sink,
-        Source,
         Version,
-        PAGE_SECTORS,
         SECTOR_SIZE, //
     }, //
 };
 use core::ops::Range;
 use kernel::{
     page::PAGE_SIZE,
-    prelude::*, //
+    prelude::*,
+    sync::{
+        atomic::Relaxed,
+        Arc, //
+    }, //
 };
 
 /// A write of any kind, without its data.
@@ -62,23 +70,31 @@ impl Request {
 }
 
 impl Operations for RecordedDisk {
-    fn submit_bio(&self, mut bio: Bio) {
+    fn submit_bio(this: &Arc<Self>, mut bio: Bio) {
         let _noio = NoIo::enter();
-        let result = self.serve(&mut bio);
-        bio.end(result);
+        match this.serve(&mut bio) {
+            Ok(Served::Done) => bio.end(Ok(())),
+            Ok(later) => this.keep(bio, later),
+            Err(error) => bio.end(Err(error)),
+        }
     }
 }
 
 impl RecordedDisk {
-    fn serve(&self, bio: &mut Bio) -> Result {
+    fn serve(&self, bio: &mut Bio) -> Result<Served> {
         let request = self.check(bio)?;
+        if self.is_cut.load(Relaxed) {
+            if let Some(off) = self.state.lock().supply.off() {
+                return off.serve();
+            }
+        }
 
         match bio.op() {
-            Op::Read => self.read(bio),
+            Op::Read => self.read(bio).map(|()| Served::Done),
             Op::Write if request.nr_sectors == 0 => match request.flags.contains(Flags::PREFLUSH) {
                 true => self.flush(request.flags),
                 // Neither data nor a flush: there is nothing to do.
-                false => Ok(()),
+                false => Ok(Served::Done),
             },
             Op::Write => self.write(request, bio),
             Op::Discard | Op::WriteZeroes => self.write_zeroes(request),
@@ -124,36 +140,44 @@ impl RecordedDisk {
     }
 
     /// A flush without data.
-    pub(super) fn flush(&self, flags: Flags) -> Result {
+    pub(super) fn flush(&self, flags: Flags) -> Result<Served> {
         if !self.recording_hint() {
-            return Ok(());
+            return Ok(self.unrecorded());
         }
         let mut state = self.state.lock();
+        if let Some(off) = state.supply.off() {
+            return off.serve();
+        }
         match state.recording() {
-            None => Ok(()),
+            None => Ok(self.unrecorded()),
             Some(record) => {
                 record.reserve(0)?;
-                record.push_bio(model::Op::Flush, flags | Flags::PREFLUSH, 0, 0, 0)
+                let flags = flags | Flags::PREFLUSH;
+                let index = record.push_bio(model::Op::Flush, flags, 0, 0, 0)?;
+                state.submitted(index, self)
             }
         }
     }
 
-    fn write(&self, request: Request, bio: &mut Bio) -> Result {
+    fn write(&self, request: Request, bio: &mut Bio) -> Result<Served> {
         loop {
             if self.recording_hint() {
                 let pages = copy_pages(&request, bio.segments());
-                if self.write_recorded(request, pages)? {
-                    return Ok(());
+                if let Some(served) = self.write_recorded(request, pages)? {
+                    return Ok(served);
                 }
             } else {
                 let mut state = self.state.lock();
+                if let Some(off) = state.supply.off() {
+                    return off.serve();
+                }
                 if state.recording().is_none() {
                     let keep_base = state.record.is_some();
                     for segment in bio.segments() {
                         let (page, mask) = place(&segment);
                         state.store.write(page, mask, keep_base, &segment)?;
                     }
-                    return Ok(());
+                    return Ok(self.unrecorded());
                 }
             }
             // The record began or ended in between: look again.
@@ -161,31 +185,37 @@ impl RecordedDisk {
     }
 
     /// Records a write whose data is in `pages`, one for each page it touches.
-    /// False if there is nothing to record it in.
+    /// [`None`] if there is nothing to record it in.
     pub(super) fn write_recorded(
         &self,
         request: Request,
         pages: Result<KVVec<DataPage>>,
-    ) -> Result<bool> {
+    ) -> Result<Option<Served>> {
         let mut state = self.state.lock();
+        if let Some(off) = state.supply.off() {
+            return off.serve().map(Some);
+        }
         let Some(record) = state.recording() else {
-            return Ok(false);
+            return Ok(None);
         };
         let pages = pages.map_err(|error| record.truncate(error))?;
-        state.apply_write(&request, pages, &mut |record, bytes| {
+        let index = state.apply_write(&request, pages, &mut |record, bytes| {
             request.log(record, bytes)
         })?;
-        Ok(true)
+        state.submitted(index, self).map(Some)
     }
 
     /// DISCARD and WRITE_ZEROES: only pages that were written to take any notice.
-    pub(super) fn write_zeroes(&self, request: Request) -> Result {
+    pub(super) fn write_zeroes(&self, request: Request) -> Result<Served> {
         // What lies below does not change, so it can be looked through unlocked.
         let below = self.below().map_or(Ok(KVVec::new()), |below| {
             written_pages(request.pages(), |page| below.next_written(page))
         });
 
         let mut state = self.state.lock();
+        if let Some(off) = state.supply.off() {
+            return off.serve();
+        }
         let written = below.and_then(|below| {
             written_pages(request.pages(), |page| {
                 let first = below.partition_point(|other| *other < page);
@@ -194,9 +224,10 @@ impl RecordedDisk {
         });
         if let Some(record) = state.recording() {
             let written = written.map_err(|error| record.truncate(error))?;
-            return state.apply_zeroes(&request, &written, &mut |record, bytes| {
+            let index = state.apply_zeroes(&request, &written, &mut |record, bytes| {
                 request.log(record, bytes)
-            });
+            })?;
+            return state.submitted(index, self);
         }
         let keep_base = state.record.is_some();
         for page in &written? {
@@ -206,7 +237,26 @@ impl RecordedDisk {
                 .store
                 .write_zeroes(*page, mask, keep_base, is_bottom)?;
         }
-        Ok(())
+        Ok(self.unrecorded())
+    }
+
+    /// What becomes of a bio that took effect and is in no record.
+    fn unrecorded(&self) -> Served {
+        if self.completion.is_inline() {
+            Served::Done
+        } else {
+            Served::Later(None)
+        }
+    }
+}
+
+impl Off {
+    /// What becomes of a bio.
+    fn serve(self) -> Result<Served> {
+        match self {
+            Self::Eio => Err(EIO),
+            Self::Hang => Ok(Served::Never),
+        }
     }
 }
 
@@ -214,14 +264,50 @@ impl RecordedDisk {
 type Log<'a> = &'a mut dyn FnMut(&mut Record, u64) -> Result;
 
 impl State {
+    /// The entry of that index was submitted and took effect: whether it is complete.
+    fn submitted(&mut self, index: u32, disk: &RecordedDisk) -> Result<Served> {
+        if self.trigger(index, disk) {
+            if let Some(off) = self.supply.off() {
+                return off.serve();
+            }
+        }
+        let record = self.record.as_mut().ok_or(ENODATA)?;
+        if disk.completion.is_inline() {
+            record.complete_bio_inline(index)?;
+            return Ok(Served::Done);
+        }
+        Ok(Served::Later(Some(Ticket {
+            generation: record.generation(),
+            index,
+        })))
+    }
+
+    /// Logs the next event of a bio. False if it has more of them. The error that the
+    /// log ended with, if it did.
+    pub(super) fn advance(&mut self, ticket: Option<Ticket>) -> Result<bool> {
+        let (Some(ticket), Some(record)) = (ticket, self.recording()) else {
+            return Ok(true);
+        };
+        if record.generation() != ticket.generation {
+            return Ok(true);
+        }
+        let entry = record.log_entry(ticket.index as usize).ok_or(EIO)?;
+        if entry.start() == model::IN_FLIGHT {
+            record.start_bio(ticket.index)?;
+            return Ok(false);
+        }
+        record.complete_bio(ticket.index)?;
+        Ok(true)
+    }
+
     /// Applies a write of data and logs it. On failure nothing was applied, and the
-    /// log ends here.
+    /// log ends here. Returns the index of its entry.
     pub(super) fn apply_write(
         &mut self,
         request: &Request,
         data: KVVec<DataPage>,
         log: Log<'_>,
-    ) -> Result {
+    ) -> Result<u32> {
         let data_bytes = (data.len() * (PAGE_SIZE + size_of::<Version>())) as u64;
         let entry = self.reserve(request.pages(), data_bytes)?;
         log(self.record.as_mut().ok_or(ENODATA)?, data_bytes)?;
@@ -229,7 +315,7 @@ impl State {
             let layer = Layer::data(request.mask(page), data);
             self.store.push_version(page, Version { entry, layer })?;
         }
-        Ok(())
+        Ok(entry)
     }
 
     /// Applies a write of zeroes to the pages `written`, all others of the request
@@ -239,7 +325,7 @@ impl State {
         request: &Request,
         written: &[u64],
         log: Log<'_>,
-    ) -> Result {
+    ) -> Result<u32> {
         let data_bytes = size_of_val(written) + written.len() * size_of::<Version>();
         let entry = self.reserve(written.iter().copied(), data_bytes as u64)?;
         log(self.record.as_mut().ok_or(ENODATA)?, data_bytes as u64)?;
@@ -247,7 +333,7 @@ impl State {
             let layer = Layer::zeroes(request.mask(*page));
             self.store.push_version(*page, Version { entry, layer })?;
         }
-        Ok(())
+        Ok(entry)
     }
 
     /// The pages of a request that hold anything but zeroes.
@@ -267,7 +353,7 @@ impl State {
 }
 
 impl Request {
-    /// Logs it as complete by now.
+    /// Logs its submit.
     fn log(&self, record: &mut Record, data_bytes: u64) -> Result {
         record.push_bio(
             self.op,
@@ -275,7 +361,8 @@ impl Request {
             self.sector,
             self.nr_sectors,
             data_bytes,
-        )
+        )?;
+        Ok(())
     }
 }
 
@@ -295,71 +382,5 @@ pub(super) fn earliest(one: Option<u64>, other: Option<u64>) -> Option<u64> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),
-    }
-}
-
-/// Where on the disk a segment lies: its page, and the sectors of that.
-fn place(segment: &Segment<'_>) -> (u64, SectorMask) {
-    let page = segment.sector() / PAGE_SECTORS as u64;
-    let nr_sectors = (segment.len_bytes() / SECTOR_SIZE) as u64;
-    (
-        page,
-        SectorMask::of_page(page, segment.sector(), nr_sectors),
-    )
-}
-
-/// Copies a bio's data, to a new page for each page of the disk that it touches.
-fn copy_pages<'a>(
-    request: &Request,
-    segments: impl Iterator<Item = Segment<'a>>,
-) -> Result<KVVec<DataPage>> {
-    let mut pages = KVVec::new();
-    let mut current = None;
-    for segment in segments {
-        let (page, mask) = place(&segment);
-        if current != Some(page) {
-            pages.push(new_page()?, GFP_KERNEL | __GFP_NOWARN)?;
-            current = Some(page);
-        }
-        if let Some(data) = pages.last_mut() {
-            for range in mask.runs() {
-                if let Some(to) = data.get_mut(range.clone()) {
-                    Source::copy_to(&segment, range, to);
-                }
-            }
-        }
-    }
-    if pages.len() as u64 == request.pages().end - request.pages().start {
-        Ok(pages)
-    } else {
-        Err(EIO)
-    }
-}
-
-/// How far into its page of the disk a segment starts, in bytes.
-fn offset_bytes(segment: &Segment<'_>) -> usize {
-    // No truncation: less than a page.
-    (segment.sector() % PAGE_SECTORS as u64) as usize * SECTOR_SIZE
-}
-
-impl Source for Segment<'_> {
-    fn copy_to(&self, range: Range<usize>, to: &mut [u8]) {
-        if let Some(offset) = range.start.checked_sub(offset_bytes(self)) {
-            Segment::copy_to(self, offset, to);
-        }
-    }
-}
-
-impl Sink for Segment<'_> {
-    fn copy_from(&mut self, range: Range<usize>, from: &[u8]) {
-        if let Some(offset) = range.start.checked_sub(offset_bytes(self)) {
-            Segment::copy_from(self, offset, from);
-        }
-    }
-
-    fn zero(&mut self, range: Range<usize>) {
-        if let Some(offset) = range.start.checked_sub(offset_bytes(self)) {
-            Segment::zero(self, offset, range.len());
-        }
     }
 }

@@ -2,8 +2,9 @@
 
 //! The recorded disk: bios in, log and versions out.
 //!
-//! [`io`] is the way of a bio, [`recording`] starts and ends records and lets
-//! others read them. A crash-state disk is one of these, too: it has a crash state
+//! [`io`] is the way of a bio, [`in_flight`] is where one waits that is not complete at
+//! once, [`power`] cuts the power and brings it back, [`recording`] starts and ends
+//! records and lets others read them. A crash-state disk is one of these, too: it has a crash state
 //! of another disk's record [`below`](RecordedDisk::below) its own store, which is
 //! therefore a private copy-on-write overlay.
 //!
@@ -13,12 +14,17 @@
 //! which it took effect, before its submitter is told: so whoever was told of it comes
 //! after it in the log.
 
+mod completion;
+mod in_flight;
 mod io;
+mod power;
 mod recording;
+mod segments;
 mod staged;
 #[cfg(CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST)]
 pub(crate) mod tests;
 
+pub(crate) use completion::Completion;
 pub(crate) use staged::Staged;
 
 use crate::{
@@ -32,6 +38,7 @@ use crate::{
         SECTOR_SIZE, //
     }, //
 };
+use in_flight::InFlight;
 use kernel::{
     new_mutex,
     page::PAGE_SIZE,
@@ -45,10 +52,19 @@ use kernel::{
             Atomic,
             Relaxed, //
         },
+        lock::{
+            mutex::MutexBackend,
+            Guard, //
+        },
         Arc,
         Mutex, //
+    },
+    time::{
+        Instant,
+        Monotonic, //
     }, //
 };
+use power::Supply;
 
 /// What a disk is like; fixed while it exists.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -87,6 +103,7 @@ struct State {
     is_retired: bool,
     /// Records begun so far.
     nr_records: u64,
+    supply: Supply,
 }
 
 impl State {
@@ -97,6 +114,7 @@ impl State {
             nr_views: 0,
             is_retired: false,
             nr_records: 0,
+            supply: Supply::On,
         }
     }
 }
@@ -107,11 +125,29 @@ pub(crate) struct RecordedDisk {
     name: CString,
     geometry: Geometry,
     log_limit_bytes: u64,
+    completion: Completion,
     below: Option<Pin<KBox<CrashState>>>,
+    /// When it was made.
+    began: Instant<Monotonic>,
     /// Whether writes go to a log. Changes under `state`; read without it as a hint.
     is_recording: Atomic<bool>,
+    /// Whether the power was cut, likewise.
+    is_cut: Atomic<bool>,
     #[pin]
     state: Mutex<State>,
+    #[pin]
+    in_flight: Mutex<InFlight>,
+}
+
+type InFlightGuard<'a> = Guard<'a, InFlight, MutexBackend>;
+
+/// How a disk behaves, beside its geometry.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Behaviour {
+    /// The memory that a record may take in bytes; 0: any.
+    pub(crate) log_limit_bytes: u64,
+    /// When it completes writes and flushes.
+    pub(crate) completion: Completion,
 }
 
 impl RecordedDisk {
@@ -119,17 +155,21 @@ impl RecordedDisk {
     pub(crate) fn new(
         name: CString,
         geometry: Geometry,
-        log_limit_bytes: u64,
+        behaviour: Behaviour,
         below: Option<Pin<KBox<CrashState>>>,
     ) -> Result<Arc<Self>> {
         Arc::pin_init(
             try_pin_init!(Self {
                 name,
                 geometry,
-                log_limit_bytes,
+                log_limit_bytes: behaviour.log_limit_bytes,
+                completion: behaviour.completion,
                 below,
+                began: Instant::now(),
                 is_recording: Atomic::new(false),
+                is_cut: Atomic::new(false),
                 state <- new_mutex!(State::new()),
+                in_flight <- new_mutex!(InFlight::new(behaviour.completion)),
             }),
             GFP_KERNEL,
         )
@@ -186,6 +226,16 @@ impl RecordedDisk {
         let mut data = crate::store::new_page()?;
         self.read_page(page, SectorMask::FULL, &mut *data);
         Ok(data)
+    }
+
+    /// Whether it completes bios before `submit_bio` returns.
+    pub(crate) fn is_inline(&self) -> bool {
+        self.completion.is_inline()
+    }
+
+    /// Since it was made.
+    fn now_ns(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(0)
     }
 
     fn recording_hint(&self) -> bool {

@@ -3,6 +3,7 @@
 //! Records of a disk: begun, ended, marked, read.
 
 use super::{
+    power::Supply,
     RecordedDisk,
     State, //
 };
@@ -47,7 +48,7 @@ impl State {
 
     /// Takes the record away, unless somebody needs it.
     fn end_record(&mut self) -> Result<Record> {
-        if self.nr_views != 0 {
+        if self.nr_views != 0 || self.supply.off().is_some() {
             return Err(EBUSY);
         }
         self.record.take().ok_or(ENODATA)
@@ -91,6 +92,9 @@ impl RecordedDisk {
     /// Makes what the disk holds now the base, and begins an empty log.
     pub(crate) fn start_record(&self) -> Result {
         let mut state = self.state.lock();
+        if state.supply.off().is_some() {
+            return Err(EBUSY);
+        }
         match &state.record {
             Some(record) if record.is_recording() => Err(EBUSY),
             Some(_) => Err(EEXIST),
@@ -106,6 +110,8 @@ impl RecordedDisk {
     pub(crate) fn stop_record(&self) -> Result {
         let mut state = self.state.lock();
         state.recording().ok_or(ENODATA)?.stop();
+        // What was to cut the power can't happen any more.
+        state.supply = Supply::On;
         self.is_recording.store(false, Relaxed);
         Ok(())
     }
@@ -156,11 +162,12 @@ impl RecordedDisk {
     pub(crate) fn mark(&self, text: &[u8]) -> Result {
         // Bios take this lock, too.
         let _noio = NoIo::enter();
-        self.state
-            .lock()
-            .recording()
-            .ok_or(ENODATA)?
-            .push_mark(text)
+        let mut state = self.state.lock();
+        let record = state.recording().ok_or(ENODATA)?;
+        let index = record.next_index()?;
+        record.push_mark(text)?;
+        state.trigger(index, self);
+        Ok(())
     }
 
     /// Shows the record to `f`, which must not touch this disk. [`ENODATA`] if there
@@ -219,13 +226,9 @@ impl RecordedDisk {
     ) -> bool {
         let state = self.state.lock();
         let rest = match &state.record {
-            Some(record) => {
-                let end = crash.end();
-                let mut survivors = |entry, there| crash.survivors(record, entry, page, there);
-                state
-                    .store
-                    .read_crashed(page, wanted, end, &mut survivors, to)
-            }
+            Some(record) => state
+                .store
+                .read_crashed(page, wanted, &crash.over(record), to),
             None => wanted,
         };
         let is_recorded = state.store.is_chained(page);

@@ -38,9 +38,13 @@ impl Staged {
         self.truncated = event;
     }
 
-    /// The newest event so far.
-    pub(crate) fn last_event(&self) -> u64 {
-        self.state.record.as_ref().map_or(0, History::last_event)
+    /// Whether all events up to `last_event` have arrived. [`EINVAL`] if not.
+    pub(crate) fn check(&self, last_event: u64) -> Result {
+        let record = self.state.record.as_ref().ok_or(EINVAL)?;
+        if record.last_event() != last_event {
+            return Err(EINVAL);
+        }
+        record.check_import()
     }
 
     /// Content of the disk from before the record, a page of memory for each of its
@@ -70,10 +74,14 @@ impl Staged {
         let mut log =
             |record: &mut Record, data_bytes| record.import(entry, task, text, data_bytes);
         match entry.op {
-            Op::Write => self.state.apply_write(&request, data, &mut log),
+            Op::Write => {
+                self.state.apply_write(&request, data, &mut log)?;
+                Ok(())
+            }
             Op::WriteZeroes | Op::Discard => {
                 let written = self.state.written_pages(&request)?;
-                self.state.apply_zeroes(&request, &written, &mut log)
+                self.state.apply_zeroes(&request, &written, &mut log)?;
+                Ok(())
             }
             Op::Flush | Op::Mark => log(self.state.record.as_mut().ok_or(EINVAL)?, 0),
         }

@@ -36,7 +36,11 @@ pub(crate) fn disk_with(atomic_unit: u32, limit: u64) -> Result<Arc<RecordedDisk
         fua: true,
         discard: true,
     };
-    RecordedDisk::new(c"test".try_into()?, geometry, limit, None)
+    let behaviour = Behaviour {
+        log_limit_bytes: limit,
+        ..Behaviour::default()
+    };
+    RecordedDisk::new(c"test".try_into()?, geometry, behaviour, None)
 }
 
 /// A disk of 1 MiB whose blocks are pages, recording.
@@ -49,7 +53,13 @@ pub(crate) fn disk() -> Result<Arc<RecordedDisk>> {
 /// A crash-state disk on another's record.
 pub(crate) fn view_of(disk: &Arc<RecordedDisk>) -> Result<Arc<RecordedDisk>> {
     let below = CrashState::new(disk.clone())?;
-    RecordedDisk::new(c"test.view".try_into()?, disk.geometry(), 0, Some(below))
+    let behaviour = Behaviour::default();
+    RecordedDisk::new(
+        c"test.view".try_into()?,
+        disk.geometry(),
+        behaviour,
+        Some(below),
+    )
 }
 
 fn request(op: Op, flags: Flags, sector: u64, nr_sectors: u32) -> Request {
@@ -73,7 +83,7 @@ pub(crate) fn write(
         data.push(filled(byte)?, GFP_KERNEL)?;
     }
     let request = request(Op::Write, flags, sector, nr_sectors);
-    if disk.write_recorded(request, Ok(data))? {
+    if disk.write_recorded(request, Ok(data))?.is_some() {
         return Ok(());
     }
     let mut state = disk.state.lock();
@@ -89,12 +99,14 @@ pub(crate) fn write(
 
 /// Discards or zeroes sectors, as a bio does.
 pub(crate) fn zero(disk: &RecordedDisk, op: Op, (sector, nr_sectors): (u64, u32)) -> Result {
-    disk.write_zeroes(request(op, Flags::default(), sector, nr_sectors))
+    disk.write_zeroes(request(op, Flags::default(), sector, nr_sectors))?;
+    Ok(())
 }
 
 /// Flushes, as an empty bio does.
 pub(crate) fn flush(disk: &RecordedDisk) -> Result {
-    disk.flush(Flags::PREFLUSH)
+    disk.flush(Flags::PREFLUSH)?;
+    Ok(())
 }
 
 /// What a disk shows of a page.
@@ -115,7 +127,7 @@ fn entry(disk: &RecordedDisk, index: usize) -> Result<LogEntry> {
 /// Submit, start and complete event of an entry.
 fn events(disk: &RecordedDisk, index: usize) -> Result<(u64, u64, u64)> {
     let entry = entry(disk, index)?;
-    Ok((entry.submit, entry.start(), entry.complete))
+    Ok((entry.submit, entry.start(), entry.complete()))
 }
 
 /// Flags by their bits.

@@ -8,25 +8,30 @@ use crate::{
 };
 use kernel::prelude::*;
 
+/// How many events after an entry's submit something happened; or not yet.
+type After = u32;
+
+const NOT_YET: After = After::MAX;
+
 /// One bio or mark.
 #[derive(Clone, Copy)]
 pub(crate) struct LogEntry {
     /// Its submit event.
     pub(crate) submit: u64,
-    /// Its complete event, [`model::IN_FLIGHT`] before that.
-    pub(crate) complete: u64,
     /// Its first sector (512 bytes); of a mark, the index of its text.
     pub(crate) sector: u64,
     /// When it was submitted, ns since the record began.
     pub(crate) submit_ns: u64,
+    /// When its own data started.
+    pub(super) start_after: After,
+    /// When it was complete.
+    pub(super) complete_after: After,
     /// How long it took, in ns.
     pub(crate) duration_ns: u32,
     /// Its length in sectors.
     pub(crate) nr_sectors: u32,
     /// Index of who issued it in the table of tasks.
     pub(crate) task: u32,
-    /// How many events after the submit its own data started.
-    pub(crate) start_after: u8,
     /// What it is.
     pub(crate) op: model::Op,
     /// Its flags.
@@ -34,9 +39,64 @@ pub(crate) struct LogEntry {
 }
 
 impl LogEntry {
-    /// The event at which its own data started.
+    /// An entry that was submitted just now: started, unless it flushes first, and
+    /// not complete, unless it is a mark.
+    pub(crate) fn new(op: model::Op, flags: Flags, submit: u64) -> Self {
+        let is_mark = op == model::Op::Mark;
+        let starts_later = op.is_write() && flags.contains(Flags::PREFLUSH);
+        Self {
+            submit,
+            sector: 0,
+            submit_ns: 0,
+            start_after: if starts_later { NOT_YET } else { 0 },
+            complete_after: if is_mark { 0 } else { NOT_YET },
+            duration_ns: 0,
+            nr_sectors: 0,
+            task: 0,
+            op,
+            flags,
+        }
+    }
+
+    /// The event at which its own data started, [`model::IN_FLIGHT`] before that.
     pub(crate) fn start(&self) -> u64 {
-        self.submit.saturating_add(u64::from(self.start_after))
+        self.event(self.start_after)
+    }
+
+    /// Its complete event, [`model::IN_FLIGHT`] before that.
+    pub(crate) fn complete(&self) -> u64 {
+        self.event(self.complete_after)
+    }
+
+    /// Its own data starts at `event`. [`EOVERFLOW`] if that is too far from its submit.
+    pub(crate) fn set_start(&mut self, event: u64) -> Result {
+        self.start_after = self.after(event)?;
+        Ok(())
+    }
+
+    /// It is complete at `event`, likewise.
+    pub(crate) fn set_complete(&mut self, event: u64) -> Result {
+        self.complete_after = self.after(event)?;
+        Ok(())
+    }
+
+    fn event(&self, after: u32) -> u64 {
+        match after {
+            NOT_YET => model::IN_FLIGHT,
+            after => self.submit.saturating_add(u64::from(after)),
+        }
+    }
+
+    fn after(&self, event: u64) -> Result<u32> {
+        if event == model::IN_FLIGHT {
+            return Ok(NOT_YET);
+        }
+        let after = event.checked_sub(self.submit).ok_or(EINVAL)?;
+        let after = u32::try_from(after).map_err(|_| EOVERFLOW)?;
+        if after == NOT_YET {
+            return Err(EOVERFLOW);
+        }
+        Ok(after)
     }
 
     /// What the model needs of it.
@@ -50,7 +110,7 @@ impl LogEntry {
             nr_sectors: self.nr_sectors,
             submit: self.submit,
             start: self.start(),
-            complete: self.complete,
+            complete: self.complete(),
         }
     }
 }
@@ -58,10 +118,19 @@ impl LogEntry {
 /// Entries in a chunk: of a size that a plain kmalloc serves well.
 const CHUNK_ENTRIES: usize = 64;
 
+struct Chunk {
+    entries: KVec<LogEntry>,
+    /// All entries before this index were complete when the first one of the chunk
+    /// was submitted.
+    settled_len: usize,
+}
+
 /// The entries, in chunks so that a long log never has to be copied to grow.
 pub(crate) struct Log {
-    chunks: KVVec<KVec<LogEntry>>,
+    chunks: KVVec<Chunk>,
     len: usize,
+    /// All entries before this index were complete when the newest was submitted.
+    settled_len: usize,
 }
 
 impl Log {
@@ -69,6 +138,7 @@ impl Log {
         Self {
             chunks: KVVec::new(),
             len: 0,
+            settled_len: 0,
         }
     }
 
@@ -81,27 +151,70 @@ impl Log {
     pub(crate) fn get(&self, index: usize) -> Option<&LogEntry> {
         self.chunks
             .get(index / CHUNK_ENTRIES)?
+            .entries
             .get(index % CHUNK_ENTRIES)
+    }
+
+    /// The entry of that index, to be changed.
+    pub(crate) fn get_mut(&mut self, index: usize) -> Option<&mut LogEntry> {
+        self.chunks
+            .get_mut(index / CHUNK_ENTRIES)?
+            .entries
+            .get_mut(index % CHUNK_ENTRIES)
     }
 
     /// Makes room for one more entry, so that the next [`Self::push`] can't fail.
     pub(crate) fn reserve(&mut self) -> Result {
         if self.len % CHUNK_ENTRIES == 0 && self.chunks.len() == self.len / CHUNK_ENTRIES {
             let flags = GFP_KERNEL | __GFP_NOWARN;
-            let chunk = KVec::with_capacity(CHUNK_ENTRIES, flags)?;
+            let entries = KVec::with_capacity(CHUNK_ENTRIES, flags)?;
+            let chunk = Chunk {
+                entries,
+                settled_len: 0,
+            };
             self.chunks.push(chunk, flags)?;
         }
         Ok(())
     }
 
-    /// Appends an entry, for which there must be room.
-    pub(crate) fn push(&mut self, entry: LogEntry) -> Result {
+    /// Appends an entry, for which there must be room. Whether an older one was in
+    /// flight at its submit.
+    pub(crate) fn push(&mut self, entry: LogEntry) -> Result<bool> {
+        // Each entry is passed once: this costs next to nothing.
+        while self
+            .get(self.settled_len)
+            .is_some_and(|old| old.complete() < entry.submit)
+        {
+            self.settled_len += 1;
+        }
+        let settled_len = self.settled_len;
         let chunk = self
             .chunks
             .get_mut(self.len / CHUNK_ENTRIES)
             .ok_or(ENOMEM)?;
-        chunk.push_within_capacity(entry).map_err(|_| ENOMEM)?;
+        if chunk.entries.is_empty() {
+            chunk.settled_len = settled_len;
+        }
+        chunk
+            .entries
+            .push_within_capacity(entry)
+            .map_err(|_| ENOMEM)?;
+        let overlaps = settled_len < self.len;
         self.len += 1;
-        Ok(())
+        Ok(overlaps)
+    }
+
+    /// The lowest index of an entry that completes after `event`; `submitted` entries
+    /// were submitted by then.
+    pub(crate) fn first_completing_after(&self, event: u64, submitted: usize) -> usize {
+        let Some(newest) = submitted.checked_sub(1) else {
+            return 0;
+        };
+        let chunk = self.chunks.get(newest / CHUNK_ENTRIES);
+        let mut index = chunk.map_or(0, |chunk| chunk.settled_len);
+        while index < submitted && self.get(index).is_some_and(|e| e.complete() <= event) {
+            index += 1;
+        }
+        index
     }
 }

@@ -58,6 +58,8 @@ pub(crate) struct Record {
     limit_bytes: u64,
     truncated: Option<Truncation>,
     is_recording: bool,
+    /// Whether a bio was ever submitted while another was in flight.
+    has_overlaps: bool,
     /// Tells this record from others, to those who come back to it.
     generation: u64,
 }
@@ -76,6 +78,7 @@ impl Record {
             limit_bytes,
             truncated: None,
             is_recording: true,
+            has_overlaps: false,
             generation,
         }
     }
@@ -93,6 +96,11 @@ impl Record {
     /// The memory it takes, in bytes, data included.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Whether a bio was ever submitted while another was in flight.
+    pub(crate) fn has_overlaps(&self) -> bool {
+        self.has_overlaps
     }
 
     /// The number of marks.
@@ -176,8 +184,8 @@ impl Record {
         Ok(u32::try_from(self.log.len())?)
     }
 
-    /// Appends a bio that is complete by now (inline completion: its events follow
-    /// each other), for which [`Self::reserve`] was called, with the memory it takes.
+    /// Appends a bio that is being submitted, for which [`Self::reserve`] was called,
+    /// with the memory it takes. Returns its index.
     pub(crate) fn push_bio(
         &mut self,
         op: model::Op,
@@ -185,29 +193,67 @@ impl Record {
         sector: u64,
         nr_sectors: u32,
         data_bytes: u64,
-    ) -> Result {
+    ) -> Result<u32> {
         let task = self
             .tasks
             .index_of(TaskId::current())
             .map_err(|error| self.truncate(error))?;
-        // A flush that comes with data is complete when the data starts.
-        let start_after = u8::from(flags.contains(Flags::PREFLUSH) && op.is_write());
-        let submit = self.last_event + 1;
-        let complete = submit + u64::from(start_after) + 1;
-
+        let index = self.next_index()?;
         let entry = LogEntry {
-            submit,
-            complete,
             sector,
             submit_ns: self.now_ns(),
-            duration_ns: 0,
             nr_sectors,
             task,
-            start_after,
-            op,
-            flags,
+            ..LogEntry::new(op, flags, self.last_event + 1)
         };
-        self.push(entry, data_bytes)
+        self.push(entry, data_bytes)?;
+        Ok(index)
+    }
+
+    /// A bio that flushes first is done with that: its own data starts.
+    pub(crate) fn start_bio(&mut self, index: u32) -> Result {
+        let event = self.next_event()?;
+        let entry = self.log.get_mut(index as usize).ok_or(EINVAL)?;
+        let result = entry.set_start(event);
+        result.map_err(|error| self.truncate(error))?;
+        self.last_event = event;
+        Ok(())
+    }
+
+    /// A bio is complete.
+    pub(crate) fn complete_bio(&mut self, index: u32) -> Result {
+        let event = self.next_event()?;
+        let now_ns = self.now_ns();
+        let entry = self.log.get_mut(index as usize).ok_or(EINVAL)?;
+        let result = entry.set_complete(event);
+        entry.duration_ns = u32::try_from(now_ns - entry.submit_ns).unwrap_or(u32::MAX);
+        result.map_err(|error| self.truncate(error))?;
+        self.last_event = event;
+        Ok(())
+    }
+
+    /// A bio is complete already: its events follow its submit.
+    pub(crate) fn complete_bio_inline(&mut self, index: u32) -> Result {
+        let is_started = match self.log_entry(index as usize) {
+            Some(entry) => entry.start() != model::IN_FLIGHT,
+            None => return Err(EINVAL),
+        };
+        if !is_started {
+            self.start_bio(index)?;
+        }
+        let event = self.next_event()?;
+        let entry = self.log.get_mut(index as usize).ok_or(EINVAL)?;
+        entry.set_complete(event)?;
+        self.last_event = event;
+        Ok(())
+    }
+
+    /// The number of the next event. If the log ended early, the error it ended with.
+    fn next_event(&self) -> Result<u64> {
+        match self.truncated {
+            Some(truncated) => Err(truncated.error),
+            None => Ok(self.last_event + 1),
+        }
     }
 
     /// Appends a mark.
@@ -220,25 +266,17 @@ impl Record {
             .tasks
             .index_of(TaskId::current())
             .map_err(|error| self.truncate(error))?;
-        let event = self.last_event + 1;
         let entry = LogEntry {
-            submit: event,
-            complete: event,
-            sector: 0,
             submit_ns: self.now_ns(),
-            duration_ns: 0,
-            nr_sectors: 0,
             task,
-            start_after: 0,
-            op: model::Op::Mark,
-            flags: Flags::default(),
+            ..LogEntry::new(model::Op::Mark, Flags::default(), self.last_event + 1)
         };
         self.push_marked(entry, text)
     }
 
     /// Appends an entry made elsewhere, with its own task, text (of a mark) and
-    /// events, which must be those that follow: inline completion is all there is so
-    /// far. [`EINVAL`] if they aren't.
+    /// events. [`EINVAL`] if it can't follow the one before; whether all events were
+    /// there in the end: [`Self::check_import`].
     pub(crate) fn import(
         &mut self,
         mut entry: LogEntry,
@@ -247,9 +285,10 @@ impl Record {
         data_bytes: u64,
     ) -> Result {
         let is_mark = entry.op == model::Op::Mark;
-        let is_next = self.last_event.checked_add(1) == Some(entry.submit)
-            && entry.start().checked_add(u64::from(!is_mark)) == Some(entry.complete);
-        if !is_next || entry.complete == model::IN_FLIGHT || (is_mark && !is_mark_text(text)) {
+        let previous = self.log.len().checked_sub(1);
+        let previous = previous.and_then(|index| self.log_entry(index));
+        let is_next = entry.submit > previous.map_or(0, |entry| entry.submit);
+        if !is_next || (is_mark && !is_mark_text(text)) {
             return Err(EINVAL);
         }
         let text_bytes = if is_mark { text.len() as u64 } else { 0 };
@@ -259,6 +298,38 @@ impl Record {
             self.push_marked(entry, text)
         } else {
             self.push(entry, data_bytes)
+        }
+    }
+
+    /// Whether the events of all entries that were imported are those up to the
+    /// newest, each of them once. [`EINVAL`] if not.
+    pub(crate) fn check_import(&self) -> Result {
+        // No entry has more than three.
+        if self.last_event > self.log.len() as u64 * 3 {
+            return Err(EINVAL);
+        }
+        let mut seen = KVVec::zeroed(usize::try_from(self.last_event)?, GFP_KERNEL)?;
+        let mut nr_seen = 0;
+        for index in 0..self.log.len() {
+            let entry = self.log_entry(index).ok_or(EINVAL)?;
+            let mut previous = 0;
+            for event in [entry.submit, entry.start(), entry.complete()] {
+                if event == previous || event == model::IN_FLIGHT {
+                    continue;
+                }
+                previous = event;
+                let slot = usize::try_from(event)?.checked_sub(1);
+                let seen = slot.and_then(|slot| seen.get_mut(slot)).ok_or(EINVAL)?;
+                if core::mem::replace(seen, 1u8) != 0 {
+                    return Err(EINVAL);
+                }
+                nr_seen += 1;
+            }
+        }
+        if nr_seen == self.last_event {
+            Ok(())
+        } else {
+            Err(EINVAL)
         }
     }
 
@@ -276,8 +347,12 @@ impl Record {
     }
 
     fn push(&mut self, entry: LogEntry, data_bytes: u64) -> Result {
-        self.log.push(entry)?;
-        self.last_event = entry.complete;
+        let newest = [entry.submit, entry.start(), entry.complete()];
+        let newest = newest
+            .into_iter()
+            .filter(|event| *event != model::IN_FLIGHT);
+        self.has_overlaps |= self.log.push(entry)?;
+        self.last_event = newest.fold(self.last_event, u64::max);
         self.bytes += data_bytes + size_of::<LogEntry>() as u64;
         Ok(())
     }
@@ -305,16 +380,7 @@ impl model::History for Record {
     }
 
     fn first_completing_after(&self, event: u64) -> usize {
-        // Inline completion: entries complete in the order of their submits.
-        let mut low = 0;
-        let mut high = self.log.len();
-        while low < high {
-            let middle = usize::midpoint(low, high);
-            match self.log.get(middle) {
-                Some(entry) if entry.complete <= event => low = middle + 1,
-                _ => high = middle,
-            }
-        }
-        low
+        self.log
+            .first_completing_after(event, self.submitted_by(event))
     }
 }

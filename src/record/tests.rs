@@ -21,23 +21,23 @@ fn record(limit_bytes: u64) -> Record {
 /// Reserves and pushes a write with that much data.
 fn write(record: &mut Record, data_bytes: u64) -> Result {
     record.reserve(data_bytes)?;
-    record.push_bio(Op::Write, Flags::default(), 8, 8, data_bytes)
+    let index = record.push_bio(Op::Write, Flags::default(), 8, 8, data_bytes)?;
+    record.complete_bio_inline(index)
 }
 
 /// An entry as an import brings it.
-fn entry(op: Op, submit: u64, start_after: u8, complete: u64) -> LogEntry {
-    LogEntry {
-        submit,
-        complete,
-        sector: 0,
-        submit_ns: 0,
-        duration_ns: 0,
+fn entry(op: Op, submit: u64, start_after: u64, complete: u64) -> LogEntry {
+    let flags = match start_after {
+        0 => Flags::default(),
+        _ => Flags::PREFLUSH,
+    };
+    let mut entry = LogEntry {
         nr_sectors: 8,
-        task: 0,
-        start_after,
-        op,
-        flags: Flags::default(),
-    }
+        ..LogEntry::new(op, flags, submit)
+    };
+    let start = entry.set_start(submit + start_after);
+    assert!(start.is_ok() && entry.set_complete(complete).is_ok());
+    entry
 }
 
 fn import(record: &mut Record, entry: LogEntry) -> Result {
@@ -58,7 +58,7 @@ fn check_log(nr_entries: usize) -> Result<bool> {
         log.reserve()?;
         // Twice makes room for one, too.
         log.reserve()?;
-        log.push(entry(Op::Write, submit, 0, submit))?;
+        log.push(entry(Op::Write, submit, 0, submit + 1))?;
     }
     let are_there = (0..nr_entries).all(|index| {
         log.get(index)
@@ -151,36 +151,50 @@ mod suite {
     }
 
     #[test]
-    fn imports_have_the_events_that_follow() -> Result {
+    fn imports_follow_by_submit() -> Result {
         let mut record = record(0);
-        import(&mut record, entry(Op::Write, 1, 0, 2))?;
-        let others = [
-            // Again, with a gap, overlapping.
-            entry(Op::Write, 1, 0, 2),
-            entry(Op::Write, 4, 0, 5),
-            entry(Op::Write, 2, 0, 3),
-            // Complete at its submit, before its start, late, not at all.
-            entry(Op::Write, 3, 0, 3),
-            entry(Op::Write, 3, 2, 4),
-            entry(Op::Write, 3, 0, 5),
-            entry(Op::Write, 3, 0, model::IN_FLIGHT),
-            entry(Op::Write, u64::MAX, 1, u64::MAX),
-            entry(Op::Write, 0, 0, 1),
-            entry(Op::Mark, 3, 0, 4),
-            // A mark without text.
-            entry(Op::Mark, 3, 0, 3),
-        ];
-        for other in others {
-            assert!(import(&mut record, other) == Err(EINVAL));
+        import(&mut record, entry(Op::Write, 2, 0, 7))?;
+        for submit in [1, 2] {
+            assert!(import(&mut record, entry(Op::Write, submit, 0, 8)) == Err(EINVAL));
         }
+        // A mark without text, or with a bad one.
         let mark = entry(Op::Mark, 3, 0, 3);
+        assert!(import(&mut record, mark) == Err(EINVAL));
         assert!(record.import(mark, TaskId::default(), b"a\0b", 0) == Err(EINVAL));
         assert!(record.nr_entries() == 1);
         assert!(record.nr_marks() == 0);
 
         record.import(mark, TaskId::default(), b"mark", 0)?;
-        import(&mut record, entry(Op::Write, 4, 1, 6))?;
-        assert!(record.last_event() == 6);
+        assert!(record.last_event() == 7);
+        Ok(())
+    }
+
+    #[test]
+    fn imports_have_all_events_once() -> Result {
+        use model::IN_FLIGHT;
+
+        let good: [&[LogEntry]; 4] = [
+            &[],
+            &[entry(Op::Write, 1, 0, 2), entry(Op::Write, 3, 1, 5)],
+            &[entry(Op::Write, 1, 0, 4), entry(Op::Flush, 2, 0, 3)],
+            &[entry(Op::Write, 1, 0, IN_FLIGHT), entry(Op::Flush, 2, 0, 3)],
+        ];
+        let bad: [&[LogEntry]; 5] = [
+            &[entry(Op::Write, 2, 0, 3)],
+            &[entry(Op::Write, 1, 0, 2), entry(Op::Write, 4, 0, 5)],
+            &[entry(Op::Write, 1, 0, 3), entry(Op::Write, 2, 0, 3)],
+            &[entry(Op::Write, 1, 0, 2), entry(Op::Write, 2, 0, 3)],
+            &[entry(Op::Write, 1, 0, u32::MAX.into())],
+        ];
+        for (logs, is_good) in [(&good[..], true), (&bad[..], false)] {
+            for log in logs {
+                let mut record = record(0);
+                for entry in *log {
+                    import(&mut record, *entry)?;
+                }
+                assert!(record.check_import().is_ok() == is_good);
+            }
+        }
         Ok(())
     }
 
@@ -222,6 +236,51 @@ mod suite {
         }
         // Without room, nothing is pushed.
         assert!(Log::new().push(entry(Op::Write, 1, 0, 2)) == Err(ENOMEM));
+        Ok(())
+    }
+
+    #[test]
+    fn bios_complete_in_any_order() -> Result {
+        let mut record = record(0);
+        let flush = Flags::PREFLUSH;
+        for flags in [Flags::default(), flush, Flags::default()] {
+            record.reserve(0)?;
+            record.push_bio(Op::Write, flags, 8, 8, 0)?;
+        }
+        assert!(record.last_event() == 3);
+        record.complete_bio(2)?;
+        record.start_bio(1)?;
+        record.complete_bio(0)?;
+        let events = |index| {
+            record
+                .log_entry(index)
+                .map(|entry| (entry.submit, entry.start(), entry.complete()))
+        };
+        assert!(events(0) == Some((1, 1, 6)));
+        assert!(events(1) == Some((2, 5, model::IN_FLIGHT)));
+        assert!(events(2) == Some((3, 3, 4)));
+        for (event, index) in [(0, 0), (3, 0), (5, 0), (6, 1), (u64::MAX - 1, 1)] {
+            assert!(record.first_completing_after(event) == index);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_in_flight_for_long_is_found() -> Result {
+        let mut record = record(0);
+        record.reserve(0)?;
+        let index = record.push_bio(Op::Write, Flags::default(), 8, 8, 0)?;
+        for _ in 0..300 {
+            write(&mut record, 0)?;
+        }
+        assert!(record.first_completing_after(500) == 0);
+        record.complete_bio(index)?;
+        assert!(record.first_completing_after(500) == 0);
+        assert!(record.first_completing_after(602) == 301);
+        for _ in 0..100 {
+            write(&mut record, 0)?;
+        }
+        assert!(record.first_completing_after(700) == 350);
         Ok(())
     }
 

@@ -28,13 +28,16 @@ pub(crate) use layer::{
     Source, //
 };
 pub(crate) use mask::SectorMask;
-pub(crate) use slot::Version;
+pub(crate) use slot::{
+    Slot,
+    Survival,
+    Version, //
+};
 
 use kernel::{
     prelude::*,
     rbtree::RBTree, //
 };
-use slot::Slot;
 
 /// Bytes in a sector.
 pub(crate) const SECTOR_SIZE: usize = 512;
@@ -119,19 +122,16 @@ impl Store {
         }
     }
 
-    /// As [`Self::read`], but as a crash left them: of the versions that entries
-    /// before `end` wrote only those that `survivors`, given an entry's index and
-    /// the sectors in question, lets through, newest first.
+    /// As [`Self::read`], but as a crash left them.
     pub(crate) fn read_crashed(
         &self,
         page: u64,
         wanted: SectorMask,
-        end: u32,
-        survivors: &mut dyn FnMut(u32, SectorMask) -> SectorMask,
+        survival: &dyn Survival,
         to: &mut dyn Sink,
     ) -> SectorMask {
         match self.slot(page) {
-            Some(slot) => slot.read_crashed(wanted, end, survivors, to),
+            Some(slot) => slot.read_crashed(page, wanted, survival, to),
             None => wanted,
         }
     }
@@ -219,6 +219,30 @@ impl Store {
     /// Makes the present content the only one. Needs no memory.
     pub(crate) fn settle(&mut self) {
         self.end_chains(Slot::settle);
+    }
+
+    /// Makes what a crash left, as [`Self::read_crashed`] shows it, the only content.
+    /// Returns what to free. On failure all stays as it was.
+    pub(crate) fn survive(&mut self, survival: &dyn Survival) -> Result<KVVec<Slot>> {
+        let mut slots = KVVec::with_capacity(self.chained.len(), GFP_KERNEL | __GFP_NOWARN)?;
+        for page in &self.chained {
+            let mut data = new_page()?;
+            let slot = self.slot(*page).ok_or(EINVAL)?;
+            let rest = slot.read_crashed(*page, SectorMask::FULL, survival, &mut *data);
+            let there = SectorMask::FULL.without(rest);
+            let slot = match there.is_empty() {
+                true => Slot::Empty,
+                false => Slot::Plain(Layer::data(there, data)),
+            };
+            slots.push_within_capacity(slot).map_err(|_| ENOMEM)?;
+        }
+        let chained = core::mem::replace(&mut self.chained, KVVec::new());
+        for (page, new) in chained.iter().zip(slots.iter_mut()) {
+            if let Some(slot) = self.slot_mut(*page) {
+                core::mem::swap(slot, new);
+            }
+        }
+        Ok(slots)
     }
 
     fn end_chains(&mut self, end: fn(&mut Slot)) {

@@ -69,13 +69,13 @@ impl Slot {
         }
     }
 
-    /// As [`Self::read`], but as a crash left them: of the versions from entries
-    /// before `end`, newest first, only the sectors that `survivors` lets through.
+    /// As [`Self::read`], but as a crash left them: of the versions only what
+    /// `survival` lets through, newest first.
     pub(crate) fn read_crashed(
         &self,
+        page: u64,
         wanted: SectorMask,
-        end: u32,
-        survivors: &mut dyn FnMut(u32, SectorMask) -> SectorMask,
+        survival: &dyn Survival,
         to: &mut dyn Sink,
     ) -> SectorMask {
         let Self::Chain(chain) = self else {
@@ -83,15 +83,31 @@ impl Slot {
         };
 
         let mut rest = wanted;
-        let nr_versions = chain
-            .versions
-            .partition_point(|version| version.entry < end);
-        for version in chain.versions.iter().take(nr_versions).rev() {
+        let mut show = |version: &Version, rest: SectorMask| {
             let there = rest.and(version.layer.valid());
-            if !there.is_empty() {
-                let shown = survivors(version.entry, there);
-                rest = rest.without(version.layer.read(shown, to));
+            if there.is_empty() {
+                return rest;
             }
+            let shown = survival.shown(version.entry, page, there);
+            rest.without(version.layer.read(shown, to))
+        };
+        let (first, end) = survival.unordered();
+        let first = chain.before(first);
+        let unordered = chain
+            .versions
+            .get(first..chain.before(end))
+            .unwrap_or_default();
+        // These took their places in another order than they were submitted in.
+        let mut below = None;
+        while let Some((key, version)) = highest(unordered, survival, below) {
+            rest = show(version, rest);
+            if rest.is_empty() {
+                return rest;
+            }
+            below = Some(key);
+        }
+        for version in chain.versions.iter().take(first).rev() {
+            rest = show(version, rest);
             if rest.is_empty() {
                 return rest;
             }
@@ -184,12 +200,9 @@ impl Slot {
         let Self::Chain(chain) = self else {
             return None;
         };
-        let index = chain
-            .versions
-            .partition_point(|version| version.entry < entry);
         chain
             .versions
-            .get(index)
+            .get(chain.before(entry))
             .filter(|version| version.entry == entry)
             .map(|version| &version.layer)
     }
@@ -211,7 +224,42 @@ fn join(newer: Option<Layer>, older: Layer) -> Layer {
     }
 }
 
+/// Which versions a crash left, and in which order they lie.
+pub(crate) trait Survival {
+    /// The entries from the first of these up to the second lie by [`Self::arrival`];
+    /// those before them lie below, by index; those from the second on are not seen.
+    fn unordered(&self) -> (u32, u32);
+
+    /// When an entry took its place: of two, the later one lies above.
+    fn arrival(&self, entry: u32) -> u64;
+
+    /// Which of the sectors `there`, that the entry wrote to a page, are seen of it.
+    fn shown(&self, entry: u32, page: u64, there: SectorMask) -> SectorMask;
+}
+
+/// When a version took its place, and its entry's index, for those that did so at once.
+type Place = (u64, u32);
+
+/// The highest of some versions that lies below a place.
+fn highest<'a>(
+    versions: &'a [Version],
+    survival: &dyn Survival,
+    below: Option<Place>,
+) -> Option<(Place, &'a Version)> {
+    versions
+        .iter()
+        .map(|version| ((survival.arrival(version.entry), version.entry), version))
+        .filter(|(place, _)| below.is_none_or(|below| *place < below))
+        .max_by_key(|(place, _)| *place)
+}
+
 impl Chain {
+    /// How many of its versions come from entries before `entry`.
+    fn before(&self, entry: u32) -> usize {
+        self.versions
+            .partition_point(|version| version.entry < entry)
+    }
+
     /// Its layers, newest first.
     fn layers(&self) -> impl Iterator<Item = &Layer> {
         let versions = self.versions.iter().rev().map(|version| &version.layer);

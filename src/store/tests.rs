@@ -46,15 +46,42 @@ fn now(store: &Store, page: u64) -> Result<[u8; PAGE_SECTORS]> {
 /// What a store shows of a page after a crash that only some entries survived.
 fn crashed(store: &Store, page: u64, end: u32, kept: &[u32]) -> Result<[u8; PAGE_SECTORS]> {
     let mut to = filled(NONE)?;
-    let mut survivors = |entry, there| {
-        if kept.contains(&entry) {
-            there
-        } else {
-            SectorMask::EMPTY
-        }
+    let kept = Kept {
+        end,
+        entries: kept,
+        late: None,
     };
-    let _rest = store.read_crashed(page, SectorMask::FULL, end, &mut survivors, &mut *to);
+    let _rest = store.read_crashed(page, SectorMask::FULL, &kept, &mut *to);
     Ok(shown(&to))
+}
+
+/// A crash that only some entries survived.
+struct Kept<'a> {
+    end: u32,
+    entries: &'a [u32],
+    /// This one took its place last of all.
+    late: Option<u32>,
+}
+
+impl Survival for Kept<'_> {
+    fn unordered(&self) -> (u32, u32) {
+        let first = self.late.map_or(self.end, |_| 0);
+        (first, self.end)
+    }
+
+    fn arrival(&self, entry: u32) -> u64 {
+        match self.late {
+            Some(late) if late == entry => u64::MAX,
+            _ => entry.into(),
+        }
+    }
+
+    fn shown(&self, entry: u32, _page: u64, there: SectorMask) -> SectorMask {
+        match self.entries.contains(&entry) {
+            true => there,
+            false => SectorMask::EMPTY,
+        }
+    }
 }
 
 /// Adds a version to a page.
@@ -140,6 +167,47 @@ fn walk(store: &Store) -> Result<KVVec<u64>> {
 #[kunit_tests(powercut_store)]
 mod suite {
     use super::*;
+
+    #[test]
+    fn a_late_version_lies_above_newer_ones() -> Result {
+        let store = chain()?;
+        let shown_with = |late, entries| -> Result<[u8; PAGE_SECTORS]> {
+            let kept = Kept {
+                end: 10,
+                entries,
+                late,
+            };
+            let mut to = filled(NONE)?;
+            let _rest = store.read_crashed(3, SectorMask::FULL, &kept, &mut *to);
+            Ok(shown(&to))
+        };
+        let n = NONE;
+        for (late, entries, shown) in [
+            (None, &[0, 4][..], [1, 2, 3, 3, 3, 1, n, n]),
+            (Some(0), &[0, 4], [1, 2, 2, 3, 3, 1, n, n]),
+            (Some(4), &[0, 4], [1, 2, 3, 3, 3, 1, n, n]),
+            (Some(0), &[4], [1, 1, 3, 3, 3, 1, n, n]),
+            (Some(4), &[0, 4, 9], [0, 0, 3, 3, 3, 0, 0, 0]),
+        ] {
+            assert!(shown_with(late, entries)? == shown);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_crash_can_become_the_only_content() -> Result {
+        let mut store = chain()?;
+        let kept = Kept {
+            end: 9,
+            entries: &[4],
+            late: None,
+        };
+        let _content = store.survive(&kept)?;
+        let n = NONE;
+        assert!(now(&store, 3)? == [1, 1, 3, 3, 3, 1, n, n]);
+        assert!(!store.is_chained(3));
+        Ok(())
+    }
 
     #[test]
     fn masks_hold_the_sectors_of_one_page() {

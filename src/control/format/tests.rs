@@ -113,7 +113,7 @@ mod suite {
         assert!(bytes.starts_with(&[3, 0, 0, 0, 127, 0, 0, 0, 100]));
 
         let log = back.to_log(model::Op::Discard)?;
-        assert!((log.submit, log.start(), log.complete) == (100, 101, 102));
+        assert!((log.submit, log.start(), log.complete()) == (100, 101, 102));
         assert!(log.duration_ns == 2);
         assert!(RawEntry::new(&log, back.task, 17).encode() == bytes);
 
@@ -131,10 +131,13 @@ mod suite {
         assert!(RawEntry::decode(&[]).is_err());
 
         // Times and events that run backwards, or too far.
-        let events: [fn(&mut RawEntry); 5] = [
+        let events: [fn(&mut RawEntry); 8] = [
             |entry| entry.start = 99,
-            |entry| entry.start = 100 + 256,
+            |entry| entry.start = 100,
+            |entry| entry.start = 102,
             |entry| entry.start = u64::MAX,
+            |entry| entry.complete = 101,
+            |entry| entry.complete = 1 << 40,
             |entry| entry.complete_ns = 17,
             |entry| entry.complete_ns = 18 + (1 << 32),
         ];

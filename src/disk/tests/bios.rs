@@ -29,10 +29,15 @@ pub(super) const CASES: &[Case] = &[
 /// Submits a case, to page 2 if it writes.
 fn submit(disk: &RecordedDisk, op: Op, flags: Flags) -> Result {
     match op {
-        Op::Write => write(disk, flags, (16, 8), 2),
-        Op::WriteZeroes | Op::Discard => disk.write_zeroes(request(op, flags, 16, 8)),
-        _ => disk.flush(flags),
+        Op::Write => write(disk, flags, (16, 8), 2)?,
+        Op::WriteZeroes | Op::Discard => {
+            disk.write_zeroes(request(op, flags, 16, 8))?;
+        }
+        _ => {
+            disk.flush(flags)?;
+        }
     }
+    Ok(())
 }
 
 /// Pages 1 and 2 hold 1, then the record begins and 5 is written to page 1, then comes
