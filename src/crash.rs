@@ -138,12 +138,8 @@ impl Survival for Survived<'_> {
     }
 
     fn arrival(&self, entry: u32) -> u64 {
-        let cut = &self.selection.cut;
-        match self.entry(entry) {
-            Some(write) if cut.is_stable(&write) => write.submit,
-            Some(write) if write.complete <= cut.event => write.complete,
-            _ => model::IN_FLIGHT,
-        }
+        let write = self.entry(entry);
+        write.map_or(0, |write| self.selection.cut.arrival(&write))
     }
 
     fn shown(&self, entry: u32, page: u64, there: SectorMask) -> SectorMask {
@@ -198,15 +194,12 @@ fn parse_pieces(list: &[u8], record: &Record, cut: &Cut) -> Result<KVVec<Kept>> 
         let last_unit = last.map_or(Ok(first_unit), parse_u64)?;
         let entry = model::find_write(record, submit).map_err(|_| EINVAL)?;
 
-        // Only as many units as the write has are looked at, whatever the range says.
-        if first_unit > last_unit {
-            return Err(EINVAL);
-        }
-        for unit in first_unit..=last_unit {
-            let piece = Piece { entry, unit };
-            model::check_piece(record, cut, piece, previous).map_err(|_| EINVAL)?;
-            previous = Some(piece);
-        }
+        let units = first_unit..=last_unit;
+        model::check_pieces(record, cut, entry, units, previous).map_err(|_| EINVAL)?;
+        previous = Some(Piece {
+            entry,
+            unit: last_unit,
+        });
         let kept = Kept {
             entry: u32::try_from(entry)?,
             submit,

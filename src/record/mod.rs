@@ -19,6 +19,7 @@ use crate::{
     },
     model, //
 };
+use core::ops::Range;
 use kernel::{
     prelude::*,
     time::{
@@ -51,6 +52,10 @@ pub(crate) struct Record {
     log: Log,
     tasks: Tasks,
     marks: KVVec<KVVec<u8>>,
+    /// The entries that flush, by index.
+    flushes: KVVec<u32>,
+    /// The writes with FUA, by index.
+    fua_writes: KVVec<u32>,
     geometry: model::Geometry,
     began: Instant<Monotonic>,
     last_event: u64,
@@ -71,6 +76,8 @@ impl Record {
             log: Log::new(),
             tasks: Tasks::new(),
             marks: KVVec::new(),
+            flushes: KVVec::new(),
+            fua_writes: KVVec::new(),
             geometry,
             began: Instant::now(),
             last_event: 0,
@@ -176,7 +183,12 @@ impl Record {
         if u32::try_from(self.log.len() + 1).is_err() {
             return Err(self.truncate(ENOSPC));
         }
-        self.log.reserve().map_err(|error| self.truncate(error))
+        let flags = GFP_KERNEL | __GFP_NOWARN;
+        let reserved = self.log.reserve().and_then(|()| {
+            self.flushes.reserve(1, flags)?;
+            Ok(self.fua_writes.reserve(1, flags)?)
+        });
+        reserved.map_err(|error| self.truncate(error))
     }
 
     /// The index that the next entry will have.
@@ -351,7 +363,14 @@ impl Record {
         let newest = newest
             .into_iter()
             .filter(|event| *event != model::IN_FLIGHT);
+        let index = self.next_index()?;
         self.has_overlaps |= self.log.push(entry)?;
+        let entry = entry.to_model();
+        let flushes = entry.flush_complete().map(|_| &mut self.flushes);
+        let fua_writes = (entry.is_write() && entry.fua).then_some(&mut self.fua_writes);
+        for list in [flushes, fua_writes].into_iter().flatten() {
+            list.push_within_capacity(index).map_err(|_| ENOMEM)?;
+        }
         self.last_event = newest.fold(self.last_event, u64::max);
         self.bytes += data_bytes + size_of::<LogEntry>() as u64;
         Ok(())
@@ -383,4 +402,19 @@ impl model::History for Record {
         self.log
             .first_completing_after(event, self.submitted_by(event))
     }
+
+    fn newest_flush(&self, within: Range<usize>) -> Option<usize> {
+        newest(&self.flushes, within)
+    }
+
+    fn newest_fua(&self, within: Range<usize>) -> Option<usize> {
+        newest(&self.fua_writes, within)
+    }
+}
+
+/// The highest of `indices`, which ascend, in `within`.
+fn newest(indices: &[u32], within: Range<usize>) -> Option<usize> {
+    let end = indices.partition_point(|index| (*index as usize) < within.end);
+    let index = *indices.get(end.checked_sub(1)?)? as usize;
+    (index >= within.start).then_some(index)
 }

@@ -240,6 +240,40 @@ mod suite {
     }
 
     #[test]
+    fn lookups_find_the_newest_flush_and_fua_write() -> Result {
+        let mut record = record(0);
+        let kinds = [
+            (Op::Write, Flags::default()),
+            (Op::Flush, Flags::PREFLUSH),
+            (Op::Write, Flags::FUA),
+            (Op::Write, Flags::PREFLUSH | Flags::FUA),
+            // A flush has no data of its own to be FUA.
+            (Op::Flush, Flags::PREFLUSH | Flags::FUA),
+            (Op::Write, Flags::default()),
+        ];
+        for (op, flags) in kinds {
+            record.reserve(0)?;
+            let index = record.push_bio(op, flags, 8, 8, 0)?;
+            record.complete_bio_inline(index)?;
+        }
+        for (within, flush, fua) in [
+            (0..6, Some(4), Some(3)),
+            (0..4, Some(3), Some(3)),
+            (0..3, Some(1), Some(2)),
+            (0..2, Some(1), None),
+            (0..1, None, None),
+            (5..6, None, None),
+            (2..3, None, Some(2)),
+            (4..5, Some(4), None),
+            (3..3, None, None),
+        ] {
+            assert!(record.newest_flush(within.clone()) == flush);
+            assert!(record.newest_fua(within) == fua);
+        }
+        Ok(())
+    }
+
+    #[test]
     fn bios_complete_in_any_order() -> Result {
         let mut record = record(0);
         let flush = Flags::PREFLUSH;
