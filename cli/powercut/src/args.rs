@@ -37,6 +37,14 @@ pub enum Command {
     Record(RecordArgs),
     /// Put an acknowledgement into the record
     Mark(MarkArgs),
+    /// Cut the power of a disk in use, now or at a trigger
+    Cut(CutArgs),
+    /// Bring the power back: the disk holds a legal survivor of the cut
+    Restore(RestoreArgs),
+    /// Save the record of a disk, with all data, as a file
+    Export(ExportArgs),
+    /// Make a disk with the record of a file that export wrote
+    Import(ImportArgs),
     /// Print the record: every write, flush and mark
     Log(LogArgs),
     /// Count the legal states, exactly
@@ -105,7 +113,8 @@ pub struct DiskArgs {
     /// Forced unit access; needs the write cache [default: as the write cache]
     #[arg(long, value_name = "WHETHER")]
     pub fua: Option<Switch>,
-    /// When a bio completes; this version has `inline` alone
+    /// When writes and flushes complete: inline, delayed:USEC, or
+    /// delayed:random:MIN-MAX,SEED in microseconds
     #[arg(long, value_name = "WHEN", default_value = "inline")]
     pub completion: String,
 }
@@ -200,6 +209,63 @@ pub struct LogArgs {
     /// Print JSON, an object a line
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CutMode {
+    /// I/O fails
+    Eio,
+    /// I/O never completes, until the power is restored or the disk removed
+    Hang,
+}
+
+#[derive(Debug, Args)]
+pub struct CutArgs {
+    pub name: String,
+    /// The trigger: writes:N, flushes:N, fua:N or meta:N (the N-th from now, in flight then),
+    /// mark:TEXT, ms:N [default: now]
+    #[arg(long, value_name = "WHAT:N", conflicts_with = "on")]
+    pub after: Option<String>,
+    /// The trigger: the first write to these sectors of 512 bytes, lba:A-B
+    #[arg(long, value_name = "lba:A-B")]
+    pub on: Option<String>,
+    /// What becomes of I/O while the power is off
+    #[arg(long, value_name = "MODE", default_value = "eio")]
+    pub mode: CutMode,
+    /// Return once the power is cut
+    #[arg(long)]
+    pub wait: bool,
+    /// Take an armed trigger back
+    #[arg(long, conflicts_with_all = ["after", "on", "wait"])]
+    pub disarm: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RestoreArgs {
+    pub name: String,
+    /// Which pending writes survive: none, all, seed:S (any of them, by a seed), or the id of
+    /// a state at the cut
+    #[arg(long, value_name = "WHICH", default_value = "none")]
+    pub keep: String,
+    /// Save the record first, so that the state can be shown again: see import
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    pub name: String,
+    pub file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// The disk to make
+    pub name: String,
+    pub file: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -33,7 +33,7 @@ impl Keep {
     }
 
     /// Those of `len` pieces whose index satisfies `wanted`.
-    pub fn that(len: usize, wanted: impl Fn(usize) -> bool) -> Self {
+    pub fn that(len: usize, mut wanted: impl FnMut(usize) -> bool) -> Self {
         let mut keep = Self::none(len);
         for index in (0..len).filter(|i| wanted(*i)) {
             keep.insert(index);

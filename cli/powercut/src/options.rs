@@ -158,19 +158,90 @@ pub fn settings(args: &args::DiskArgs, default_mib: Option<u64>) -> Result<Setti
     if fua && !write_cache {
         bail!("--fua on needs --write-cache on: without a cache every write is forced");
     }
-    match args.completion.as_str() {
-        "inline" => {}
-        delayed if delayed.starts_with("delayed") => {
-            bail!("--completion {delayed}: this version completes bios inline alone")
-        }
-        other => bail!("--completion {other:?}: `inline` is what there is"),
-    }
+    completion(&args.completion)?;
     Ok(Settings {
         size_mib,
         block_size,
         atomic_unit: args.atomic_unit.unwrap_or(0),
         write_cache,
         fua,
+        completion: args.completion.clone(),
+    })
+}
+
+/// The longest delay of a completion, in microseconds.
+const DELAY_MAX_US: u64 = 10_000_000;
+
+/// `inline`, `delayed:USEC` or `delayed:random:MIN-MAX,SEED`.
+fn completion(text: &str) -> Result<()> {
+    let us = |text: &str| text.parse().ok().filter(|us: &u64| *us <= DELAY_MAX_US);
+    let random = |text: &str| {
+        let (range, seed) = text.split_once(',')?;
+        let (min, max) = range.split_once('-')?;
+        seed.parse::<u64>().ok()?;
+        (us(min)? <= us(max)?).then_some(())
+    };
+    let good = match text.strip_prefix("delayed:") {
+        None => text == "inline",
+        Some(delay) => match delay.strip_prefix("random:") {
+            Some(delay) => random(delay).is_some(),
+            None => us(delay).is_some(),
+        },
+    };
+    if !good {
+        bail!(
+            "--completion {text:?}: give inline, delayed:USEC or delayed:random:MIN-MAX,SEED, \
+             {DELAY_MAX_US} us at most"
+        );
+    }
+    Ok(())
+}
+
+/// What the driver's `cut` attribute takes.
+pub fn cut(args: &args::CutArgs) -> Result<String> {
+    if args.disarm {
+        return Ok("off".into());
+    }
+    let mode = match args.mode {
+        args::CutMode::Eio => "eio",
+        args::CutMode::Hang => "hang",
+    };
+    let trigger = match (&args.after, &args.on) {
+        (Some(after), _) => after.as_str(),
+        (None, Some(on)) if on.starts_with("lba:") => on.as_str(),
+        (None, Some(on)) => bail!("--on {on:?}: give sectors, as lba:2048-4095"),
+        (None, None) => "now",
+    };
+    if let Some(after) = &args.after {
+        let words = ["writes:", "flushes:", "fua:", "meta:", "mark:", "ms:"];
+        if !words.iter().any(|word| after.starts_with(word)) {
+            bail!("--after {after:?}: give writes:N, flushes:N, fua:N, meta:N, mark:TEXT or ms:N");
+        }
+        if let Some(text) = after.strip_prefix("mark:") {
+            mark(text)?;
+        }
+    }
+    Ok(format!("{mode} {trigger}"))
+}
+
+/// Which pending writes survive.
+#[derive(Debug)]
+pub enum Survivors {
+    None,
+    All,
+    Seed(u64),
+    Id(StateId),
+}
+
+pub fn survivors(text: &str) -> Result<Survivors> {
+    Ok(match (text, text.strip_prefix("seed:")) {
+        ("none", _) => Survivors::None,
+        ("all", _) => Survivors::All,
+        (_, Some(seed)) => Survivors::Seed(
+            seed.parse()
+                .with_context(|| format!("--keep {text:?}: a seed is a number, such as seed:7"))?,
+        ),
+        (id, None) => Survivors::Id(id.parse().context("--keep: none, all, seed:S or an id")?),
     })
 }
 

@@ -53,8 +53,31 @@ fn settings() {
     refused(&["create", "a", "--atomic-unit", "512"], "block size");
     let no_cache = ["create", "a", "--write-cache", "off", "--fua", "on"];
     refused(&no_cache, "--write-cache on");
-    let late = ["create", "a", "--completion", "delayed:100"];
-    refused(&late, "inline alone");
+    for completion in [
+        "late",
+        "delayed",
+        "delayed:",
+        "delayed:-1",
+        "delayed:10000001",
+        "delayed:random:5",
+        "delayed:random:5-3,1",
+        "delayed:random:1-3",
+        "delayed:random:1-3,x",
+    ] {
+        let args = ["create", "a", "--completion", completion];
+        refused(&args, "delayed:random:MIN-MAX,SEED");
+    }
+}
+
+#[test]
+fn cuts() {
+    refused(&["cut", "a", "--after", "now"], "writes:N");
+    refused(&["cut", "a", "--after", "mark:"], "empty");
+    refused(&["cut", "a", "--on", "5-6"], "lba:2048-4095");
+    refused(&["cut", "a", "--mode", "off"], "eio");
+    refused(&["cut", "a", "--disarm", "--wait"], "--wait");
+    refused(&["restore", "a", "--keep", "some"], "none, all, seed:S");
+    refused(&["restore", "a", "--keep", "seed:x"], "seed:7");
 }
 
 #[test]

@@ -23,7 +23,9 @@ CREATE = (
     (("--write-cache", "off"), "write_cache", "0"),
     (("--write-cache", "off"), "fua", "0"),
     (("--write-cache", "on", "--fua", "on"), "fua", "1"),
-    (("--completion", "inline"), "power", "1"),
+    (("--completion", "inline"), "completion", "inline"),
+    (("--completion", "delayed:100"), "completion", "delayed:100"),
+    (("--completion", "delayed:random:0-9,3"), "completion", "delayed:random:0-9,3"),
 )
 
 
@@ -68,7 +70,7 @@ BAD_CREATE = (
     ("power of two", ("create", "a", "--atomic-unit", "131072")),
     ("possible values: on, off", ("create", "a", "--fua", "yes")),
     ("--write-cache on", ("create", "a", "--write-cache", "off", "--fua", "on")),
-    ("inline", ("create", "a", "--completion", "delayed:100")),
+    ("delayed:USEC", ("create", "a", "--completion", "delayed:-1")),
     ("inline", ("create", "a", "--completion", "soon")),
     ("unexpected argument", ("create", "a", "b")),
 )  # fmt: skip

@@ -7,7 +7,7 @@ use std::io::Write;
 use anyhow::{bail, Context, Result};
 
 use crate::args::{CreateArgs, RecordArgs, RecordCommand, StateArgs};
-use crate::device::{DeviceError, DiskInfo, RecordStatus, Root, Selection, Show};
+use crate::device::{DeviceError, DiskInfo, RecordStatus, Root, Selection, Settings, Show};
 use crate::exit::Exit;
 use crate::id::StateId;
 use crate::options;
@@ -151,6 +151,19 @@ pub fn state(args: &StateArgs) -> Result<Exit> {
     print(format_args!("{}\n", view.node().display()))?;
     view.leave();
     Ok(Exit::NoViolation)
+}
+
+/// How to make a disk for a recording.
+pub fn settings_of(recording: &Recording) -> Settings {
+    let header = recording.header();
+    Settings {
+        size_mib: header.capacity_sectors >> 11,
+        block_size: header.block_size,
+        atomic_unit: header.atomic_unit,
+        write_cache: header.write_cache,
+        fua: header.fua,
+        completion: "inline".into(),
+    }
 }
 
 /// The record of a disk.

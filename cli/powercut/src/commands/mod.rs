@@ -9,9 +9,11 @@ mod log;
 mod manage;
 mod manual;
 mod minimize;
+mod power;
 mod replay;
 mod run;
 mod session;
+mod transfer;
 
 use anyhow::Result;
 
@@ -27,6 +29,10 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Remove(args) => manage::remove(&args.name),
         Command::Record(args) => manage::record(&args),
         Command::Mark(args) => manage::mark(&args.name, &args.text),
+        Command::Cut(args) => power::cut(&args),
+        Command::Restore(args) => power::restore(&args),
+        Command::Export(args) => transfer::export(&args),
+        Command::Import(args) => transfer::import(&args),
         Command::Log(args) => log::log(&args),
         Command::Count(args) => log::count(&args),
         Command::State(args) => manage::state(&args),

@@ -7,8 +7,8 @@ use std::rc::Rc;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use super::manage::{load, print, print_json};
-use crate::device::{Disk, Root, Settings};
+use super::manage::{load, print, print_json, settings_of};
+use crate::device::{Disk, Root};
 use crate::examine::{Examination, Examiner};
 use crate::exit::Exit;
 use crate::explore;
@@ -58,14 +58,7 @@ pub fn replay(options: &Replay) -> Result<Exit> {
 /// A new disk with the recording of a report.
 pub fn import(saved: &Saved, recording: &Recording) -> Result<Disk> {
     let root = Root::open()?;
-    let header = recording.header();
-    let settings = Settings {
-        size_mib: header.capacity_sectors >> 11,
-        block_size: header.block_size,
-        atomic_unit: header.atomic_unit,
-        write_cache: header.write_cache,
-        fua: header.fua,
-    };
+    let settings = settings_of(recording);
     let disk = root.create(&name(&format!("replay-{}", std::process::id()))?, &settings)?;
     root.control()
         .import(disk.name().as_str(), saved.stream()?)

@@ -22,7 +22,7 @@ pub struct Root {
 }
 
 /// How a disk is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     pub size_mib: u64,
     pub block_size: u32,
@@ -30,6 +30,8 @@ pub struct Settings {
     pub atomic_unit: u32,
     pub write_cache: bool,
     pub fua: bool,
+    /// As the driver takes it, `inline` or `delayed:`...
+    pub completion: String,
 }
 
 impl Root {
@@ -87,6 +89,7 @@ impl Root {
         if settings.fua && settings.write_cache {
             disk.set("fua", 1)?;
         }
+        disk.set("completion", &settings.completion)?;
         disk.set("power", 1)?;
         wait_for(&disk.node)?;
         Ok(disk)
@@ -199,7 +202,19 @@ impl Disk {
             ("power", _, Some(Errno::BUSY)) => {
                 return DeviceError::Busy(self.node.display().to_string())
             }
-            ("record" | "mark", _, Some(Errno::NODEV)) => "the disk is powered off".into(),
+            ("cut", _, Some(Errno::NODATA)) => {
+                format!("it is not being recorded: `powercut record {name} start` first")
+            }
+            ("cut", _, Some(Errno::BUSY)) => {
+                format!("its power is off already: `powercut restore {name}`")
+            }
+            ("cut", _, Some(Errno::INVAL)) => {
+                "that is no trigger: see `powercut cut --help`".into()
+            }
+            ("record", _, Some(Errno::BUSY)) if self.cut_event().is_some() => {
+                format!("its power is cut: `powercut restore {name}` first")
+            }
+            ("record" | "mark" | "cut", _, Some(Errno::NODEV)) => "the disk is powered off".into(),
             ("record", "start", Some(Errno::BUSY)) => "it is being recorded already".into(),
             ("record", "start", Some(Errno::EXIST)) => format!(
                 "it holds a stopped record: `powercut record {name} reset` returns the disk to \
@@ -228,6 +243,13 @@ impl Disk {
 
     pub fn status(&self) -> Result<RecordStatus, DeviceError> {
         self.get("record").map(|line| RecordStatus::parse(&line))
+    }
+
+    /// The event that the power was cut after, if it is off.
+    pub fn cut_event(&self) -> Option<u64> {
+        let cut = self.get("cut").ok()?;
+        let (_, event) = cut.strip_prefix("cut ")?.split_once("event=")?;
+        event.parse().ok()
     }
 
     pub fn views(&self) -> Result<Vec<Name>, DeviceError> {

@@ -54,6 +54,12 @@ impl Control {
             .map(drop)
     }
 
+    /// Brings the power of a disk back that was cut, in a state at the cut.
+    pub fn restore(&self, disk: &str, selection: &Selection) -> Result<(), DeviceError> {
+        self.ask(&format!("restore {disk} {selection}"), disk)
+            .map(drop)
+    }
+
     fn ask(&self, request: &str, disk: &str) -> Result<File, DeviceError> {
         let mut file = OpenOptions::new()
             .read(true)
@@ -74,6 +80,9 @@ impl Control {
             Some(Errno::NOENT) => return DeviceError::NoDisk(disk.into()),
             Some(Errno::BUSY) => return DeviceError::Busy(format!("/dev/powercut/{disk}")),
             Some(Errno::NODEV) => format!("{disk} is powered off"),
+            Some(Errno::NODATA) if request.starts_with("restore") => {
+                format!("the power of {disk} is on")
+            }
             Some(Errno::NODATA) => {
                 format!("{disk} has no record: `powercut record {disk} start` makes one")
             }

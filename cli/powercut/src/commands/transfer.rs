@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `export` and `import`: a record as a file, an LZ4 frame of what the driver gives.
+
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Write};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use lz4_flex::frame::{FrameDecoder, FrameEncoder};
+
+use super::manage::{print, settings_of};
+use crate::args::{ExportArgs, ImportArgs};
+use crate::device::Root;
+use crate::exit::Exit;
+use crate::options;
+use crate::recording::Recording;
+
+pub fn export(args: &ExportArgs) -> Result<Exit> {
+    let name = options::name(&args.name)?;
+    let root = Root::open()?;
+    root.disk(&name)?;
+    save(&root, name.as_str(), &args.file)?;
+    Ok(Exit::NoViolation)
+}
+
+/// Writes the record of a disk to a file, which is there whole or as it was.
+pub fn save(root: &Root, disk: &str, file: &Path) -> Result<()> {
+    let mut stream = root.control().export(disk)?;
+    let failed = || format!("cannot write {}", file.display());
+    let dir = match file.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir,
+        _ => Path::new("."),
+    };
+    let mut temporary = tempfile::NamedTempFile::new_in(dir).with_context(failed)?;
+    let mut encoder = FrameEncoder::new(BufWriter::new(temporary.as_file_mut()));
+    io::copy(&mut stream, &mut encoder).with_context(failed)?;
+    encoder.finish()?.flush().with_context(failed)?;
+    temporary.persist(file).with_context(failed)?;
+    Ok(())
+}
+
+pub fn import(args: &ImportArgs) -> Result<Exit> {
+    let name = options::name(&args.name)?;
+    let root = Root::open()?;
+    let open = || -> Result<_> {
+        let file = File::open(&args.file)
+            .with_context(|| format!("cannot read {}", args.file.display()))?;
+        Ok(BufReader::with_capacity(
+            1 << 20,
+            FrameDecoder::new(BufReader::new(file)),
+        ))
+    };
+    let recording = Recording::read(open()?).with_context(|| {
+        format!(
+            "{} is not a record that `powercut export` wrote",
+            args.file.display()
+        )
+    })?;
+    let disk = root.create(&name, &settings_of(&recording))?;
+    root.control().import(name.as_str(), open()?)?;
+    print(format_args!("{}\n", disk.node().display()))?;
+    disk.leave();
+    Ok(Exit::NoViolation)
+}
