@@ -61,6 +61,8 @@ pub enum Command {
     Minimize(MinimizeArgs),
     /// Find promises and flushes at fault in the log alone, without a crash
     Lint(LintArgs),
+    /// Print a report again, or write it in another format
+    Report(ReportArgs),
     /// Print the completions for a shell
     Completions { shell: clap_complete::Shell },
     /// Write the man pages into a directory
@@ -388,4 +390,23 @@ pub struct LintArgs {
     /// Print as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// The report
+    #[arg(value_name = "DIR", default_value = crate::report::DEFAULT_DIR)]
+    pub dir: PathBuf,
+    /// Write it as a page for a browser
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Write it as JUnit XML, for a CI system
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Print it as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Print the JSON schema of a report, of no report in particular
+    #[arg(long, exclusive = true)]
+    pub schema: bool,
 }

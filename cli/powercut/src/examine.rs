@@ -23,7 +23,7 @@ use crate::strategy::State;
 
 /// What to do with a state to know whether it is consistent. Kept in reports,
 /// so that a replay does the same.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Examination {
     /// The user's check; exit 0 consistent, 125 can't tell, else a violation.
     pub check: String,

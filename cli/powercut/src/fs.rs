@@ -93,7 +93,7 @@ impl Fs {
 }
 
 /// What to mount, and how.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct MountSpec {
     /// As the kernel calls it.
     pub fs: String,

@@ -11,6 +11,7 @@ mod manual;
 mod minimize;
 mod power;
 mod replay;
+mod report;
 mod run;
 mod session;
 mod transfer;
@@ -40,6 +41,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Run(args) => run::run(&options::Run::new(args)?),
         Command::Minimize(args) => minimize::minimize(&options::Minimize::new(args)?),
         Command::Lint(args) => lint::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { dir } => manual::man(&dir),
         Command::Replay(args) => replay::replay(&options::Replay::new(args)?),

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use powercut_model::Event;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::choices::{Choices, Fate};
@@ -12,7 +13,7 @@ use crate::keep::Keep;
 use crate::recording::Recorded;
 
 /// A pending write of a state, or some units of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Write {
     /// Its number: the event of its submit.
     pub write: Event,

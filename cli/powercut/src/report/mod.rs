@@ -4,13 +4,20 @@
 
 pub mod culprit;
 mod fate;
+mod html;
+mod junit;
 mod model;
 mod saved;
+pub mod schema;
+#[cfg(test)]
+pub mod testing;
 mod text;
 mod verdict;
 
 pub use culprit::{culprit_lines, Acknowledged, Belongs, Culprit, Suspect};
 pub use fate::{fates, Write};
+pub use html::html;
+pub use junit::junit;
 pub use model::{
     Coverage, DiskFacts, Ended, PlanFacts, Record, Report, Seconds, Source, Violation, SCHEMA,
 };

@@ -6,6 +6,7 @@
 //! two together. Fields are only added within a schema number.
 
 use powercut_model::Event;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::abi::Flags;
@@ -21,7 +22,7 @@ use super::fate::{fates, Write};
 /// The number of the schema.
 pub const SCHEMA: u32 = 1;
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
     /// 1
     pub schema: u32,
@@ -39,7 +40,7 @@ pub struct Report {
     pub seconds: Seconds,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct DiskFacts {
     pub bytes: u64,
     pub block_size: u32,
@@ -49,7 +50,7 @@ pub struct DiskFacts {
 }
 
 /// Where the record came from.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Source {
     /// The disk, if it was the user's own.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -68,7 +69,7 @@ pub struct Source {
     pub writeback: Option<String>,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct PlanFacts {
     pub strategy: String,
     /// As typed: a number of states, or a time.
@@ -78,7 +79,7 @@ pub struct PlanFacts {
 }
 
 /// The record in figures.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Record {
     pub events: Event,
     pub writes: u64,
@@ -90,7 +91,7 @@ pub struct Record {
 }
 
 /// What was covered.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Coverage {
     /// Legal states over all cuts that dominate, in decimal: it may be huge.
     pub legal_states: String,
@@ -106,7 +107,7 @@ pub struct Coverage {
     pub ended: Ended,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ended {
     #[default]
@@ -116,7 +117,7 @@ pub enum Ended {
     Interrupted,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Violation {
     pub id: String,
     pub cut: Event,
@@ -136,7 +137,7 @@ pub struct Violation {
     pub culprit: Option<Culprit>,
 }
 
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Seconds {
     /// From making the disk to the end of the workload.
     pub record: f64,

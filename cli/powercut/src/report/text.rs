@@ -23,13 +23,22 @@ const WRITES: usize = 12;
 const GROUPS: usize = 8;
 
 /// Violations that fail in the same way.
-struct Group<'r> {
-    first: &'r Violation,
-    others: Vec<&'r Violation>,
+pub struct Group<'r> {
+    pub first: &'r Violation,
+    pub others: Vec<&'r Violation>,
+}
+
+impl<'r> Group<'r> {
+    /// The one to show for all: the first of those whose culprit is known, if any.
+    pub fn shown(&self) -> &'r Violation {
+        let all = || std::iter::once(self.first).chain(self.others.iter().copied());
+        let known = all().find(|v| v.culprit.is_some());
+        known.unwrap_or(self.first)
+    }
 }
 
 /// Same kind, same words, up to the numbers in them.
-fn groups(violations: &[Violation]) -> Vec<Group<'_>> {
+pub fn groups(violations: &[Violation]) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     let mut known: HashMap<(Kind, &str, String), usize> = HashMap::new();
     for violation in violations {
@@ -71,18 +80,17 @@ pub fn details(report: &Report, dir: Option<&str>) -> String {
             1 => String::new(),
             n => format!(" (sort {} of {n})", nr + 1),
         };
-        let violation = group.first;
+        let violation = group.shown();
         let _ = writeln!(
             out,
             "\nVIOLATION: {}, {}{sorts}",
             violation.kind, violation.how
         );
         one(&mut out, violation, dir);
-        match group.others.len() {
-            0 => {}
-            n => {
-                let _ = writeln!(out, "  like it {n} more, such as {}", group.others[0].id);
-            }
+        let all = || std::iter::once(group.first).chain(group.others.iter().copied());
+        if let Some(other) = all().find(|v| v.id != violation.id) {
+            let n = group.others.len();
+            let _ = writeln!(out, "  like it {n} more, such as {}", other.id);
         }
     }
     if groups.len() > GROUPS {
@@ -121,6 +129,9 @@ fn one(out: &mut String, violation: &Violation, dir: Option<&str>) {
     writes(out, "kept", &violation.kept);
     writes(out, "lost", &violation.lost);
     let _ = writeln!(out, "  legal   {}", legal(&violation.lost));
+    if let Some(culprit) = &violation.culprit {
+        let _ = writeln!(out, "  culprit {}", culprit.verdict);
+    }
     let mut lines = violation.output.lines();
     for line in lines.by_ref().take(OUTPUT_LINES) {
         let _ = writeln!(out, "  says    {line}");
@@ -132,12 +143,19 @@ fn one(out: &mut String, violation: &Violation, dir: Option<&str>) {
         }
     }
     if let Some(dir) = dir {
-        let _ = writeln!(
-            out,
-            "  replay  powercut replay {} --report {dir}",
-            violation.id
-        );
+        let again = replay_command("replay", &violation.id, dir);
+        let _ = writeln!(out, "  replay  {again}");
     }
+}
+
+/// The command that shows a state again, for a shell.
+pub fn replay_command(command: &str, id: &str, dir: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,=:@%".contains(c);
+    let dir = match !dir.is_empty() && dir.chars().all(plain) {
+        true => dir.to_string(),
+        false => format!("'{}'", dir.replace('\'', r"'\''")),
+    };
+    format!("powercut {command} {id} --report {dir}")
 }
 
 fn writes(out: &mut String, title: &str, writes: &[Write]) {

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What was found and covered, in words and figures.
+
+use num_bigint::BigUint;
+
+use super::timeline::number;
+use crate::count;
+use crate::oracle::Kind;
+use crate::report::Report;
+use crate::size;
+
+/// A figure.
+pub struct Tile {
+    pub label: &'static str,
+    pub value: String,
+    pub note: String,
+}
+
+/// A part of the states examined, as a part of a bar of 1000.
+pub struct Part {
+    pub class: &'static str,
+    pub label: &'static str,
+    pub count: u64,
+    pub x: String,
+    pub w: String,
+}
+
+/// A line of what was run.
+pub struct Fact {
+    pub label: &'static str,
+    pub value: String,
+    /// A command, or an option.
+    pub code: bool,
+}
+
+pub fn verdict(report: &Report, sorts: usize) -> String {
+    let (found, checked) = (report.violations.len(), report.coverage.checked);
+    let of = match report.coverage.all {
+        true => "every legal state",
+        false => "a sample of the legal states",
+    };
+    match (found, sorts) {
+        (0, _) if report.coverage.all => format!("No violation in {of}"),
+        (0, _) => format!("No violation in {of}: {checked} examined"),
+        (1, _) => format!("1 violation in {checked} states examined, {of}"),
+        (_, 1) => format!("{found} violations of one sort in {checked} states examined, {of}"),
+        _ => format!("{found} violations of {sorts} sorts in {checked} states examined, {of}"),
+    }
+}
+
+fn human(decimal: &str) -> String {
+    decimal
+        .parse::<BigUint>()
+        .map_or_else(|_| decimal.to_string(), |n| count::human(&n))
+}
+
+pub fn tiles(report: &Report) -> Vec<Tile> {
+    let (coverage, record) = (&report.coverage, &report.record);
+    let tile = |label, value: String, note: String| Tile { label, value, note };
+    vec![
+        tile(
+            "Legal states",
+            human(&coverage.legal_states),
+            format!("at {} dominating cuts", coverage.cuts),
+        ),
+        tile(
+            "Examined",
+            coverage.checked.to_string(),
+            match coverage.all {
+                true => "distinct: all there are".into(),
+                false => "a sample".into(),
+            },
+        ),
+        tile(
+            "Violations",
+            report.violations.len().to_string(),
+            format!("{} could not be mounted", report.of(Kind::Mount)),
+        ),
+        tile(
+            "Writes",
+            record.writes.to_string(),
+            format!("{}, {} with FUA", size::human(record.bytes), record.fua),
+        ),
+        tile(
+            "Flushes",
+            record.flushes.to_string(),
+            format!("{} events", record.events),
+        ),
+        tile(
+            "Acknowledgements",
+            record.marks.to_string(),
+            "marks in the log".into(),
+        ),
+    ]
+}
+
+pub fn parts(report: &Report) -> Vec<Part> {
+    let of = |kind| report.of(kind) as u64;
+    let bad = [Kind::Check, Kind::Timeout, Kind::Mount, Kind::Fsck].map(of);
+    let all = report.coverage.checked.max(1);
+    let good = report
+        .coverage
+        .checked
+        .saturating_sub(bad.iter().sum::<u64>() + report.coverage.skipped);
+    let mut at = 0.0;
+    [
+        ("good", "consistent", good),
+        ("bad", "check failed", bad[0] + bad[1]),
+        ("mount", "mount failed", bad[2]),
+        ("fsck", "fsck failed", bad[3]),
+        ("skip", "could not tell", report.coverage.skipped),
+    ]
+    .into_iter()
+    .filter(|(_, _, count)| *count > 0)
+    .map(|(class, label, count)| {
+        let w = (1000.0 * count as f64 / all as f64).max(4.0);
+        at += w;
+        Part {
+            class,
+            label,
+            count,
+            x: number(at - w),
+            w: number(w),
+        }
+    })
+    .collect()
+}
+
+pub fn facts(report: &Report) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    let mut add = |label, value: Option<String>, code| {
+        facts.extend(value.map(|value| Fact { label, value, code }));
+    };
+    let (source, what) = (&report.source, &report.examination);
+    add("Filesystem", source.fs.clone(), false);
+    add("Disk recorded", source.disk.clone(), true);
+    add("mkfs options", source.mkfs_opts.clone(), true);
+    add("Mount options", source.mount_opts.clone(), true);
+    add("Set-up", source.setup.clone(), true);
+    add("Workload", source.workload.clone(), true);
+    add("Writeback", source.writeback.clone(), false);
+    add("fsck", what.fsck.clone(), true);
+    add("Check", Some(what.check.clone()), true);
+    let disk = &report.disk;
+    let on = |yes| if yes { "on" } else { "off" };
+    add(
+        "Disk",
+        Some(format!(
+            "{}, blocks of {} bytes, write cache {}, FUA {}",
+            size::human(disk.bytes),
+            disk.block_size,
+            on(disk.write_cache),
+            on(disk.fua)
+        )),
+        false,
+    );
+    let plan = &report.plan;
+    add(
+        "Plan",
+        Some(format!(
+            "strategy {}, budget {}, seed {}",
+            plan.strategy, plan.budget, plan.seed
+        )),
+        false,
+    );
+    add(
+        "Time",
+        Some(format!(
+            "{:.1} s to record, {:.1} s to explore",
+            report.seconds.record, report.seconds.explore
+        )),
+        false,
+    );
+    add("powercut", Some(report.powercut.clone()), false);
+    facts
+}

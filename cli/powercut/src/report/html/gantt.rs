@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The picture of one violation: a row for each write that matters, from the
+//! last flush to the cut.
+
+use std::collections::HashSet;
+
+use powercut_model::Event;
+
+use super::axis::Across;
+use super::timeline::{number, Word, WIDTH};
+use crate::abi::IN_FLIGHT;
+use crate::recording::Recording;
+use crate::report::{Suspect, Violation, Write};
+
+const LEFT: f64 = 330.0;
+const RIGHT: f64 = WIDTH - 40.0;
+const ROW: f64 = 24.0;
+const TOP: f64 = 34.0;
+/// Rows drawn; the others are in the lists.
+const ROWS: usize = 16;
+
+/// A row.
+#[derive(Debug)]
+pub struct Bar {
+    /// kept, lost or later
+    pub class: &'static str,
+    pub name: String,
+    /// What became of it, in a word.
+    pub word: &'static str,
+    pub y: String,
+    pub middle: String,
+    pub x: String,
+    pub w: String,
+    /// The culprit names it.
+    pub named: bool,
+}
+
+#[derive(Debug)]
+pub struct Line {
+    pub x: String,
+    pub text: String,
+}
+
+#[derive(Debug)]
+pub struct Gantt {
+    pub width: f64,
+    pub height: String,
+    pub foot: String,
+    pub bars: Vec<Bar>,
+    pub flushes: Vec<Line>,
+    pub marks: Vec<Line>,
+    pub cut: Line,
+    pub events: Vec<Word>,
+    /// Writes that have no row.
+    pub more: usize,
+}
+
+/// What a row is about.
+struct Row<'v> {
+    write: Event,
+    class: &'static str,
+    name: String,
+    named: bool,
+    units: Option<&'v Vec<(u64, u64)>>,
+}
+
+pub fn gantt(violation: &Violation, recording: &Recording) -> Gantt {
+    let mut rows = rows(violation);
+    let more = rows.len().saturating_sub(ROWS);
+    // Those that the culprit names first; then the newest.
+    rows.sort_by_key(|row| (!row.named, std::cmp::Reverse(row.write)));
+    rows.truncate(ROWS);
+    rows.sort_by_key(|row| row.write);
+    let entry = |write: Event| {
+        let entries = recording.entries();
+        let at = entries.binary_search_by_key(&write, |r| r.raw.submit).ok();
+        at.map(|at| &entries[at].raw)
+    };
+    let done = |write: Event| match entry(write).map_or(write, |raw| raw.complete) {
+        IN_FLIGHT => write + 2,
+        complete => complete,
+    };
+    let broken = violation.culprit.as_ref().and_then(|c| c.broken.as_ref());
+    let shown = rows.iter().map(|row| row.write);
+    let from = shown
+        .chain([violation.cut])
+        .chain(broken.map(|mark| mark.event))
+        .min()
+        .unwrap_or(0)
+        .saturating_sub(1);
+    let to = rows.iter().map(|row| done(row.write)).max().unwrap_or(0);
+    let across = Across {
+        from,
+        to: to.max(violation.cut) + 1,
+        left: LEFT,
+        right: RIGHT,
+    };
+    let bars = rows.iter().enumerate().map(|(nr, row)| {
+        let y = TOP + nr as f64 * ROW;
+        let x = across.at(row.write);
+        Bar {
+            class: row.class,
+            name: match row.units {
+                Some(units) => {
+                    format!("{} units {}", row.name, crate::report::culprit::list(units))
+                }
+                None => row.name.clone(),
+            },
+            word: match row.class {
+                "later" => "not yet written",
+                class => class,
+            },
+            y: number(y),
+            middle: number(y + ROW / 2.0),
+            x: number(x),
+            w: number((across.at(done(row.write)) - x).max(9.0)),
+            named: row.named,
+        }
+    });
+    let foot = TOP + rows.len().max(1) as f64 * ROW + 6.0;
+    Gantt {
+        width: WIDTH,
+        height: number(foot + 26.0),
+        foot: number(foot),
+        bars: bars.collect(),
+        flushes: flushes(recording, &across),
+        marks: marks(recording, &across, broken.map(|mark| mark.event)),
+        cut: Line {
+            x: number(
+                across.at(violation.cut) + (RIGHT - LEFT) / (2.0 * (across.to - from) as f64),
+            ),
+            text: format!("cut {}", violation.cut),
+        },
+        events: [from, across.to]
+            .map(|event| Word {
+                x: number(across.at(event)),
+                y: number(foot + 18.0),
+                text: event.to_string(),
+            })
+            .into(),
+        more,
+    }
+}
+
+fn rows(violation: &Violation) -> Vec<Row<'_>> {
+    let culprit = violation.culprit.as_ref();
+    let suspects: Vec<&Suspect> = culprit
+        .into_iter()
+        .flat_map(|c| c.must_be_stable.iter().chain(&c.before))
+        .collect();
+    let named: HashSet<Event> = suspects.iter().map(|s| s.write).collect();
+    let of = |class: &'static str, write: &Write| (class, write.write, write.clone());
+    let kept = violation.kept.iter().map(|w| of("kept", w));
+    let lost = violation.lost.iter().map(|w| of("lost", w));
+    let mut rows: Vec<Row<'_>> = Vec::new();
+    for (class, nr, write) in kept.chain(lost) {
+        rows.push(Row {
+            write: nr,
+            class,
+            name: name(nr, write.sector, &write.flags, &write.task),
+            named: named.contains(&nr),
+            units: None,
+        });
+    }
+    for (row, write) in rows
+        .iter_mut()
+        .zip(violation.kept.iter().chain(&violation.lost))
+    {
+        row.units = write.units.as_ref();
+    }
+    let pending: HashSet<Event> = rows.iter().map(|row| row.write).collect();
+    for suspect in suspects {
+        if !pending.contains(&suspect.write) && suspect.write >= violation.cut {
+            rows.push(Row {
+                write: suspect.write,
+                class: "later",
+                name: name(suspect.write, suspect.sector, &suspect.flags, &suspect.task),
+                named: true,
+                units: None,
+            });
+        }
+    }
+    rows
+}
+
+fn name(write: Event, sector: u64, flags: &[String], task: &str) -> String {
+    let flags: Vec<&str> = flags
+        .iter()
+        .map(String::as_str)
+        .filter(|f| *f != "SYNC")
+        .collect();
+    let task = task.split('/').next().unwrap_or(task);
+    let mut name = format!("W{write} · lba {sector}");
+    if !flags.is_empty() {
+        name.push_str(&format!(" · {}", flags.join(" ")));
+    }
+    format!("{name} · {task}")
+}
+
+fn flushes(recording: &Recording, across: &Across) -> Vec<Line> {
+    let done = recording
+        .entries()
+        .iter()
+        .filter_map(|r| r.entry.flush_complete());
+    let inside = done.filter(|event| (across.from..=across.to).contains(event));
+    inside
+        .map(|event| Line {
+            x: number(across.at(event)),
+            text: "flush".into(),
+        })
+        .take(40)
+        .collect()
+}
+
+fn marks(recording: &Recording, across: &Across, broken: Option<Event>) -> Vec<Line> {
+    let inside = |event: Event| (across.from..=across.to).contains(&event);
+    let marks = recording.marks().iter().filter(|m| inside(m.event));
+    let mut free = 0.0;
+    let mut lines = Vec::new();
+    for mark in marks {
+        let x = across.at(mark.event);
+        // The broken one has its name in any case.
+        if x >= free || broken == Some(mark.event) {
+            free = x + 90.0;
+            lines.push(Line {
+                x: number(x),
+                text: mark.text.chars().take(24).collect(),
+            });
+        }
+    }
+    lines
+}

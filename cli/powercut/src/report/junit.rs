@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The report for CI systems: JUnit XML, one test case a cut.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use num_bigint::BigUint;
+use powercut_model::Event;
+use quick_junit::{NonSuccessKind, Report as Junit, TestCase, TestCaseStatus, TestSuite};
+
+use super::model::{Report, Violation};
+use super::text::{coverage, replay_command};
+use crate::count;
+use crate::recording::Recording;
+use crate::strategy::Space;
+
+/// Violations told in full in a test case.
+const TOLD: usize = 3;
+/// Bytes of a check's output in it.
+const OUTPUT: usize = 4096;
+
+/// The XML. `dir` is where the report is.
+pub fn junit(report: &Report, recording: &Recording, dir: &str) -> Result<String> {
+    let space = Space::new(recording);
+    let mut cuts: BTreeMap<Event, Vec<&Violation>> = BTreeMap::new();
+    for cut in space.cuts() {
+        cuts.entry(*cut).or_default();
+    }
+    for violation in &report.violations {
+        cuts.entry(violation.cut).or_default().push(violation);
+    }
+    let mut suite = TestSuite::new(format!("{} {}", report.case, report.plan.strategy));
+    suite.set_time(seconds(report.seconds.explore));
+    suite.set_system_out(coverage(&report.coverage));
+    for (cut, violations) in &cuts {
+        let states = space.choices(*cut).map(|choices| count::states(&choices));
+        suite.add_test_case(case(report, *cut, states, violations, dir));
+    }
+    let mut junit = Junit::new("powercut");
+    junit.set_time(seconds(report.seconds.record + report.seconds.explore));
+    junit.add_test_suite(suite);
+    junit.to_string().context("cannot write JUnit XML")
+}
+
+fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
+}
+
+fn case(
+    report: &Report,
+    cut: Event,
+    states: Option<BigUint>,
+    violations: &[&Violation],
+    dir: &str,
+) -> TestCase {
+    let mut case = TestCase::new(
+        format!("power cut after event {cut}"),
+        status(report, cut, violations),
+    );
+    case.set_classname(format!("powercut.{}.{}", report.case, report.plan.strategy));
+    let legal = states.map_or_else(|| "?".into(), |n| count::human(&n));
+    case.set_system_out(format!("{legal} legal states"));
+    if let Some(first) = violations.first() {
+        case.status.set_type(first.kind.to_string());
+        let says = first.output.trim().lines().last().unwrap_or(&first.how);
+        let more = match violations.len() {
+            1 => String::new(),
+            n => format!(" (and {} more states)", n - 1),
+        };
+        case.status.set_message(format!("{says}{more}"));
+        let told = violations.iter().take(TOLD).map(|v| tell(v, dir));
+        case.status
+            .set_description(told.collect::<Vec<_>>().join("\n"));
+    }
+    case
+}
+
+/// What was examined is known of cuts with violations, and of all if all was.
+fn status(report: &Report, cut: Event, violations: &[&Violation]) -> TestCaseStatus {
+    if !violations.is_empty() {
+        return TestCaseStatus::non_success(NonSuccessKind::Failure);
+    }
+    let _ = cut;
+    if report.coverage.all {
+        return TestCaseStatus::success();
+    }
+    let mut skipped = TestCaseStatus::skipped();
+    skipped.set_message(
+        "no violation found in a sample; which states of this cut were examined is not known",
+    );
+    skipped
+}
+
+fn tell(violation: &Violation, dir: &str) -> String {
+    let mut text = format!(
+        "{}, {}: state {}\n{} writes kept, {} lost, {} marks acknowledged\n",
+        violation.kind,
+        violation.how,
+        violation.id,
+        violation.kept.len(),
+        violation.lost.len(),
+        violation.marks
+    );
+    if let Some(culprit) = &violation.culprit {
+        text.push_str(&format!("culprit: {}\n", culprit.verdict));
+    }
+    let output: String = violation.output.chars().take(OUTPUT).collect();
+    text.push_str(&output);
+    if !output.ends_with('\n') {
+        text.push('\n');
+    }
+    text.push_str(&format!(
+        "replay: {}\n",
+        replay_command("replay", &violation.id, dir)
+    ));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::testing::History;
+    use crate::report::testing::{report, violation};
+
+    #[test]
+    fn a_test_case_for_every_cut() {
+        let recording = History::new()
+            .write(0, "a")
+            .flush()
+            .write(1, "b")
+            .mark("m")
+            .flush()
+            .write(2, "c")
+            .done();
+        let mut report = report(&recording);
+        report.coverage.all = true;
+        let clean = junit(&report, &recording, "d").unwrap();
+        assert_eq!(
+            clean.matches("<testcase").count(),
+            Space::new(&recording).cuts().len()
+        );
+        assert!(!clean.contains("<failure") && !clean.contains("<skipped"));
+
+        let mut found = violation(&recording, 7, |_| false);
+        found.output = "it is <gone>\u{1b}[0m & more".into();
+        report.violations.push(found);
+        let text = junit(&report, &recording, "d").unwrap();
+        assert_eq!(text.matches("<failure").count(), 1);
+        assert!(text.contains("failures=\"1\""));
+        assert!(text.contains("powercut replay"));
+        assert!(text.contains("it is &lt;gone&gt;"));
+        // Not even a check's escape sequences make it bad XML.
+        assert!(!text.contains('\u{1b}'));
+
+        report.coverage.all = false;
+        let sample = junit(&report, &recording, "d").unwrap();
+        assert!(sample.contains("<skipped") && sample.contains("sample"));
+    }
+}

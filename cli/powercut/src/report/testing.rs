@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Reports for tests.
+
+use powercut_model::Cut;
+
+use crate::choices::Choices;
+use crate::examine::Examination;
+use crate::explore;
+use crate::id::StateId;
+use crate::keep::Keep;
+use crate::oracle::{Finding, Kind};
+use crate::recording::Recording;
+use crate::report::{
+    Coverage, DiskFacts, PlanFacts, Record, Report, Seconds, Source, Violation, SCHEMA,
+};
+
+/// A report of a recording, without violations.
+pub fn report(recording: &Recording) -> Report {
+    Report {
+        schema: SCHEMA,
+        powercut: "0".into(),
+        case: "a case".into(),
+        disk: DiskFacts::of(recording),
+        source: Source::default(),
+        examination: Examination {
+            check: "true".into(),
+            fsck: None,
+            mount: None,
+            timeout_ms: 1000,
+        },
+        plan: PlanFacts {
+            strategy: "auto".into(),
+            budget: "10 states".into(),
+            seed: 0,
+            stop_on_first: false,
+        },
+        record: Record::of(recording),
+        coverage: Coverage {
+            legal_states: "12".into(),
+            cuts: 3,
+            checked: 10,
+            ..Coverage::default()
+        },
+        violations: Vec::new(),
+        seconds: Seconds::default(),
+    }
+}
+
+/// A state that failed.
+pub fn violation(recording: &Recording, cut: u64, keep: impl Fn(usize) -> bool) -> Violation {
+    let cut = Cut::new(recording, cut).unwrap();
+    let choices = Choices::new(recording, cut);
+    let keep = Keep::that(choices.len(), keep);
+    let found = explore::Violation {
+        id: StateId::of(&choices, &keep),
+        keep,
+        finding: Finding {
+            kind: Kind::Check,
+            how: "exit 1".into(),
+            output: "the thing is gone\n".into(),
+        },
+    };
+    Violation::of(&choices, &found)
+}
