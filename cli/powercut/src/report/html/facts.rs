@@ -34,18 +34,18 @@ pub struct Fact {
     pub code: bool,
 }
 
+/// The headline; what it was a sample of stands below it.
 pub fn verdict(report: &Report, sorts: usize) -> String {
     let (found, checked) = (report.violations.len(), report.coverage.checked);
-    let of = match report.coverage.all {
-        true => "every legal state",
-        false => "a sample of the legal states",
+    let violations = match (found, sorts) {
+        (0, _) => "No violation".to_string(),
+        (1, _) => "1 violation".into(),
+        (_, 1) => format!("{found} violations"),
+        _ => format!("{found} violations of {sorts} sorts"),
     };
-    match (found, sorts) {
-        (0, _) if report.coverage.all => format!("No violation in {of}"),
-        (0, _) => format!("No violation in {of}: {checked} examined"),
-        (1, _) => format!("1 violation in {checked} states examined, {of}"),
-        (_, 1) => format!("{found} violations of one sort in {checked} states examined, {of}"),
-        _ => format!("{found} violations of {sorts} sorts in {checked} states examined, {of}"),
+    match report.coverage.all {
+        true => format!("{violations} in any legal state"),
+        false => format!("{violations} in {checked} states"),
     }
 }
 

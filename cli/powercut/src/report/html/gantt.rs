@@ -32,6 +32,9 @@ pub struct Bar {
     pub middle: String,
     pub x: String,
     pub w: String,
+    /// Where the word goes: beside the bar, to its left if `flip`.
+    pub word_x: String,
+    pub flip: bool,
     /// The culprit names it.
     pub named: bool,
 }
@@ -99,6 +102,8 @@ pub fn gantt(violation: &Violation, recording: &Recording) -> Gantt {
     let bars = rows.iter().enumerate().map(|(nr, row)| {
         let y = TOP + nr as f64 * ROW;
         let x = across.at(row.write);
+        let width = (across.at(done(row.write)) - x).max(9.0);
+        let flip = x + width > RIGHT - 120.0;
         Bar {
             class: row.class,
             name: match row.units {
@@ -114,7 +119,9 @@ pub fn gantt(violation: &Violation, recording: &Recording) -> Gantt {
             y: number(y),
             middle: number(y + ROW / 2.0),
             x: number(x),
-            w: number((across.at(done(row.write)) - x).max(9.0)),
+            w: number(width),
+            word_x: number(if flip { x - 6.0 } else { x + width + 6.0 }),
+            flip,
             named: row.named,
         }
     });
