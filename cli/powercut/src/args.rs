@@ -55,8 +55,8 @@ pub enum Command {
     Explore(ExploreArgs),
     /// Record a workload on a new disk and check the crash states it may leave
     Run(RunArgs),
-    /// Show one crash state of a report, or of a disk, to a check again
-    Replay(ReplayArgs),
+    /// Show one crash state of a report, or of a disk, to a check again, or to you
+    Replay(ShowArgs),
     /// Find which write had to be stable before which
     Minimize(MinimizeArgs),
     /// Find promises and flushes at fault in the log alone, without a crash
@@ -352,7 +352,7 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "DIR", conflicts_with = "disk")]
     pub report: Option<PathBuf>,
     /// Replay from the record of this disk instead
-    #[arg(long, value_name = "NAME", requires = "check")]
+    #[arg(long, value_name = "NAME")]
     pub disk: Option<String>,
     /// The check, if not the report's
     #[arg(long, value_name = "CMD")]
@@ -366,9 +366,27 @@ pub struct ReplayArgs {
     /// The longest the check may take, if not as in the report
     #[arg(long, value_name = "TIME")]
     pub check_timeout: Option<String>,
+    /// Mount it read-only, and without recovery where the filesystem can
+    #[arg(long)]
+    pub read_only: bool,
     /// Print as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    #[command(flatten)]
+    pub replay: ReplayArgs,
+    /// Open $SHELL in the mounted state instead of running the check
+    #[arg(long, conflicts_with = "json")]
+    pub shell: bool,
+    /// Write the state as it is before any recovery to a file: a raw image, with holes
+    #[arg(long, value_name = "FILE")]
+    pub keep_image: Option<PathBuf>,
+    /// Keep the disk and the view that shows the state, as it is before any recovery
+    #[arg(long)]
+    pub keep: bool,
 }
 
 #[derive(Debug, Args)]

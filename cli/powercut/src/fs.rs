@@ -115,6 +115,25 @@ impl MountSpec {
         }))
     }
 
+    /// A mount that neither writes nor recovers, where the filesystem has one.
+    #[must_use]
+    pub fn read_only(&self) -> Self {
+        let own = match self.fs.as_str() {
+            "ext2" | "ext3" | "ext4" => "ro,noload",
+            "xfs" | "f2fs" => "ro,norecovery",
+            "btrfs" => "ro,rescue=nologreplay",
+            _ => "ro",
+        };
+        let options = match self.options.as_str() {
+            "" => own.to_string(),
+            options => format!("{options},{own}"),
+        };
+        Self {
+            fs: self.fs.clone(),
+            options,
+        }
+    }
+
     /// Mounts a device on a directory until the result is dropped.
     pub fn mount(&self, node: &Path, dir: &Path) -> std::io::Result<Mounted> {
         let (flags, data) = flags_and_data(&self.options);
@@ -182,6 +201,14 @@ mod tests {
         assert_eq!(flags, MountFlags::NOATIME);
         assert_eq!(data, "barrier=0,data=journal");
         assert_eq!(flags_and_data(""), (MountFlags::empty(), String::new()));
+    }
+
+    #[test]
+    fn read_only_recovers_nothing() {
+        let spec = MountSpec::parse("ext4,noatime").unwrap().unwrap();
+        assert_eq!(spec.read_only().options, "noatime,ro,noload");
+        let spec = MountSpec::parse("vfat").unwrap().unwrap();
+        assert_eq!(spec.read_only().options, "ro");
     }
 
     #[test]

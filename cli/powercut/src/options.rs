@@ -67,7 +67,32 @@ pub struct Replay {
     pub mount: Option<Option<MountSpec>>,
     pub fsck: Option<String>,
     pub timeout_ms: Option<u64>,
+    pub read_only: bool,
     pub json: bool,
+}
+
+/// A state to show again, and what is to be left of it.
+#[derive(Debug)]
+pub struct ShowState {
+    pub replay: Replay,
+    pub shell: bool,
+    pub image: Option<PathBuf>,
+    pub keep: bool,
+}
+
+impl ShowState {
+    pub fn new(args: args::ShowArgs) -> Result<Self> {
+        let to_hand = args.shell || args.keep || args.keep_image.is_some();
+        if args.replay.disk.is_some() && args.replay.check.is_none() && !to_hand {
+            bail!("--disk needs --check, or --shell, --keep or --keep-image: there is no report that names a check");
+        }
+        Ok(Self {
+            replay: Replay::new(args.replay)?,
+            shell: args.shell,
+            image: args.keep_image,
+            keep: args.keep,
+        })
+    }
 }
 
 /// A replay of states around one, to find its culprit.
@@ -81,6 +106,9 @@ impl Minimize {
     pub fn new(args: args::MinimizeArgs) -> Result<Self> {
         if args.budget < 3 {
             bail!("--budget {}: less than 3 states tell nothing", args.budget);
+        }
+        if args.replay.disk.is_some() && args.replay.check.is_none() {
+            bail!("--disk needs --check: there is no report that names one");
         }
         Ok(Self {
             replay: Replay::new(args.replay)?,
@@ -111,6 +139,9 @@ impl Replay {
             what.fsck.clone_from(&self.fsck);
         }
         what.timeout_ms = self.timeout_ms.unwrap_or(what.timeout_ms);
+        if self.read_only {
+            what.mount = what.mount.as_ref().map(MountSpec::read_only);
+        }
         Ok(what)
     }
 }
@@ -355,6 +386,7 @@ impl Replay {
             mount,
             fsck: args.fsck,
             timeout_ms: timeout.transpose()?,
+            read_only: args.read_only,
             json: args.json,
         })
     }

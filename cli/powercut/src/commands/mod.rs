@@ -9,6 +9,7 @@ mod log;
 mod manage;
 mod manual;
 mod minimize;
+mod postmortem;
 mod power;
 mod replay;
 mod report;
@@ -44,6 +45,6 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Report(args) => report::run(&args),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { dir } => manual::man(&dir),
-        Command::Replay(args) => replay::replay(&options::Replay::new(args)?),
+        Command::Replay(args) => replay::replay(&options::ShowState::new(args)?),
     }
 }

@@ -8,12 +8,13 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::manage::{load, print, print_json, settings_of};
-use crate::device::{Disk, Root};
+use super::postmortem;
+use crate::device::{Disk, Root, Selection, Show};
 use crate::examine::{Examination, Examiner};
 use crate::exit::Exit;
 use crate::explore;
 use crate::id::StateId;
-use crate::options::{name, From, Replay};
+use crate::options::{name, From, ShowState};
 use crate::oracle::{Finding, Oracle, Verdict};
 use crate::recording::Recording;
 use crate::report::{self, Saved, Violation, Write};
@@ -34,9 +35,9 @@ struct Replayed {
     violation: Option<Violation>,
 }
 
-pub fn replay(options: &Replay) -> Result<Exit> {
+pub fn replay(options: &ShowState) -> Result<Exit> {
     let signals = Signals::install()?;
-    match &options.from {
+    match &options.replay.from {
         From::Disk(disk) => {
             let root = Root::open()?;
             let disk = root.disk(disk)?;
@@ -48,9 +49,13 @@ pub fn replay(options: &Replay) -> Result<Exit> {
             let what = saved.report()?.examination;
             let recording = saved.recording()?;
             let mut disk = None;
-            show(options, Some(what), &recording, &signals, || {
+            let exit = show(options, Some(what), &recording, &signals, || {
                 Ok(disk.insert(import(&saved, &recording)?))
-            })
+            })?;
+            if let Some(disk) = disk.filter(|_| options.keep) {
+                disk.leave();
+            }
+            Ok(exit)
         }
     }
 }
@@ -73,32 +78,62 @@ pub fn import(saved: &Saved, recording: &Recording) -> Result<Disk> {
 
 /// Examines the state; the disk is asked for once the id is known to be good.
 fn show<'d>(
-    options: &Replay,
+    options: &ShowState,
     reported: Option<Examination>,
     recording: &Recording,
     signals: &Signals,
     disk: impl FnOnce() -> Result<&'d Disk>,
 ) -> Result<Exit> {
-    let what = options.examination(reported)?;
-    let (choices, keep) = options.id.resolve(recording)?;
+    let what = options.replay.examination(reported)?;
+    let (choices, keep) = options.replay.id.resolve(recording)?;
     let id = StateId::of(&choices, &keep);
     let state = State {
         choices: Rc::new(choices),
         keep,
     };
     let (kept, lost) = report::fates(&state.choices, &state.keep);
-    if !options.json {
+    if !options.replay.json {
         let marks = recording.marks_by(state.choices.event());
         let text = report::state(&id.to_string(), state.choices.event(), marks, &kept, &lost);
         print(format_args!("{text}"))?;
     }
-    let mut view = disk()?.create_some_view()?;
-    let mut examiner = Examiner::new(&mut view, &what, signals)?;
-    let verdict = examiner.examine(&state)?;
-    let output = std::mem::take(&mut examiner.output);
-    drop(examiner);
-    drop(view);
-    if options.json {
+    let disk = disk()?;
+    let mut view = disk.create_some_view()?;
+    let selection = Selection::of(&state.choices, &state.keep);
+    if let Some(file) = &options.image {
+        view.show(&selection)?;
+        postmortem::image(view.node(), file)?;
+    }
+    let looked = match (options.shell, what.check.is_empty()) {
+        (true, _) => {
+            view.show(&selection)?;
+            let marks = recording.marks_by(state.choices.event());
+            postmortem::shell(view.node(), what.mount.as_ref(), marks)?;
+            None
+        }
+        (false, true) => None,
+        (false, false) => {
+            let mut examiner = Examiner::new(&mut view, &what, signals)?;
+            let verdict = examiner.examine(&state)?;
+            Some((verdict, std::mem::take(&mut examiner.output)))
+        }
+    };
+    if options.keep {
+        view.show(&selection)?;
+        let node = view.node().display();
+        let remove = match options.replay.from {
+            From::Disk(_) => view.name().to_string(),
+            From::Report(_) => disk.name().to_string(),
+        };
+        eprintln!("powercut: kept {node}; `powercut remove {remove}` removes it");
+        view.leave();
+    } else {
+        drop(view);
+    }
+    let Some((verdict, output)) = looked else {
+        return Ok(Exit::NoViolation);
+    };
+    if options.replay.json {
         let violation = match &verdict {
             Verdict::Violation(finding) => Some(violation(&id, &state, finding)),
             _ => None,
