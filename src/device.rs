@@ -74,11 +74,7 @@ impl Device {
     /// [`EINVAL`] if it is not one.
     pub(crate) fn select(&self, state: &[u8]) -> Result {
         let below = self.disk.below().ok_or(EINVAL)?;
-        self.while_closed(|| {
-            below.select(state)?;
-            self.disk.clear();
-            Ok(())
-        })
+        self.while_closed(|| self.disk.clear(|| below.select(state)))
     }
 }
 

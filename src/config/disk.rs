@@ -4,7 +4,7 @@
 
 use super::{
     attribute::show,
-    check_name,
+    record,
     settings::{
         Setting,
         Settings, //
@@ -14,9 +14,7 @@ use super::{
 use crate::{
     device::Power,
     disk::RecordedDisk,
-    record::is_mark_text,
     text::{
-        fields,
         line,
         parse_bool, //
     }, //
@@ -125,19 +123,6 @@ impl DiskGroup {
         }
         inner.settings.set(setting, line(text))
     }
-
-    fn record(&self, word: &[u8]) -> Result {
-        let inner = self.inner.lock();
-        let device = inner.device.as_ref().ok_or(ENODEV)?;
-        let disk = device.disk();
-        match word {
-            b"start" => disk.start_record(),
-            b"stop" => disk.stop_record(),
-            b"reset" => device.while_closed(|| disk.reset_record()),
-            b"drop" => disk.drop_record(),
-            _ => Err(EINVAL),
-        }
-    }
 }
 
 #[vtable]
@@ -145,7 +130,6 @@ impl configfs::GroupOperations for DiskGroup {
     type Child = ViewGroup;
 
     fn make_group(&self, name: &CStr) -> Result<impl PinInit<configfs::Group<ViewGroup>, Error>> {
-        check_name(name.to_bytes(), self.name.to_bytes().len() + ".".len())?;
         ViewGroup::new(&self.name, name)
     }
 }
@@ -199,15 +183,11 @@ impl configfs::AttributeOperations<8> for DiskGroup {
     type Data = DiskGroup;
 
     fn show(this: &DiskGroup, page: &mut [u8; PAGE_SIZE]) -> Result<usize> {
-        let status = match this.disk() {
-            Ok(disk) => disk.record_status(),
-            Err(_) => Default::default(),
-        };
-        show(page, fmt!("{}\n", status))
+        record::show_status(this.inner.lock().device.as_ref(), page)
     }
 
     fn store(this: &DiskGroup, text: &[u8]) -> Result {
-        this.record(line(text))
+        record::store(this.inner.lock().device.as_ref(), line(text))
     }
 }
 
@@ -216,18 +196,11 @@ impl configfs::AttributeOperations<9> for DiskGroup {
     type Data = DiskGroup;
 
     fn show(this: &DiskGroup, page: &mut [u8; PAGE_SIZE]) -> Result<usize> {
-        let nr_marks = this.disk().map_or(0, |disk| disk.record_status().nr_marks);
-        show(page, fmt!("{}\n", nr_marks))
+        record::show_marks(this.inner.lock().device.as_ref(), page)
     }
 
     fn store(this: &DiskGroup, text: &[u8]) -> Result {
-        let disk = this.disk()?;
-        let mut marks = fields(line(text), b'\n');
-        // All of them or none.
-        if !fields(line(text), b'\n').all(is_mark_text) {
-            return Err(EINVAL);
-        }
-        marks.try_for_each(|mark| disk.mark(mark))
+        record::store_marks(&*this.disk()?, line(text))
     }
 }
 

@@ -10,6 +10,7 @@
 
 mod attribute;
 mod disk;
+mod record;
 mod settings;
 mod view;
 

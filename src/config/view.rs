@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A view's directory, in that of its disk.
+//! A view's directory, in that of its disk, or of the view that it is a view of.
 
-use super::attribute::show;
+use super::{
+    attribute::show,
+    check_name,
+    record, //
+};
 use crate::{
     block::registry,
     crash::CrashState,
@@ -29,6 +33,10 @@ use kernel::{
     sync::Mutex, //
 };
 
+/// How many views may lie on each other. Reads go through all of them, on the kernel's
+/// stack.
+const DEPTH_MAX: usize = 3;
+
 struct Inner {
     /// There while the power is on.
     device: Option<Power>,
@@ -37,7 +45,7 @@ struct Inner {
 /// What the attributes of a view act on.
 #[pin_data]
 pub(crate) struct ViewGroup {
-    /// The disk's name.
+    /// `NAME`, of what it is a view of.
     origin: CString,
     /// `NAME.VIEW`.
     name: CString,
@@ -53,11 +61,20 @@ impl ViewGroup {
         let item_type = configfs_attrs! {
             container: configfs::Group<ViewGroup>,
             data: ViewGroup,
+            child: ViewGroup,
             attributes: [
                 power: 0,
                 state: 1,
+                record: 2,
+                mark: 3,
             ],
         };
+
+        let origin_bytes = origin.to_bytes();
+        check_name(name.to_bytes(), origin_bytes.len() + ".".len())?;
+        if origin_bytes.iter().filter(|byte| **byte == b'.').count() >= DEPTH_MAX {
+            return Err(EMLINK);
+        }
 
         let group_name: CString = name.try_into()?;
         let full_name = CString::try_from_fmt(fmt!("{}.{}", origin, name))?;
@@ -127,6 +144,43 @@ impl configfs::AttributeOperations<1> for ViewGroup {
     fn store(this: &ViewGroup, text: &[u8]) -> Result {
         let inner = this.inner.lock();
         inner.device.as_ref().ok_or(ENODEV)?.select(line(text))
+    }
+}
+
+#[vtable]
+impl configfs::AttributeOperations<2> for ViewGroup {
+    type Data = ViewGroup;
+
+    fn show(this: &ViewGroup, page: &mut [u8; PAGE_SIZE]) -> Result<usize> {
+        record::show_status(this.inner.lock().device.as_ref(), page)
+    }
+
+    fn store(this: &ViewGroup, text: &[u8]) -> Result {
+        record::store(this.inner.lock().device.as_ref(), line(text))
+    }
+}
+
+#[vtable]
+impl configfs::AttributeOperations<3> for ViewGroup {
+    type Data = ViewGroup;
+
+    fn show(this: &ViewGroup, page: &mut [u8; PAGE_SIZE]) -> Result<usize> {
+        record::show_marks(this.inner.lock().device.as_ref(), page)
+    }
+
+    fn store(this: &ViewGroup, text: &[u8]) -> Result {
+        let inner = this.inner.lock();
+        let device = inner.device.as_ref().ok_or(ENODEV)?;
+        record::store_marks(device.disk(), line(text))
+    }
+}
+
+#[vtable]
+impl configfs::GroupOperations for ViewGroup {
+    type Child = ViewGroup;
+
+    fn make_group(&self, name: &CStr) -> Result<impl PinInit<configfs::Group<ViewGroup>, Error>> {
+        ViewGroup::new(&self.name, name)
     }
 }
 

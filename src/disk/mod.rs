@@ -101,6 +101,8 @@ struct State {
     nr_views: usize,
     /// The disk is going: no crash-state disk may come.
     is_retired: bool,
+    /// It is being pointed at another state: no record may begin.
+    is_pointing: bool,
     /// Records begun so far.
     nr_records: u64,
     supply: Supply,
@@ -113,6 +115,7 @@ impl State {
             record: None,
             nr_views: 0,
             is_retired: false,
+            is_pointing: false,
             nr_records: 0,
             supply: Supply::On,
         }
@@ -190,10 +193,26 @@ impl RecordedDisk {
         self.below.as_deref()
     }
 
-    /// Drops all that was written to it. Nobody may have it open.
-    pub(crate) fn clear(&self) {
+    /// Drops all that was written to it and has it show what `point` changes below.
+    /// Nobody may have it open. [`EBUSY`] if it has a record.
+    pub(crate) fn clear(&self, point: impl FnOnce() -> Result) -> Result {
+        let mut state = self.state.lock();
+        if state.record.is_some() {
+            return Err(EBUSY);
+        }
+        state.is_pointing = true;
+        // What lies below has a lock of the same kind.
+        drop(state);
+        let pointed = point();
+
         // Freed after unlocking.
-        let _store = core::mem::replace(&mut self.state.lock().store, Store::new());
+        let _store;
+        let mut state = self.state.lock();
+        state.is_pointing = false;
+        if pointed.is_ok() {
+            _store = core::mem::replace(&mut state.store, Store::new());
+        }
+        pointed
     }
 
     /// Shows the sectors `wanted` of a page as they are now.

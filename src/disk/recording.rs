@@ -92,7 +92,7 @@ impl RecordedDisk {
     /// Makes what the disk holds now the base, and begins an empty log.
     pub(crate) fn start_record(&self) -> Result {
         let mut state = self.state.lock();
-        if state.supply.off().is_some() {
+        if state.supply.off().is_some() || state.is_pointing {
             return Err(EBUSY);
         }
         match &state.record {
