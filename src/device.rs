@@ -88,6 +88,8 @@ impl Power {
         let geometry = disk.geometry();
         let limits = Limits {
             block_size: geometry.block_size,
+            physical_block_size: geometry.physical_block_size,
+            atomic_unit: geometry.atomic_unit,
             write_cache: geometry.write_cache,
             fua: geometry.fua,
             discard: geometry.discard,

@@ -10,8 +10,13 @@ use kernel::bindings;
 /// The queue limits of a disk (`struct queue_limits`).
 #[derive(Clone, Copy)]
 pub(crate) struct Limits {
-    /// Logical and physical block size in bytes.
+    /// Logical block size in bytes.
     pub(crate) block_size: u32,
+    /// Physical block size in bytes.
+    pub(crate) physical_block_size: u32,
+    /// What never tears, in bytes: `REQ_ATOMIC` is advertised for writes that lie within
+    /// one such unit (`BLK_FEAT_ATOMIC_WRITES`).
+    pub(crate) atomic_unit: u32,
     /// Advertise a volatile write cache (`BLK_FEAT_WRITE_CACHE`): only then do
     /// flushes and FUA arrive.
     pub(crate) write_cache: bool,
@@ -36,10 +41,16 @@ impl Limits {
             }
         }
 
+        features |= shim::POWERCUT_BLK_FEAT_ATOMIC_WRITES;
+
         let mut raw = bindings::queue_limits {
             features,
             logical_block_size: self.block_size,
-            physical_block_size: self.block_size,
+            physical_block_size: self.physical_block_size,
+            atomic_write_hw_max: self.atomic_unit,
+            atomic_write_hw_boundary: self.atomic_unit,
+            atomic_write_hw_unit_min: self.block_size,
+            atomic_write_hw_unit_max: self.atomic_unit,
             max_hw_sectors: u32::MAX,
             max_write_zeroes_sectors: u32::MAX,
             ..pin_init::zeroed()

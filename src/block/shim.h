@@ -16,6 +16,8 @@ static const unsigned int POWERCUT_BLK_FEAT_WRITE_CACHE =
 	(__force unsigned int)BLK_FEAT_WRITE_CACHE;
 static const unsigned int POWERCUT_BLK_FEAT_FUA =
 	(__force unsigned int)BLK_FEAT_FUA;
+static const unsigned int POWERCUT_BLK_FEAT_ATOMIC_WRITES =
+	(__force unsigned int)BLK_FEAT_ATOMIC_WRITES;
 static const unsigned int POWERCUT_BLK_FEAT_IO_STAT =
 	(__force unsigned int)BLK_FEAT_IO_STAT;
 static const unsigned int POWERCUT_BLK_FEAT_SYNCHRONOUS =

@@ -69,6 +69,7 @@ impl DiskGroup {
                 completion: 10,
                 cut: 11,
                 restore: 12,
+                physical_blocksize: 13,
             ],
         };
 
@@ -177,6 +178,7 @@ setting!(4, WriteCache);
 setting!(5, Fua);
 setting!(6, Discard);
 setting!(7, LogLimit);
+setting!(13, PhysicalBlockSize);
 
 #[vtable]
 impl configfs::AttributeOperations<8> for DiskGroup {

@@ -50,7 +50,8 @@ impl configfs::AttributeOperations<0> for Top {
         show(
             page,
             fmt!(
-                "atomic_unit,blocksize,completion,cut,discard,fua,log_limit_mib,mark,power,record,\
+                "atomic_unit,blocksize,completion,cut,discard,fua,log_limit_mib,mark,\
+                 physical_blocksize,power,record,\
                  restore,size,state,write_cache\n"
             ),
         )

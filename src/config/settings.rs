@@ -25,6 +25,7 @@ const ATOMIC_UNIT_MAX: u32 = 64 << 10;
 pub(super) enum Setting {
     Size,
     BlockSize,
+    PhysicalBlockSize,
     AtomicUnit,
     WriteCache,
     Fua,
@@ -37,6 +38,8 @@ pub(super) enum Setting {
 pub(super) struct Settings {
     size_mib: u64,
     block_size: u32,
+    /// 0: as the block.
+    physical_block_size: u32,
     /// 0: as the block.
     atomic_unit: u32,
     write_cache: bool,
@@ -51,6 +54,7 @@ impl Default for Settings {
         Self {
             size_mib: 64,
             block_size: 4096,
+            physical_block_size: 0,
             atomic_unit: 0,
             write_cache: true,
             fua: true,
@@ -67,6 +71,7 @@ impl Settings {
         match setting {
             Setting::Size => self.size_mib,
             Setting::BlockSize => self.block_size.into(),
+            Setting::PhysicalBlockSize => self.physical_bytes().into(),
             Setting::AtomicUnit => self.unit_bytes().into(),
             Setting::WriteCache => self.write_cache.into(),
             Setting::Fua => (self.fua && self.write_cache).into(),
@@ -91,6 +96,13 @@ impl Settings {
                     return Err(EINVAL);
                 }
                 self.block_size = u32::try_from(block_size)?;
+            }
+            Setting::PhysicalBlockSize => {
+                let block_size = parse_u64(text)?;
+                if !matches!(block_size, 0 | 512 | 4096) {
+                    return Err(EINVAL);
+                }
+                self.physical_block_size = u32::try_from(block_size)?;
             }
             Setting::AtomicUnit => {
                 let unit = parse_u64(text)?;
@@ -122,15 +134,23 @@ impl Settings {
         }
     }
 
-    /// The disk that they describe. [`EINVAL`] if they don't go together: a unit
-    /// smaller than a block.
+    fn physical_bytes(&self) -> u32 {
+        match self.physical_block_size {
+            0 => self.block_size,
+            size => size,
+        }
+    }
+
+    /// The disk that they describe. [`EINVAL`] if they don't go together: a unit or a
+    /// physical block smaller than a block.
     pub(super) fn geometry(&self) -> Result<Geometry> {
-        if self.unit_bytes() < self.block_size {
+        if self.unit_bytes().min(self.physical_bytes()) < self.block_size {
             return Err(EINVAL);
         }
         Ok(Geometry {
             nr_sectors: self.size_mib << 11,
             block_size: self.block_size,
+            physical_block_size: self.physical_bytes(),
             atomic_unit: self.unit_bytes(),
             write_cache: self.write_cache,
             fua: self.fua && self.write_cache,

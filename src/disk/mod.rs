@@ -71,8 +71,10 @@ use power::Supply;
 pub(crate) struct Geometry {
     /// Its size in sectors of 512 bytes.
     pub(crate) nr_sectors: u64,
-    /// Its logical and physical block size in bytes.
+    /// Its logical block size in bytes.
     pub(crate) block_size: u32,
+    /// Its physical block size in bytes, which changes nothing but what it advertises.
+    pub(crate) physical_block_size: u32,
     /// What never tears, in bytes.
     pub(crate) atomic_unit: u32,
     /// Whether it has a volatile write cache.

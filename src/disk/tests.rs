@@ -31,6 +31,7 @@ pub(crate) fn disk_with(atomic_unit: u32, limit: u64) -> Result<Arc<RecordedDisk
     let geometry = Geometry {
         nr_sectors: 2048,
         block_size: atomic_unit.min(4096),
+        physical_block_size: 4096,
         atomic_unit,
         write_cache: true,
         fua: true,

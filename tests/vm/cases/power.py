@@ -226,7 +226,7 @@ def bad():
 
 @test("delayed bios in flight at the cut fail, and may survive")
 def in_flight():
-    with Disk(completion="delayed:100000") as disk:
+    with Disk(completion="delayed:1000000") as disk:
         raw = disk.raw()
         disk.record("start")
         results = []

@@ -2,13 +2,17 @@
 """Settings: what they take, what they refuse, when, and what the block layer sees of them."""
 
 import errno
+import mmap
+import os
 
+from lib import log
 from lib.disk import Disk, get
 from lib.tap import equal, fails, test
 
 DEFAULTS = {
     "power": "0", "size": "64", "blocksize": "4096", "write_cache": "1", "fua": "1", "discard": "1",
-    "log_limit_mib": "1024", "mark": "0",
+    "log_limit_mib": "1024", "mark": "0", "completion": "inline", "cut": "off", "atomic_unit": "4096",
+    "physical_blocksize": "4096",
     "record": "state=off entries=0 events=0 marks=0 bytes=0 truncated=0",
 }  # fmt: skip
 
@@ -22,6 +26,7 @@ NUMBERS = (
     ("blocksize", ("512", "4096"), ("0", "1", "511", "513", "1024", "2048", "8192", "4294967808")),
     ("atomic_unit", ("0", "4096", "8192", "65536"),
      ("1", "256", "4095", "4097", "12288", "131072", "4294971392")),
+    ("physical_blocksize", ("0", "512", "4096"), ("1", "1024", "8192", "4294971392")),
     ("log_limit_mib", ("0", "1", "1048576"), ("18446744073709551615", "17592186044416")),
     ("write_cache", ("0", "1"), ("2", "00", "18446744073709551615")),
     ("fua", ("0", "1"), ("2", "01")),
@@ -36,14 +41,14 @@ def defaults():
         for attribute, value in DEFAULTS.items():
             equal(disk.get(attribute), value, attribute)
     features = get("/sys/kernel/config/powercut/features").split(",")
-    equal(set(DEFAULTS) | {"atomic_unit", "state"}, set(features), "features")
+    equal(set(DEFAULTS) | {"restore", "state"}, set(features), "features")
 
 
 def numbers(attribute, good, bad):
     with Disk(power=0) as disk:
         for value in good:
             disk.set(attribute, value)
-            if value != "0" or attribute != "atomic_unit":
+            if value != "0" or attribute not in ("atomic_unit", "physical_blocksize"):
                 equal(int(disk.get(attribute)), int(value), attribute)
         before = disk.get(attribute)
         for value in NO_NUMBER + bad:
@@ -66,7 +71,7 @@ for row in NUMBERS:
 @test("settings can't change while the power is on")
 def while_on():
     with Disk() as disk:
-        for attribute in DEFAULTS.keys() - {"power", "mark", "record"} | {"atomic_unit"}:
+        for attribute in DEFAULTS.keys() - {"power", "mark", "record", "cut"}:
             before = disk.get(attribute)
             for value in (before, "1", "512"):
                 with fails(errno.EBUSY, f"{attribute} = {value}"):
@@ -91,6 +96,12 @@ QUEUE = (
     ({}, {"logical_block_size": "4096", "physical_block_size": "4096", "write_cache": "write back",
           "fua": "1", "discard_granularity": "4096"}),
     ({"blocksize": 512}, {"logical_block_size": "512", "physical_block_size": "512"}),
+    ({"blocksize": 512, "physical_blocksize": 4096},
+     {"logical_block_size": "512", "physical_block_size": "4096"}),
+    ({}, {"atomic_write_unit_min_bytes": "4096", "atomic_write_unit_max_bytes": "4096"}),
+    ({"blocksize": 512, "atomic_unit": 65536},
+     {"atomic_write_unit_min_bytes": "512", "atomic_write_unit_max_bytes": "65536",
+      "atomic_write_max_bytes": "65536", "atomic_write_boundary_bytes": "65536"}),
     ({"fua": 0}, {"fua": "0", "write_cache": "write back"}),
     ({"write_cache": 0}, {"fua": "0", "write_cache": "write through"}),
     ({"discard": 0}, {"discard_max_bytes": "0"}),
@@ -104,6 +115,35 @@ def queue():
             for attribute, value in attributes.items():
                 is_ = get(f"/sys/block/powercut!{disk.name}/queue/{attribute}")
                 equal(is_, value, f"{attribute} with {settings}")
+
+
+RWF_ATOMIC = 0x40
+
+
+@test("an atomic write is taken as far as the unit goes, and never tears")
+def atomic():
+    with Disk(atomic_unit=16384) as disk, disk.raw() as raw:
+        disk.record("start")
+        for offset, length, code in (
+            (16384, 16384, None),
+            (4096, 4096, None),
+            (0, 32768, errno.EINVAL),
+            (8192, 16384, errno.EINVAL),
+        ):
+            with mmap.mmap(-1, length) as memory:
+                memory.write(b"a" * length)
+                try:
+                    os.pwritev(raw.fd, [memory], offset, RWF_ATOMIC)
+                    equal(None, code, f"the error of {length} bytes at {offset}")
+                except OSError as error:
+                    equal(error.errno, code, f"the error of {length} bytes at {offset}")
+        disk.record("stop")
+        entries = disk.log().entries
+        equal([bool(e.flags & log.ATOMIC) for e in entries], [True, True], "the ATOMIC flags")
+        with disk.view() as view:
+            for keep, found in (("none", 0), ("1:1", 16384)):
+                view.point(2, keep)
+                equal(view.read(65536).count(b"a"), found, f"bytes there with keep={keep}")
 
 
 @test("without DISCARD a discard is refused")
