@@ -176,7 +176,7 @@ def run(completion, program):
     """Violations that `powercut run` finds."""
     done = subprocess.run(
         ["powercut", "run", "--fs", "none", "--size", "1M", "--completion", completion,
-         "--workload", f"{PROGRAM} {program}", "--check", f"{PROGRAM} check", "--json",
+         "--workload", f"{PROGRAM} {program}", "--check", f"{PROGRAM} check", "--json", "--budget", "60",
          "--report", tempfile.mkdtemp()],
         capture_output=True, text=True, check=False)  # fmt: skip
     if done.returncode not in (0, 1):
