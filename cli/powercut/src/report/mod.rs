@@ -22,4 +22,4 @@ pub use model::{
     Coverage, DiskFacts, Ended, PlanFacts, Record, Report, Seconds, Source, Violation, SCHEMA,
 };
 pub use saved::{Saved, DEFAULT_DIR};
-pub use text::{commands_line, details, shape, state, summary};
+pub use text::{commands_line, details, first_of_sorts, shape, state, summary};

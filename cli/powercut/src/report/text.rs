@@ -57,6 +57,17 @@ pub fn groups(violations: &[Violation]) -> Vec<Group<'_>> {
     groups
 }
 
+/// The places of the first violation of each of the first sorts.
+pub fn first_of_sorts(violations: &[Violation], sorts: usize) -> Vec<usize> {
+    let groups = groups(violations);
+    let place = |first: &Violation| violations.iter().position(|v| std::ptr::eq(v, first));
+    groups
+        .iter()
+        .take(sorts)
+        .filter_map(|g| place(g.first))
+        .collect()
+}
+
 /// A text with every number as `#`.
 pub fn shape(text: &str) -> String {
     let mut shape = String::with_capacity(text.len());

@@ -2,10 +2,7 @@
 
 //! What was found and covered, in words and figures.
 
-use num_bigint::BigUint;
-
 use super::timeline::number;
-use crate::count;
 use crate::oracle::Kind;
 use crate::report::Report;
 use crate::size;
@@ -49,10 +46,12 @@ pub fn verdict(report: &Report, sorts: usize) -> String {
     }
 }
 
-fn human(decimal: &str) -> String {
-    decimal
-        .parse::<BigUint>()
-        .map_or_else(|_| decimal.to_string(), |n| count::human(&n))
+/// A number in few characters.
+fn about(decimal: &str) -> String {
+    match decimal.len() {
+        ..=12 => decimal.to_string(),
+        n => format!("~{}.{}e{}", &decimal[..1], &decimal[1..2], n - 1),
+    }
 }
 
 pub fn tiles(report: &Report) -> Vec<Tile> {
@@ -61,8 +60,11 @@ pub fn tiles(report: &Report) -> Vec<Tile> {
     vec![
         tile(
             "Legal states",
-            human(&coverage.legal_states),
-            format!("at {} dominating cuts", coverage.cuts),
+            about(&coverage.legal_states),
+            match coverage.cuts {
+                1 => "at one cut".into(),
+                n => format!("at {n} dominating cuts"),
+            },
         ),
         tile(
             "Examined",

@@ -11,7 +11,8 @@ use super::axis::Across;
 use super::timeline::{number, Word, WIDTH};
 use crate::abi::IN_FLIGHT;
 use crate::recording::Recording;
-use crate::report::{Suspect, Violation, Write};
+use crate::report::culprit::Sort;
+use crate::report::Violation;
 
 const LEFT: f64 = 330.0;
 const RIGHT: f64 = WIDTH - 40.0;
@@ -55,6 +56,8 @@ pub struct Gantt {
     pub marks: Vec<Line>,
     pub cut: Line,
     pub events: Vec<Word>,
+    /// It is the smallest state that fails like the violation.
+    pub smallest: bool,
     /// Writes that have no row.
     pub more: usize,
 }
@@ -71,8 +74,11 @@ struct Row<'v> {
 pub fn gantt(violation: &Violation, recording: &Recording) -> Gantt {
     let mut rows = rows(violation);
     let more = rows.len().saturating_sub(ROWS);
-    // Those that the culprit names first; then the newest.
-    rows.sort_by_key(|row| (!row.named, std::cmp::Reverse(row.write)));
+    // What the culprit says had to be stable, what else it names, the newest.
+    rows.sort_by_key(|row| {
+        let kept = row.class == "kept";
+        (!row.named, row.named && kept, std::cmp::Reverse(row.write))
+    });
     rows.truncate(ROWS);
     rows.sort_by_key(|row| row.write);
     let entry = |write: Event| {
@@ -139,54 +145,52 @@ pub fn gantt(violation: &Violation, recording: &Recording) -> Gantt {
             ),
             text: format!("cut {}", violation.cut),
         },
+        // Unless the cut's own name is there.
         events: [from, across.to]
+            .into_iter()
+            .filter(|event| (across.at(*event) - across.at(violation.cut)).abs() > 60.0)
             .map(|event| Word {
                 x: number(across.at(event)),
                 y: number(foot + 18.0),
                 text: event.to_string(),
             })
-            .into(),
+            .collect(),
+        smallest: rows.iter().any(|row| row.named && row.class != "later"),
         more,
     }
 }
 
+/// What the culprit names, as it is in the smallest state that fails; else all
+/// that was pending, and what came too late.
 fn rows(violation: &Violation) -> Vec<Row<'_>> {
     let culprit = violation.culprit.as_ref();
-    let suspects: Vec<&Suspect> = culprit
-        .into_iter()
-        .flat_map(|c| c.must_be_stable.iter().chain(&c.before))
-        .collect();
-    let named: HashSet<Event> = suspects.iter().map(|s| s.write).collect();
-    let of = |class: &'static str, write: &Write| (class, write.write, write.clone());
-    let kept = violation.kept.iter().map(|w| of("kept", w));
-    let lost = violation.lost.iter().map(|w| of("lost", w));
-    let mut rows: Vec<Row<'_>> = Vec::new();
-    for (class, nr, write) in kept.chain(lost) {
-        rows.push(Row {
-            write: nr,
+    let too_late = culprit.is_some_and(|c| matches!(c.sort, Sort::TooLate | Sort::Unexplained));
+    let missing = if too_late { "later" } else { "lost" };
+    let needed = culprit.into_iter().flat_map(|c| &c.must_be_stable);
+    let before = culprit.into_iter().flat_map(|c| &c.before);
+    let needed = needed.map(|suspect| (missing, suspect));
+    let suspects = needed.chain(before.map(|suspect| ("kept", suspect)));
+    let mut rows: Vec<Row<'_>> = suspects
+        .map(|(class, suspect)| Row {
+            write: suspect.write,
             class,
-            name: name(nr, write.sector, &write.flags, &write.task),
-            named: named.contains(&nr),
-            units: None,
-        });
-    }
-    for (row, write) in rows
-        .iter_mut()
-        .zip(violation.kept.iter().chain(&violation.lost))
-    {
-        row.units = write.units.as_ref();
-    }
-    let pending: HashSet<Event> = rows.iter().map(|row| row.write).collect();
-    for suspect in suspects {
-        if !pending.contains(&suspect.write) && suspect.write >= violation.cut {
-            rows.push(Row {
-                write: suspect.write,
-                class: "later",
-                name: name(suspect.write, suspect.sector, &suspect.flags, &suspect.task),
-                named: true,
-                units: None,
-            });
-        }
+            name: name(suspect.write, suspect.sector, &suspect.flags, &suspect.task),
+            named: true,
+            units: suspect.units.as_ref(),
+        })
+        .collect();
+    if rows.is_empty() || too_late {
+        let known: HashSet<Event> = rows.iter().map(|row| row.write).collect();
+        let kept = violation.kept.iter().map(|w| ("kept", w));
+        let lost = violation.lost.iter().map(|w| ("lost", w));
+        let others = kept.chain(lost).filter(|(_, w)| !known.contains(&w.write));
+        rows.extend(others.map(|(class, write)| Row {
+            write: write.write,
+            class,
+            name: name(write.write, write.sector, &write.flags, &write.task),
+            named: false,
+            units: write.units.as_ref(),
+        }));
     }
     rows
 }
