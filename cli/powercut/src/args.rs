@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use crate::explore::Shard;
 use crate::fs::Fs;
 use crate::strategy::Strategy;
 
@@ -67,6 +68,8 @@ pub enum Command {
     Completions { shell: clap_complete::Shell },
     /// Write the man pages into a directory
     Man { dir: PathBuf },
+    /// Put the reports of shards together
+    Merge(MergeArgs),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -138,14 +141,16 @@ pub struct PlanArgs {
     /// Which states, in what order
     #[arg(long, value_name = "NAME", default_value = "auto")]
     pub strategy: Strategy,
-    /// A number of states, such as 300, or a time, such as 90s
-    #[arg(
-        long,
-        value_name = "N|TIME",
-        default_value = "300",
-        allow_hyphen_values = true
-    )]
-    pub budget: String,
+    /// A number of states, such as 300, a time, such as 90s, or none
+    /// [default: 300; of exhaustive, none]
+    #[arg(long, value_name = "N|TIME", allow_hyphen_values = true)]
+    pub budget: Option<String>,
+    /// Check that many states side by side
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub jobs: usize,
+    /// Do part I of N only; `powercut merge` puts the reports together
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<Shard>,
     /// What random choices follow from
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub seed: u64,
@@ -293,10 +298,21 @@ pub struct StateArgs {
 
 #[derive(Debug, Args)]
 pub struct ExploreArgs {
-    pub name: String,
-    /// The check: exit 0 consistent, 125 can't tell, else a violation
-    #[arg(long, value_name = "CMD")]
-    pub check: String,
+    /// The disk whose record to explore
+    #[arg(required_unless_present_any = ["recording", "resume"])]
+    pub name: Option<String>,
+    /// Explore the recording of this report, or this file of `export`, instead
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["name", "resume"])]
+    pub recording: Option<PathBuf>,
+    /// Go on with the exploration whose report is in DIR, to the same end;
+    /// --budget and --jobs may be other ones
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["name", "check", "mount", "fsck",
+        "check_timeout", "strategy", "seed", "shard", "stop_on_first", "report", "case"])]
+    pub resume: Option<PathBuf>,
+    /// The check: exit 0 consistent, 125 can't tell, else a violation; without, the check and the
+    /// mount of the report are taken
+    #[arg(long, value_name = "CMD", required_unless_present_any = ["recording", "resume"])]
+    pub check: Option<String>,
     /// Mount each state, as FS[,OPTION]...; without, the check gets the device alone
     #[arg(long, value_name = "FS[,OPTS]", default_value = "none")]
     pub mount: String,
@@ -335,6 +351,9 @@ pub struct RunArgs {
     /// POWERCUT_MARKS is a file with the acknowledgements to hold it to
     #[arg(long, value_name = "CMD")]
     pub check: String,
+    /// Explore nothing; the report is for `explore --recording`
+    #[arg(long)]
+    pub record_only: bool,
     /// When the kernel writes dirty pages during the workload
     #[arg(long, value_name = "HOW", default_value = "default")]
     pub writeback: WritebackArg,
@@ -427,4 +446,17 @@ pub struct ReportArgs {
     /// Print the JSON schema of a report, of no report in particular
     #[arg(long, exclusive = true)]
     pub schema: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct MergeArgs {
+    /// The directories of the shards' reports
+    #[arg(required = true)]
+    pub reports: Vec<PathBuf>,
+    /// Where the merged report goes
+    #[arg(long, value_name = "DIR", default_value = "powercut-report")]
+    pub report: PathBuf,
+    /// Print it as JSON instead of text
+    #[arg(long)]
+    pub json: bool,
 }

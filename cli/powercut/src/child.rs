@@ -63,8 +63,20 @@ pub fn shell(
     timeout: Option<Duration>,
     signals: &Signals,
 ) -> Result<Finished> {
-    let mut cmd = Command::new("sh");
-    cmd.arg("-c").arg(command);
+    // A relative path would be another's.
+    let words = words(command).filter(|_| cwd.is_none());
+    let mut cmd = match words {
+        Some(words) => {
+            let mut cmd = Command::new(words[0]);
+            cmd.args(&words[1..]);
+            cmd
+        }
+        None => {
+            let mut cmd = Command::new("sh");
+            cmd.arg("-c").arg(command);
+            cmd
+        }
+    };
     for (name, value) in env {
         cmd.env(name, value);
     }
@@ -72,6 +84,24 @@ pub fn shell(
         cmd.current_dir(dir);
     }
     run(cmd, timeout, signals).with_context(|| format!("cannot run `sh -c {command:?}`"))
+}
+
+/// The words of a command that a shell would do nothing to but start: a
+/// program file by its path, and plain arguments. Saves the shell.
+fn words(command: &str) -> Option<Vec<&str>> {
+    let plain = |c: char| {
+        c.is_ascii_alphanumeric()
+            || matches!(c, '/' | '.' | '_' | '-' | ' ' | ',' | '+' | ':' | '@' | '%')
+    };
+    let words: Vec<&str> = command.split(' ').filter(|w| !w.is_empty()).collect();
+    let program = words.first().filter(|w| w.contains('/'))?;
+    let mut start = [0; 2];
+    let mut file = std::fs::File::open(program).ok()?;
+    // Without a first line that says so, the shell is what runs a script.
+    let read = io::Read::read(&mut file, &mut start).ok()?;
+    let is_program = read == 2 && (&start == b"#!" || &start == b"\x7fE");
+    let is_executable = rustix::fs::access(*program, rustix::fs::Access::EXEC_OK).is_ok();
+    (command.chars().all(plain) && is_program && is_executable).then_some(words)
 }
 
 /// Runs a program to its end.
@@ -262,6 +292,24 @@ mod tests {
         assert_eq!(done.ended, Ended::Exited(3));
         assert_eq!(done.output, "hello\noops\n");
         assert_eq!(sh("kill -9 $$", None).ended, Ended::Killed(9));
+    }
+
+    #[test]
+    fn a_shell_is_not_needed_to_start_a_program() {
+        assert_eq!(words("/bin/echo  a -b=c"), None);
+        let plain = words("/bin/echo  a -b /c");
+        assert_eq!(plain, Some(vec!["/bin/echo", "a", "-b", "/c"]));
+        for other in [
+            "echo a",
+            "/bin/echo $HOME",
+            "/bin/echo 'a'",
+            "/no/such",
+            "/etc/hosts",
+            "",
+        ] {
+            assert_eq!(words(other), None, "{other}");
+        }
+        assert_eq!(sh("/bin/echo a b", None).output, "a b\n");
     }
 
     #[test]

@@ -23,9 +23,22 @@ struct Layer {
 #[derive(Debug)]
 pub struct Unit {
     pub unit: u64,
+    /// Its position among the units written.
+    pub place: usize,
     layers: Vec<Layer>,
     /// What it adds to the image's hash when none of its pieces is kept.
     stable: u128,
+}
+
+/// One content that a unit may have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    /// The pieces that make it.
+    pub pieces: Vec<u32>,
+    /// What it adds to the image's hash.
+    pub hash: u128,
+    /// The number of legal choices that leave it.
+    pub ways: u64,
 }
 
 /// The fate of a pending piece in a state.
@@ -48,6 +61,8 @@ pub struct Choices<'r> {
     units: Vec<Unit>,
     /// The hash of the image without any pending piece.
     stable: u128,
+    /// What each unit written adds to it.
+    contents: Vec<u128>,
 }
 
 impl<'r> Choices<'r> {
@@ -63,20 +78,23 @@ impl<'r> Choices<'r> {
             pieces,
             units: Vec::with_capacity(of_unit.len()),
             stable: 0,
+            contents: Vec::with_capacity(recording.written().len()),
         };
-        for (unit, writes) in recording.units() {
+        for (place, unit) in recording.written().iter().copied().enumerate() {
+            let writes = recording.writes_of(unit);
             let layers = choices.layers(unit, writes, of_unit.get(&unit));
             let hash = choices.unit_hash(unit, &layers, |_| false);
             choices.stable = choices.stable.wrapping_add(hash);
+            choices.contents.push(hash);
             if layers.iter().any(|l| l.piece.is_some()) {
                 choices.units.push(Unit {
                     unit,
+                    place,
                     layers,
                     stable: hash,
                 });
             }
         }
-        choices.units.sort_unstable_by_key(|u| u.unit);
         choices
     }
 
@@ -184,6 +202,42 @@ impl<'r> Choices<'r> {
         Keep::all(self.len())
     }
 
+    /// Whether its pieces make a difference: not if they are zeroes over
+    /// zeroes, say.
+    pub fn varies(&self, unit: &Unit) -> bool {
+        let per_block = self.recording.block_sectors() as u32;
+        let unit_sectors = self.cut.geometry().unit_sectors;
+        let first = unit.unit * u64::from(unit_sectors / per_block);
+        (0..unit_sectors / per_block).any(|at| {
+            let block = first + u64::from(at);
+            let layers = unit.layers.iter();
+            let mut shown = layers.filter(|l| l.mask.contains(at * per_block));
+            let content = |l: &Layer| self.recording.content(l.entry as usize, block);
+            let Some(newest) = shown.next() else {
+                return false;
+            };
+            let mut bottom = newest;
+            for layer in shown {
+                if content(layer) != content(newest) {
+                    return true;
+                }
+                bottom = layer;
+            }
+            bottom.piece.is_some() && self.recording.base_content(block) != content(newest)
+        })
+    }
+
+    /// The pending writes that make a difference, as [`Self::writes`].
+    pub fn telling_writes(&self) -> Vec<(usize, std::ops::Range<usize>)> {
+        let mut telling = self.none();
+        for unit in self.units.iter().filter(|unit| self.varies(unit)) {
+            unit.pieces().for_each(|piece| telling.insert(piece));
+        }
+        let mut writes = self.writes();
+        writes.retain(|(_, pieces)| pieces.clone().any(|piece| telling.contains(piece)));
+        writes
+    }
+
     /// The pending writes, each by its entry and the range of its pieces.
     pub fn writes(&self) -> Vec<(usize, std::ops::Range<usize>)> {
         let mut writes: Vec<(usize, std::ops::Range<usize>)> = Vec::new();
@@ -243,10 +297,25 @@ impl<'r> Choices<'r> {
         hash
     }
 
-    /// The contents a unit may have, each by the pieces that make it; the
-    /// first is that without any. Equal contents are listed once. None if
-    /// there are more than `limit`.
-    pub fn options(&self, unit: &Unit, limit: usize) -> Option<Vec<Vec<u32>>> {
+    /// What each unit written adds to the image's hash in a state: equal for
+    /// equal contents of the unit.
+    pub fn contents(&self, keep: &Keep) -> Vec<u128> {
+        let mut contents = self.contents.clone();
+        for unit in &self.units {
+            contents[unit.place] = self.content(unit, keep);
+        }
+        contents
+    }
+
+    /// What one unit adds to the image's hash in a state.
+    pub fn content(&self, unit: &Unit, keep: &Keep) -> u128 {
+        let kept = |p: u32| keep.contains(p as usize);
+        self.unit_hash(unit.unit, &unit.layers, kept)
+    }
+
+    /// The contents a unit may have; the first is that without any piece. None
+    /// if there are more than `limit` choices.
+    pub fn options(&self, unit: &Unit, limit: usize) -> Option<Vec<Content>> {
         let all = unit.layers.iter().fold(Mask::EMPTY, |all, l| all | l.mask);
         let mut found: Vec<Vec<u32>> = vec![Vec::new()];
         let mut frontier: Vec<(usize, Mask, Vec<u32>)> = vec![(0, Mask::EMPTY, Vec::new())];
@@ -273,11 +342,23 @@ impl<'r> Choices<'r> {
                 }
             }
         }
-        let mut seen = std::collections::HashSet::new();
-        found.retain(|kept| {
-            seen.insert(self.unit_hash(unit.unit, &unit.layers, |p| kept.contains(&p)))
-        });
-        Some(found)
+        let mut contents: Vec<Content> = Vec::new();
+        let mut at = HashMap::new();
+        for pieces in found {
+            let hash = self.unit_hash(unit.unit, &unit.layers, |p| pieces.contains(&p));
+            match at.get(&hash) {
+                Some(index) => contents[*index as usize].ways += 1,
+                None => {
+                    at.insert(hash, contents.len() as u32);
+                    contents.push(Content {
+                        pieces,
+                        hash,
+                        ways: 1,
+                    });
+                }
+            }
+        }
+        Some(contents)
     }
 }
 

@@ -16,7 +16,9 @@ use crate::child::{self, Ended, Env};
 use crate::device::{Selection, Show};
 use crate::fs::MountSpec;
 use crate::kmsg::Kmsg;
+use crate::mountpoint::Mounted;
 use crate::oracle::{Finding, Kind, Oracle, Verdict};
+use crate::reads::Reads;
 use crate::recording::Mark;
 use crate::signals::Signals;
 use crate::strategy::State;
@@ -48,6 +50,7 @@ pub struct Examiner<'a> {
     marks: Option<usize>,
     /// What the newest check printed.
     pub output: String,
+    alone: bool,
 }
 
 impl<'a> Examiner<'a> {
@@ -66,7 +69,16 @@ impl<'a> Examiner<'a> {
             kmsg: Kmsg::open(),
             marks: None,
             output: String::new(),
+            alone: true,
         })
+    }
+
+    /// There are other views of the same disk under examination, by their names.
+    #[must_use]
+    pub fn among(mut self, others: Vec<String>) -> Self {
+        self.alone = others.is_empty();
+        self.kmsg.leave_out(others);
+        self
     }
 
     /// The check's variables.
@@ -122,7 +134,7 @@ impl<'a> Examiner<'a> {
             Some(spec) => {
                 self.kmsg.skip();
                 let dir = self.scratch.path().join("mnt");
-                match mount(spec, self.view.node(), &dir) {
+                match mount(spec, self.view.node(), &dir, self.alone) {
                     Ok(mounted) => Some(mounted),
                     Err(e) => return self.mount_failed(spec, &e),
                 }
@@ -171,6 +183,11 @@ impl Examiner<'_> {
         self.write_marks(marks)?;
         self.look()
     }
+
+    /// What the newest look read of the state.
+    pub fn reads(&self) -> Result<Option<Reads>> {
+        Ok(self.view.reads()?)
+    }
 }
 
 impl Oracle for Examiner<'_> {
@@ -179,6 +196,10 @@ impl Oracle for Examiner<'_> {
         let marks = choices.recording().marks_by(choices.event());
         self.look_at(&Selection::of(choices, &state.keep), marks)
     }
+
+    fn reads(&mut self) -> Result<Option<Reads>> {
+        Examiner::reads(self)
+    }
 }
 
 /// Lines as a text.
@@ -186,8 +207,12 @@ fn lines<'l>(lines: impl Iterator<Item = &'l str>) -> String {
     lines.flat_map(|line| [line, "\n"]).collect()
 }
 
-/// Mounts; a btrfs that the kernel believes to know newer is made unknown.
-fn mount(spec: &MountSpec, node: &Path, dir: &Path) -> std::io::Result<crate::mountpoint::Mounted> {
+/// Mounts. A btrfs that the kernel believes to know newer is made unknown; an
+/// XFS that is not alone may have the same UUID as another.
+fn mount(spec: &MountSpec, node: &Path, dir: &Path, alone: bool) -> std::io::Result<Mounted> {
+    if spec.fs == "xfs" && !alone {
+        return spec.with("nouuid").mount(node, dir);
+    }
     match spec.mount(node, dir) {
         Err(e) if spec.fs == "btrfs" && Errno::from_io_error(&e) == Some(Errno::EXIST) => {
             let forget = ["device", "scan", "--forget"];

@@ -134,6 +134,19 @@ impl MountSpec {
         }
     }
 
+    /// The same with one more option.
+    #[must_use]
+    pub fn with(&self, option: &str) -> Self {
+        let options = match self.options.as_str() {
+            "" => option.to_string(),
+            options => format!("{options},{option}"),
+        };
+        Self {
+            fs: self.fs.clone(),
+            options,
+        }
+    }
+
     /// Mounts a device on a directory until the result is dropped.
     pub fn mount(&self, node: &Path, dir: &Path) -> std::io::Result<Mounted> {
         let (flags, data) = flags_and_data(&self.options);

@@ -13,7 +13,9 @@ use crate::examine::Examination;
 use crate::explore::Plan;
 use crate::fs::{Fs, MountSpec};
 use crate::id::StateId;
-use crate::size;
+use crate::report::Saved;
+use crate::size::{self, Budget};
+use crate::strategy::Strategy;
 
 /// The default size of a disk, in MiB.
 const DEFAULT_MIB: u64 = 64;
@@ -27,6 +29,19 @@ pub struct Reporting {
     pub json: bool,
     pub case: String,
     pub keep: bool,
+    /// States checked side by side.
+    pub jobs: usize,
+}
+
+/// An exploration to go on with.
+#[derive(Debug)]
+pub struct Resume {
+    pub dir: PathBuf,
+    /// In place of the one before.
+    pub budget: Option<Budget>,
+    pub jobs: usize,
+    pub json: bool,
+    pub keep: bool,
 }
 
 #[derive(Debug)]
@@ -38,6 +53,7 @@ pub struct Run {
     pub setup: Option<String>,
     pub workload: String,
     pub eager_writeback: bool,
+    pub record_only: bool,
     pub examination: Examination,
     pub plan: Plan,
     pub reporting: Reporting,
@@ -45,13 +61,13 @@ pub struct Run {
 
 #[derive(Debug)]
 pub struct Explore {
-    pub name: Name,
+    pub from: From,
     pub examination: Examination,
     pub plan: Plan,
     pub reporting: Reporting,
 }
 
-/// Where a replay takes its record from.
+/// Where a record is taken from.
 #[derive(Debug)]
 pub enum From {
     Report(PathBuf),
@@ -276,22 +292,45 @@ pub fn survivors(text: &str) -> Result<Survivors> {
     })
 }
 
+/// The default of --budget but for `exhaustive`, in states.
+const DEFAULT_BUDGET: u64 = 300;
+/// More views side by side than this are not of use.
+const MAX_JOBS: usize = 64;
+
 fn plan(args: &args::PlanArgs) -> Result<Plan> {
     Ok(Plan {
         strategy: args.strategy,
-        budget: size::budget(&args.budget).context("--budget")?,
+        budget: match (budget(args)?, args.strategy) {
+            (Some(budget), _) => budget,
+            (None, Strategy::Exhaustive) => Budget::Unlimited,
+            (None, _) => Budget::States(DEFAULT_BUDGET),
+        },
         seed: args.seed,
         stop_on_first: args.stop_on_first,
+        shard: args.shard,
     })
 }
 
-fn reporting(args: args::PlanArgs, case: String) -> Reporting {
-    Reporting {
+fn budget(args: &args::PlanArgs) -> Result<Option<Budget>> {
+    let budget = args.budget.as_deref().map(size::budget);
+    budget.transpose().context("--budget")
+}
+
+fn jobs(args: &args::PlanArgs) -> Result<usize> {
+    match args.jobs {
+        jobs @ 1..=MAX_JOBS => Ok(jobs),
+        other => bail!("--jobs {other}: give a number from 1 to {MAX_JOBS}"),
+    }
+}
+
+fn reporting(args: args::PlanArgs, case: String) -> Result<Reporting> {
+    Ok(Reporting {
+        jobs: jobs(&args)?,
         report: args.report,
         json: args.json,
         case: args.case.unwrap_or(case),
         keep: args.keep,
-    }
+    })
 }
 
 fn timeout_ms(text: &str) -> Result<u64> {
@@ -326,6 +365,12 @@ fn examination(
 impl Run {
     pub fn new(args: args::RunArgs) -> Result<Self> {
         command("--workload", &args.workload)?;
+        if args.plan.shard.is_some() {
+            bail!(
+                "--shard needs one record for all shards: `powercut run --record-only` makes it, \
+                 `powercut explore --recording DIR --shard I/N` takes it"
+            );
+        }
         let name = args.fs.name();
         if args.fs == Fs::None && !(args.mkfs_opts.is_empty() && args.mount_opts.is_empty()) {
             bail!("--mkfs-opts and --mount-opts need a filesystem, --fs none has none");
@@ -345,10 +390,11 @@ impl Run {
             mount_opts: args.mount_opts,
             setup: args.setup,
             workload: args.workload,
+            record_only: args.record_only,
             eager_writeback: args.writeback == WritebackArg::Eager,
             examination: examination(&args.check, args.examine, mount)?,
             plan: plan(&args.plan)?,
-            reporting: reporting(args.plan, case),
+            reporting: reporting(args.plan, case)?,
         })
     }
 }
@@ -356,11 +402,38 @@ impl Run {
 impl Explore {
     pub fn new(args: args::ExploreArgs) -> Result<Self> {
         let mount = MountSpec::parse(&args.mount).context("--mount")?;
+        let (from, case) = match (args.name, args.recording) {
+            (Some(disk), _) => (From::Disk(name(&disk)?), disk),
+            (None, Some(path)) => (From::Report(path.clone()), path.display().to_string()),
+            (None, None) => bail!("give a disk, or --recording PATH"),
+        };
+        let reported = match &from {
+            From::Report(path) if args.check.is_none() => {
+                Some(Saved::at(path).report()?.examination)
+            }
+            _ => None,
+        };
+        let check = args.check.unwrap_or_default();
         Ok(Self {
-            name: name(&args.name)?,
-            examination: examination(&args.check, args.examine, mount)?,
+            from,
+            examination: match reported {
+                Some(reported) => reported,
+                None => examination(&check, args.examine, mount)?,
+            },
             plan: plan(&args.plan)?,
-            reporting: reporting(args.plan, args.name),
+            reporting: reporting(args.plan, case)?,
+        })
+    }
+}
+
+impl Resume {
+    pub fn new(dir: PathBuf, args: &args::PlanArgs) -> Result<Self> {
+        Ok(Self {
+            dir,
+            budget: budget(args)?,
+            jobs: jobs(args)?,
+            json: args.json,
+            keep: args.keep,
         })
     }
 }

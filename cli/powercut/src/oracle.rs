@@ -3,11 +3,14 @@
 //! Who says whether a crash state is consistent.
 
 use anyhow::Result;
+use serde::{Deserialize, Serialize};
 
+use crate::reads::Reads;
 use crate::strategy::State;
 
 /// What became of a state under examination.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     Consistent,
     /// The check could not tell.
@@ -15,7 +18,17 @@ pub enum Verdict {
     Violation(Finding),
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+impl Verdict {
+    /// Whether it says something else than another, whatever its words.
+    pub fn is_other(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Violation(a), Self::Violation(b)) => (a.kind, &a.how) != (b.kind, &b.how),
+            (a, b) => a != b,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     pub kind: Kind,
     /// How it failed: an exit status, an error of mount.
@@ -64,4 +77,9 @@ impl std::fmt::Display for Kind {
 /// Brings a state about and examines it.
 pub trait Oracle {
     fn examine(&mut self, state: &State<'_>) -> Result<Verdict>;
+
+    /// What the newest examination read of the state; none if that is not known.
+    fn reads(&mut self) -> Result<Option<Reads>> {
+        Ok(None)
+    }
 }

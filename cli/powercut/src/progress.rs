@@ -14,6 +14,8 @@ use crate::size::Budget;
 
 /// Between two lines where there is no terminal.
 const INTERVAL: Duration = Duration::from_secs(10);
+/// The length of the bar, in steps.
+const STEPS: u64 = 10_000;
 
 /// Shows progress on standard error, and keeps the violations for the report.
 pub struct Reporter {
@@ -27,7 +29,7 @@ impl Reporter {
     pub fn new(budget: Budget) -> Self {
         let show = std::io::stderr().is_terminal();
         Self {
-            bar: show.then(|| bar(budget)).flatten(),
+            bar: show.then(bar).flatten(),
             budget,
             said: Duration::ZERO,
             violations: Vec::new(),
@@ -42,50 +44,92 @@ impl Reporter {
     }
 }
 
-fn bar(budget: Budget) -> Option<ProgressBar> {
-    let (len, template) = match budget {
-        Budget::States(n) => (
-            n,
-            "{bar:30} {pos}/{len} states, {per_sec}, {msg}, at most {eta}",
-        ),
-        Budget::Time(t) => (t.as_secs(), "{bar:30} {msg}, {elapsed} of {len} s"),
-    };
-    let style = ProgressStyle::with_template(template).ok()?;
-    let bar = ProgressBar::with_draw_target(Some(len), ProgressDrawTarget::stderr());
+fn bar() -> Option<ProgressBar> {
+    let style = ProgressStyle::with_template("{bar:30} {msg}").ok()?;
+    let bar = ProgressBar::with_draw_target(Some(STEPS), ProgressDrawTarget::stderr());
     bar.set_style(style);
-    bar.set_message("0 violations");
     Some(bar)
+}
+
+/// How much is done, from 0 to 1: of the budget, or of all there is, whichever
+/// ends first.
+fn fraction(budget: Budget, progress: &Progress) -> f64 {
+    let of_budget = match budget {
+        Budget::States(n) => progress.spent as f64 / n as f64,
+        Budget::Time(t) => progress.elapsed.as_secs_f64() / t.as_secs_f64(),
+        Budget::Unlimited => 0.0,
+    };
+    of_budget.max(progress.fraction.unwrap_or(0.0)).min(1.0)
+}
+
+/// 512 states, 23 a second, 2 violations, 41 %, about 3 min left
+fn say(progress: &Progress, done: f64) -> String {
+    let Progress {
+        checked,
+        violations,
+        elapsed,
+        ..
+    } = progress;
+    let elapsed = elapsed.as_secs_f64();
+    let rate = *checked as f64 / elapsed.max(0.001);
+    let rate = match rate < 10.0 {
+        true => format!("{rate:.1}"),
+        false => format!("{rate:.0}"),
+    };
+    let percent = (done * 100.0).floor();
+    let left = match done > 0.0 && elapsed >= 1.0 {
+        true => format!(", about {} left", time(elapsed * (1.0 - done) / done)),
+        false => String::new(),
+    };
+    format!("{checked} states, {rate} a second, {violations} violations, {percent} %{left}")
+}
+
+fn time(seconds: f64) -> String {
+    match seconds {
+        s if s < 100.0 => format!("{s:.0} s"),
+        s if s < 6000.0 => format!("{:.0} min", s / 60.0),
+        s if s < 360_000.0 => format!("{:.0} h", s / 3600.0),
+        _ => "days".into(),
+    }
 }
 
 impl Watch for Reporter {
     fn progress(&mut self, progress: Progress) {
-        let Progress {
-            checked,
-            violations,
-            elapsed,
-        } = progress;
+        let done = fraction(self.budget, &progress);
         if let Some(bar) = &self.bar {
-            match self.budget {
-                Budget::States(_) => {
-                    bar.set_message(format!("{violations} violations"));
-                    bar.set_position(checked);
-                }
-                Budget::Time(_) => {
-                    bar.set_message(format!("{checked} states, {violations} violations"));
-                    bar.set_position(elapsed.as_secs());
-                }
-            }
-        } else if elapsed.saturating_sub(self.said) >= INTERVAL {
-            self.said = elapsed;
-            let rate = checked as f64 / elapsed.as_secs_f64();
-            eprintln!(
-                "powercut: {checked} states checked, {rate:.0} a second, {violations} violations"
-            );
+            bar.set_message(say(&progress, done));
+            bar.set_position((done * STEPS as f64) as u64);
+        } else if progress.elapsed.saturating_sub(self.said) >= INTERVAL {
+            self.said = progress.elapsed;
+            eprintln!("powercut: {}", say(&progress, done));
         }
     }
 
     fn violation(&mut self, choices: &Choices<'_>, violation: &Violation) {
         self.violations
             .push(report::Violation::of(choices, violation));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ends_first_tells_the_time_left() {
+        let progress = Progress {
+            checked: 30,
+            violations: 2,
+            elapsed: Duration::from_secs(2),
+            fraction: Some(0.1),
+            spent: 50,
+        };
+        let line = |budget| say(&progress, fraction(budget, &progress));
+        assert_eq!(
+            line(Budget::States(100)),
+            "30 states, 15 a second, 2 violations, 50 %, about 2 s left"
+        );
+        assert!(line(Budget::Unlimited).ends_with("10 %, about 18 s left"));
+        assert!(line(Budget::Time(Duration::from_secs(4000))).ends_with("10 %, about 18 s left"));
     }
 }

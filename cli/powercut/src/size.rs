@@ -22,7 +22,9 @@ pub enum SizeError {
     NotMib(String),
     #[error("{0:?} is not a time: give seconds or a number with ms, s, m or h, such as 90s")]
     NotATime(String),
-    #[error("{0:?} is not a budget: give a number of states such as 300, or a time such as 90s")]
+    #[error(
+        "{0:?} is not a budget: give a number of states such as 300, a time such as 90s, or none"
+    )]
     NotABudget(String),
 }
 
@@ -81,11 +83,15 @@ pub fn time(text: &str) -> Result<Duration, SizeError> {
 pub enum Budget {
     States(u64),
     Time(Duration),
+    Unlimited,
 }
 
-/// A budget: a plain number counts states, one with a unit is a time.
+/// A budget: `none`, or a plain number counts states, one with a unit is a time.
 pub fn budget(text: &str) -> Result<Budget, SizeError> {
     let not = || SizeError::NotABudget(text.into());
+    if text == "none" {
+        return Ok(Budget::Unlimited);
+    }
     if let Ok(states) = text.parse::<u64>() {
         return if states == 0 || text.starts_with('+') {
             Err(not())
@@ -96,11 +102,28 @@ pub fn budget(text: &str) -> Result<Budget, SizeError> {
     time(text).map(Budget::Time).map_err(|_| not())
 }
 
+impl Budget {
+    /// From what [`std::fmt::Display`] writes, in a report.
+    pub fn read(text: &str) -> Result<Self, SizeError> {
+        let not = || SizeError::NotABudget(text.into());
+        if let Some(states) = text.strip_suffix(" states") {
+            return budget(states);
+        }
+        if let Some(seconds) = text.strip_suffix(" s") {
+            let seconds = seconds.parse::<f64>().map_err(|_| not())?;
+            let time = Duration::try_from_secs_f64(seconds).map_err(|_| not())?;
+            return Ok(Self::Time(time));
+        }
+        budget(text)
+    }
+}
+
 impl std::fmt::Display for Budget {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::States(n) => write!(f, "{n} states"),
             Self::Time(t) => write!(f, "{} s", t.as_secs_f64()),
+            Self::Unlimited => f.write_str("none"),
         }
     }
 }

@@ -147,3 +147,36 @@ fn completions_and_man_pages() {
     assert!(page.contains("\\-\\-workload"));
     assert!(dir.path().join("powercut.1").exists());
 }
+
+#[test]
+fn plans() {
+    let explore = |more: &[&'static str], says| {
+        let mut args = vec!["explore", "a", "--check", "true"];
+        args.extend(more);
+        refused(&args, says);
+    };
+    for shard in ["0/3", "4/3", "1", "1/0", "a/b", ""] {
+        explore(&["--shard", shard], "I/N");
+    }
+    explore(&["--jobs", "0"], "--jobs 0");
+    explore(&["--jobs", "65"], "1 to 64");
+    explore(&["--budget", "0"], "--budget");
+    explore(&["--budget", "soon"], "none");
+    explore(&["--strategy", "best"], "possible values");
+    explore(&["--resume", "x"], "cannot be used");
+    refused(&["explore"], "required");
+    refused(&["explore", "--resume", "/no/such"], "/no/such");
+    refused(&["merge"], "required");
+    refused(&["merge", "/no/such"], "/no/such");
+    let run = [
+        "run",
+        "--fs",
+        "ext4",
+        "--workload",
+        "true",
+        "--check",
+        "true",
+    ];
+    let run: Vec<&str> = run.into_iter().chain(["--shard", "1/2"]).collect();
+    refused(&run, "--record-only");
+}

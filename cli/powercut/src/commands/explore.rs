@@ -1,22 +1,42 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `powercut explore`: the record of a disk that exists.
+//! `powercut explore`: the record of a disk that exists, of a file, or of a
+//! report whose exploration was interrupted.
 
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{bail, Context, Result};
+use clap::ValueEnum;
 
 use super::session::Session;
+use super::transfer::import_as_new;
 use crate::device::Root;
 use crate::exit::Exit;
-use crate::options::Explore;
-use crate::report::Source;
+use crate::explore::Plan;
+use crate::options::{Explore, From, Reporting, Resume};
+use crate::report::{PlanFacts, Saved, Source};
 use crate::signals::Signals;
+use crate::size::Budget;
+use crate::strategy::Strategy;
 
 pub fn explore(options: &Explore) -> Result<Exit> {
     let signals = Signals::install()?;
     let root = Root::open()?;
-    let disk = root.disk(&options.name)?;
+    let (disk, source, recorded_in) = match &options.from {
+        From::Disk(name) => {
+            let source = Source {
+                disk: Some(name.to_string()),
+                ..Source::default()
+            };
+            (root.disk(name)?, source, Duration::ZERO)
+        }
+        From::Report(path) => {
+            let saved = Saved::at(path);
+            let (source, recorded_in) = origin(&saved)?;
+            (import_as_new(&root, &saved)?, source, recorded_in)
+        }
+    };
     Session {
         root: &root,
         disk: &disk,
@@ -24,11 +44,69 @@ pub fn explore(options: &Explore) -> Result<Exit> {
         examination: &options.examination,
         plan: &options.plan,
         reporting: &options.reporting,
-        source: Source {
-            disk: Some(options.name.to_string()),
-            ..Source::default()
-        },
-        recorded_in: Duration::ZERO,
+        source,
+        recorded_in,
+        resume: false,
     }
     .explore()
+}
+
+/// Where a recording came from, and the time that it took.
+fn origin(saved: &Saved) -> Result<(Source, Duration)> {
+    if !saved.has_report() {
+        return Ok((Source::default(), Duration::ZERO));
+    }
+    let report = saved.report()?;
+    Ok((report.source, seconds(report.seconds.record)))
+}
+
+fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
+}
+
+pub fn resume(options: &Resume) -> Result<Exit> {
+    let saved = Saved::at(&options.dir);
+    let report = saved.report()?;
+    let signals = Signals::install()?;
+    let root = Root::open()?;
+    let mut plan = plan(&report.plan, &options.dir)?;
+    plan.budget = options.budget.unwrap_or(plan.budget);
+    let disk = import_as_new(&root, &saved)?;
+    Session {
+        root: &root,
+        disk: &disk,
+        signals: &signals,
+        examination: &report.examination,
+        plan: &plan,
+        reporting: &Reporting {
+            report: Some(options.dir.clone()),
+            json: options.json,
+            case: report.case.clone(),
+            keep: options.keep,
+            jobs: options.jobs,
+        },
+        source: report.source.clone(),
+        recorded_in: seconds(report.seconds.record),
+        resume: true,
+    }
+    .explore()
+}
+
+/// The plan of a report.
+fn plan(facts: &PlanFacts, dir: &Path) -> Result<Plan> {
+    let Ok(strategy) = Strategy::from_str(&facts.strategy, false) else {
+        bail!(
+            "{} has a strategy {:?}, unknown here",
+            dir.display(),
+            facts.strategy
+        );
+    };
+    let shard = facts.shard.as_deref().map(str::parse).transpose();
+    Ok(Plan {
+        strategy,
+        budget: Budget::read(&facts.budget).context("the report's budget")?,
+        seed: facts.seed,
+        stop_on_first: facts.stop_on_first,
+        shard: shard.map_err(anyhow::Error::msg)?,
+    })
 }

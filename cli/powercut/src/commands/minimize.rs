@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::culprit::Bench;
 use super::manage::{load, print, print_json};
-use super::replay::import;
+use super::transfer::import_as_new;
 use crate::device::{Disk, Root, Selection};
 use crate::examine::{Examination, Examiner};
 use crate::exit::Exit;
@@ -43,7 +43,7 @@ pub fn minimize(options: &Minimize) -> Result<Exit> {
                 .examination(Some(report.examination.clone()))?;
             let recording = saved.recording()?;
             options.replay.id.resolve(&recording)?;
-            let disk = import(&saved, &recording)?;
+            let disk = import_as_new(&Root::open()?, &saved)?;
             let (id, culprit) = find(options, &what, &recording, &signals, &disk)?;
             let id = id.to_string();
             if let Some(violation) = report.violations.iter_mut().find(|v| v.id == id) {

@@ -8,6 +8,7 @@ mod lint;
 mod log;
 mod manage;
 mod manual;
+mod merge;
 mod minimize;
 mod postmortem;
 mod power;
@@ -38,7 +39,11 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Log(args) => log::log(&args),
         Command::Count(args) => log::count(&args),
         Command::State(args) => manage::state(&args),
-        Command::Explore(args) => explore::explore(&options::Explore::new(args)?),
+        Command::Explore(args) => match &args.resume {
+            Some(dir) => explore::resume(&options::Resume::new(dir.clone(), &args.plan)?),
+            None => explore::explore(&options::Explore::new(args)?),
+        },
+        Command::Merge(args) => merge::merge(&args),
         Command::Run(args) => run::run(&options::Run::new(args)?),
         Command::Minimize(args) => minimize::minimize(&options::Minimize::new(args)?),
         Command::Lint(args) => lint::run(&args),

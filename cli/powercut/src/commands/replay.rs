@@ -4,17 +4,18 @@
 
 use std::rc::Rc;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::Serialize;
 
-use super::manage::{load, print, print_json, settings_of};
+use super::manage::{load, print, print_json};
 use super::postmortem;
+use super::transfer::import_as_new;
 use crate::device::{Disk, Root, Selection, Show};
 use crate::examine::{Examination, Examiner};
 use crate::exit::Exit;
 use crate::explore;
 use crate::id::StateId;
-use crate::options::{name, From, ShowState};
+use crate::options::{From, ShowState};
 use crate::oracle::{Finding, Oracle, Verdict};
 use crate::recording::Recording;
 use crate::report::{self, Saved, Violation, Write};
@@ -50,7 +51,7 @@ pub fn replay(options: &ShowState) -> Result<Exit> {
             let recording = saved.recording()?;
             let mut disk = None;
             let exit = show(options, Some(what), &recording, &signals, || {
-                Ok(disk.insert(import(&saved, &recording)?))
+                Ok(disk.insert(import_as_new(&Root::open()?, &saved)?))
             })?;
             if let Some(disk) = disk.filter(|_| options.keep) {
                 disk.leave();
@@ -58,22 +59,6 @@ pub fn replay(options: &ShowState) -> Result<Exit> {
             Ok(exit)
         }
     }
-}
-
-/// A new disk with the recording of a report.
-pub fn import(saved: &Saved, recording: &Recording) -> Result<Disk> {
-    let root = Root::open()?;
-    let settings = settings_of(recording);
-    let disk = root.create(&name(&format!("replay-{}", std::process::id()))?, &settings)?;
-    root.control()
-        .import(disk.name().as_str(), saved.stream()?)
-        .with_context(|| {
-            format!(
-                "cannot bring back the recording of {}",
-                saved.dir().display()
-            )
-        })?;
-    Ok(disk)
 }
 
 /// Examines the state; the disk is asked for once the id is known to be good.
@@ -176,6 +161,8 @@ fn violation(id: &StateId, state: &State<'_>, finding: &Finding) -> Violation {
         id: id.clone(),
         keep: state.keep.clone(),
         finding: finding.clone(),
+        image: state.choices.image(&state.keep),
+        rank: [0; 3],
     };
     Violation::of(&state.choices, &found)
 }

@@ -28,7 +28,7 @@ pub fn run(options: &Run) -> Result<Exit> {
     )?;
     let recorded = record(options, &disk, &signals);
     let result = recorded.and_then(|()| {
-        Session {
+        let session = Session {
             root: &root,
             disk: &disk,
             signals: &signals,
@@ -37,8 +37,12 @@ pub fn run(options: &Run) -> Result<Exit> {
             reporting: &options.reporting,
             source: source(options),
             recorded_in: began.elapsed(),
+            resume: false,
+        };
+        match options.record_only {
+            true => session.record_only(),
+            false => session.explore(),
         }
-        .explore()
     });
     if options.reporting.keep {
         eprintln!(

@@ -2,21 +2,25 @@
 
 //! What run and explore have in common: from a recorded disk to a report.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use tempfile::TempDir;
 
 use super::manage::{load, print, print_json};
-use crate::device::{Disk, Root};
-use crate::examine::{Examination, Examiner};
+use crate::device::{Disk, Root, View};
+use crate::examine::{scratch_dir, Examination};
 use crate::exit::Exit;
-use crate::explore::{explore, End, Plan};
+use crate::explore::{explore, Desk, End, Journal, Outcome, Plan, RUNS};
 use crate::options::Reporting;
+use crate::pool::{Pool, Work};
 use crate::progress::Reporter;
+use crate::recording::Recording;
 use crate::report::{
-    self, Coverage, DiskFacts, PlanFacts, Record, Report, Saved, Seconds, Source, DEFAULT_DIR,
-    SCHEMA,
+    self, Coverage, DiskFacts, Ended, PlanFacts, Record, Report, Saved, Seconds, Source,
+    DEFAULT_DIR, SCHEMA,
 };
 use crate::signals::Signals;
 use crate::strategy::Space;
@@ -32,51 +36,34 @@ pub struct Session<'a> {
     pub source: Source,
     /// What recording took.
     pub recorded_in: Duration,
+    /// The report's directory holds what was found so far.
+    pub resume: bool,
+}
+
+/// Where the journal of runs is kept.
+enum Notes {
+    Report(PathBuf),
+    /// Nobody asked for a report yet.
+    Scratch(TempDir),
 }
 
 impl Session<'_> {
     pub fn explore(self) -> Result<Exit> {
         let recording = load(self.root, self.disk.name().as_str())?;
-        let record = Record::of(&recording);
-        let mut report = Report {
-            schema: SCHEMA,
-            powercut: env!("CARGO_PKG_VERSION").into(),
-            case: self.reporting.case.clone(),
-            disk: DiskFacts::of(&recording),
-            source: self.source.clone(),
-            examination: self.examination.clone(),
-            plan: PlanFacts::of(self.plan),
-            record,
-            // Known only afterwards.
-            coverage: Coverage::default(),
-            violations: Vec::new(),
-            seconds: Seconds {
-                record: self.recorded_in.as_secs_f64(),
-                explore: 0.0,
-            },
-        };
+        let mut report = self.report(&recording);
         if !self.reporting.json {
             print(format_args!("{}\n", report::commands_line(&report)))?;
         }
+        let (notes, mut journal) = self.notes(&report)?;
         let space = Space::new(&recording);
         let mut reporter = Reporter::new(self.plan.budget);
-        let outcome = {
-            let mut view = self.disk.create_some_view()?;
-            let mut examiner = Examiner::new(&mut view, self.examination, self.signals)?;
-            explore(
-                &space,
-                self.plan,
-                &mut examiner,
-                self.signals,
-                &mut reporter,
-            )?
-        };
+        let outcome = self.go(&space, &mut journal, &mut reporter)?;
         reporter.finish();
-        report.coverage = Coverage::of(&outcome);
+        report.coverage = Coverage::new(&outcome, &space);
         report.violations = reporter.violations;
         report.seconds.explore = outcome.elapsed.as_secs_f64();
-        let dir = self.save(&report)?;
-        self.show(&report, dir)?;
+        let dir = self.save(&report, &notes)?;
+        self.show(&report, dir.as_deref())?;
         Ok(match (outcome.end, report.violations.is_empty()) {
             (End::Interrupted(signal), _) => Exit::Interrupted(signal),
             (_, false) => Exit::Violation,
@@ -84,19 +71,117 @@ impl Session<'_> {
         })
     }
 
-    /// Writes the report where it was asked for, or if there is something in it.
-    fn save(&self, report: &Report) -> Result<Option<PathBuf>> {
-        let dir = match (&self.reporting.report, report.violations.is_empty()) {
-            (Some(dir), _) => dir.clone(),
-            (None, false) => PathBuf::from(DEFAULT_DIR),
-            (None, true) => return Ok(None),
+    /// Writes a report of what was recorded, with nothing explored.
+    pub fn record_only(self) -> Result<Exit> {
+        let recording = load(self.root, self.disk.name().as_str())?;
+        let report = self.report(&recording);
+        let dir = match &self.reporting.report {
+            Some(dir) => dir.clone(),
+            None => PathBuf::from(DEFAULT_DIR),
         };
+        self.write(&report, &dir)?;
+        if self.reporting.json {
+            print_json(&report)?;
+        } else {
+            let line = report::commands_line(&report);
+            print(format_args!("{line}\nrecording: {}\n", dir.display()))?;
+        }
+        Ok(Exit::NoViolation)
+    }
+
+    /// The report before anything is explored.
+    fn report(&self, recording: &Recording) -> Report {
+        Report {
+            schema: SCHEMA,
+            powercut: env!("CARGO_PKG_VERSION").into(),
+            case: self.reporting.case.clone(),
+            disk: DiskFacts::of(recording),
+            source: self.source.clone(),
+            examination: self.examination.clone(),
+            plan: PlanFacts::of(self.plan),
+            record: Record::of(recording),
+            coverage: Coverage {
+                ended: Ended::Interrupted,
+                ..Coverage::default()
+            },
+            violations: Vec::new(),
+            seconds: Seconds {
+                record: self.recorded_in.as_secs_f64(),
+                explore: 0.0,
+            },
+        }
+    }
+
+    /// A report that was asked for is there from the start, so that even what
+    /// ends without a word can be gone on with.
+    fn notes(&self, report: &Report) -> Result<(Notes, Journal)> {
+        match &self.reporting.report {
+            Some(dir) if self.resume => Ok((Notes::Report(dir.clone()), Journal::resume(dir)?)),
+            Some(dir) => {
+                self.write(report, dir)?;
+                Ok((Notes::Report(dir.clone()), Journal::begin(dir)?))
+            }
+            None => {
+                let scratch = scratch_dir()?;
+                let journal = Journal::begin(scratch.path())?;
+                Ok((Notes::Scratch(scratch), journal))
+            }
+        }
+    }
+
+    fn go(
+        &self,
+        space: &Space<'_>,
+        journal: &mut Journal,
+        reporter: &mut Reporter,
+    ) -> Result<Outcome> {
+        let views: Result<Vec<View>, _> = (0..self.reporting.jobs)
+            .map(|_| self.disk.create_some_view())
+            .collect();
+        let views = views?;
+        let work = Work {
+            what: self.examination,
+            recording: space.recording(),
+            signals: self.signals,
+        };
+        std::thread::scope(|scope| {
+            let mut pool = Pool::start(scope, views, work);
+            let mut desk = Desk::new(&mut pool, journal);
+            explore(space, self.plan, &mut desk, self.signals, reporter)
+        })
+    }
+
+    fn write(&self, report: &Report, dir: &Path) -> Result<()> {
         let stream = self.root.control().export(self.disk.name().as_str())?;
-        Saved::at(&dir).write(report, stream)?;
+        Saved::at(dir).write(report, stream)
+    }
+
+    /// Writes the report where it was asked for, or if there is something in it.
+    fn save(&self, report: &Report, notes: &Notes) -> Result<Option<PathBuf>> {
+        let scratch = match notes {
+            Notes::Report(dir) => {
+                Saved::at(dir).write_report(report)?;
+                return Ok(Some(dir.clone()));
+            }
+            Notes::Scratch(scratch) => scratch,
+        };
+        let interrupted = report.coverage.ended == Ended::Interrupted;
+        if report.violations.is_empty() && !interrupted {
+            return Ok(None);
+        }
+        let dir = PathBuf::from(DEFAULT_DIR);
+        self.write(report, &dir)?;
+        let runs = dir.join(RUNS);
+        fs::copy(scratch.path().join(RUNS), &runs)
+            .with_context(|| format!("cannot write {}", runs.display()))?;
         Ok(Some(dir))
     }
 
-    fn show(&self, report: &Report, dir: Option<PathBuf>) -> Result<()> {
+    fn show(&self, report: &Report, dir: Option<&Path>) -> Result<()> {
+        if let (Some(dir), Ended::Interrupted) = (dir, report.coverage.ended) {
+            let dir = dir.display();
+            eprintln!("powercut: interrupted; to go on: powercut explore --resume {dir}");
+        }
         if self.reporting.json {
             return print_json(report).context("cannot print the report");
         }

@@ -11,10 +11,11 @@ use lz4_flex::frame::{FrameDecoder, FrameEncoder};
 
 use super::manage::{print, settings_of};
 use crate::args::{ExportArgs, ImportArgs};
-use crate::device::Root;
+use crate::device::{Disk, Root};
 use crate::exit::Exit;
 use crate::options;
 use crate::recording::Recording;
+use crate::report::Saved;
 
 pub fn export(args: &ExportArgs) -> Result<Exit> {
     let name = options::name(&args.name)?;
@@ -62,4 +63,18 @@ pub fn import(args: &ImportArgs) -> Result<Exit> {
     print(format_args!("{}\n", disk.node().display()))?;
     disk.leave();
     Ok(Exit::NoViolation)
+}
+
+/// A new disk with the recording of a report, or of a file.
+pub fn import_as_new(root: &Root, saved: &Saved) -> Result<Disk> {
+    let recording = saved.recording()?;
+    let name = options::name(&format!("import-{}", std::process::id()))?;
+    let disk = root.create(&name, &settings_of(&recording))?;
+    root.control()
+        .import(disk.name().as_str(), saved.stream()?)
+        .with_context(|| {
+            let from = saved.dir().display();
+            format!("cannot bring back the recording of {from}")
+        })?;
+    Ok(disk)
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 
 use super::{errno, DeviceError, Selection};
+use crate::reads::Reads;
 
 /// Entries come in pieces of this size.
 const BUFFER: usize = 1 << 20;
@@ -60,19 +61,38 @@ impl Control {
             .map(drop)
     }
 
+    /// What was read of a view's state; none if the driver can't tell: it could
+    /// not keep the set, or is too old to.
+    pub fn reads(&self, view: &str) -> Result<Option<Reads>, DeviceError> {
+        let request = format!("reads {view}");
+        let mut file = self.open()?;
+        let mut bytes = Vec::new();
+        let answer = file
+            .write_all(format!("{request}\n").as_bytes())
+            .and_then(|()| file.read_to_end(&mut bytes));
+        match answer {
+            Ok(_) => Ok(Reads::parse(&bytes)),
+            Err(e) => match errno(&e) {
+                Some(Errno::NOMEM | Errno::INVAL) => Ok(None),
+                _ => Err(self.refused(&request, view, e)),
+            },
+        }
+    }
+
     fn ask(&self, request: &str, disk: &str) -> Result<File, DeviceError> {
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(&self.node)
-            .map_err(|e| match e.kind() {
-                io::ErrorKind::NotFound => DeviceError::NotLoaded,
-                io::ErrorKind::PermissionDenied => DeviceError::NotRoot,
-                _ => DeviceError::io(format!("cannot open {}", self.node.display()))(e),
-            })?;
+        let mut file = self.open()?;
         file.write_all(format!("{request}\n").as_bytes())
             .map_err(|e| self.refused(request, disk, e))?;
         Ok(file)
+    }
+
+    fn open(&self) -> Result<File, DeviceError> {
+        let opened = OpenOptions::new().read(true).write(true).open(&self.node);
+        opened.map_err(|e| match e.kind() {
+            io::ErrorKind::NotFound => DeviceError::NotLoaded,
+            io::ErrorKind::PermissionDenied => DeviceError::NotRoot,
+            _ => DeviceError::io(format!("cannot open {}", self.node.display()))(e),
+        })
     }
 
     fn refused(&self, request: &str, disk: &str, e: io::Error) -> DeviceError {

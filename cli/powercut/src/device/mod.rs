@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::reads::Reads;
+
 pub use configfs::{Disk, DiskInfo, RecordStatus, Root, Settings};
 pub use control::Control;
 pub use name::{Name, NameError};
@@ -60,6 +62,10 @@ pub trait Show {
     fn show(&mut self, selection: &Selection) -> Result<(), DeviceError>;
     /// Its node.
     fn node(&self) -> &Path;
+    /// What was read of the state; none if that is not known.
+    fn reads(&self) -> Result<Option<Reads>, DeviceError> {
+        Ok(None)
+    }
 }
 
 /// The number of the error, for messages that depend on it.

@@ -10,6 +10,7 @@ use rustix::io::Errno;
 
 use super::attribute::{get, pause, retry_busy, wait_for, write, PATIENCE};
 use super::{errno, Control, DeviceError, Name, Selection, Show, CONTROL, NODES};
+use crate::reads::Reads;
 
 /// A crash-state disk.
 #[derive(Debug)]
@@ -94,6 +95,10 @@ impl Show for View {
 
     fn node(&self) -> &Path {
         &self.node
+    }
+
+    fn reads(&self) -> Result<Option<Reads>, DeviceError> {
+        Control::new(CONTROL).reads(&self.name)
     }
 }
 

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
 use super::*;
+use crate::oracle::{Finding, Kind, Oracle, Verdict};
 use crate::recording::testing::History;
 use crate::recording::Recording;
+use crate::size::Budget;
 use crate::strategy::State;
+use crate::strategy::Strategy;
 
 struct Quiet;
 
@@ -38,6 +41,7 @@ fn plan(strategy: Strategy) -> Plan {
         budget: Budget::States(10_000),
         seed: 1,
         stop_on_first: false,
+        shard: None,
     }
 }
 
@@ -45,8 +49,11 @@ fn run(recording: &Recording, plan: Plan, judge: impl FnMut(&State<'_>) -> Verdi
     let space = Space::new(recording);
     let mut oracle = Fake { judge, asked: 0 };
     let signals = Signals::uncaught().unwrap();
-    let outcome = explore(&space, &plan, &mut oracle, &signals, &mut Quiet).unwrap();
-    assert_eq!(oracle.asked, outcome.checked);
+    let mut serial = Serial::new(&mut oracle);
+    let mut journal = Journal::none();
+    let mut desk = Desk::new(&mut serial, &mut journal);
+    let outcome = explore(&space, &plan, &mut desk, &signals, &mut Quiet).unwrap();
+    assert_eq!(oracle.asked, outcome.checked + outcome.repeats.repeated);
     outcome
 }
 

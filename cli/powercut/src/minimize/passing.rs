@@ -102,7 +102,11 @@ fn every(choices: &Choices<'_>, limit: u64) -> Option<Vec<Keep>> {
         };
         states = states
             .iter()
-            .flat_map(|keep| options.iter().map(move |pieces| with(keep, pieces)))
+            .flat_map(|keep| {
+                options
+                    .iter()
+                    .map(move |content| with(keep, &content.pieces))
+            })
             .collect();
     }
     Some(states)

@@ -62,6 +62,8 @@ pub struct Recording {
     zeroes: ContentHash,
     /// The writes of each unit, oldest first.
     by_unit: HashMap<u64, Vec<u32>>,
+    /// The units written to, ascending.
+    written: Vec<u64>,
     /// The largest complete event up to each entry.
     max_complete: Vec<Event>,
     /// One more than the index of the newest flush up to each entry, or 0.
@@ -102,6 +104,11 @@ impl Recording {
     /// The writes of a unit, oldest first.
     pub fn writes_of(&self, unit: u64) -> &[u32] {
         self.by_unit.get(&unit).map_or(&[], |list| &list[..])
+    }
+
+    /// The units written to, ascending: their positions in it are short names.
+    pub fn written(&self) -> &[u64] {
+        &self.written
     }
 
     /// What a block held before the record began.

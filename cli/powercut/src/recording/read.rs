@@ -68,6 +68,7 @@ impl Recording {
             base_hash: 0,
             zeroes: xxh3_128(&vec![0; block_size]),
             by_unit: HashMap::new(),
+            written: Vec::new(),
             max_complete: Vec::new(),
             newest_flush: Vec::new(),
             newest_fua: Vec::new(),
@@ -97,6 +98,8 @@ impl Recording {
                 return Err(RecordingError::TooLarge(pieces));
             }
         }
+        recording.written = recording.by_unit.keys().copied().collect();
+        recording.written.sort_unstable();
         Ok(recording)
     }
 

@@ -10,8 +10,9 @@ use num_bigint::BigUint;
 use powercut_model::Event;
 use quick_junit::{NonSuccessKind, Report as Junit, TestCase, TestCaseStatus, TestSuite};
 
+use super::coverage::coverage;
 use super::model::{Report, Violation};
-use super::text::{coverage, replay_command};
+use super::text::replay_command;
 use crate::count;
 use crate::recording::Recording;
 use crate::strategy::Space;

@@ -2,10 +2,12 @@
 
 //! What an exploration found: as data first, then as JSON or text.
 
+mod coverage;
 pub mod culprit;
 mod fate;
 mod html;
 mod junit;
+mod merge;
 mod model;
 mod saved;
 pub mod schema;
@@ -14,12 +16,15 @@ pub mod testing;
 mod text;
 mod verdict;
 
+pub use coverage::coverage;
 pub use culprit::{culprit_lines, Acknowledged, Belongs, Culprit, Suspect};
 pub use fate::{fates, Write};
 pub use html::html;
 pub use junit::junit;
+pub use merge::merge;
 pub use model::{
-    Coverage, DiskFacts, Ended, PlanFacts, Record, Report, Seconds, Source, Violation, SCHEMA,
+    Coverage, DiskFacts, Ended, PlanFacts, Pruned, Record, Repeats, Report, Seconds, Source,
+    Violation, SCHEMA,
 };
-pub use saved::{Saved, DEFAULT_DIR};
+pub use saved::{compress, Saved, DEFAULT_DIR};
 pub use text::{commands_line, details, first_of_sorts, shape, state, summary};

@@ -15,6 +15,7 @@ use crate::examine::Examination;
 use crate::explore::{self, End, Outcome, Plan};
 use crate::oracle::Kind;
 use crate::recording::{Content, Recording};
+use crate::strategy::Space;
 
 use super::culprit::Culprit;
 use super::fate::{fates, Write};
@@ -76,11 +77,17 @@ pub struct PlanFacts {
     pub budget: String,
     pub seed: u64,
     pub stop_on_first: bool,
+    /// I/N, if this is a part of it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub shard: Option<String>,
 }
 
 /// The record in figures.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Record {
+    /// Names the log: as in a state's id, at its last event.
+    #[serde(default)]
+    pub hash: String,
     pub events: Event,
     pub writes: u64,
     pub bytes: u64,
@@ -102,9 +109,56 @@ pub struct Coverage {
     pub same_image: u64,
     /// Images of which the check could not tell.
     pub skipped: u64,
-    /// Every legal state's image was examined.
+    /// States of a strategy left out because they agree in all that was read,
+    /// and in the marks, with one that was examined.
+    #[serde(default)]
+    pub same_reads: u64,
+    /// Legal states whose verdict is known, in decimal; absent if there are too
+    /// many parts to count.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub covered_states: Option<String>,
+    /// Those whose verdict is not; of a shard, at the cuts that are its own.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub remaining_states: Option<String>,
+    /// Distinct images among the legal states, told apart by their marks.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub images: Option<String>,
+    /// States that needed no run of their own, by the reason.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub pruned: Option<Pruned>,
+    #[serde(default)]
+    pub repeats: Repeats,
+    /// The driver told what the check read.
+    #[serde(default)]
+    pub reads_known: bool,
+    /// The verdict of every legal state is known.
     pub all: bool,
     pub ended: Ended,
+}
+
+/// Numbers of states, in decimal.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Pruned {
+    /// Legal states at cuts that another dominates.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub dominated: Option<String>,
+    /// With the same image as another at their cut.
+    pub same_content: String,
+    /// Images that differ from one that was examined only where it was not read.
+    pub unread: String,
+    /// Images that one examined at another cut, or earlier, speaks for.
+    pub shared: String,
+}
+
+/// What was examined twice, to see that the check is deterministic.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Repeats {
+    pub repeated: u64,
+    pub other_verdict: u64,
+    pub other_reads: u64,
+    /// The id of one that differed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub example: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -135,6 +189,12 @@ pub struct Violation {
     /// What `minimize` found.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub culprit: Option<Culprit>,
+    /// The hash of the image, in hexadecimal: equal for equal images.
+    #[serde(default)]
+    pub image: String,
+    /// Its place in the order of the whole exploration, over all shards.
+    #[serde(default)]
+    pub rank: [u64; 3],
 }
 
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
@@ -167,6 +227,7 @@ impl DiskFacts {
 impl Record {
     pub fn of(recording: &Recording) -> Self {
         let mut record = Self {
+            hash: format!("{:08x}", recording.hash_at(recording.header().newest_event)),
             events: recording.header().newest_event,
             marks: recording.marks().len() as u64,
             ..Self::default()
@@ -193,18 +254,46 @@ impl PlanFacts {
             budget: plan.budget.to_string(),
             seed: plan.seed,
             stop_on_first: plan.stop_on_first,
+            shard: plan.shard.map(|shard| shard.to_string()),
         }
     }
 }
 
 impl Coverage {
-    pub fn of(outcome: &Outcome) -> Self {
+    /// Of an outcome, and what the space has to say.
+    pub fn new(outcome: &Outcome, space: &Space<'_>) -> Self {
+        let mut coverage = Self::of(outcome);
+        coverage.images = explore::images(space).map(|n| n.to_string());
+        if let Some(pruned) = &mut coverage.pruned {
+            pruned.dominated = explore::dominated(space).map(|n| n.to_string());
+        }
+        coverage
+    }
+
+    fn of(outcome: &Outcome) -> Self {
         Self {
             legal_states: outcome.legal.to_string(),
             cuts: outcome.cuts as u64,
             checked: outcome.checked,
             same_image: outcome.same_image,
             skipped: outcome.skipped,
+            same_reads: outcome.same_reads,
+            covered_states: outcome.covered.as_ref().map(|c| c.states.to_string()),
+            remaining_states: outcome.remaining.as_ref().map(|n| n.to_string()),
+            images: None,
+            pruned: outcome.covered.as_ref().map(|covered| Pruned {
+                dominated: None,
+                same_content: covered.same_content.to_string(),
+                unread: covered.unread.to_string(),
+                shared: covered.shared.to_string(),
+            }),
+            repeats: Repeats {
+                repeated: outcome.repeats.repeated,
+                other_verdict: outcome.repeats.verdicts,
+                other_reads: outcome.repeats.reads,
+                example: outcome.repeats.example.as_ref().map(|id| id.to_string()),
+            },
+            reads_known: outcome.reads_known,
             all: outcome.all,
             ended: match outcome.end {
                 End::Exhausted => Ended::Exhausted,
@@ -231,6 +320,8 @@ impl Violation {
             kept,
             lost,
             culprit: None,
+            image: format!("{:032x}", found.image),
+            rank: found.rank,
         }
     }
 }

@@ -37,18 +37,17 @@ impl Saved {
         let dir = &self.dir;
         let failed = || format!("cannot write the report to {}", dir.display());
         fs::create_dir_all(dir).with_context(failed)?;
-        self.replace(RECORDING, |out| {
-            let info = FrameInfo::new().content_checksum(true);
-            let mut encoder = FrameEncoder::with_frame_info(info, out);
-            std::io::copy(&mut { recording }, &mut encoder)?;
-            encoder.finish()?;
-            Ok(())
-        })
-        .with_context(failed)?;
+        self.replace(RECORDING, |out| compress(recording, out))
+            .with_context(failed)?;
         self.write_report(report)
     }
 
-    /// Writes the report alone: its recording is there.
+    /// Writes a report with the recording of another.
+    pub fn write_with(&self, report: &Report, other: &Self) -> Result<()> {
+        self.write(report, other.stream()?)
+    }
+
+    /// Writes report.json alone.
     pub fn write_report(&self, report: &Report) -> Result<()> {
         self.replace(REPORT, |mut out| {
             serde_json::to_writer_pretty(&mut out, report)?;
@@ -99,7 +98,7 @@ impl Saved {
 
     /// The stream that the driver gave.
     pub fn stream(&self) -> Result<impl Read> {
-        let path = self.dir.join(RECORDING);
+        let path = self.recording_path();
         let file = File::open(&path).with_context(|| format!("cannot read {}", path.display()))?;
         Ok(BufReader::with_capacity(
             1 << 20,
@@ -108,11 +107,33 @@ impl Saved {
     }
 
     pub fn recording(&self) -> Result<Recording> {
-        let failed = || format!("cannot use {}", self.dir.join(RECORDING).display());
+        let failed = || format!("cannot use {}", self.recording_path().display());
         let mut stream = self.stream()?;
         let recording = Recording::read(&mut stream).with_context(failed)?;
         // To the end, where the checksum is.
         std::io::copy(&mut stream, &mut std::io::sink()).with_context(failed)?;
         Ok(recording)
     }
+
+    /// In the directory, unless it is a recording itself.
+    fn recording_path(&self) -> PathBuf {
+        match self.dir.is_file() {
+            true => self.dir.clone(),
+            false => self.dir.join(RECORDING),
+        }
+    }
+
+    /// Whether there is a report, not a recording alone.
+    pub fn has_report(&self) -> bool {
+        self.dir.join(REPORT).is_file()
+    }
+}
+
+/// Writes a recording as an LZ4 frame.
+pub fn compress(mut recording: impl Read, out: impl Write) -> Result<()> {
+    let info = FrameInfo::new().content_checksum(true);
+    let mut encoder = FrameEncoder::with_frame_info(info, out);
+    std::io::copy(&mut recording, &mut encoder)?;
+    encoder.finish()?;
+    Ok(())
 }

@@ -34,6 +34,7 @@ pub fn report(recording: &Recording) -> Report {
             budget: "10 states".into(),
             seed: 0,
             stop_on_first: false,
+            shard: None,
         },
         record: Record::of(recording),
         coverage: Coverage {
@@ -53,6 +54,8 @@ pub fn violation(recording: &Recording, cut: u64, keep: impl Fn(usize) -> bool) 
     let choices = Choices::new(recording, cut);
     let keep = Keep::that(choices.len(), keep);
     let found = explore::Violation {
+        image: choices.image(&keep),
+        rank: [0, 0, 0],
         id: StateId::of(&choices, &keep),
         keep,
         finding: Finding {

@@ -8,8 +8,9 @@ use std::fmt::Write as _;
 use num_bigint::BigUint;
 use powercut_model::Event;
 
+use super::coverage::coverage;
 use super::fate::Write;
-use super::model::{Coverage, Ended, Report, Violation};
+use super::model::{Report, Violation};
 use crate::count;
 use crate::oracle::Kind;
 use crate::recording::Mark;
@@ -216,34 +217,6 @@ fn legal(lost: &[Write]) -> &'static str {
         (_, _, true) => "R3: what no flush or FUA covers may be lost; R4: in any combination",
         _ => "R3: what is in flight may be lost; R4: in any combination",
     }
-}
-
-/// How much of all there is was covered, honestly.
-pub fn coverage(coverage: &Coverage) -> String {
-    let legal = match coverage.legal_states.parse::<BigUint>() {
-        Ok(n) => count::human(&n),
-        Err(_) => coverage.legal_states.clone(),
-    };
-    let cuts = coverage.cuts;
-    let checked = coverage.checked;
-    let mut text = if coverage.all {
-        format!("{legal} legal states over {cuts} cuts, {checked} distinct images: all checked")
-    } else {
-        let ended = match coverage.ended {
-            Ended::Exhausted => "the strategy has no more",
-            Ended::Budget => "the budget is spent",
-            Ended::FirstViolation => "stopped at the first violation",
-            Ended::Interrupted => "interrupted",
-        };
-        format!(
-            "{legal} legal states over {cuts} cuts, a sample of {checked} distinct images checked: \
-             {ended}"
-        )
-    };
-    if coverage.skipped > 0 {
-        let _ = write!(text, "; of {} the check could not tell", coverage.skipped);
-    }
-    text
 }
 
 /// One line a report.

@@ -4,8 +4,10 @@
 //! recording and a seed, each a lazy stream of legal states.
 
 mod auto;
+mod pairs;
 mod random;
 mod simple;
+mod tears;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -18,7 +20,7 @@ use crate::choices::Choices;
 use crate::keep::Keep;
 use crate::recording::Recording;
 
-pub use random::Random;
+pub use random::{Random, MAX_OPTIONS};
 
 /// Past this many pieces in memory, cuts are weighed anew when they come again.
 const CACHED_PIECES: usize = 4_000_000;
@@ -33,7 +35,7 @@ pub struct State<'r> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Strategy {
-    /// The ends, marks, single writes and kinds of writes that find most, then random to the budget
+    /// What finds most, then all legal states and random ones in turn
     Auto,
     /// At the end of every span between flushes: everything lost, everything kept
     Ends,
@@ -43,42 +45,64 @@ pub enum Strategy {
     DropOne,
     /// At the end of every span: one write kept
     KeepOne,
+    /// At the end of every span: two writes lost, or two kept
+    Pairs,
+    /// At the end of every span: one write torn, in several ways
+    Tears,
     /// Any legal state, by the seed
     Random,
+    /// All legal states, one run for all that a check can't tell apart
+    Exhaustive,
 }
 
 impl Strategy {
-    /// Whether the stream, run to its end, has covered every legal state.
-    pub fn is_complete(self) -> bool {
-        matches!(self, Self::Auto | Self::Random)
+    /// Its states, lazily: what is directed first, then what follows. Of
+    /// `exhaustive` none, as which are next depends on what is read.
+    pub fn stages<'s, 'r: 's>(self, space: &'s Space<'r>, seed: u64) -> Vec<States<'s, 'r>> {
+        let cuts = || space.cuts().to_vec();
+        let directed: States<'s, 'r> = match self {
+            Self::Auto => {
+                let pairs = pairs::pairs(space, space.heaviest_first());
+                let random = Random::new(space, seed);
+                return vec![
+                    Box::new(auto::states(space)),
+                    Box::new(pairs),
+                    Box::new(random),
+                ];
+            }
+            Self::Ends => Box::new(simple::ends(space, cuts())),
+            Self::Prefix => Box::new(simple::prefix(space)),
+            Self::DropOne => Box::new(simple::drop_one(space, cuts())),
+            Self::KeepOne => Box::new(simple::keep_one(space, cuts())),
+            Self::Pairs => Box::new(pairs::pairs(space, cuts())),
+            Self::Tears => Box::new(tears::tears(space, cuts())),
+            Self::Random => Box::new(Random::new(space, seed)),
+            Self::Exhaustive => return Vec::new(),
+        };
+        vec![directed]
     }
 
-    /// Its states, lazily.
-    pub fn states<'s, 'r: 's>(
-        self,
-        space: &'s Space<'r>,
-        seed: u64,
-    ) -> Box<dyn Iterator<Item = State<'r>> + 's> {
-        match self {
-            Self::Auto => Box::new(auto::states(space, seed)),
-            Self::Ends => Box::new(simple::ends(space, space.cuts().to_vec())),
-            Self::Prefix => Box::new(simple::prefix(space)),
-            Self::DropOne => Box::new(simple::drop_one(space, space.cuts().to_vec())),
-            Self::KeepOne => Box::new(simple::keep_one(space, space.cuts().to_vec())),
-            Self::Random => Box::new(Random::new(space, seed)),
-        }
+    /// All of its states.
+    pub fn states<'s, 'r: 's>(self, space: &'s Space<'r>, seed: u64) -> States<'s, 'r> {
+        Box::new(self.stages(space, seed).into_iter().flatten())
     }
 }
 
+/// Legal states, lazily.
+pub type States<'s, 'r> = Box<dyn Iterator<Item = State<'r>> + 's>;
+
 impl std::fmt::Display for Strategy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             Self::Auto => "auto",
             Self::Ends => "ends",
             Self::Prefix => "prefix",
             Self::DropOne => "drop-one",
             Self::KeepOne => "keep-one",
+            Self::Pairs => "pairs",
+            Self::Tears => "tears",
             Self::Random => "random",
+            Self::Exhaustive => "exhaustive",
         })
     }
 }
@@ -113,7 +137,7 @@ impl<'r> Space<'r> {
         self.partial.get()
     }
 
-    fn note_partial(&self) {
+    pub fn note_partial(&self) {
         self.partial.set(true);
     }
 
@@ -127,7 +151,7 @@ impl<'r> Space<'r> {
     }
 
     /// The same, those with most pending bytes first.
-    fn heaviest_first(&self) -> Vec<Event> {
+    pub fn heaviest_first(&self) -> Vec<Event> {
         let mut cuts = self.cuts.clone();
         cuts.sort_by_cached_key(|cut| {
             let pieces = self.choices(*cut).map_or(0, |c| c.len());
@@ -147,7 +171,7 @@ impl<'r> Space<'r> {
         if cache.pieces > CACHED_PIECES {
             *cache = Cache::default();
         }
-        cache.pieces += choices.len() + 1;
+        cache.pieces += choices.len() + self.recording.written().len() + 1;
         cache.choices.insert(event, Rc::clone(&choices));
         Some(choices)
     }

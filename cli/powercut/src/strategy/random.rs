@@ -15,7 +15,7 @@ use super::{Space, State};
 use crate::choices::Choices;
 
 /// More contents of one unit than this are not told apart beforehand.
-const MAX_OPTIONS: usize = 1 << 16;
+pub const MAX_OPTIONS: usize = 1 << 16;
 /// Draws that may repeat before a cut is walked through in order.
 const TRIES: usize = 32;
 
@@ -90,12 +90,15 @@ impl<'r> Urn<'r> {
         let mut total: u128 = 1;
         let mut options = Vec::new();
         for unit in choices.units() {
-            let of_unit = choices.options(unit, MAX_OPTIONS).unwrap_or_else(|| {
+            let of_unit: Vec<Vec<u32>> = match choices.options(unit, MAX_OPTIONS) {
+                Some(contents) => contents.into_iter().map(|c| c.pieces).collect(),
                 // Too many to tell apart: one piece of it at a time, and say so.
-                space.note_partial();
-                let alone = unit.pieces().map(|p| vec![p as u32]);
-                std::iter::once(Vec::new()).chain(alone).collect()
-            });
+                None => {
+                    space.note_partial();
+                    let alone = unit.pieces().map(|p| vec![p as u32]);
+                    std::iter::once(Vec::new()).chain(alone).collect()
+                }
+            };
             total = total.saturating_mul(of_unit.len() as u128);
             if of_unit.len() > 1 {
                 options.push(of_unit);

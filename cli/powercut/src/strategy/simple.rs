@@ -37,7 +37,7 @@ pub fn drop_one<'s, 'r: 's>(
     space.at(cuts, |choices| {
         let choices = Rc::clone(choices);
         choices
-            .writes()
+            .telling_writes()
             .into_iter()
             .map(move |(_, pieces)| Keep::that(choices.len(), |index| !pieces.contains(&index)))
     })
@@ -51,7 +51,7 @@ pub fn keep_one<'s, 'r: 's>(
     space.at(cuts, |choices| {
         let choices = Rc::clone(choices);
         choices
-            .writes()
+            .telling_writes()
             .into_iter()
             .map(move |(_, pieces)| Keep::that(choices.len(), |index| pieces.contains(&index)))
     })

@@ -8,12 +8,14 @@ use super::*;
 use crate::id::StateId;
 use crate::recording::testing::History;
 
-const ALL: [Strategy; 6] = [
+const ALL: [Strategy; 8] = [
     Strategy::Auto,
     Strategy::Ends,
     Strategy::Prefix,
     Strategy::DropOne,
     Strategy::KeepOne,
+    Strategy::Pairs,
+    Strategy::Tears,
     Strategy::Random,
 ];
 
@@ -55,9 +57,9 @@ fn the_same_seed_names_the_same_states() {
     let log = (0..20).fold(History::new(), |log, n| log.write(n % 7, &n.to_string()));
     let recording = log.done();
     for strategy in [Strategy::Random, Strategy::Auto] {
-        let first = ids(&recording, strategy, 7, 200);
-        assert_eq!(first, ids(&recording, strategy, 7, 200));
-        assert_ne!(first, ids(&recording, strategy, 8, 200));
+        let first = ids(&recording, strategy, 7, 900);
+        assert_eq!(first, ids(&recording, strategy, 7, 900));
+        assert_ne!(first, ids(&recording, strategy, 8, 900));
     }
 }
 
@@ -157,6 +159,47 @@ fn one_is_dropped_or_kept_at_a_time() {
 }
 
 #[test]
+fn pairs_are_lost_or_kept_neighbours_first() {
+    let recording = History::new()
+        .write(0, "a")
+        .write(1, "b")
+        .write(2, "c")
+        .done();
+    let expected = ["2", "0-1", "0", "1-2", "1", "0,2"];
+    let expected = expected.map(|keep| format!("k=6:keep={keep}"));
+    assert_eq!(kept(&recording, Strategy::Pairs), expected);
+}
+
+#[test]
+fn commits_are_torn_before_other_writes() {
+    let recording = History::new()
+        .write_run(0, &["a", "b", "c"])
+        .bio(
+            crate::abi::EntryOp::Write,
+            crate::abi::Flags::FUA,
+            4,
+            &["d", "e"],
+        )
+        .done();
+    let torn = kept(&recording, Strategy::Tears);
+    // Before the FUA write is complete: its first unit, then its second.
+    let expected = ["0-3", "0-2,4", "0-3", "0-2,4", "0-3", "0-2,4"];
+    assert_eq!(torn[..6], expected.map(|keep| format!("k=3:keep={keep}")));
+    assert_eq!(torn[6], "k=3:keep=0,3-4");
+}
+
+#[test]
+fn a_write_that_changes_nothing_is_neither_dropped_nor_kept() {
+    let recording = History::new()
+        .base(1, "same")
+        .write(0, "")
+        .write(1, "same")
+        .write(2, "new")
+        .done();
+    assert_eq!(kept(&recording, Strategy::KeepOne), ["k=6:keep=2"]);
+}
+
+#[test]
 fn auto_begins_with_the_span_that_has_most_to_lose() {
     let recording = History::new()
         .write(0, "a")
@@ -167,13 +210,15 @@ fn auto_begins_with_the_span_that_has_most_to_lose() {
         .done();
     let states = kept(&recording, Strategy::Auto);
     assert_eq!(
-        states[..6],
+        states[..7],
         [
             "k=9:keep=all",
             "k=9:keep=none",
             "k=3:keep=all",
             "k=3:keep=none",
             // What was there when the mark was made.
+            "k=9:keep=0",
+            // Data without metadata, and the other way round.
             "k=9:keep=0",
             "k=9:keep=1",
         ]

@@ -70,7 +70,7 @@ pub fn tiles(report: &Report) -> Vec<Tile> {
             "Examined",
             coverage.checked.to_string(),
             match coverage.all {
-                true => "distinct: all there are".into(),
+                true => "they speak for all".into(),
                 false => "a sample".into(),
             },
         ),
@@ -100,7 +100,9 @@ pub fn tiles(report: &Report) -> Vec<Tile> {
 pub fn parts(report: &Report) -> Vec<Part> {
     let of = |kind| report.of(kind) as u64;
     let bad = [Kind::Check, Kind::Timeout, Kind::Mount, Kind::Fsck].map(of);
-    let all = report.coverage.checked.max(1);
+    // Some states share the verdict of another's run.
+    let judged = bad.iter().sum::<u64>() + report.coverage.skipped;
+    let all = report.coverage.checked.max(judged).max(1);
     let good = report
         .coverage
         .checked

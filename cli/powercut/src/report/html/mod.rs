@@ -11,8 +11,9 @@ mod timeline;
 use anyhow::{Context, Result};
 use askama::Template;
 
+use super::coverage::coverage;
 use super::model::{Report, Violation};
-use super::text::{coverage, groups, replay_command};
+use super::text::{groups, replay_command};
 use crate::recording::Recording;
 use facts::{Fact, Part, Tile};
 use gantt::Gantt;

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What an exploration is asked for, and what comes out of it.
+
+use std::time::Duration;
+
+use num_bigint::BigUint;
+
+use super::forest::Covered;
+use crate::id::StateId;
+use crate::keep::Keep;
+use crate::oracle::{Finding, Kind};
+use crate::signals::Interrupted;
+use crate::size::Budget;
+use crate::strategy::Strategy;
+
+/// How to explore.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    pub strategy: Strategy,
+    pub budget: Budget,
+    pub seed: u64,
+    pub stop_on_first: bool,
+    /// The part of it that is to be done here.
+    pub shard: Option<Shard>,
+}
+
+/// One of several equal parts of an exploration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shard {
+    /// From 1.
+    pub nr: u64,
+    pub of: u64,
+}
+
+impl Shard {
+    /// Of how many parts a text says that it is one.
+    pub fn of_text(text: Option<&str>) -> Option<u64> {
+        text.and_then(|t| t.parse().ok())
+            .map(|shard: Self| shard.of)
+    }
+
+    /// Whether the thing of that number, from 0, is in it.
+    pub fn has(self, nr: u64) -> bool {
+        nr % self.of == self.nr - 1
+    }
+}
+
+impl std::fmt::Display for Shard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.nr, self.of)
+    }
+}
+
+impl std::str::FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.split_once('/');
+        let numbers = parts.and_then(|(nr, of)| Some((nr.parse().ok()?, of.parse().ok()?)));
+        match numbers {
+            Some((nr, of)) if (1..=of).contains(&nr) => Ok(Self { nr, of }),
+            _ => Err(format!("{text:?} is no shard: give I/N, from 1/N to N/N")),
+        }
+    }
+}
+
+/// A state that was found inconsistent.
+#[derive(Debug)]
+pub struct Violation {
+    pub id: StateId,
+    pub keep: Keep,
+    pub finding: Finding,
+    /// The hash of its image.
+    pub image: u128,
+    /// Its place in the exploration: of streams 0 and the position, of cuts
+    /// 1, the number of the cut and of the leaf.
+    pub rank: [u64; 3],
+}
+
+/// Why an exploration ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The strategy has no more states.
+    Exhausted,
+    Budget,
+    /// The first violation was asked for.
+    FirstFound,
+    Interrupted(Interrupted),
+}
+
+/// Whether the check does the same when it is shown the same.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Repeats {
+    /// States examined a second time.
+    pub repeated: u64,
+    /// Those of another verdict then.
+    pub verdicts: u64,
+    /// States for which something else was read the second time, or in which
+    /// it did not read what a run that saw the same up to there had read.
+    pub reads: u64,
+    /// One of another verdict, or else of other reads.
+    pub example: Option<StateId>,
+}
+
+/// What an exploration covered and found.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Legal states over all cuts that dominate.
+    pub legal: BigUint,
+    pub cuts: usize,
+    /// States examined.
+    pub checked: u64,
+    /// States of a stream whose image, with the same marks, came before.
+    pub same_image: u64,
+    /// States of a stream that agree in all that was read with one examined.
+    pub same_reads: u64,
+    pub skipped: u64,
+    pub violations: Vec<Violation>,
+    pub end: End,
+    /// Legal states whose verdict is known, and why they needed no run; none
+    /// if there are too many parts to count.
+    pub covered: Option<Covered>,
+    /// Legal states whose verdict is not known.
+    pub remaining: Option<BigUint>,
+    /// Every legal state's verdict is known.
+    pub all: bool,
+    pub repeats: Repeats,
+    /// Whether it was known what the check reads.
+    pub reads_known: bool,
+    pub elapsed: Duration,
+}
+
+impl Outcome {
+    pub fn of(&self, kind: Kind) -> usize {
+        let of_kind = |v: &&Violation| v.finding.kind == kind;
+        self.violations.iter().filter(of_kind).count()
+    }
+}
+
+/// How far an exploration is.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress {
+    pub checked: u64,
+    pub violations: usize,
+    pub elapsed: Duration,
+    /// About how much is done, from 0 to 1, if the end is when all is covered.
+    pub fraction: Option<f64>,
+    /// States that count for a budget in states.
+    pub spent: u64,
+}

@@ -1,0 +1,415 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Soundness on trial: made-up checks that read what they read because of what
+//! they have read, against brute force over all states.
+
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::time::Instant;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::judge::Judge;
+use super::*;
+use crate::keep::Keep;
+use crate::oracle::{Finding, Kind, Verdict};
+use crate::reads::Reads;
+use crate::recording::testing::History;
+use crate::recording::Recording;
+use crate::signals::Interrupted;
+use crate::size::Budget;
+use crate::strategy::{State, Strategy};
+
+struct Quiet;
+
+impl Watch for Quiet {
+    fn progress(&mut self, _progress: Progress) {}
+}
+
+/// A check that goes from unit to unit; which is next follows from all it saw.
+#[derive(Clone, Copy)]
+struct Check {
+    seed: u64,
+    /// One in so many says that it can't tell or that it is bad.
+    rare: u64,
+}
+
+impl Check {
+    fn of(seed: u64) -> Self {
+        Self {
+            seed,
+            rare: 2 + seed % 7,
+        }
+    }
+
+    fn examine(self, state: &State<'_>) -> Seen {
+        let choices = &state.choices;
+        let recording = choices.recording();
+        let contents = choices.contents(&state.keep);
+        let marks = recording.marks_by(choices.event()).len() as u64;
+        let mix = |a: u64, b: u128| {
+            let mut bytes = a.to_le_bytes().to_vec();
+            bytes.extend(b.to_le_bytes());
+            xxh3_64(&bytes)
+        };
+        let mut mind = mix(self.seed, marks.into());
+        let mut read = BTreeSet::new();
+        while !contents.is_empty() && mind % 5 != 0 {
+            let place = (mind >> 8) as usize % contents.len();
+            if !read.insert(place) && mind % 3 == 0 {
+                break;
+            }
+            mind = mix(mind, contents[place]);
+        }
+        let sectors = u64::from(recording.header().atomic_unit) / 512;
+        let ranges = read.iter().map(|place| {
+            let first = recording.written()[*place] * sectors;
+            (first + mind % sectors, 1)
+        });
+        let verdict = match (mind >> 20) % (2 * self.rare) {
+            0 | 1 => bad("exit 1"),
+            2 => bad("exit 2"),
+            3 => Verdict::Skipped,
+            _ => Verdict::Consistent,
+        };
+        let reads = Some(Reads::from_ranges(ranges.collect()));
+        Seen { verdict, reads }
+    }
+}
+
+fn bad(how: &str) -> Verdict {
+    Verdict::Violation(Finding {
+        kind: Kind::Check,
+        how: how.into(),
+        output: String::new(),
+    })
+}
+
+/// Runs a made-up check, several at a time, and hands out results in a
+/// peculiar order.
+struct Fake<F> {
+    check: F,
+    slots: usize,
+    done: VecDeque<(Key, Seen)>,
+    asked: u64,
+    /// A signal comes after so many.
+    patience: u64,
+}
+
+impl<F: FnMut(&State<'_>) -> Seen> Fake<F> {
+    fn new(slots: usize, check: F) -> Self {
+        Self {
+            check,
+            slots,
+            done: VecDeque::new(),
+            asked: 0,
+            patience: u64::MAX,
+        }
+    }
+}
+
+impl<F: FnMut(&State<'_>) -> Seen> Runner for Fake<F> {
+    fn slots(&self) -> usize {
+        self.slots
+    }
+
+    fn begin(&mut self, key: Key, state: &State<'_>) -> Result<()> {
+        self.asked += 1;
+        let seen = (self.check)(state);
+        if self.asked % 3 == 0 {
+            self.done.push_front((key, seen));
+        } else {
+            self.done.push_back((key, seen));
+        }
+        Ok(())
+    }
+
+    fn next(&mut self) -> Result<(Key, Seen)> {
+        self.patience -= 1;
+        if self.patience == 0 {
+            return Err(Interrupted(2).into());
+        }
+        Ok(self.done.pop_back().expect("something was begun"))
+    }
+}
+
+fn plan(strategy: Strategy) -> Plan {
+    Plan {
+        strategy,
+        budget: Budget::Unlimited,
+        seed: 3,
+        stop_on_first: false,
+        shard: None,
+    }
+}
+
+fn go(recording: &Recording, plan: &Plan, runner: &mut dyn Runner) -> Outcome {
+    go_on(recording, plan, runner, &mut Journal::none())
+}
+
+fn go_on(
+    recording: &Recording,
+    plan: &Plan,
+    runner: &mut dyn Runner,
+    journal: &mut Journal,
+) -> Outcome {
+    let space = Space::new(recording);
+    let mut desk = Desk::new(runner, journal);
+    let signals = Signals::uncaught().unwrap();
+    explore(&space, plan, &mut desk, &signals, &mut Quiet).unwrap()
+}
+
+/// What two explorations must have in common to be called the same.
+fn gist(outcome: &Outcome) -> String {
+    let found: Vec<String> = outcome
+        .violations
+        .iter()
+        .map(|v| format!("{} {} {:?}", v.id, v.finding.how, v.rank))
+        .collect();
+    format!(
+        "{found:#?} {} {} {} {} {:?} {:?} {:?} {:?}",
+        outcome.checked,
+        outcome.same_image,
+        outcome.same_reads,
+        outcome.skipped,
+        outcome.covered,
+        outcome.remaining,
+        outcome.repeats,
+        outcome.all,
+    )
+}
+
+/// Every legal state at the dominating cuts, and more: by every set of pieces.
+fn every_state<'r>(space: &Space<'r>, mut look: impl FnMut(&State<'r>)) {
+    for cut in space.cuts() {
+        let choices = space.choices(*cut).unwrap();
+        assert!(choices.len() <= 20);
+        for bits in 0u32..1 << choices.len() {
+            let keep = Keep::that(choices.len(), |i| (bits >> i) & 1 == 1);
+            look(&State {
+                choices: std::rc::Rc::clone(&choices),
+                keep,
+            });
+        }
+    }
+}
+
+#[test]
+fn exhaustive_knows_what_brute_force_finds() {
+    let mut saved = [0u64; 3];
+    for seed in 0..2500 {
+        let recording = History::random(seed).done();
+        let check = Check::of(seed);
+        let space = Space::new(&recording);
+        let plan = plan(Strategy::Exhaustive);
+        let mut fake = Fake::new(1, |state: &State<'_>| check.examine(state));
+        let (mut quiet, mut journal) = (Quiet, Journal::none());
+        let mut judge = Judge::new(&space, &plan, &mut quiet);
+        let mut desk = Desk::new(&mut fake, &mut journal);
+        let signals = Signals::uncaught().unwrap();
+        let end = judge.work(&mut desk, &signals, Instant::now()).unwrap();
+        assert_eq!(end, End::Exhausted);
+
+        let (mut failing, mut images) = (0u64, HashSet::new());
+        every_state(&space, |state| {
+            let contents = state.choices.contents(&state.keep);
+            let marks = recording.marks_by(state.choices.event()).len();
+            let run = judge.known.find(&contents, marks).expect("it is covered");
+            let verdict = check.examine(state).verdict;
+            assert_eq!(judge.known.run(run).verdict, verdict, "seed {seed}");
+            if matches!(verdict, Verdict::Violation(_)) {
+                failing += 1;
+            }
+            images.insert((state.choices.image(&state.keep), marks));
+        });
+
+        let outcome = judge.finish(end, Default::default());
+        assert!(outcome.all);
+        assert_eq!(outcome.violations.is_empty(), failing == 0);
+        for violation in &outcome.violations {
+            let (choices, keep) = violation.id.resolve(&recording).unwrap();
+            let choices = std::rc::Rc::new(choices);
+            let seen = check.examine(&State { choices, keep });
+            assert!(matches!(seen.verdict, Verdict::Violation(_)));
+        }
+        assert!(outcome.checked <= images.len() as u64);
+        assert_eq!(outcome.repeats.verdicts + outcome.repeats.reads, 0);
+        // Every legal state is accounted for, once.
+        let covered = outcome.covered.unwrap();
+        assert_eq!(covered.states, outcome.legal);
+        let parts = covered.same_content + covered.unread + covered.shared + outcome.checked;
+        assert_eq!(parts, outcome.legal, "seed {seed}");
+        saved[0] += outcome.checked;
+        saved[1] += images.len() as u64;
+        saved[2] += failing;
+    }
+    // The trial is worth something: much was pruned, and much failed.
+    assert!(saved[0] * 3 < saved[1] * 2, "{saved:?}");
+    assert!(saved[2] > 1000, "{saved:?}");
+}
+
+#[test]
+fn how_many_run_at_a_time_makes_no_difference() {
+    for seed in 0..300 {
+        let recording = History::random(seed).done();
+        let check = Check::of(seed);
+        for strategy in [
+            Strategy::Exhaustive,
+            Strategy::Auto,
+            Strategy::Random,
+            Strategy::Pairs,
+        ] {
+            for budget in [Budget::Unlimited, Budget::States(9)] {
+                let mut plan = plan(strategy);
+                plan.budget = budget;
+                let run = |slots| {
+                    let mut fake = Fake::new(slots, |s: &State<'_>| check.examine(s));
+                    gist(&go(&recording, &plan, &mut fake))
+                };
+                let alone = run(1);
+                assert_eq!(alone, run(2), "seed {seed} {strategy}");
+                assert_eq!(alone, run(7), "seed {seed} {strategy}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_was_interrupted_ends_as_if_it_had_not_been() {
+    for seed in 0..60 {
+        let recording = History::random(seed).done();
+        let check = Check::of(seed);
+        let plan = plan(Strategy::Auto);
+        let mut whole = Fake::new(2, |s: &State<'_>| check.examine(s));
+        let uninterrupted = gist(&go(&recording, &plan, &mut whole));
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = Journal::begin(dir.path()).unwrap();
+        let mut asked = 0;
+        let end = loop {
+            let mut fake = Fake::new(2, |s: &State<'_>| check.examine(s));
+            fake.patience = 4;
+            let outcome = go_on(&recording, &plan, &mut fake, &mut journal);
+            asked += fake.asked;
+            match outcome.end {
+                End::Interrupted(_) => journal = Journal::resume(dir.path()).unwrap(),
+                _ => break outcome,
+            }
+        };
+        assert_eq!(gist(&end), uninterrupted, "seed {seed}");
+        // What was in flight is lost, no more: two at each of the interruptions.
+        assert!(asked <= whole.asked + 6 * (whole.asked / 3 + 1));
+    }
+}
+
+#[test]
+fn shards_find_what_one_run_finds() {
+    for seed in 0..300 {
+        let recording = History::random(seed).done();
+        let check = Check::of(seed);
+        for strategy in [
+            Strategy::Exhaustive,
+            Strategy::Random,
+            Strategy::Prefix,
+            Strategy::DropOne,
+        ] {
+            let found = |shard| {
+                let mut plan = plan(strategy);
+                plan.shard = shard;
+                let mut fake = Fake::new(1, |s: &State<'_>| check.examine(s));
+                let outcome = go(&recording, &plan, &mut fake);
+                let violations = outcome.violations.iter();
+                let rows: Vec<_> = violations
+                    .map(|v| (v.rank, v.image, v.id.to_string(), v.finding.how.clone()))
+                    .collect();
+                (rows, outcome.all)
+            };
+            let (one, all) = found(None);
+            for of in 2..4 {
+                let parts: Vec<_> = (1..=of).map(|nr| found(Some(Shard { nr, of }))).collect();
+                assert!(
+                    !all || strategy == Strategy::Prefix
+                        || strategy == Strategy::DropOne
+                        || parts.iter().all(|(_, all)| *all)
+                );
+                let mut rows: Vec<_> = parts.into_iter().flat_map(|(rows, _)| rows).collect();
+                rows.sort();
+                let marks = |id: &str| {
+                    let id: crate::id::StateId = id.parse().unwrap();
+                    recording.marks_by(id.cut).len()
+                };
+                let mut images = HashSet::new();
+                rows.retain(|(_, image, id, _)| images.insert((*image, marks(id))));
+                assert_eq!(rows, one, "seed {seed} {strategy}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_check_that_changes_its_mind_is_found_out() {
+    let log = (0..6)
+        .fold(History::new(), |log, n| log.write(n, "x"))
+        .done();
+    let calls = RefCell::new(0u64);
+    let fickle = |_: &State<'_>| {
+        *calls.borrow_mut() += 1;
+        let verdict = match *calls.borrow() % 2 {
+            0 => Verdict::Consistent,
+            _ => bad("exit 1"),
+        };
+        let reads = Some(Reads::from_ranges(vec![(0, 8 * 6)]));
+        Seen { verdict, reads }
+    };
+    let outcome = go(&log, &plan(Strategy::Exhaustive), &mut Fake::new(1, fickle));
+    assert!(outcome.repeats.verdicts > 0 && !outcome.all);
+    assert!(outcome.repeats.example.is_some());
+}
+
+#[test]
+fn a_check_that_reads_at_random_is_found_out() {
+    let log = (0..6)
+        .fold(History::new(), |log, n| log.write(n, "x"))
+        .done();
+    let calls = RefCell::new(0u64);
+    let restless = |_: &State<'_>| {
+        *calls.borrow_mut() += 1;
+        Seen {
+            verdict: Verdict::Consistent,
+            reads: Some(Reads::from_ranges(vec![(8 * (*calls.borrow() % 6), 8)])),
+        }
+    };
+    let outcome = go(
+        &log,
+        &plan(Strategy::Exhaustive),
+        &mut Fake::new(1, restless),
+    );
+    assert!(outcome.repeats.reads > 0);
+    // Steadfast, it would have been one run for each content of one unit.
+    let steady = |_: &State<'_>| Seen {
+        verdict: Verdict::Consistent,
+        reads: Some(Reads::from_ranges(vec![(8, 8)])),
+    };
+    let outcome = go(&log, &plan(Strategy::Exhaustive), &mut Fake::new(1, steady));
+    assert_eq!((outcome.checked, outcome.repeats.reads), (2, 0));
+    assert!(outcome.all);
+}
+
+#[test]
+fn a_budget_leaves_the_rest_and_says_how_much() {
+    let log = (0..40)
+        .fold(History::new(), |log, n| log.write(n, "x"))
+        .done();
+    let mut plan = plan(Strategy::Exhaustive);
+    plan.budget = Budget::States(5);
+    // All is read: a run is a state.
+    let all = |_: &State<'_>| Seen {
+        verdict: Verdict::Consistent,
+        reads: None,
+    };
+    let outcome = go(&log, &plan, &mut Fake::new(1, all));
+    assert_eq!((outcome.checked, outcome.end), (5, End::Budget));
+    assert!(!outcome.reads_known && !outcome.all);
+    assert_eq!(outcome.covered.unwrap().states, BigUint::from(5u8));
+    let left = (BigUint::from(1u8) << 40u32) - 5u8;
+    assert_eq!(outcome.remaining, Some(left));
+}

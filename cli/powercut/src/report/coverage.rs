@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What was covered, in words.
+
+use std::fmt::Write as _;
+
+use num_bigint::BigUint;
+
+use super::model::{Coverage, Ended};
+use crate::count;
+
+/// A decimal number of a report, for people.
+fn human(text: &str) -> String {
+    match text.parse::<BigUint>() {
+        Ok(n) => count::human(&n),
+        Err(_) => text.into(),
+    }
+}
+
+/// How much of all there is was covered, honestly.
+pub fn coverage(coverage: &Coverage) -> String {
+    let legal = human(&coverage.legal_states);
+    let (cuts, runs) = (coverage.cuts, coverage.checked);
+    let mut text = format!("{legal} legal states over {cuts} cuts");
+    if coverage.all {
+        let _ = write!(text, ": all covered by {runs} runs");
+    } else {
+        let ended = match coverage.ended {
+            Ended::Exhausted => "the strategy has no more",
+            Ended::Budget => "the budget is spent",
+            Ended::FirstViolation => "stopped at the first violation",
+            Ended::Interrupted => "interrupted",
+        };
+        let _ = match &coverage.covered_states {
+            Some(covered) => write!(text, ", {} covered by {runs} runs", human(covered)),
+            None => write!(text, ", a sample of them covered by {runs} runs"),
+        };
+        if let Some(remaining) = &coverage.remaining_states {
+            let _ = write!(text, ", {} remain", human(remaining));
+        }
+        let _ = write!(text, ": {ended}");
+    }
+    if coverage.skipped > 0 {
+        let _ = write!(text, "; of {} the check could not tell", coverage.skipped);
+    }
+    pruned(&mut text, coverage);
+    repeats(&mut text, coverage);
+    text
+}
+
+fn pruned(text: &mut String, coverage: &Coverage) {
+    let Some(pruned) = &coverage.pruned else {
+        return;
+    };
+    let _ = write!(
+        text,
+        "\nneeded no run: {} with the same content, {} that differ only where nothing was read, \
+         {} known from other runs",
+        human(&pruned.same_content),
+        human(&pruned.unread),
+        human(&pruned.shared)
+    );
+    if let Some(dominated) = &pruned.dominated {
+        let _ = write!(text, "; {} more at dominated cuts", human(dominated));
+    }
+    if !coverage.reads_known {
+        text.push_str("\nthe driver could not tell what the check read: all of it was assumed");
+    }
+}
+
+fn repeats(text: &mut String, coverage: &Coverage) {
+    let repeats = &coverage.repeats;
+    let example = repeats.example.as_deref().unwrap_or("?");
+    if repeats.other_verdict > 0 {
+        let _ = write!(
+            text,
+            "\nTHE CHECK IS NOT DETERMINISTIC: {} of {} states came out otherwise when examined \
+             again, such as {example}; nothing is claimed of states that were not run",
+            repeats.other_verdict, repeats.repeated
+        );
+    } else if repeats.other_reads > 0 {
+        let _ = write!(
+            text,
+            "\nthe check does not always read the same: {} times it read something else of a \
+             state, or not what it must have, such as {example}",
+            repeats.other_reads
+        );
+    }
+}
