@@ -139,6 +139,7 @@ impl Session<'_> {
             .map(|_| self.disk.create_some_view())
             .collect();
         let views = views?;
+        views.iter().for_each(View::read_no_more);
         let work = Work {
             what: self.examination,
             recording: space.recording(),

@@ -67,6 +67,13 @@ impl View {
         wait_for(&self.node)
     }
 
+    /// Has the kernel read no more than is asked for, where it would guess: the
+    /// less is read, the fewer states differ. Where it can't be set, it is not.
+    pub fn read_no_more(&self) {
+        let queue = format!("/sys/block/powercut!{}/queue", self.name);
+        let _ = fs::write(Path::new(&queue).join("read_ahead_kb"), "0\n");
+    }
+
     pub(super) fn remove(&mut self) -> Result<(), DeviceError> {
         self.owned = false;
         retry_busy(|| write(&self.dir.join("power"), "0")).map_err(|e| match errno(&e) {
