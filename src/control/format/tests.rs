@@ -7,6 +7,7 @@ use super::*;
 const GEOMETRY: Geometry = Geometry {
     nr_sectors: 2048,
     block_size: 512,
+    physical_block_size: 4096,
     atomic_unit: 4096,
     write_cache: true,
     fua: false,
