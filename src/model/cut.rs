@@ -132,7 +132,7 @@ impl Cut {
 
 /// The largest submit event of a flush that is complete at `event`, which `submitted` entries
 /// precede.
-fn watermark<H: History + ?Sized>(history: &H, submitted: usize, event: Event) -> Event {
+pub(super) fn watermark<H: History + ?Sized>(history: &H, submitted: usize, event: Event) -> Event {
     let mut end = submitted;
 
     // Entries are ordered by submit event: the first one found from the end is the largest.

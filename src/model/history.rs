@@ -209,6 +209,44 @@ pub trait History {
     }
 }
 
+impl<H: History + ?Sized> History for &H {
+    fn geometry(&self) -> Geometry {
+        (**self).geometry()
+    }
+
+    fn nr_entries(&self) -> usize {
+        (**self).nr_entries()
+    }
+
+    fn entry(&self, index: usize) -> Option<Entry> {
+        (**self).entry(index)
+    }
+
+    fn last_event(&self) -> Event {
+        (**self).last_event()
+    }
+
+    fn submitted_by(&self, event: Event) -> usize {
+        (**self).submitted_by(event)
+    }
+
+    fn first_completing_after(&self, event: Event) -> usize {
+        (**self).first_completing_after(event)
+    }
+
+    fn newest_flush(&self, within: Range<usize>) -> Option<usize> {
+        (**self).newest_flush(within)
+    }
+
+    fn newest_fua(&self, within: Range<usize>) -> Option<usize> {
+        (**self).newest_fua(within)
+    }
+
+    fn newest_fua_touching(&self, within: Range<usize>, sectors: Range<u64>) -> Option<usize> {
+        (**self).newest_fua_touching(within, sectors)
+    }
+}
+
 /// The highest index in `within` of an entry that `is_sought`.
 fn newest<H: History + ?Sized>(
     history: &H,

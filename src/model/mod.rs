@@ -83,7 +83,7 @@
 //! A history is one disk's. Disks of a group number their events together: the log of each has
 //! gaps where the others' events are, and `last_event` is the group's. One cut of the group is a
 //! [`Cut`] of each disk at the same event, and its states are all combinations of theirs; a flush
-//! says nothing of another disk.
+//! says nothing of another disk. [`group_spans`] has the cuts that dominate.
 //!
 //! # Left to others
 //!
@@ -121,7 +121,9 @@ pub use legal::{
     Pending, //
 };
 pub use span::{
+    group_spans,
     spans,
+    GroupSpans,
     Spans, //
 };
 pub use unit::{

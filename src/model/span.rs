@@ -5,7 +5,10 @@
 use core::iter::FusedIterator;
 
 use super::{
-    cut::Cut,
+    cut::{
+        watermark,
+        Cut, //
+    },
     history::{
         Entry,
         Event,
@@ -57,60 +60,69 @@ pub struct Spans<'h, H: History + ?Sized> {
     first: usize,
 }
 
-impl<H: History + ?Sized> Spans<'_, H> {
-    /// The event at which an entry makes writes stable, if it does so after `position`, and the
-    /// watermark from there on.
-    fn promotion(&self, entry: &Entry, position: Event) -> Option<(Event, Event)> {
-        let promised = entry.fua || !self.history.geometry().write_cache;
-        let flush = entry
-            .flush_complete()
-            .filter(|&event| event > position && entry.submit > self.watermark)
-            .map(|event| (event, entry.submit));
-        let write = Some(entry.complete)
-            .filter(|&event| event > position && entry.is_write() && promised)
-            .map(|event| (event, self.watermark));
+/// The event at which an entry makes writes stable, if it does so after `position`, where the
+/// watermark is `watermark`; and the watermark from there on.
+fn promotion<H: History + ?Sized>(
+    history: &H,
+    entry: &Entry,
+    position: Event,
+    watermark: Event,
+) -> Option<(Event, Event)> {
+    let promised = entry.fua || !history.geometry().write_cache;
+    let flush = entry
+        .flush_complete()
+        .filter(|&event| event > position && entry.submit > watermark)
+        .map(|event| (event, entry.submit));
+    let write = Some(entry.complete)
+        .filter(|&event| event > position && entry.is_write() && promised)
+        .map(|event| (event, watermark));
 
-        // One entry's flush is complete before its data.
-        flush.or(write)
-    }
+    // One entry's flush is complete before its data.
+    flush.or(write)
+}
 
-    /// The first event after `position` at which something becomes stable, and the watermark from
-    /// there on.
-    fn next_promotion(&self, position: Event) -> Option<(Event, Event)> {
-        let last = self.history.last_event();
-        let mut found: Option<(Event, Event)> = None;
+/// The first event after `position` at which something becomes stable, and the watermark from there
+/// on. No entry before the index `first` completes after `position`.
+fn next_promotion<H: History + ?Sized>(
+    history: &H,
+    first: usize,
+    position: Event,
+    watermark: Event,
+) -> Option<(Event, Event)> {
+    let last = history.last_event();
+    let mut found: Option<(Event, Event)> = None;
 
-        for index in self.first..self.history.nr_entries() {
-            let Some(entry) = self.history.entry(index) else {
-                break;
-            };
+    for index in first..history.nr_entries() {
+        let Some(entry) = history.entry(index) else {
+            break;
+        };
 
-            // All events of this and later entries are at or after its submit event.
-            if found.is_some_and(|(event, _)| event < entry.submit) {
-                break;
-            }
-            if let Some((event, watermark)) = self.promotion(&entry, position) {
-                if event <= last && found.is_none_or(|(earliest, _)| event < earliest) {
-                    found = Some((event, watermark));
-                }
+        // All events of this and later entries are at or after its submit event.
+        if found.is_some_and(|(event, _)| event < entry.submit) {
+            break;
+        }
+        if let Some((event, watermark)) = promotion(history, &entry, position, watermark) {
+            if event <= last && found.is_none_or(|(earliest, _)| event < earliest) {
+                found = Some((event, watermark));
             }
         }
-        found
     }
+    found
+}
 
-    /// Whether a write started or something was marked, after the previous cut and by `event`.
-    fn is_new(&self, event: Event) -> bool {
-        let previous = self.previous.unwrap_or(0);
+/// Whether a write started or something was marked, after `previous` and by `event`. No entry before
+/// the index `first` completes after `previous`.
+fn is_new<H: History + ?Sized>(history: &H, first: usize, previous: Event, event: Event) -> bool {
+    (first..history.submitted_by(event))
+        .filter_map(|index| history.entry(index))
+        .any(|entry| {
+            (entry.is_write() || entry.op == Op::Mark)
+                && entry.start > previous
+                && entry.start <= event
+        })
+}
 
-        (self.first..self.history.submitted_by(event))
-            .filter_map(|index| self.history.entry(index))
-            .any(|entry| {
-                (entry.is_write() || entry.op == Op::Mark)
-                    && entry.start > previous
-                    && entry.start <= event
-            })
-    }
-
+impl<H: History + ?Sized> Spans<'_, H> {
     /// Raises `first` to leave out what completes by `position`.
     fn advance(&mut self, position: Event) {
         self.first = self
@@ -131,12 +143,14 @@ impl<H: History + ?Sized> Iterator for Spans<'_, H> {
 
     fn next(&mut self) -> Option<Cut> {
         while let Some(position) = self.position {
-            let promotion = self.next_promotion(position);
+            let promotion = next_promotion(self.history, self.first, position, self.watermark);
             let end = match promotion {
                 Some((event, _)) => event.saturating_sub(1),
                 None => self.history.last_event(),
             };
-            let is_new = self.is_new(end) || (promotion.is_none() && self.previous.is_none());
+            let previous = self.previous.unwrap_or(0);
+            let is_new = is_new(self.history, self.first, previous, end)
+                || (promotion.is_none() && self.previous.is_none());
 
             match promotion {
                 Some((event, watermark)) => {
@@ -161,3 +175,69 @@ impl<H: History + ?Sized> Iterator for Spans<'_, H> {
 }
 
 impl<H: History + ?Sized> FusedIterator for Spans<'_, H> {}
+
+/// The dominating cuts of a group of disks, in ascending order: [`spans`] of all of them together.
+///
+/// Such a cut is before something becomes stable on any disk, and something has started or been
+/// marked on any disk since the one before. Those of each disk alone are not enough: what is new on
+/// one may have been there only before something became stable on another, where nothing was new.
+///
+/// A disk whose `last_event` is before that of the others is one to which nothing happened since.
+pub fn group_spans<H: History>(disks: &[H]) -> GroupSpans<'_, H> {
+    GroupSpans {
+        disks,
+        position: Some(0),
+        previous: None,
+    }
+}
+
+/// The iterator that [`group_spans`] returns.
+#[derive(Clone, Debug)]
+pub struct GroupSpans<'h, H: History> {
+    disks: &'h [H],
+    /// The event up to which the histories have been looked at; [`None`] after their end.
+    position: Option<Event>,
+    /// The newest cut that was returned.
+    previous: Option<Event>,
+}
+
+impl<H: History> Iterator for GroupSpans<'_, H> {
+    type Item = Event;
+
+    fn next(&mut self) -> Option<Event> {
+        let last = self.disks.iter().map(History::last_event).max();
+
+        while let Some(position) = self.position {
+            let promotion = self
+                .disks
+                .iter()
+                .filter_map(|disk| {
+                    let watermark = watermark(disk, disk.submitted_by(position), position);
+                    let first = disk.first_completing_after(position);
+
+                    next_promotion(disk, first, position, watermark)
+                })
+                .map(|(event, _)| event)
+                .min();
+            let end = match promotion {
+                Some(event) => event.saturating_sub(1),
+                None => last.unwrap_or(0),
+            };
+            let previous = self.previous.unwrap_or(0);
+            let is_new = self
+                .disks
+                .iter()
+                .any(|disk| is_new(disk, disk.first_completing_after(previous), previous, end))
+                || (promotion.is_none() && self.previous.is_none());
+
+            self.position = promotion;
+            if is_new {
+                self.previous = Some(end);
+                return Some(end);
+            }
+        }
+        None
+    }
+}
+
+impl<H: History> FusedIterator for GroupSpans<'_, H> {}

@@ -75,9 +75,6 @@ pub struct Space {
     /// The unit of each cell, and its sectors in that.
     masks: Vec<(u64, Mask)>,
     versions: usize,
-    /// For a version and a set of cells, by content: the content with that version written to these
-    /// cells.
-    written: Vec<Vec<u16>>,
 }
 
 impl Space {
@@ -95,34 +92,12 @@ impl Space {
                 (unit, Mask::from_range(first, end))
             })
             .collect();
-        let mut space = Self {
+        Self {
             unit_sectors,
             cells,
             masks,
             versions: max_writes + 1,
-            written: Vec::new(),
-        };
-
-        assert!(space.size() <= WORDS * 64);
-        for version in 0..space.versions {
-            for cells in 0..1 << space.nr_cells() {
-                let table = (0..space.size())
-                    .map(|content| {
-                        let mut found = space.found(content);
-
-                        for (cell, slot) in found.iter_mut().enumerate() {
-                            if (cells >> cell) & 1 == 1 {
-                                *slot = version;
-                            }
-                        }
-                        u16::try_from(space.content(&found)).unwrap()
-                    })
-                    .collect();
-
-                space.written.push(table);
-            }
         }
-        space
     }
 
     /// A disk of `units` units of 8 sectors, written in whole units.
@@ -134,10 +109,6 @@ impl Space {
 
     pub fn nr_cells(&self) -> usize {
         self.cells.len()
-    }
-
-    fn size(&self) -> usize {
-        (0..self.nr_cells()).map(|_| self.versions).product()
     }
 
     pub fn unit_of(&self, cell: usize) -> u64 {
@@ -213,17 +184,19 @@ impl Space {
         cells
     }
 
+    /// The content with what a device has on its medium in one unit.
+    pub fn of_medium(&self, medium: u64) -> usize {
+        let version = |cell| usize::try_from(medium >> (cell * 4) & 0xf).unwrap();
+
+        self.content(&(0..self.nr_cells()).map(version).collect::<Vec<_>>())
+    }
+
     /// All contents that a device may have on its medium.
     pub fn of_device(&self, device: &Device) -> Set {
         let mut contents = vec![0];
 
         for (_, media) in device.media() {
-            let in_unit = media.iter().map(|medium| {
-                let version = |cell| usize::try_from(medium >> (cell * 4) & 0xf).unwrap();
-
-                self.content(&(0..self.nr_cells()).map(version).collect::<Vec<_>>())
-            });
-            let in_unit: Vec<_> = in_unit.collect();
+            let in_unit: Vec<_> = media.iter().map(|&medium| self.of_medium(medium)).collect();
 
             // Of different cells: numbers of contents add up.
             contents = contents
@@ -258,19 +231,22 @@ impl Space {
 
     /// The content with a version written over it.
     pub fn write(&self, content: usize, version: usize, cells: Cells) -> usize {
-        usize::from(self.written[(version << self.nr_cells()) + usize::from(cells)][content])
-    }
+        let (mut written, mut place) = (0, 1);
+        let mut left = content;
 
-    /// Each of these contents with that written over it; the same contents as well, unless it must
-    /// be there.
-    fn with(&self, contents: &Set, version: usize, cells: Cells, must: bool) -> Set {
-        let table = &self.written[(version << self.nr_cells()) + usize::from(cells)];
-        let mut all = if must { Set::EMPTY } else { *contents };
+        for cell in 0..self.nr_cells() {
+            let is_written = (cells >> cell) & 1 == 1;
+            let found = if is_written {
+                version
+            } else {
+                left % self.versions
+            };
 
-        for content in contents.iter() {
-            all.insert(usize::from(table[content]));
+            written += found * place;
+            left /= self.versions;
+            place *= self.versions;
         }
-        all
+        written
     }
 
     /// For each entry, the number of its version: its place among the writes.
@@ -297,6 +273,7 @@ impl Space {
                 place: (cut.arrival(&entry), index),
                 version: versions[index],
                 cells: self.cells(unit, coverage(cut.geometry(), &entry, unit)),
+                unit,
                 piece,
             });
         };
@@ -324,7 +301,15 @@ impl Space {
 
         contents.insert(0);
         for layer in layers {
-            contents = self.with(&contents, layer.version, layer.cells, layer.piece.is_none());
+            let mut next = match layer.piece {
+                Some(_) => contents,
+                None => Set::EMPTY,
+            };
+
+            for content in contents.iter() {
+                next.insert(self.write(content, layer.version, layer.cells));
+            }
+            contents = next;
         }
         contents
     }
@@ -335,5 +320,6 @@ pub struct Layer {
     pub place: (Event, usize),
     pub version: usize,
     pub cells: Cells,
+    pub unit: u64,
     pub piece: Option<Piece>,
 }

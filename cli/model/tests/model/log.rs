@@ -100,6 +100,11 @@ impl Log {
         self.last
     }
 
+    /// Something happens to another disk of the group.
+    pub fn elsewhere(&mut self) {
+        self.tick();
+    }
+
     /// Adds a bio that is in flight from now on, and returns its index.
     pub fn submit(&mut self, bio: &Bio) -> usize {
         let submit = self.tick();
@@ -153,6 +158,44 @@ impl Log {
     pub fn truncate(&mut self, nr_entries: usize, last: Event) {
         self.entries.truncate(nr_entries);
         self.last = last;
+    }
+
+    /// The events of this disk, in order.
+    pub fn events(&self) -> Vec<Event> {
+        let mut events: Vec<_> = self
+            .entries
+            .iter()
+            .flat_map(|entry| [entry.submit, entry.start, entry.complete])
+            .filter(|&event| event != IN_FLIGHT)
+            .collect();
+
+        events.sort_unstable();
+        events.dedup();
+        events
+    }
+
+    /// The same log without gaps in the numbers of its events.
+    pub fn alone(&self) -> Self {
+        let events = self.events();
+        let renumber = |event| match events.binary_search(&event) {
+            Ok(place) => place as Event + 1,
+            Err(_) => IN_FLIGHT,
+        };
+
+        Self {
+            geometry: self.geometry,
+            entries: self
+                .entries
+                .iter()
+                .map(|entry| Entry {
+                    submit: renumber(entry.submit),
+                    start: renumber(entry.start),
+                    complete: renumber(entry.complete),
+                    ..*entry
+                })
+                .collect(),
+            last: events.len() as Event,
+        }
     }
 
     /// The log as it was after `event`, with what was in flight then.

@@ -6,6 +6,8 @@
 mod behaviours;
 mod contents;
 mod device;
+mod groups;
+mod histories;
 mod log;
 mod random;
 mod reference;

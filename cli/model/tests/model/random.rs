@@ -10,6 +10,7 @@ use powercut_model::{pending, spans, units, Cut, Entry, Event, Op, IN_FLIGHT};
 use proptest::prelude::*;
 
 use crate::{
+    histories::{cases, length},
     log::{Bio, Log},
     selections::{pieces, same_by_other_lookups},
 };
@@ -17,11 +18,13 @@ use crate::{
 const UNIT_SECTORS: u64 = 4;
 const NR_UNITS: u64 = 4;
 
-/// What happens next: a bio, or the next event of the `n`-th of those in flight.
+/// What happens next: a bio, the next event of the `n`-th of those in flight, or something on
+/// another disk of the group.
 #[derive(Clone, Debug)]
 enum Step {
     Submit(Bio),
     Advance(prop::sample::Index),
+    Elsewhere,
 }
 
 fn bio() -> impl Strategy<Value = Bio> {
@@ -40,9 +43,10 @@ fn log() -> impl Strategy<Value = Log> {
     let step = prop_oneof![
         2 => bio().prop_map(Step::Submit),
         3 => any::<prop::sample::Index>().prop_map(Step::Advance),
+        1 => Just(Step::Elsewhere),
     ];
 
-    (any::<bool>(), prop::collection::vec(step, 1..40)).prop_map(|(write_cache, steps)| {
+    (any::<bool>(), prop::collection::vec(step, 1..length(40))).prop_map(|(write_cache, steps)| {
         let mut log = Log::new(u32::try_from(UNIT_SECTORS).unwrap(), write_cache);
 
         for step in steps {
@@ -50,6 +54,7 @@ fn log() -> impl Strategy<Value = Log> {
                 Step::Submit(bio) => {
                     log.submit(&bio);
                 }
+                Step::Elsewhere => log.elsewhere(),
                 Step::Advance(which) => {
                     let is_in_flight = |&index: &usize| log.entries[index].complete == IN_FLIGHT;
                     let in_flight: Vec<_> = (0..log.entries.len()).filter(is_in_flight).collect();
@@ -118,7 +123,7 @@ fn survivors(log: &Log, event: Event) -> (Pieces, Pieces) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(2000), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn rules_word_by_word(log in log()) {

@@ -230,7 +230,7 @@ fn delayed_parts_of_units() {
             marks: 0,
             in_flight: 3,
             overlapping: true,
-            reduced: false,
+            reduced: true,
         },
         &compare,
     );
