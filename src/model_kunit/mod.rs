@@ -112,6 +112,83 @@ mod tests {
     }
 
     #[test]
+    fn either_order() {
+        let piece = |entry| Piece { entry, unit: 0 };
+        let mut log = Log::new(true);
+
+        log.push(write(0, 1), 1, 1, 2);
+        log.push(write(0, 1), 3, 3, 6);
+        log.push(write_fua(0), 4, 4, 5);
+        log.push(write(0, 1), 7, 7, IN_FLIGHT);
+        log.last = 7;
+
+        // Of those in flight beside the FUA write, the older one may be what is found.
+        assert!(check_outcome("beside", &log, 7, (&[2], &[(1, 0), (3, 0)])));
+
+        let Ok(cut) = Cut::new(&log, 7) else {
+            return assert!(false);
+        };
+        let entry = |index| log.entry(index).map(|entry| (cut.arrival(&entry), index));
+
+        assert!(entry(2) == Some((4, 2)));
+        assert!(entry(1) == Some((6, 1)));
+        assert!(entry(3) == Some((IN_FLIGHT, 3)));
+        assert!(visible(&log, &cut, piece(1)) == Mask::from_range(0, 8));
+        assert!(visible(&log, &cut, piece(0)).is_empty());
+        assert!(is_shadowed(&log, &cut, piece(1), [piece(1), piece(3)]));
+        assert!(!is_shadowed(&log, &cut, piece(3), [piece(1), piece(3)]));
+
+        // Before it completed, it was one of those in flight at the cut: in the order of the log.
+        let at_five = Cut::new(&log, 5).map(|cut| log.entry(1).map(|entry| cut.arrival(&entry)));
+
+        assert!(at_five == Ok(Some(IN_FLIGHT)));
+    }
+
+    #[test]
+    fn runs_of_pieces() {
+        let log = Log::of(true, &[write(0, 6), write_fua(3), write(7, 1)]);
+        let table = [
+            (0, 0..=2, Ok(())),
+            (0, 4..=5, Ok(())),
+            (0, 0..=5, Err(Illegal::Retired)),
+            (0, 3..=3, Err(Illegal::Retired)),
+            (0, 4..=6, Err(Illegal::OutsideWrite)),
+            (0, 0..=u64::MAX, Err(Illegal::OutsideWrite)),
+            (2, 7..=7, Ok(())),
+        ];
+
+        for (index, run, expected) in table {
+            let found =
+                Cut::new(&log, log.last).and_then(|cut| check_pieces(&log, &cut, index, run, None));
+
+            assert!(found == expected);
+        }
+    }
+
+    #[test]
+    fn groups() {
+        // Two disks that number their events together.
+        let mut disks = [Log::new(true), Log::new(true)];
+
+        disks[0].push(write_fua(0), 1, 1, 2);
+        disks[0].push(write(1, 1), 3, 3, 4);
+        disks[1].push(write(0, 1), 5, 5, 6);
+        disks[0].push(FLUSH, 7, 7, 8);
+        disks[1].push(write(1, 1), 9, 9, 10);
+        disks[0].last = 10;
+
+        assert!(check_outcome("a gap", &disks[0], 6, (&[0], &[(1, 1)])));
+        assert!(check_outcome("a gap", &disks[0], 10, (&[0, 1], &[])));
+        assert!(check_outcome(
+            "no flush of it",
+            &disks[1],
+            10,
+            (&[], &[(0, 0), (1, 1)])
+        ));
+        assert!(group_spans(&disks).eq([1, 7, 10]));
+    }
+
+    #[test]
     fn refusals() {
         let log = Log::of(
             true,
