@@ -10,6 +10,8 @@ from lib.disk import Disk, put
 from lib.tap import Skip, note, rounds, test
 
 KMEMLEAK = "/sys/kernel/debug/kmemleak"
+# Objects of a slab cache that come and go by themselves.
+SLACK = 100
 
 
 def memory():
@@ -22,6 +24,13 @@ def memory():
     used = {name: fields[name] for name in names}
     used["taken"] = fields["MemTotal"] - fields["MemFree"]
     return used
+
+
+def slabs():
+    """Objects in use, by slab cache."""
+    with open("/proc/slabinfo", encoding="ascii") as file:
+        rows = [line.split() for line in file if not line.startswith(("slabinfo", "#"))]
+    return {row[0]: int(row[1]) for row in rows}
 
 
 def one_round():
@@ -51,10 +60,10 @@ def churn():
         for _ in range(5):
             one_round()
         gc.collect()
-        before = memory()
+        before, objects = memory(), slabs()
         for _ in range(count):
             one_round()
-        after = memory()
+        after, now = memory(), slabs()
     finally:
         if not clean.is_loaded():
             clean.insmod()
@@ -64,6 +73,12 @@ def churn():
     allowed = {"SUnreclaim": 2 * count + 1024, "VmallocUsed": 512, "taken": 8 * count + 16384}
     for name, limit in allowed.items():
         assert grown[name] < limit, f"{name} grew by {grown[name]} kB in {count} rounds"
+    more = {name: now[name] - objects.get(name, 0) for name in now}
+    most = sorted(more, key=more.get)[-4:]
+    note("objects:", {name: more[name] for name in reversed(most)})
+    # An object leaked each round would be `count` of them; some are on per-CPU lists, unused.
+    for name in most:
+        assert more[name] < 0.9 * count + SLACK, f"{name} grew by {more[name]} objects in {count} rounds"
 
 
 @test("the kernel knows of no memory without an owner", limit=60)

@@ -12,13 +12,13 @@ import time
 
 from lib.command import disks, powercut, processes, refused, tidy
 from lib.disk import Disk
-from lib.tap import Skip, equal, test
+from lib.tap import Skip, equal, few, rounds, test
 
 # A promise that is kept, and one that is not.
 KEPT = 'echo text >$POWERCUT_MNT/f; sync $POWERCUT_MNT/f $POWERCUT_MNT; echo f >$POWERCUT_MARK'
 BROKEN = 'echo text >$POWERCUT_MNT/f; echo f >$POWERCUT_MARK'
 CHECK = 'while read f; do test -s $POWERCUT_MNT/$f || { echo "$f is lost"; exit 1; }; done <$POWERCUT_MARKS'
-FAST = ("--budget", "8", "--strategy", "ends")
+FAST = ("--budget", str(rounds(8, 4)), "--strategy", "ends")
 README = "/mnt/powercut/README.md"
 
 
@@ -89,7 +89,7 @@ def failures():
         powercut_bin = shutil.which("powercut")
         os.symlink(powercut_bin, f"{own}/powercut")
         refused("is e2fsprogs installed?", "run", "--fs", "ext4", "--workload", "true", "--check", "true", env=env)
-        for says, *words in (
+        for says, *words in few((
             ("the workload failed (exit 3)", "ext4", "echo oh; exit 3"),
             ("it printed:\noh", "ext4", "echo oh; exit 3"),
             ("killed by signal 9", "ext4", "kill -9 $$"),
@@ -110,7 +110,7 @@ def failures():
             ("possible values", "ext4", "true", "--writeback", "lazy"),
             ("possible values", "ntfs", "true"),
             ("--fs none", "none", "true", "--mount-opts", "ro"),
-        ):  # fmt: skip
+        )):  # fmt: skip
             refused(says, "run", "--fs", words[0], "--workload", words[1], "--check", "true", *words[2:])
         refused("--check is empty", "run", "--fs", "ext4", "--workload", "true", "--check", "")
         refused("--fsck is empty", "run", "--fs", "ext4", "--workload", "true", "--check", "true", "--fsck", "")
@@ -201,7 +201,7 @@ def explore():
         before = disk.export()
         legal = int(powercut("count", "a", "--json", json_of=True)["legal_states"])
         plan = ("--check", COMPARE, "--report", f"{own}/r", "--json")
-        for strategy in ("auto", "ends", "prefix", "drop-one", "keep-one", "random"):
+        for strategy in few(("auto", "ends", "prefix", "drop-one", "keep-one", "random")):
             report = powercut("explore", "a", *plan, "--strategy", strategy, code=1, json_of=True)
             coverage = report["coverage"]
             assert 1 <= coverage["checked"] <= legal, f"{strategy}: {coverage}"
@@ -264,9 +264,9 @@ def bad_replay():
         refused("no disk b", "replay", ident, "--disk", "b", "--check", "true")
         refused("--check", "replay", ident, "--disk", "a")
         refused("cannot be used with", "replay", ident, *where, "--disk", "a", "--check", "true")
-        for damage in ("truncate -s -40 recording.pcut", "truncate -s 0 recording.pcut",
+        for damage in few(("truncate -s -40 recording.pcut", "truncate -s 0 recording.pcut",
                        "printf XXXXXXXX | dd of=recording.pcut bs=1 seek=90 conv=notrunc", "rm recording.pcut",
-                       "echo '{}' >report.json", "echo x >report.json", "sed -i 's/\"schema\": 1/\"schema\": 99/' report.json"):  # fmt: skip
+                       "echo '{}' >report.json", "echo x >report.json", "sed -i 's/\"schema\": 1/\"schema\": 99/' report.json")):  # fmt: skip
             shutil.copytree(f"{own}/r", f"{own}/d")
             subprocess.run(["sh", "-c", damage], cwd=f"{own}/d", check=True, capture_output=True)
             refused("/own/d/", "replay", ident, "--report", f"{own}/d")
@@ -281,7 +281,7 @@ def readme():
     script = "\n".join(line[4:] for line in block.splitlines())
     assert "powercut run" in script, script
     with tidy() as own:
-        script = script.replace("powercut run", "powercut run --budget 30")
+        script = script.replace("powercut run", f"powercut run --budget {rounds(30, 8)}")
         done = subprocess.run(["sh", "-c", script], cwd=own, capture_output=True, text=True, check=False)
         told = f"{shlex.quote(script)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         equal(done.returncode, 1, told)

@@ -9,7 +9,7 @@ import time
 
 from lib.command import check, disks, powercut, processes, tidy
 from lib.disk import Disk
-from lib.tap import DEBUG, equal, test
+from lib.tap import DEBUG, equal, few, test
 
 # What the commands below wait for, so that it can be told from others.
 FOREVER = "86399.75"
@@ -80,7 +80,7 @@ def in_run(number, phase, before):
         stop(start(own, *words), number, own, words)
 
 
-for where, number_, phase_, before_ in IN_RUN:
+for where, number_, phase_, before_ in few(IN_RUN):
     test(f"run, {number_.name} in {where}", number_, phase_, before_, limit=90)(in_run)
 
 

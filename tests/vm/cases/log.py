@@ -182,14 +182,14 @@ def growing():
 def stale(how):
     with Disk() as disk:
         disk.record("start")
-        for _ in range(10):
+        for _ in range(rounds(10, 2)):
             disk.set("mark", b"x\n" * 2000)
         fd = fmt.open_control()
         os.write(fd, b"log t\n")
         equal(len(os.read(fd, 1000)), 1000, "bytes read")
         disk.record(how)
         disk.record("start")
-        for _ in range(10):
+        for _ in range(rounds(10, 2)):
             disk.set("mark", b"y\n" * 2000)
         with fails(errno.ESTALE):
             while os.read(fd, 64 << 10):
@@ -215,11 +215,9 @@ REQUESTS = (
 )
 
 
-def refused(request, error):
+@test("a request that is malformed, or for what is not there, is refused")
+def refused():
     with Disk():
-        with fails(error, repr(request)):
-            fmt.request(request)
-
-
-for name, *row in REQUESTS:
-    test(f"{name} is refused", *row)(refused)
+        for name, request, error in REQUESTS:
+            with fails(error, f"{name}, {request!r},"):
+                fmt.request(request)

@@ -6,7 +6,7 @@ import os
 
 from lib.clean import CONFIG
 from lib.disk import Disk, View
-from lib.tap import equal, fails, test
+from lib.tap import equal, fails, rounds, test
 
 BAD = (
     ("a!b", errno.EINVAL), ("a.b", errno.EINVAL), ("a b", errno.EINVAL), ("a\tb", errno.EINVAL),
@@ -81,12 +81,12 @@ def no_disk_yet():
         equal(os.path.exists(disk.device), False, "device after power")
 
 
-CLASHES = (("a", "a1"), ("a", "a12"), ("d9", "d9p1"), ("a.v", "a.v1"), ("b.9", "b.9p3"))
+CLASHES = (("a", "a1"), ("d9", "d9p1"), ("a.v", "a.v1"), ("b.9", "b.9p3"), ("a", "a12"))
 
 
 @test("two disks can't be on when a partition of one would be named as the other is")
 def clashes():
-    for names in CLASHES:
+    for names in CLASHES[: rounds(5, 3)]:
         for one, two in (names, names[::-1]):
             with Disk(one.split(".")[0], power=0) as first, Disk("z", power=0) as other:
                 if "." in one:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Runs tests, each in a process of its own, and prints TAP.
+"""Runs tests, in a process that can be killed, and prints TAP.
 
 A test is a function under @test("what it shows"). It passes if it returns, in time, nothing of
 it is left behind, and the kernel has nothing to complain of.
@@ -9,6 +9,7 @@ import fnmatch
 import importlib
 import json
 import os
+import select
 import signal
 import sys
 import time
@@ -53,6 +54,11 @@ def test(what, *args, limit=60):
 def rounds(stock, debug):
     """How often something is tried."""
     return debug if DEBUG else stock
+
+
+def few(rows):
+    """Rows that try the command more than the module: all of them, or some on the debug kernel."""
+    return rows[::4] if DEBUG else rows
 
 
 def note(*words):
@@ -106,6 +112,8 @@ def main(cases, arguments):
         skip = f" # SKIP {reason}" if result == "skipped" else ""
         print(f"{word} {number} - {case.name}{skip}")
         note(f"{time.monotonic() - began:.1f} s")
+    if Worker.current:
+        Worker.current.end()
     note(f"totals: pass:{counts['passed']} fail:{counts['failed']} skip:{counts['skipped']}")
     return 1 if counts["failed"] else 0
 
@@ -113,8 +121,12 @@ def main(cases, arguments):
 def run(case):
     """Runs a test. Returns passed, failed or skipped, and why."""
     log = kmsg.Log()
-    result, reason = in_child(call, case.limit, case.function, case.args)
-    left, why = in_child(clean_up, 120)
+    worker = Worker.ready()
+    result, reason = worker.ask(TESTS.index(case), case.limit)
+    if result == "failed":
+        # It may have left files open, or threads at work.
+        worker.end()
+    left, why = Worker.ready().ask(CLEAN_UP, 120)
     if left == "failed" and result != "skipped":
         result, reason = "failed", f"{reason}\n{why}".strip()
     splat = log.splat()
@@ -140,35 +152,87 @@ def clean_up():
     return "passed", ""
 
 
-def in_child(function, limit, *args):
-    """What `function` returns, called in a process of its own that has `limit` seconds."""
-    sys.stdout.flush()
-    ours, theirs = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.setpgid(0, 0)
-        os.close(ours)
-        os.write(theirs, json.dumps(function(*args)).encode()[:60000])
+CLEAN_UP = -1
+
+
+class Worker:
+    """A process that runs one test after the other (a fork takes long on the debug kernel),
+    until one of them fails or hangs."""
+
+    current = None
+
+    @classmethod
+    def ready(cls):
+        """The one there is, or a new one."""
+        if cls.current is None:
+            cls.current = cls()
+        return cls.current
+
+    def __init__(self):
         sys.stdout.flush()
-        os._exit(0)
-    os.close(theirs)
-    end = time.monotonic() + limit
-    done = 0
-    while not done and time.monotonic() < end:
-        done, _ = os.waitpid(child, os.WNOHANG)
-        time.sleep(0 if done else 0.005)
-    try:
-        os.killpg(child, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
-    if not done:
+        theirs_in, self.questions = os.pipe()
+        self.answers, theirs_out = os.pipe()
+        self.child = os.fork()
+        if self.child == 0:
+            os.setpgid(0, 0)
+            os.close(self.questions)
+            os.close(self.answers)
+            work(theirs_in, theirs_out)
+            os._exit(0)
+        os.close(theirs_in)
+        os.close(theirs_out)
+
+    def ask(self, number, limit):
+        """What the test of that number comes to, in `limit` seconds."""
+        os.write(self.questions, b"%d\n" % number)
+        end = time.monotonic() + limit
+        text = b""
+        while not text.endswith(b"\n"):
+            left = end - time.monotonic()
+            if left <= 0 or not select.select([self.answers], [], [], left)[0]:
+                self.end()
+                return "failed", f"not done after {limit} s: killed"
+            part = os.read(self.answers, 65536)
+            if not part:
+                self.end()
+                return "failed", "the test's process died"
+            text += part
+        return tuple(json.loads(text))
+
+    def end(self):
+        """Kills it, and all it started."""
+        Worker.current = None
+        try:
+            os.killpg(self.child, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        # One that hangs in the kernel is left there.
         for _ in range(200):
-            if os.waitpid(child, os.WNOHANG)[0]:
+            if os.waitpid(self.child, os.WNOHANG)[0]:
                 break
             time.sleep(0.05)
-        os.close(ours)
-        return "failed", f"not done after {limit} s: killed"
-    with os.fdopen(ours, "rb") as pipe:
-        os.set_blocking(pipe.fileno(), False)
-        text = pipe.read()
-    return tuple(json.loads(text)) if text else ("failed", "the test's process died")
+        os.close(self.questions)
+        os.close(self.answers)
+
+
+def open_files():
+    found = {int(fd) for fd in os.listdir("/proc/self/fd")}
+    # Not the one that this took.
+    return {fd for fd in found if os.path.exists(f"/proc/self/fd/{fd}")}
+
+
+def work(questions, answers):
+    """What a worker does until nobody asks any more."""
+    with os.fdopen(questions) as lines:
+        for line in lines:
+            number = int(line)
+            if number == CLEAN_UP:
+                result = clean_up()
+            else:
+                before = open_files()
+                result = call(TESTS[number].function, TESTS[number].args)
+                for fd in open_files() - before:
+                    os.close(fd)
+            sys.stdout.flush()
+            result = (result[0], result[1][-50000:])
+            os.write(answers, json.dumps(result).encode() + b"\n")
