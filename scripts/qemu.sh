@@ -36,6 +36,8 @@ qemu_accel() {
 	else
 		# shellcheck disable=SC2054 # QEMU's commas
 		QEMU+=(-accel tcg,thread=multi -cpu "max,la57=off$2")
+		# On a busy host a guest's processor may not run for long: that is no fault of the guest.
+		QEMU_APPEND+=" no_timer_check watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120"
 	fi
 }
 
