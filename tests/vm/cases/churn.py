@@ -52,7 +52,7 @@ def one_round():
     clean.rmmod()
 
 
-@test("loaded, used and unloaded over and over takes no memory", limit=200)
+@test("loaded, used and unloaded over and over takes no memory", limit=600)
 def churn():
     count = rounds(200, 10)
     clean.rmmod()

@@ -123,8 +123,8 @@ def run(case):
     log = kmsg.Log()
     worker = Worker.ready()
     result, reason = worker.ask(TESTS.index(case), case.limit)
-    if result == "failed":
-        # It may have left files open, or threads at work.
+    if result == "failed" and Worker.current:
+        # It may have left threads at work.
         worker.end()
     left, why = Worker.ready().ask(CLEAN_UP, 120)
     if left == "failed" and result != "skipped":
