@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A disk with a volatile cache, in all the ways it may behave at once.
+
+The contract (docs/contract.md) by brute force: it knows of no watermark, no pending writes and no
+selections. A unit takes in its parts of a write one by one, at any time from the write's submit to
+its completion; later lies above earlier. What it took in may go to the medium at any time, but
+with PREFLUSH only once the flush is done; nothing goes below what lies above it. It must be there
+when a flush, a FUA write or, without a cache, any write is complete. A power cut leaves the medium.
+"""
+
+import itertools
+
+from . import log as format_
+
+SECTOR = 512
+
+
+class Device:
+    """The disk that a log was recorded of, and all that its medium may hold."""
+
+    def __init__(self, log):
+        self.log = log
+        self.unit = log.unit // SECTOR
+        self.base = {}
+        for entry in log.base:
+            for sector in range(entry.sector, entry.end()):
+                self.base[sector] = entry.payload[(sector - entry.sector) * SECTOR :][:SECTOR]
+        # Writes are numbered from 1, in the order of the log.
+        self.writes = [None] + [entry for entry in log.entries if entry.is_write()]
+        self.started, self.complete, self.promised = set(), set(), set()
+        self.parts = {}  # of each unit: (version, the sectors of the unit it covers)
+        self.states = {}  # of each unit: (versions taken in, latest last; version in each sector)
+
+    def history(self):
+        """Goes through the log: yields each cut once the disk is at it."""
+        todo = {}
+        version = 0
+        for entry in self.log.entries:
+            has_flush = entry.op == format_.FLUSH or (
+                entry.is_write() and entry.flags & format_.PREFLUSH
+            )
+            version += entry.is_write()
+            steps = []
+            if has_flush:
+                covered = []
+                steps.append((entry.submit, self.flush, covered))
+                done = entry.start if entry.is_write() else entry.complete
+                steps.append((done, self.flushed, covered))
+            if entry.is_write():
+                steps.append((entry.submit, self.submit, version))
+                steps.append((entry.start, self.start, version))
+                steps.append((entry.complete, self.end, version))
+            for event, function, argument in steps:
+                todo.setdefault(event, []).append((function, argument))
+        yield 0
+        for event in range(1, self.log.newest + 1):
+            for function, argument in todo.get(event, ()):
+                function(argument)
+            yield event
+
+    def submit(self, version):
+        entry = self.writes[version]
+        for unit in range(entry.sector // self.unit, (entry.end() - 1) // self.unit + 1):
+            first = max(entry.sector - unit * self.unit, 0)
+            end = min(entry.end() - unit * self.unit, self.unit)
+            self.parts.setdefault(unit, []).append((version, range(first, end)))
+            self.states.setdefault(unit, {((), (0,) * self.unit)})
+        self.proceed()
+
+    def start(self, version):
+        self.started.add(version)
+        self.proceed()
+
+    def end(self, version):
+        for unit, parts in self.parts.items():
+            if any(part[0] == version for part in parts):
+                self.states[unit] = {s for s in self.states[unit] if version in s[0]}
+        if self.writes[version].flags & format_.FUA or not self.log.cache:
+            self.require(version)
+        self.complete.add(version)
+
+    def flush(self, covered):
+        covered.extend(self.complete)
+
+    def flushed(self, covered):
+        for version in covered:
+            self.require(version)
+
+    def require(self, version):
+        """Rules out that it is not on the medium, nor what lies above it."""
+        self.promised.add(version)
+        for unit, parts in self.parts.items():
+            for of, sectors in parts:
+                if of == version:
+                    self.states[unit] = {
+                        (taken, medium)
+                        for taken, medium in self.states[unit]
+                        if all(is_above(taken, medium[s], version) for s in sectors)
+                    }
+
+    def proceed(self):
+        """Whatever may happen without anybody being told."""
+        for unit, states in self.states.items():
+            new = list(states)
+            while new:
+                taken, medium = new.pop()
+                for version, sectors in self.parts[unit]:
+                    if version not in taken:
+                        state = (taken + (version,), medium)
+                    elif version in self.started:
+                        state = (taken, written(taken, medium, version, sectors))
+                    else:
+                        continue
+                    if state not in states:
+                        states.add(state)
+                        new.append(state)
+
+    def media(self, unit):
+        """What may be on the medium in a unit: the version in each sector, 0 for the base.
+
+        Where two promised writes were in flight together, the one submitted later is found.
+        """
+        return {medium for _, medium in self.states[unit] if self.is_settled(unit, medium)}
+
+    def is_settled(self, unit, medium):
+        promised = [part for part in self.parts[unit] if part[0] in self.promised]
+        return not any(
+            version in self.promised and any(v > version and s in of for v, of in promised)
+            for s, version in enumerate(medium)
+        )
+
+    def data(self, version, sector):
+        if version == 0:
+            return self.base.get(sector, bytes(SECTOR))
+        entry = self.writes[version]
+        if entry.op != format_.WRITE:
+            return bytes(SECTOR)
+        return entry.payload[(sector - entry.sector) * SECTOR :][:SECTOR]
+
+    def bytes_of(self, unit, medium):
+        first = unit * self.unit
+        return b"".join(self.data(version, first + n) for n, version in enumerate(medium))
+
+    def images(self, nr_sectors):
+        """All that the first sectors may hold now."""
+        units = range(-(-nr_sectors // self.unit))
+        blank = (0,) * self.unit
+        options = [
+            {self.bytes_of(unit, m) for m in (self.media(unit) if unit in self.states else {blank})}
+            for unit in units
+        ]
+        return {b"".join(parts) for parts in itertools.product(*options)}
+
+    def count(self):
+        """The number of contents that the log can tell apart."""
+        product = 1
+        for unit in self.states:
+            product *= len(self.media(unit))
+        return product
+
+
+def is_above(taken, shown, version):
+    """Whether `shown` is that version, or lies above it."""
+    return shown != 0 and taken.index(shown) >= taken.index(version)
+
+
+def written(taken, medium, version, sectors):
+    return tuple(
+        version if s in sectors and not is_above(taken, shown, version) else shown
+        for s, shown in enumerate(medium)
+    )
