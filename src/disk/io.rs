@@ -28,7 +28,10 @@ use crate::{
         Operations, //
     },
     model,
-    record::Record,
+    record::{
+        LogEntry,
+        Record, //
+    },
     store::{
         self,
         DataPage,
@@ -309,6 +312,7 @@ impl State {
         log: Log<'_>,
     ) -> Result<u32> {
         let data_bytes = (data.len() * (PAGE_SIZE + size_of::<Version>())) as u64;
+        self.recall_zeroes(request)?;
         let entry = self.reserve(request.pages(), data_bytes)?;
         log(self.record.as_mut().ok_or(ENODATA)?, data_bytes)?;
         for (page, data) in request.pages().zip(data) {
@@ -334,6 +338,36 @@ impl State {
             self.store.push_version(*page, Version { entry, layer })?;
         }
         Ok(entry)
+    }
+
+    /// Gives the pages of a write the zeroes that were written to them while they held
+    /// nothing else, by those still in flight: these may come to lie above it.
+    fn recall_zeroes(&mut self, request: &Request) -> Result {
+        let record = self.record.as_mut().ok_or(ENODATA)?;
+        for index in record.unsettled() {
+            let is_zeroes =
+                |old: &&LogEntry| matches!(old.op, model::Op::WriteZeroes | model::Op::Discard);
+            let Some(zeroes) = record.log_entry(index).filter(is_zeroes).copied() else {
+                continue;
+            };
+            let index = u32::try_from(index)?;
+            for page in request.pages() {
+                let mask = SectorMask::of_page(page, zeroes.sector, zeroes.nr_sectors.into());
+                if mask.is_empty() || self.store.version(page, index).is_some() {
+                    continue;
+                }
+                let version = Version {
+                    entry: index,
+                    layer: Layer::zeroes(mask),
+                };
+                let pushed = self
+                    .store
+                    .reserve_version(page)
+                    .and_then(|()| self.store.push_version(page, version));
+                pushed.map_err(|error| record.truncate(error))?;
+            }
+        }
+        Ok(())
     }
 
     /// The pages of a request that hold anything but zeroes.

@@ -163,6 +163,11 @@ impl Log {
             .get_mut(index % CHUNK_ENTRIES)
     }
 
+    /// Entries before this index were complete when the newest was submitted.
+    pub(crate) fn settled_len(&self) -> usize {
+        self.settled_len
+    }
+
     /// Makes room for one more entry, so that the next [`Self::push`] can't fail.
     pub(crate) fn reserve(&mut self) -> Result {
         if self.len % CHUNK_ENTRIES == 0 && self.chunks.len() == self.len / CHUNK_ENTRIES {

@@ -130,6 +130,12 @@ impl Record {
         self.log.get(index)
     }
 
+    /// The indices that what was in flight at the newest submit lies in; others may lie
+    /// there too.
+    pub(crate) fn unsettled(&self) -> core::ops::Range<usize> {
+        self.log.settled_len()..self.log.len()
+    }
+
     /// Who issued an entry.
     pub(crate) fn task(&self, entry: &LogEntry) -> TaskId {
         self.tasks.get(entry.task)
