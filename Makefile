@@ -51,11 +51,19 @@ clean:
 	fi
 	rm -rf build rust-project.json Module.symvers modules.order
 
+CLI := cli/target/release/powercut
+COMPLETIONS := bash-completion/completions zsh/site-functions fish/vendor_completions.d
+
 cli:
 	cargo build --release --locked --manifest-path cli/Cargo.toml
 
 install-cli: cli
-	install -D cli/target/release/powercut $(DESTDIR)$(PREFIX)/bin/powercut
+	install -D $(CLI) $(DESTDIR)$(PREFIX)/bin/powercut
+	install -d $(COMPLETIONS:%=$(DESTDIR)$(PREFIX)/share/%)
+	$(CLI) man $(DESTDIR)$(PREFIX)/share/man/man1
+	$(CLI) completions bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/powercut
+	$(CLI) completions zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_powercut
+	$(CLI) completions fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/powercut.fish
 
 demo:
 	scripts/demo
@@ -86,7 +94,7 @@ help:
 	@echo '  install, modules_install - install it (INSTALL_MOD_PATH=, as for the kernel)'
 	@echo '  rust-analyzer    - write rust-project.json'
 	@echo '  clean            - remove what was built'
-	@echo '  cli, install-cli - build, install the powercut command (PREFIX=, DESTDIR=)'
+	@echo '  cli, install-cli - build, install the powercut command, its man pages and completions (PREFIX=, DESTDIR=)'
 	@echo
 	@echo '  KDIR=DIR         - kernel build tree; now $(KDIR)'
 	@echo '  CLIPPY=1         - check with clippy (remove that build: it is not one to load)'
