@@ -160,6 +160,15 @@ pub struct PlanArgs {
     /// Where the report goes [default: ./powercut-report, if there are violations]
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
+    /// Look for the culprits of the first violations further than where it is cheap
+    #[arg(long)]
+    pub minimize: bool,
+    /// Write the report as a page for a browser, too [default: report.html in its directory]
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Write the report as JUnit XML, too
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
     /// Print the report as JSON instead of text
     #[arg(long)]
     pub json: bool,

@@ -23,6 +23,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use num_bigint::BigUint;
+use powercut_model::Event;
 
 use crate::choices::Choices;
 use crate::count;
@@ -37,6 +38,8 @@ pub use saved::{dominated, images};
 /// Somebody who wants to know how far it is.
 pub trait Watch {
     fn progress(&mut self, progress: Progress);
+    /// A state of this cut was examined.
+    fn examined(&mut self, _cut: Event) {}
     fn violation(&mut self, _choices: &Choices<'_>, _violation: &Violation) {}
 }
 

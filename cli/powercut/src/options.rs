@@ -31,6 +31,16 @@ pub struct Reporting {
     pub keep: bool,
     /// States checked side by side.
     pub jobs: usize,
+    pub wanted: Wanted,
+}
+
+/// What was asked for beside the report.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// Look for culprits as `minimize` does, and not only where it is cheap.
+    pub minimize: bool,
+    pub html: Option<PathBuf>,
+    pub junit: Option<PathBuf>,
 }
 
 /// An exploration to go on with.
@@ -40,6 +50,7 @@ pub struct Resume {
     /// In place of the one before.
     pub budget: Option<Budget>,
     pub jobs: usize,
+    pub wanted: Wanted,
     pub json: bool,
     pub keep: bool,
 }
@@ -323,9 +334,18 @@ fn jobs(args: &args::PlanArgs) -> Result<usize> {
     }
 }
 
+fn wanted(args: &args::PlanArgs) -> Wanted {
+    Wanted {
+        minimize: args.minimize,
+        html: args.html.clone(),
+        junit: args.junit.clone(),
+    }
+}
+
 fn reporting(args: args::PlanArgs, case: String) -> Result<Reporting> {
     Ok(Reporting {
         jobs: jobs(&args)?,
+        wanted: wanted(&args),
         report: args.report,
         json: args.json,
         case: args.case.unwrap_or(case),
@@ -432,6 +452,7 @@ impl Resume {
             dir,
             budget: budget(args)?,
             jobs: jobs(args)?,
+            wanted: wanted(args),
             json: args.json,
             keep: args.keep,
         })

@@ -2,10 +2,12 @@
 
 //! How far an exploration is: a bar on a terminal, a line now and then elsewhere.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use powercut_model::Event;
 
 use crate::choices::Choices;
 use crate::explore::{Progress, Violation, Watch};
@@ -23,6 +25,8 @@ pub struct Reporter {
     budget: Budget,
     said: Duration,
     pub violations: Vec<report::Violation>,
+    /// The number of states examined at each cut.
+    pub runs: BTreeMap<Event, u64>,
 }
 
 impl Reporter {
@@ -33,6 +37,7 @@ impl Reporter {
             budget,
             said: Duration::ZERO,
             violations: Vec::new(),
+            runs: BTreeMap::new(),
         }
     }
 
@@ -103,6 +108,10 @@ impl Watch for Reporter {
             self.said = progress.elapsed;
             eprintln!("powercut: {}", say(&progress, done));
         }
+    }
+
+    fn examined(&mut self, cut: Event) {
+        *self.runs.entry(cut).or_default() += 1;
     }
 
     fn violation(&mut self, choices: &Choices<'_>, violation: &Violation) {

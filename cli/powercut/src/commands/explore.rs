@@ -84,6 +84,7 @@ pub fn resume(options: &Resume) -> Result<Exit> {
             case: report.case.clone(),
             keep: options.keep,
             jobs: options.jobs,
+            wanted: options.wanted.clone(),
         },
         source: report.source.clone(),
         recorded_in: seconds(report.seconds.record),

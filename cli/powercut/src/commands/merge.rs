@@ -4,9 +4,11 @@
 
 use anyhow::{Context, Result};
 
+use super::finish;
 use super::manage::{print, print_json};
 use crate::args::MergeArgs;
 use crate::exit::Exit;
+use crate::options::Wanted;
 use crate::report::{self, merge as join, Report, Saved};
 
 pub fn merge(args: &MergeArgs) -> Result<Exit> {
@@ -19,6 +21,8 @@ pub fn merge(args: &MergeArgs) -> Result<Exit> {
     let first = args.reports.first().map(Saved::at);
     let first = first.context("no reports were given")?;
     Saved::at(&args.report).write_with(&merged, &first)?;
+    let recording = first.recording()?;
+    finish::formats(&merged, &recording, Some(&args.report), &Wanted::default())?;
     if args.json {
         print_json(&merged)?;
     } else {

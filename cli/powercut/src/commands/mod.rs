@@ -4,6 +4,7 @@
 
 mod culprit;
 mod explore;
+mod finish;
 mod lint;
 mod log;
 mod manage;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
+use super::finish;
 use super::manage::{load, print, print_json};
 use crate::device::{Disk, Root, View};
 use crate::examine::{scratch_dir, Examination};
@@ -60,9 +61,16 @@ impl Session<'_> {
         let outcome = self.go(&space, &mut journal, &mut reporter)?;
         reporter.finish();
         report.coverage = Coverage::new(&outcome, &space);
+        report.coverage.runs = reporter.runs;
         report.violations = reporter.violations;
         report.seconds.explore = outcome.elapsed.as_secs_f64();
+        if !matches!(outcome.end, End::Interrupted(_)) {
+            let wanted = &self.reporting.wanted;
+            let (disk, what) = (self.disk, self.examination);
+            finish::culprits(&mut report, &recording, disk, what, self.signals, wanted)?;
+        }
         let dir = self.save(&report, &notes)?;
+        finish::formats(&report, &recording, dir.as_deref(), &self.reporting.wanted)?;
         self.show(&report, dir.as_deref())?;
         Ok(match (outcome.end, report.violations.is_empty()) {
             (End::Interrupted(signal), _) => Exit::Interrupted(signal),

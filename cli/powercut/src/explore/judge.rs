@@ -165,7 +165,7 @@ impl<'a, 's, 'r: 's> Judge<'a, 's, 'r> {
                 continue;
             };
             let ended = stream.look(1).next().is_none();
-            if spent && !ended && !(grows && !directed) {
+            if spent && !ended && (directed || !grows) {
                 return Next::End(End::Budget);
             }
             let Some(candidate) = stream.next() else {
@@ -235,6 +235,7 @@ impl<'a, 's, 'r: 's> Judge<'a, 's, 'r> {
         let reads = self.reads(&seen);
         let nr = self.outcome.checked;
         self.outcome.checked += 1;
+        self.watch.examined(candidate.state.choices.event());
         if nr % REPEAT == 0 {
             let again = self.examine(candidate, 1, desk)?;
             self.outcome.repeats.repeated += 1;

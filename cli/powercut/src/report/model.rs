@@ -5,6 +5,8 @@
 //! docs/report.md describes it for those who read it with a program: keep the
 //! two together. Fields are only added within a schema number.
 
+use std::collections::BTreeMap;
+
 use powercut_model::Event;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -131,6 +133,9 @@ pub struct Coverage {
     /// The driver told what the check read.
     #[serde(default)]
     pub reads_known: bool,
+    /// States examined at each cut, by its event.
+    #[serde(default)]
+    pub runs: BTreeMap<Event, u64>,
     /// The verdict of every legal state is known.
     pub all: bool,
     pub ended: Ended,
@@ -294,6 +299,8 @@ impl Coverage {
                 example: outcome.repeats.example.as_ref().map(|id| id.to_string()),
             },
             reads_known: outcome.reads_known,
+            // The watch counts them.
+            runs: BTreeMap::new(),
             all: outcome.all,
             ended: match outcome.end {
                 End::Exhausted => Ended::Exhausted,

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What comes after an exploration: the culprits of its first violations, and
+//! the report in other formats.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use super::culprit::Bench;
+use super::report::write;
+use crate::device::Disk;
+use crate::examine::Examination;
+use crate::id::StateId;
+use crate::options::Wanted;
+use crate::oracle::Finding;
+use crate::recording::Recording;
+use crate::report::{self, Report};
+use crate::signals::{Interrupted, Signals};
+
+/// The page in a report's directory.
+pub const PAGE: &str = "report.html";
+/// Sorts of violations whose culprit is looked for if that is asked for, and the
+/// states examined for each.
+const ASKED: (usize, u64) = (4, 400);
+/// If it is not. Never more than a quarter of what was explored, each.
+const CHEAP: (usize, u64) = (2, 40);
+/// With less it is not begun.
+const LEAST: u64 = 8;
+
+/// Looks for the culprit of the first violation of each of the first sorts.
+pub fn culprits(
+    report: &mut Report,
+    recording: &Recording,
+    disk: &Disk,
+    examination: &Examination,
+    signals: &Signals,
+    wanted: &Wanted,
+) -> Result<()> {
+    let (sorts, budget) = match wanted.minimize {
+        true => ASKED,
+        // The others would do the same: it is left to who merges them.
+        false if report.plan.shard.is_some() => return Ok(()),
+        false => (CHEAP.0, CHEAP.1.min(report.coverage.checked / 4)),
+    };
+    if budget < LEAST {
+        return Ok(());
+    }
+    let firsts = report::first_of_sorts(&report.violations, sorts);
+    for at in firsts {
+        let violation = &mut report.violations[at];
+        let id: StateId = violation.id.parse()?;
+        let (choices, keep) = id.resolve(recording)?;
+        let finding = Finding {
+            kind: violation.kind,
+            how: violation.how.clone(),
+            output: violation.output.clone(),
+        };
+        let mut view = disk.create_some_view()?;
+        let mut bench = Bench {
+            view: &mut view,
+            examination,
+            signals,
+            budget,
+        };
+        match bench.culprit(&choices, &keep, &finding) {
+            Ok(culprit) => violation.culprit = culprit,
+            // What was found before is worth reporting all the same.
+            Err(e) if e.downcast_ref::<Interrupted>().is_some() => break,
+            Err(e) => return Err(e).context("cannot look for the culprit"),
+        }
+    }
+    Ok(())
+}
+
+/// Writes the page into the report's directory, and what else was asked for.
+pub fn formats(
+    report: &Report,
+    recording: &Recording,
+    dir: Option<&Path>,
+    wanted: &Wanted,
+) -> Result<()> {
+    let name = dir.map_or_else(|| "DIR".into(), |dir| dir.display().to_string());
+    let page = dir.map(|dir| dir.join(PAGE));
+    if page.is_some() || wanted.html.is_some() {
+        let text = report::html(report, recording, &name)?;
+        for path in page.iter().chain(&wanted.html) {
+            write(path, &text)?;
+        }
+    }
+    if let Some(path) = &wanted.junit {
+        write(path, &report::junit(report, recording, &name)?)?;
+    }
+    Ok(())
+}
