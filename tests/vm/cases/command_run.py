@@ -228,7 +228,10 @@ def replay():
                           f"{own}/r", "--json", code=1, json_of=True)  # fmt: skip
         ident = report["violations"][0]["id"]
         found = powercut("replay", ident, "--report", f"{own}/r", "--json", code=1, json_of=True)
-        equal(found["violation"], report["violations"][0], "the violation, replayed")
+        # Its place in the exploration and its culprit are not for a replay to tell.
+        first = {key: value for key, value in report["violations"][0].items() if key not in ("rank", "culprit")}
+        again = {key: value for key, value in found["violation"].items() if key != "rank"}
+        equal(again, first, "the violation, replayed")
         for _ in range(2):
             text = powercut("replay", ident, "--report", f"{own}/r", code=1, says="VIOLATION: check failed, exit 1")
             assert ident in text and "no A" in text, text
