@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One state again: for a check, for people, to find its culprit.
+
+use std::path::PathBuf;
+
+use anyhow::{bail, Context, Result};
+
+use super::{command, name, timeout_ms, From, DEFAULT_TIMEOUT};
+use crate::args;
+use crate::examine::Examination;
+use crate::fs::MountSpec;
+use crate::id::StateId;
+
+#[derive(Debug)]
+pub struct Replay {
+    pub id: StateId,
+    pub from: From,
+    pub check: Option<String>,
+    /// `Some(None)`: without a mount.
+    pub mount: Option<Option<MountSpec>>,
+    pub fsck: Option<String>,
+    pub timeout_ms: Option<u64>,
+    pub read_only: bool,
+    pub json: bool,
+}
+
+/// A state to show again, and what is to be left of it.
+#[derive(Debug)]
+pub struct ShowState {
+    pub replay: Replay,
+    pub shell: bool,
+    pub image: Option<PathBuf>,
+    pub keep: bool,
+}
+
+impl ShowState {
+    pub fn new(args: args::ShowArgs) -> Result<Self> {
+        let to_hand = args.shell || args.keep || args.keep_image.is_some();
+        if args.replay.disk.is_some() && args.replay.check.is_none() && !to_hand {
+            bail!("--disk needs --check, or --shell, --keep or --keep-image: there is no report that names a check");
+        }
+        Ok(Self {
+            replay: Replay::new(args.replay)?,
+            shell: args.shell,
+            image: args.keep_image,
+            keep: args.keep,
+        })
+    }
+}
+
+/// A replay of states around one, to find its culprit.
+#[derive(Debug)]
+pub struct Minimize {
+    pub replay: Replay,
+    pub budget: u64,
+}
+
+impl Minimize {
+    pub fn new(args: args::MinimizeArgs) -> Result<Self> {
+        if args.budget < 3 {
+            bail!("--budget {}: less than 3 states tell nothing", args.budget);
+        }
+        if args.replay.disk.is_some() && args.replay.check.is_none() {
+            bail!("--disk needs --check: there is no report that names one");
+        }
+        Ok(Self {
+            replay: Replay::new(args.replay)?,
+            budget: args.budget,
+        })
+    }
+}
+
+impl Replay {
+    /// The examination of a report, with what was given instead.
+    pub fn examination(&self, reported: Option<Examination>) -> Result<Examination> {
+        let mut what = match reported {
+            Some(what) => what,
+            None => Examination {
+                check: String::new(),
+                fsck: None,
+                mount: None,
+                timeout_ms: timeout_ms(DEFAULT_TIMEOUT)?,
+            },
+        };
+        if let Some(check) = &self.check {
+            what.check.clone_from(check);
+        }
+        if let Some(mount) = &self.mount {
+            what.mount.clone_from(mount);
+        }
+        if self.fsck.is_some() {
+            what.fsck.clone_from(&self.fsck);
+        }
+        what.timeout_ms = self.timeout_ms.unwrap_or(what.timeout_ms);
+        if self.read_only {
+            what.mount = what.mount.as_ref().map(MountSpec::read_only);
+        }
+        Ok(what)
+    }
+}
+
+impl Replay {
+    pub fn new(args: args::ReplayArgs) -> Result<Self> {
+        let mount = match &args.mount {
+            Some(text) => Some(MountSpec::parse(text).context("--mount")?),
+            None => None,
+        };
+        if let Some(check) = &args.check {
+            command("--check", check)?;
+        }
+        let timeout = args.check_timeout.as_deref().map(timeout_ms);
+        Ok(Self {
+            id: args.id.parse()?,
+            from: match (args.disk, args.report) {
+                (Some(disk), _) => From::Disk(name(&disk)?),
+                (None, Some(dir)) => From::Report(dir),
+                (None, None) => From::Report(crate::report::DEFAULT_DIR.into()),
+            },
+            check: args.check,
+            mount,
+            fsck: args.fsck,
+            timeout_ms: timeout.transpose()?,
+            read_only: args.read_only,
+            json: args.json,
+        })
+    }
+}
