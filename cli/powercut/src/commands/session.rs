@@ -179,11 +179,24 @@ impl Session<'_> {
             return Ok(None);
         }
         let dir = PathBuf::from(DEFAULT_DIR);
-        self.write(report, &dir)?;
+        match self.write_all(report, &dir, scratch.path()) {
+            Ok(()) => Ok(Some(dir)),
+            // Nobody asked for it.
+            Err(e) if interrupted => {
+                eprintln!("powercut: warning: {e:#}; give --report DIR to be able to go on");
+                Ok(None)
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Writes a report with the journal that is in a directory.
+    fn write_all(&self, report: &Report, dir: &Path, notes: &Path) -> Result<()> {
+        self.write(report, dir)?;
         let runs = dir.join(RUNS);
-        fs::copy(scratch.path().join(RUNS), &runs)
+        fs::copy(notes.join(RUNS), &runs)
             .with_context(|| format!("cannot write {}", runs.display()))?;
-        Ok(Some(dir))
+        Ok(())
     }
 
     fn show(&self, report: &Report, dir: Option<&Path>) -> Result<()> {
