@@ -115,7 +115,8 @@ impl core::ops::BitOr for Flags {
 /// - This is the only `Bio` for it.
 pub(crate) struct Bio {
     ptr: NonNull<bindings::bio>,
-    start_jiffies: c_ulong,
+    /// When it began, if it is accounted.
+    start_jiffies: Option<c_ulong>,
 }
 
 // SAFETY: A bio belongs to nobody else between `submit_bio` and `bio_endio`, and
@@ -130,8 +131,14 @@ impl Bio {
     /// `ptr` must be valid, have been passed to `submit_bio`, and not be used by
     /// the caller afterwards.
     pub(super) unsafe fn from_raw(ptr: NonNull<bindings::bio>) -> Self {
-        // SAFETY: By the function's requirements, `ptr` is a bio that is being submitted.
-        let start_jiffies = unsafe { bindings::bio_start_io_acct(ptr.as_ptr()) };
+        // SAFETY: By the function's requirements, `ptr` is a bio that is being submitted,
+        // to a disk that exists.
+        let features = unsafe { (*(*(*ptr.as_ptr()).bi_bdev).bd_queue).limits.features };
+        let is_counted = features & shim::POWERCUT_BLK_FEAT_IO_STAT != 0;
+        let start_jiffies = is_counted.then(|| {
+            // SAFETY: As above.
+            unsafe { bindings::bio_start_io_acct(ptr.as_ptr()) }
+        });
 
         // INVARIANT: By the function's requirements this is a submitted, unended
         // bio, and the caller gives up its own use of it.
@@ -163,6 +170,11 @@ impl Bio {
     /// The flags that matter to a disk with a write cache.
     pub(crate) fn flags(&self) -> Flags {
         Flags::from_opf(self.opf())
+    }
+
+    /// Whether it is to fail with [`EAGAIN`] rather than wait for anything (`REQ_NOWAIT`).
+    pub(crate) fn is_nowait(&self) -> bool {
+        self.opf() & (1 << bindings::req_flag_bits___REQ_NOWAIT) != 0
     }
 
     /// Its first sector on the whole disk, in units of 512 bytes.
@@ -209,7 +221,9 @@ impl Bio {
             if errno != 0 {
                 (*bio).bi_status = bindings::errno_to_blk_status(errno);
             }
-            shim::powercut_bio_end_io_acct(bio, this.start_jiffies);
+            if let Some(start_jiffies) = this.start_jiffies {
+                shim::powercut_bio_end_io_acct(bio, start_jiffies);
+            }
             bindings::bio_endio(bio);
         }
     }
@@ -241,7 +255,11 @@ impl<'a> Iterator for Segments<'a> {
         }
 
         let sector = self.iter.bi_sector;
-        let mut vec = bindings::bio_vec::default();
+        let mut vec = bindings::bio_vec {
+            bv_page: core::ptr::null_mut(),
+            bv_len: 0,
+            bv_offset: 0,
+        };
         // SAFETY: `bio` is valid while the `Bio` that this borrows from is, and
         // `iter` is within its data, since `bi_size` is not 0.
         unsafe { shim::powercut_bio_iter_iovec(self.bio.as_ptr(), &self.iter, &mut vec) };
@@ -250,13 +268,20 @@ impl<'a> Iterator for Segments<'a> {
         let room = (page_sectors - sector % page_sectors) as u32 * SECTOR_SIZE;
         vec.bv_len = vec.bv_len.min(room);
 
-        // SAFETY: As above, and `bv_len` is no more than the current segment holds.
-        unsafe {
-            shim::powercut_bio_advance_iter_single(self.bio.as_ptr(), &mut self.iter, vec.bv_len);
+        if vec.bv_len == self.iter.bi_size {
+            self.iter.bi_size = 0;
+        } else {
+            // SAFETY: As above, and `bv_len` is no more than the current segment holds.
+            unsafe {
+                shim::powercut_bio_advance_iter_single(
+                    self.bio.as_ptr(),
+                    &mut self.iter,
+                    vec.bv_len,
+                );
+            }
         }
 
-        // INVARIANT: `bio_iter_iovec` gave a segment of the borrowed bio's data that
-        // lies within one page; it was only shortened.
+        // INVARIANT: It is a part of the borrowed bio's data, and within one page.
         Some(Segment {
             vec,
             sector,
@@ -291,7 +316,7 @@ impl Segment<'_> {
     }
 
     /// The `len_bytes` bytes of it from `offset_bytes` on, cut to what is there.
-    fn part(&self, offset_bytes: usize, len_bytes: usize) -> bindings::bio_vec {
+    fn cut(&self, offset_bytes: usize, len_bytes: usize) -> bindings::bio_vec {
         let offset = offset_bytes.min(self.len_bytes());
         let len = len_bytes.min(self.len_bytes() - offset);
 
@@ -303,27 +328,38 @@ impl Segment<'_> {
         }
     }
 
-    /// Copies the bytes from `offset_bytes` on to `to`.
-    pub(crate) fn copy_to(&self, offset_bytes: usize, to: &mut [u8]) {
-        let mut part = self.part(offset_bytes, to.len());
-
-        // SAFETY: By the type invariants, `part` lies within one page that the bio
-        // keeps alive; it is no longer than `to`.
-        unsafe { shim::powercut_memcpy_from_bvec(to.as_mut_ptr().cast(), &mut part) };
+    /// Copies the bytes from `offset_bytes` on to `to`, `len_bytes` of them or what
+    /// there is.
+    ///
+    /// # Safety
+    ///
+    /// `to` must be valid for writes of `len_bytes` bytes.
+    pub(super) unsafe fn copy_to_raw(&self, offset_bytes: usize, to: *mut u8, len_bytes: usize) {
+        let mut part = self.cut(offset_bytes, len_bytes);
+        // SAFETY: By the type invariants, it lies within one page that the bio keeps
+        // alive; by the function's requirements, there is room for it.
+        unsafe { shim::powercut_memcpy_from_bvec(to.cast(), &mut part) };
     }
 
-    /// Copies `from` to the bytes from `offset_bytes` on.
-    pub(crate) fn copy_from(&mut self, offset_bytes: usize, from: &[u8]) {
-        let mut part = self.part(offset_bytes, from.len());
-
-        // SAFETY: By the type invariants, `part` lies within one page that the bio
-        // keeps alive; it is no longer than `from`.
-        unsafe { shim::powercut_memcpy_to_bvec(&mut part, from.as_ptr().cast()) };
+    /// Copies `from` to the bytes from `offset_bytes` on, likewise.
+    ///
+    /// # Safety
+    ///
+    /// `from` must be valid for reads of `len_bytes` bytes.
+    pub(super) unsafe fn copy_from_raw(
+        &mut self,
+        offset_bytes: usize,
+        from: *const u8,
+        len_bytes: usize,
+    ) {
+        let mut part = self.cut(offset_bytes, len_bytes);
+        // SAFETY: As above.
+        unsafe { shim::powercut_memcpy_to_bvec(&mut part, from.cast()) };
     }
 
     /// Writes zeroes to the `len_bytes` bytes from `offset_bytes` on.
     pub(crate) fn zero(&mut self, offset_bytes: usize, len_bytes: usize) {
-        let mut part = self.part(offset_bytes, len_bytes);
+        let mut part = self.cut(offset_bytes, len_bytes);
 
         // SAFETY: By the type invariants, `part` lies within one page that the bio
         // keeps alive.

@@ -13,6 +13,7 @@ mod bio;
 mod disk;
 mod limits;
 mod noio;
+mod page;
 pub(crate) mod registry;
 pub(crate) mod task;
 pub(crate) mod workqueue;
@@ -30,6 +31,10 @@ pub(crate) use disk::{
 };
 pub(crate) use limits::Limits;
 pub(crate) use noio::NoIo;
+pub(crate) use page::{
+    DataPage,
+    SparePages, //
+};
 
 /// Size of the field that holds a disk's name, its NUL counted.
 pub(crate) const DISK_NAME_LEN: usize = kernel::bindings::DISK_NAME_LEN as usize;

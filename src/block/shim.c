@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
 
@@ -35,6 +36,41 @@ void powercut_memzero_bvec(struct bio_vec *bv)
 void powercut_bio_end_io_acct(struct bio *bio, unsigned long start_jiffies)
 {
 	bio_end_io_acct(bio, start_jiffies);
+}
+
+void *powercut_pages_alloc(gfp_t gfp, unsigned int order)
+{
+	return (void *)__get_free_pages(gfp, order);
+}
+
+void powercut_page_split(void *address, unsigned int order)
+{
+	split_page(virt_to_page(address), order);
+}
+
+void powercut_page_get(void *address)
+{
+	get_page(virt_to_page(address));
+}
+
+void powercut_page_put(void *address)
+{
+	put_page(virt_to_page(address));
+}
+
+void powercut_memcpy(void *to, const void *from, size_t len_bytes)
+{
+	memcpy(to, from, len_bytes);
+}
+
+void powercut_memmove(void *to, const void *from, size_t len_bytes)
+{
+	memmove(to, from, len_bytes);
+}
+
+void powercut_memzero(void *to, size_t len_bytes)
+{
+	memset(to, 0, len_bytes);
 }
 
 unsigned int powercut_disk_openers(struct gendisk *disk)

@@ -18,8 +18,11 @@ static const unsigned int POWERCUT_BLK_FEAT_FUA =
 	(__force unsigned int)BLK_FEAT_FUA;
 static const unsigned int POWERCUT_BLK_FEAT_ATOMIC_WRITES =
 	(__force unsigned int)BLK_FEAT_ATOMIC_WRITES;
+static const gfp_t POWERCUT_GFP_NORETRY = __GFP_NORETRY;
 static const unsigned int POWERCUT_BLK_FEAT_IO_STAT =
 	(__force unsigned int)BLK_FEAT_IO_STAT;
+static const unsigned int POWERCUT_BLK_FEAT_NOWAIT =
+	(__force unsigned int)BLK_FEAT_NOWAIT;
 static const unsigned int POWERCUT_BLK_FEAT_SYNCHRONOUS =
 	(__force unsigned int)BLK_FEAT_SYNCHRONOUS;
 
@@ -32,6 +35,14 @@ void powercut_memcpy_from_bvec(char *to, struct bio_vec *bv);
 void powercut_memcpy_to_bvec(struct bio_vec *bv, const char *from);
 void powercut_memzero_bvec(struct bio_vec *bv);
 void powercut_bio_end_io_acct(struct bio *bio, unsigned long start_jiffies);
+
+void *powercut_pages_alloc(gfp_t gfp, unsigned int order);
+void powercut_page_split(void *address, unsigned int order);
+void powercut_page_get(void *address);
+void powercut_page_put(void *address);
+void powercut_memcpy(void *to, const void *from, size_t len_bytes);
+void powercut_memmove(void *to, const void *from, size_t len_bytes);
+void powercut_memzero(void *to, size_t len_bytes);
 
 unsigned int powercut_disk_openers(struct gendisk *disk);
 void powercut_disk_need_part_scan(struct gendisk *disk);

@@ -22,9 +22,9 @@ use crate::{
     model::Op,
     record::MARK_MAX_BYTES,
     store::{
-        new_page,
         pages,
         DataPage,
+        PageList,
         SectorMask,
         PAGE_SECTORS,
         SECTOR_SIZE, //
@@ -140,7 +140,7 @@ impl Import {
                 let log_entry = entry.to_log(op)?;
                 let data = match op {
                     Op::Write => split_pages(entry, payload)?,
-                    _ => KVVec::new(),
+                    _ => PageList::new(),
                 };
                 self.staged()?.entry(log_entry, entry.task, payload, data)?;
             }
@@ -191,18 +191,18 @@ fn check(entry: &RawEntry, geometry: Geometry) -> Result {
 }
 
 /// A write's data, in a page for each page of the disk that it touches.
-fn split_pages(entry: &RawEntry, payload: &[u8]) -> Result<KVVec<DataPage>> {
+fn split_pages(entry: &RawEntry, payload: &[u8]) -> Result<PageList> {
     let nr_sectors = u64::from(entry.nr_sectors);
     let mut rest = payload;
-    let mut split = KVVec::new();
+    let mut split = PageList::new();
     for page in pages(entry.sector, nr_sectors) {
-        let mut data = new_page()?;
+        let data = DataPage::new_stale()?;
         for range in SectorMask::of_page(page, entry.sector, nr_sectors).runs() {
             let (now, later) = rest.split_at_checked(range.len()).ok_or(EINVAL)?;
-            data.get_mut(range).ok_or(EINVAL)?.copy_from_slice(now);
+            data.write(range.start, now);
             rest = later;
         }
-        split.push(data, GFP_KERNEL)?;
+        split.push(data)?;
     }
     Ok(split)
 }

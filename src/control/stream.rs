@@ -19,8 +19,6 @@ use crate::{
     },
     store::{
         self,
-        new_page,
-        DataPage,
         SectorMask,
         Store,
         PAGE_SECTORS,
@@ -28,6 +26,7 @@ use crate::{
     }, //
 };
 use kernel::{
+    page::PAGE_SIZE,
     prelude::*,
     sync::Arc, //
 };
@@ -63,7 +62,7 @@ pub(super) struct Stream {
     last_event: u64,
     truncated: u64,
     position: Position,
-    page: DataPage,
+    page: KBox<[u8; PAGE_SIZE]>,
 }
 
 impl Stream {
@@ -85,7 +84,7 @@ impl Stream {
             last_event,
             truncated,
             position: Position::Header,
-            page: new_page()?,
+            page: KBox::init(pin_init::init_zeroed(), GFP_KERNEL)?,
         })
     }
 
@@ -124,7 +123,7 @@ impl Stream {
             Position::Entry { index } if index == self.nr_entries => Ok(Position::End),
             Position::Entry { index } => {
                 let entry = record.log_entry(index).ok_or(ESTALE)?;
-                self.put_entry(record, entry, out)?;
+                self.put_entry(record, &entry, out)?;
                 Ok(if self.has_data && entry.op == Op::Write {
                     Position::Data {
                         index,

@@ -14,7 +14,9 @@ use super::{
     power::Off,
     segments::{
         copy_pages,
-        place, //
+        place,
+        read_from,
+        write_to, //
     },
     RecordedDisk,
     State, //
@@ -34,8 +36,9 @@ use crate::{
     },
     store::{
         self,
-        DataPage,
+        Found,
         Layer,
+        PageList,
         SectorMask,
         Version,
         SECTOR_SIZE, //
@@ -74,6 +77,12 @@ impl Request {
 
 impl Operations for RecordedDisk {
     fn submit_bio(this: &Arc<Self>, mut bio: Bio) {
+        if let Some(result) = this.serve_in_place(&mut bio) {
+            return bio.end(result);
+        }
+        if bio.is_nowait() {
+            return bio.end(Err(EAGAIN));
+        }
         let _noio = NoIo::enter();
         match this.serve(&mut bio) {
             Ok(Served::Done) => bio.end(Ok(())),
@@ -84,6 +93,41 @@ impl Operations for RecordedDisk {
 }
 
 impl RecordedDisk {
+    /// Serves a bio that needs nothing but pages that are there: no memory, no log.
+    /// [`None`] if it is another one; then it may have been served in part.
+    fn serve_in_place(&self, bio: &mut Bio) -> Option<Result> {
+        let block_mask = self.geometry().block_size - 1;
+        if bio.len_bytes() & block_mask != 0
+            || bio.sector() as u32 & (block_mask / SECTOR_SIZE as u32) != 0
+        {
+            return None;
+        }
+        let may_wait = !bio.is_nowait();
+        match bio.op() {
+            Op::Read if !self.is_cut.load(Relaxed) => {
+                for mut segment in bio.segments() {
+                    let (page, mask) = place(&segment)?;
+                    match self.tree.reader(page, mask, may_wait) {
+                        Found::Page(page) => read_from(&mut segment, &page),
+                        Found::Nothing if self.below().is_none() => {
+                            let len_bytes = segment.len_bytes();
+                            segment.zero(0, len_bytes);
+                        }
+                        _ => return None,
+                    }
+                }
+            }
+            Op::Write if bio.len_bytes() != 0 => {
+                for segment in bio.segments() {
+                    let (page, mask) = place(&segment)?;
+                    write_to(&segment, self.tree.writer(page, mask, may_wait)?.page());
+                }
+            }
+            _ => return None,
+        }
+        Some(Ok(()))
+    }
+
     fn serve(&self, bio: &mut Bio) -> Result<Served> {
         let request = self.check(bio)?;
         if self.is_cut.load(Relaxed) {
@@ -107,18 +151,12 @@ impl RecordedDisk {
 
     /// What a bio asks for. [`EINVAL`] if it is not made of whole blocks: for
     /// bio-based disks the block layer does not see to that.
-    fn check(&self, bio: &mut Bio) -> Result<Request> {
+    fn check(&self, bio: &Bio) -> Result<Request> {
         let block_sectors = u64::from(self.geometry().block_size) / SECTOR_SIZE as u64;
         let len_bytes = bio.len_bytes() as usize;
-        let whole_sectors = match bio.op() {
-            Op::Read | Op::Write => bio
-                .segments()
-                .all(|segment| segment.len_bytes() % SECTOR_SIZE == 0),
-            _ => true,
-        };
         let whole_blocks = bio.sector() % block_sectors == 0
             && len_bytes % self.geometry().block_size as usize == 0;
-        if !whole_sectors || !whole_blocks {
+        if !whole_blocks {
             return Err(EINVAL);
         }
 
@@ -136,7 +174,7 @@ impl RecordedDisk {
 
     fn read(&self, bio: &mut Bio) -> Result {
         for mut segment in bio.segments() {
-            let (page, mask) = place(&segment);
+            let (page, mask) = place(&segment).ok_or(EINVAL)?;
             self.read_page(page, mask, &mut segment);
         }
         Ok(())
@@ -165,26 +203,35 @@ impl RecordedDisk {
     fn write(&self, request: Request, bio: &mut Bio) -> Result<Served> {
         loop {
             if self.recording_hint() {
-                let pages = copy_pages(&request, bio.segments());
+                let pages = copy_pages(&request, bio.segments(), &self.spare);
                 if let Some(served) = self.write_recorded(request, pages)? {
                     return Ok(served);
                 }
             } else {
-                let mut state = self.state.lock();
-                if let Some(off) = state.supply.off() {
-                    return off.serve();
-                }
-                if state.recording().is_none() {
-                    let keep_base = state.record.is_some();
-                    for segment in bio.segments() {
-                        let (page, mask) = place(&segment);
-                        state.store.write(page, mask, keep_base, &segment)?;
-                    }
-                    return Ok(self.unrecorded());
+                let pages = copy_pages(&request, bio.segments(), &self.spare)?;
+                if let Some(served) = self.write_plain(&request, pages)? {
+                    return Ok(served);
                 }
             }
             // The record began or ended in between: look again.
         }
+    }
+
+    /// Writes data that is in `pages`, likewise, that is not to be recorded. [`None`] if it
+    /// is.
+    pub(super) fn write_plain(&self, request: &Request, pages: PageList) -> Result<Option<Served>> {
+        let mut state = self.state.lock();
+        if let Some(off) = state.supply.off() {
+            return off.serve().map(Some);
+        }
+        if state.recording().is_some() {
+            return Ok(None);
+        }
+        let keep_base = state.record.is_some();
+        for (page, data) in request.pages().zip(pages) {
+            state.store.put(page, request.mask(page), keep_base, data)?;
+        }
+        Ok(Some(self.unrecorded()))
     }
 
     /// Records a write whose data is in `pages`, one for each page it touches.
@@ -192,7 +239,7 @@ impl RecordedDisk {
     pub(super) fn write_recorded(
         &self,
         request: Request,
-        pages: Result<KVVec<DataPage>>,
+        pages: Result<PageList>,
     ) -> Result<Option<Served>> {
         let mut state = self.state.lock();
         if let Some(off) = state.supply.off() {
@@ -308,7 +355,7 @@ impl State {
     pub(super) fn apply_write(
         &mut self,
         request: &Request,
-        data: KVVec<DataPage>,
+        data: PageList,
         log: Log<'_>,
     ) -> Result<u32> {
         let data_bytes = (data.len() * (PAGE_SIZE + size_of::<Version>())) as u64;
@@ -346,8 +393,8 @@ impl State {
         let record = self.record.as_mut().ok_or(ENODATA)?;
         for index in record.unsettled() {
             let is_zeroes =
-                |old: &&LogEntry| matches!(old.op, model::Op::WriteZeroes | model::Op::Discard);
-            let Some(zeroes) = record.log_entry(index).filter(is_zeroes).copied() else {
+                |old: &LogEntry| matches!(old.op, model::Op::WriteZeroes | model::Op::Discard);
+            let Some(zeroes) = record.log_entry(index).filter(is_zeroes) else {
                 continue;
             };
             let index = u32::try_from(index)?;

@@ -28,13 +28,17 @@ pub(crate) use completion::Completion;
 pub(crate) use staged::Staged;
 
 use crate::{
+    block::SparePages,
     crash::CrashState,
     model,
     record::Record,
     store::{
+        Found,
+        Pieces,
         SectorMask,
         Sink,
         Store,
+        Tree,
         SECTOR_SIZE, //
     }, //
 };
@@ -111,15 +115,25 @@ struct State {
 }
 
 impl State {
-    fn new() -> Self {
-        Self {
-            store: Store::new(),
+    fn new() -> Result<Self> {
+        Ok(Self {
+            store: Store::new()?,
             record: None,
             nr_views: 0,
             is_retired: false,
             is_pointing: false,
             nr_records: 0,
             supply: Supply::On,
+        })
+    }
+
+    /// Without a record, pages that are there are written to in place, without this:
+    /// to be called when a record comes or goes.
+    fn update_store(&mut self, completion: Completion) {
+        if self.record.is_none() && completion.is_inline() {
+            self.store.open();
+        } else {
+            self.store.close();
         }
     }
 }
@@ -138,10 +152,15 @@ pub(crate) struct RecordedDisk {
     is_recording: Atomic<bool>,
     /// Whether the power was cut, likewise.
     is_cut: Atomic<bool>,
+    /// The table of the store in `state`.
+    tree: Arc<Tree>,
     #[pin]
     state: Mutex<State>,
     #[pin]
     in_flight: Mutex<InFlight>,
+    /// Pages for the next writes.
+    #[pin]
+    spare: Mutex<SparePages>,
 }
 
 type InFlightGuard<'a> = Guard<'a, InFlight, MutexBackend>;
@@ -163,6 +182,8 @@ impl RecordedDisk {
         behaviour: Behaviour,
         below: Option<Pin<KBox<CrashState>>>,
     ) -> Result<Arc<Self>> {
+        let mut state = State::new()?;
+        state.update_store(behaviour.completion);
         Arc::pin_init(
             try_pin_init!(Self {
                 name,
@@ -173,8 +194,10 @@ impl RecordedDisk {
                 began: Instant::now(),
                 is_recording: Atomic::new(false),
                 is_cut: Atomic::new(false),
-                state <- new_mutex!(State::new()),
+                tree: state.store.tree(),
+                state <- new_mutex!(state),
                 in_flight <- new_mutex!(InFlight::new(behaviour.completion)),
+                spare <- new_mutex!(SparePages::new()),
             }),
             GFP_KERNEL,
         )
@@ -207,20 +230,26 @@ impl RecordedDisk {
         drop(state);
         let pointed = point();
 
-        // Freed after unlocking.
-        let _store;
         let mut state = self.state.lock();
         state.is_pointing = false;
         if pointed.is_ok() {
-            _store = core::mem::replace(&mut state.store, Store::new());
+            state.store.clear();
         }
         pointed
     }
 
     /// Shows the sectors `wanted` of a page as they are now.
     fn read_page(&self, page: u64, wanted: SectorMask, to: &mut dyn Sink) {
-        let rest = self.state.lock().store.read(page, wanted, to);
-        self.read_below(page, rest, to);
+        match self.tree.reader(page, wanted, true) {
+            Found::Page(page) => wanted.runs().for_each(|range| to.copy_from(range, &page)),
+            Found::Nothing => self.read_below(page, wanted, to),
+            Found::Other => {
+                let mut pieces = Pieces::new();
+                let rest = self.tree.read(page, wanted, &mut pieces);
+                pieces.copy_to(to);
+                self.read_below(page, rest, to);
+            }
+        }
     }
 
     /// Shows sectors that the disk's own store does not have.
@@ -244,8 +273,8 @@ impl RecordedDisk {
     /// A page's worth of the disk as it is now, for tests.
     #[cfg(CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST)]
     pub(crate) fn page(&self, page: u64) -> Result<crate::store::DataPage> {
-        let mut data = crate::store::new_page()?;
-        self.read_page(page, SectorMask::FULL, &mut *data);
+        let mut data = crate::store::DataPage::new()?;
+        self.read_page(page, SectorMask::FULL, &mut data);
         Ok(data)
     }
 

@@ -196,7 +196,7 @@ impl State {
         let Some(entry) = record.log_entry(index as usize) else {
             return false;
         };
-        let off = self.supply.triggered(entry, record.mark_text(entry));
+        let off = self.supply.triggered(&entry, record.mark_text(&entry));
         if let Some(off) = off {
             self.cut(off, disk);
         }
@@ -312,6 +312,7 @@ impl RecordedDisk {
         _content = this.store.survive(&selection.over(record))?;
         _record = this.record.take();
         this.supply = Supply::On;
+        this.update_store(self.completion);
         self.is_cut.store(false, Relaxed);
         Ok(())
     }

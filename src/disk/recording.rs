@@ -13,6 +13,7 @@ use crate::{
     model::History,
     record::Record,
     store::{
+        Pieces,
         SectorMask,
         Sink,
         Store, //
@@ -100,6 +101,7 @@ impl RecordedDisk {
             Some(_) => Err(EEXIST),
             None => {
                 state.record = Some(state.new_record(self));
+                state.update_store(self.completion);
                 self.is_recording.store(true, Relaxed);
                 Ok(())
             }
@@ -124,6 +126,7 @@ impl RecordedDisk {
         _record = state.end_record()?;
         self.is_recording.store(false, Relaxed);
         state.store.reset();
+        state.update_store(self.completion);
         Ok(())
     }
 
@@ -135,6 +138,7 @@ impl RecordedDisk {
         _record = state.end_record()?;
         self.is_recording.store(false, Relaxed);
         state.store.settle();
+        state.update_store(self.completion);
         Ok(())
     }
 
@@ -224,15 +228,20 @@ impl RecordedDisk {
         wanted: SectorMask,
         to: &mut dyn Sink,
     ) -> bool {
+        let mut pieces = Pieces::new();
         let state = self.state.lock();
         let rest = match &state.record {
-            Some(record) => state
-                .store
-                .read_crashed(page, wanted, &crash.over(record), to),
+            Some(record) => {
+                let survival = crash.over(record);
+                state
+                    .store
+                    .read_crashed(page, wanted, &survival, &mut pieces)
+            }
             None => wanted,
         };
         let is_recorded = state.store.is_chained(page);
         drop(state);
+        pieces.copy_to(to);
         self.read_below(page, rest, to);
         is_recorded
     }

@@ -4,10 +4,13 @@
 
 use super::io::Request;
 use crate::{
-    block::Segment,
+    block::{
+        Segment,
+        SparePages, //
+    },
     store::{
-        new_page,
         DataPage,
+        PageList,
         SectorMask,
         Sink,
         Source,
@@ -16,37 +19,41 @@ use crate::{
     }, //
 };
 use core::ops::Range;
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::Mutex, //
+};
 
-/// Where on the disk a segment lies: its page, and the sectors of that.
-pub(super) fn place(segment: &Segment<'_>) -> (u64, SectorMask) {
+/// Where on the disk a segment lies: its page, and the sectors of that. [`None`] if it is
+/// not made of whole sectors.
+pub(super) fn place(segment: &Segment<'_>) -> Option<(u64, SectorMask)> {
+    if segment.len_bytes() % SECTOR_SIZE != 0 {
+        return None;
+    }
     let page = segment.sector() / PAGE_SECTORS as u64;
-    let nr_sectors = (segment.len_bytes() / SECTOR_SIZE) as u64;
-    (
-        page,
-        SectorMask::of_page(page, segment.sector(), nr_sectors),
-    )
+    // No truncation: less than a page.
+    let first = (segment.sector() % PAGE_SECTORS as u64) as usize;
+    let end = first + segment.len_bytes() / SECTOR_SIZE;
+    Some((page, SectorMask::from_range(first..end)))
 }
 
-/// Copies a bio's data, to a new page for each page of the disk that it touches.
+/// Copies a bio's data, to a page of `spare` for each page of the disk that it touches.
 pub(super) fn copy_pages<'a>(
     request: &Request,
     segments: impl Iterator<Item = Segment<'a>>,
-) -> Result<KVVec<DataPage>> {
-    let mut pages = KVVec::new();
+    spare: &Mutex<SparePages>,
+) -> Result<PageList> {
+    let mut pages = PageList::new();
     let mut current = None;
     for segment in segments {
-        let (page, mask) = place(&segment);
+        let (page, _) = place(&segment).ok_or(EINVAL)?;
         if current != Some(page) {
-            pages.push(new_page()?, GFP_KERNEL | __GFP_NOWARN)?;
+            // Only the sectors that are written count.
+            pages.push(spare.lock().take()?)?;
             current = Some(page);
         }
-        if let Some(data) = pages.last_mut() {
-            for range in mask.runs() {
-                if let Some(to) = data.get_mut(range.clone()) {
-                    Source::copy_to(&segment, range, to);
-                }
-            }
+        if let Some(data) = pages.last() {
+            write_to(&segment, data);
         }
     }
     if pages.len() as u64 == request.pages().end - request.pages().start {
@@ -62,18 +69,34 @@ fn offset_bytes(segment: &Segment<'_>) -> usize {
     (segment.sector() % PAGE_SECTORS as u64) as usize * SECTOR_SIZE
 }
 
+/// The bytes of its page that a segment is for.
+fn range(segment: &Segment<'_>) -> Range<usize> {
+    let offset = offset_bytes(segment);
+    offset..offset + segment.len_bytes()
+}
+
+/// Copies a segment to its place in a page.
+pub(super) fn write_to(segment: &Segment<'_>, page: &DataPage) {
+    page.write_segment(range(segment), segment, 0);
+}
+
+/// Copies a segment from its place in a page.
+pub(super) fn read_from(segment: &mut Segment<'_>, page: &DataPage) {
+    page.read_segment(range(segment), segment, 0);
+}
+
 impl Source for Segment<'_> {
-    fn copy_to(&self, range: Range<usize>, to: &mut [u8]) {
+    fn copy_to(&self, range: Range<usize>, to: &DataPage) {
         if let Some(offset) = range.start.checked_sub(offset_bytes(self)) {
-            Segment::copy_to(self, offset, to);
+            to.write_segment(range, self, offset);
         }
     }
 }
 
 impl Sink for Segment<'_> {
-    fn copy_from(&mut self, range: Range<usize>, from: &[u8]) {
+    fn copy_from(&mut self, range: Range<usize>, from: &DataPage) {
         if let Some(offset) = range.start.checked_sub(offset_bytes(self)) {
-            Segment::copy_from(self, offset, from);
+            from.read_segment(range, self, offset);
         }
     }
 

@@ -19,9 +19,8 @@ use crate::{
     },
     store::{
         pages,
-        DataPage,
-        SectorMask,
-        Store, //
+        PageList,
+        SectorMask, //
     }, //
 };
 use kernel::prelude::*;
@@ -49,10 +48,10 @@ impl Staged {
 
     /// Content of the disk from before the record, a page of memory for each of its
     /// pages.
-    pub(crate) fn base(&mut self, sector: u64, nr_sectors: u32, data: &[DataPage]) -> Result {
-        for (page, data) in pages(sector, nr_sectors.into()).zip(data) {
+    pub(crate) fn base(&mut self, sector: u64, nr_sectors: u32, data: &PageList) -> Result {
+        for (page, data) in pages(sector, nr_sectors.into()).zip(data.iter()) {
             let mask = SectorMask::of_page(page, sector, nr_sectors.into());
-            self.state.store.write(page, mask, false, &**data)?;
+            self.state.store.write(page, mask, false, data)?;
         }
         Ok(())
     }
@@ -63,7 +62,7 @@ impl Staged {
         entry: LogEntry,
         task: TaskId,
         text: &[u8],
-        data: KVVec<DataPage>,
+        data: PageList,
     ) -> Result {
         let request = Request {
             op: entry.op,
@@ -103,7 +102,7 @@ impl RecordedDisk {
         Ok(Staged {
             state: State {
                 record: Some(record),
-                ..State::new()
+                ..State::new()?
             },
             truncated: 0,
         })
@@ -124,11 +123,9 @@ impl RecordedDisk {
         if state.record.is_some() {
             return Err(EEXIST);
         }
-        core::mem::swap(&mut state.store, &mut new.store);
+        state.store.replace(new.store)?;
         state.record = Some(record);
-        // The old content is freed after unlocking.
-        drop(state);
-        drop::<Store>(new.store);
+        state.update_store(self.completion);
         Ok(())
     }
 }

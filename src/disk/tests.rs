@@ -11,14 +11,17 @@ use super::{
 use crate::{
     block::Flags,
     model::Op,
-    record::LogEntry,
+    record::{
+        LogEntry,
+        ENTRY_BYTES, //
+    },
     store::{
         pages,
         tests::{
             filled,
             shown, //
         },
-        DataPage,
+        PageList,
         PAGE_SECTORS, //
     }, //
 };
@@ -79,22 +82,19 @@ pub(crate) fn write(
     (sector, nr_sectors): (u64, u32),
     byte: u8,
 ) -> Result {
-    let mut data = KVVec::<DataPage>::new();
+    let mut data = PageList::new();
     for _ in pages(sector, nr_sectors.into()) {
-        data.push(filled(byte)?, GFP_KERNEL)?;
+        data.push(filled(byte)?)?;
     }
     let request = request(Op::Write, flags, sector, nr_sectors);
     if disk.write_recorded(request, Ok(data))?.is_some() {
         return Ok(());
     }
-    let mut state = disk.state.lock();
-    let keep_base = state.record.is_some();
-    for page in request.pages() {
-        let data = filled(byte)?;
-        state
-            .store
-            .write(page, request.mask(page), keep_base, &*data)?;
+    let mut data = PageList::new();
+    for _ in request.pages() {
+        data.push(filled(byte)?)?;
     }
+    disk.write_plain(&request, data)?.ok_or(EAGAIN)?;
     Ok(())
 }
 
@@ -122,7 +122,7 @@ pub(crate) fn look_after(view: &RecordedDisk, state: &[u8], page: u64) -> Result
 }
 
 fn entry(disk: &RecordedDisk, index: usize) -> Result<LogEntry> {
-    disk.with_record(|record, _| record.log_entry(index).copied().ok_or(ENOENT))
+    disk.with_record(|record, _| record.log_entry(index).ok_or(ENOENT))
 }
 
 /// Submit, start and complete event of an entry.
@@ -208,7 +208,7 @@ mod suite {
         zero(&disk, Op::Discard, (0, 2048))?;
         zero(&disk, Op::WriteZeroes, (0, 2048))?;
         assert!(disk.record_status().nr_entries == 2);
-        assert!(disk.record_status().bytes == 2 * size_of::<LogEntry>() as u64);
+        assert!(disk.record_status().bytes == 2 * ENTRY_BYTES as u64);
         assert!(disk.next_written(0).is_none());
         Ok(())
     }
@@ -318,7 +318,7 @@ mod suite {
         for (index, expected) in [(0, Some(b"one".as_slice())), (1, None), (2, Some(b"two"))] {
             let is_text = disk.with_record(|record, _| {
                 let entry = record.log_entry(index).ok_or(EINVAL)?;
-                Ok(record.mark_text(entry) == expected)
+                Ok(record.mark_text(&entry) == expected)
             })?;
             assert!(is_text);
         }

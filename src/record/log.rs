@@ -115,11 +115,90 @@ impl LogEntry {
     }
 }
 
-/// Entries in a chunk: of a size that a plain kmalloc serves well.
-const CHUNK_ENTRIES: usize = 64;
+/// An entry as it is kept: in as little memory as will do.
+#[derive(Clone, Copy)]
+struct Packed {
+    submit: u32,
+    sector: u32,
+    /// Upper bits of `submit` (4) and of the sector (4), number of sectors.
+    lengths: u32,
+    /// Operation (4), flags (8), task.
+    kind: u32,
+    start_after: After,
+    complete_after: After,
+    duration_ns: u32,
+    submit_ns: [u32; 2],
+}
+
+/// The memory that an entry takes, in bytes.
+pub(crate) const ENTRY_BYTES: usize = size_of::<Packed>();
+
+/// As `value`, if it has no more than so many bits.
+fn fit(value: u64, bits: u32) -> Result<u64> {
+    if value >> bits == 0 {
+        Ok(value)
+    } else {
+        Err(EOVERFLOW)
+    }
+}
+
+impl Packed {
+    const OPS: [model::Op; 5] = [
+        model::Op::Write,
+        model::Op::WriteZeroes,
+        model::Op::Discard,
+        model::Op::Flush,
+        model::Op::Mark,
+    ];
+
+    /// [`EOVERFLOW`] if there is no room for it: that takes an event or a sector beyond
+    /// 2^36, a length beyond 2^24 sectors (no bio has) or 2^20 tasks.
+    fn new(entry: &LogEntry) -> Result<Self> {
+        let submit = fit(entry.submit, 36)?;
+        let sector = fit(entry.sector, 36)?;
+        let nr_sectors = fit(entry.nr_sectors.into(), 24)?;
+        let task = fit(entry.task.into(), 20)?;
+        let op = Self::OPS.iter().position(|op| *op == entry.op);
+        let op = op.ok_or(EINVAL)? as u64;
+        let flags = fit(entry.flags.bits().into(), 8)?;
+        let lengths = submit >> 32 << 28 | sector >> 32 << 24 | nr_sectors;
+        let kind = op << 28 | flags << 20 | task;
+
+        // No truncation: what is cut off is elsewhere.
+        Ok(Self {
+            submit: submit as u32,
+            sector: sector as u32,
+            lengths: lengths as u32,
+            kind: kind as u32,
+            start_after: entry.start_after,
+            complete_after: entry.complete_after,
+            duration_ns: entry.duration_ns,
+            submit_ns: [entry.submit_ns as u32, (entry.submit_ns >> 32) as u32],
+        })
+    }
+
+    fn unpack(&self) -> Option<LogEntry> {
+        let [ns_low, ns_high] = self.submit_ns;
+        Some(LogEntry {
+            submit: u64::from(self.lengths >> 28) << 32 | u64::from(self.submit),
+            sector: u64::from(self.lengths >> 24 & 15) << 32 | u64::from(self.sector),
+            submit_ns: u64::from(ns_high) << 32 | u64::from(ns_low),
+            start_after: self.start_after,
+            complete_after: self.complete_after,
+            duration_ns: self.duration_ns,
+            nr_sectors: self.lengths & 0xff_ffff,
+            task: self.kind & 0xf_ffff,
+            op: *Self::OPS.get((self.kind >> 28) as usize)?,
+            flags: Flags::from_bits(self.kind >> 20 & 0xff)?,
+        })
+    }
+}
+
+/// Entries in a chunk: 4032 bytes.
+const CHUNK_ENTRIES: usize = 112;
 
 struct Chunk {
-    entries: KVec<LogEntry>,
+    entries: KVec<Packed>,
     /// All entries before this index were complete when the first one of the chunk
     /// was submitted.
     settled_len: usize,
@@ -148,19 +227,27 @@ impl Log {
     }
 
     /// The entry of that index.
-    pub(crate) fn get(&self, index: usize) -> Option<&LogEntry> {
+    pub(crate) fn get(&self, index: usize) -> Option<LogEntry> {
         self.chunks
             .get(index / CHUNK_ENTRIES)?
             .entries
-            .get(index % CHUNK_ENTRIES)
+            .get(index % CHUNK_ENTRIES)?
+            .unpack()
     }
 
-    /// The entry of that index, to be changed.
-    pub(crate) fn get_mut(&mut self, index: usize) -> Option<&mut LogEntry> {
-        self.chunks
-            .get_mut(index / CHUNK_ENTRIES)?
-            .entries
-            .get_mut(index % CHUNK_ENTRIES)
+    /// Has `f` change the entry of that index, unless it fails.
+    pub(crate) fn update(
+        &mut self,
+        index: usize,
+        f: impl FnOnce(&mut LogEntry) -> Result,
+    ) -> Result {
+        let chunk = self.chunks.get_mut(index / CHUNK_ENTRIES).ok_or(EINVAL)?;
+        let packed = chunk.entries.get_mut(index % CHUNK_ENTRIES);
+        let packed = packed.ok_or(EINVAL)?;
+        let mut entry = packed.unpack().ok_or(EINVAL)?;
+        f(&mut entry)?;
+        *packed = Packed::new(&entry)?;
+        Ok(())
     }
 
     /// Entries before this index were complete when the newest was submitted.
@@ -185,6 +272,7 @@ impl Log {
     /// Appends an entry, for which there must be room. Whether an older one was in
     /// flight at its submit.
     pub(crate) fn push(&mut self, entry: LogEntry) -> Result<bool> {
+        let packed = Packed::new(&entry)?;
         // Each entry is passed once: this costs next to nothing.
         while self
             .get(self.settled_len)
@@ -202,7 +290,7 @@ impl Log {
         }
         chunk
             .entries
-            .push_within_capacity(entry)
+            .push_within_capacity(packed)
             .map_err(|_| ENOMEM)?;
         let overlaps = settled_len < self.len;
         self.len += 1;

@@ -10,7 +10,10 @@ mod tasks;
 #[cfg(CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST)]
 mod tests;
 
-pub(crate) use log::LogEntry;
+pub(crate) use log::{
+    LogEntry,
+    ENTRY_BYTES, //
+};
 
 use crate::{
     block::{
@@ -126,7 +129,7 @@ impl Record {
     }
 
     /// The entry of that index.
-    pub(crate) fn log_entry(&self, index: usize) -> Option<&LogEntry> {
+    pub(crate) fn log_entry(&self, index: usize) -> Option<LogEntry> {
         self.log.get(index)
     }
 
@@ -182,7 +185,7 @@ impl Record {
         let bytes = self
             .bytes
             .saturating_add(data_bytes)
-            .saturating_add(size_of::<LogEntry>() as u64);
+            .saturating_add(ENTRY_BYTES as u64);
         if self.limit_bytes != 0 && bytes > self.limit_bytes {
             return Err(self.truncate(ENOSPC));
         }
@@ -231,8 +234,9 @@ impl Record {
     /// A bio that flushes first is done with that: its own data starts.
     pub(crate) fn start_bio(&mut self, index: u32) -> Result {
         let event = self.next_event()?;
-        let entry = self.log.get_mut(index as usize).ok_or(EINVAL)?;
-        let result = entry.set_start(event);
+        let result = self
+            .log
+            .update(index as usize, |entry| entry.set_start(event));
         result.map_err(|error| self.truncate(error))?;
         self.last_event = event;
         Ok(())
@@ -242,9 +246,10 @@ impl Record {
     pub(crate) fn complete_bio(&mut self, index: u32) -> Result {
         let event = self.next_event()?;
         let now_ns = self.now_ns();
-        let entry = self.log.get_mut(index as usize).ok_or(EINVAL)?;
-        let result = entry.set_complete(event);
-        entry.duration_ns = u32::try_from(now_ns - entry.submit_ns).unwrap_or(u32::MAX);
+        let result = self.log.update(index as usize, |entry| {
+            entry.duration_ns = u32::try_from(now_ns - entry.submit_ns).unwrap_or(u32::MAX);
+            entry.set_complete(event)
+        });
         result.map_err(|error| self.truncate(error))?;
         self.last_event = event;
         Ok(())
@@ -260,8 +265,8 @@ impl Record {
             self.start_bio(index)?;
         }
         let event = self.next_event()?;
-        let entry = self.log.get_mut(index as usize).ok_or(EINVAL)?;
-        entry.set_complete(event)?;
+        self.log
+            .update(index as usize, |entry| entry.set_complete(event))?;
         self.last_event = event;
         Ok(())
     }
@@ -370,7 +375,8 @@ impl Record {
             .into_iter()
             .filter(|event| *event != model::IN_FLIGHT);
         let index = self.next_index()?;
-        self.has_overlaps |= self.log.push(entry)?;
+        let overlaps = self.log.push(entry);
+        self.has_overlaps |= overlaps.map_err(|error| self.truncate(error))?;
         let entry = entry.to_model();
         let flushes = entry.flush_complete().map(|_| &mut self.flushes);
         let fua_writes = (entry.is_write() && entry.fua).then_some(&mut self.fua_writes);
@@ -378,7 +384,7 @@ impl Record {
             list.push_within_capacity(index).map_err(|_| ENOMEM)?;
         }
         self.last_event = newest.fold(self.last_event, u64::max);
-        self.bytes += data_bytes + size_of::<LogEntry>() as u64;
+        self.bytes += data_bytes + ENTRY_BYTES as u64;
         Ok(())
     }
 
@@ -397,7 +403,7 @@ impl model::History for Record {
     }
 
     fn entry(&self, index: usize) -> Option<model::Entry> {
-        self.log.get(index).copied().map(LogEntry::to_model)
+        self.log.get(index).map(LogEntry::to_model)
     }
 
     fn last_event(&self) -> u64 {

@@ -8,7 +8,7 @@ use crate::model::{
     Op, //
 };
 
-const ENTRY: u64 = size_of::<LogEntry>() as u64;
+const ENTRY: u64 = ENTRY_BYTES as u64;
 
 fn record(limit_bytes: u64) -> Record {
     let geometry = model::Geometry {
@@ -142,7 +142,7 @@ mod suite {
         let text = |index| {
             record
                 .log_entry(index)
-                .and_then(|entry| record.mark_text(entry))
+                .and_then(|entry| record.mark_text(&entry))
         };
         assert!(text(0) == Some(b"one".as_slice()));
         assert!(text(1).is_none());
@@ -224,7 +224,7 @@ mod suite {
     fn a_bio_is_logged_as_its_submitter() -> Result {
         let mut record = record(0);
         write(&mut record, 0)?;
-        let entry = record.log_entry(0).copied().ok_or(EINVAL)?;
+        let entry = record.log_entry(0).ok_or(EINVAL)?;
         assert!(record.task(&entry) == TaskId::current());
         Ok(())
     }

@@ -2,50 +2,49 @@
 
 //! What one write, or a run of them, left in one page.
 
-use super::{
-    SectorMask,
-    SECTOR_SIZE, //
-};
+use super::SectorMask;
+use crate::block::DataPage;
 use core::ops::Range;
 use kernel::{
     page::PAGE_SIZE,
     prelude::*, //
 };
 
-/// The data of one page of the disk.
-pub(crate) type DataPage = KBox<[u8; PAGE_SIZE]>;
-
-/// Allocates a page of zeroes.
-pub(crate) fn new_page() -> Result<DataPage> {
-    KBox::init(pin_init::init_zeroed(), GFP_KERNEL | __GFP_NOWARN)
-}
-
 /// Where data for a page comes from. `range` is in bytes of that page.
 pub(crate) trait Source {
-    /// Copies the bytes `range` of the page to `to`, which is as long.
-    fn copy_to(&self, range: Range<usize>, to: &mut [u8]);
+    /// Copies the bytes `range` to the same place in `to`.
+    fn copy_to(&self, range: Range<usize>, to: &DataPage);
 }
 
 /// Where data of a page goes. `range` is in bytes of that page.
 pub(crate) trait Sink {
-    /// Takes `from`, the bytes `range` of the page.
-    fn copy_from(&mut self, range: Range<usize>, from: &[u8]);
-    /// Takes zeroes for the bytes `range` of the page.
+    /// Takes the bytes `range` of `from`.
+    fn copy_from(&mut self, range: Range<usize>, from: &DataPage);
+    /// Takes zeroes for the bytes `range`.
     fn zero(&mut self, range: Range<usize>);
 }
 
-impl Source for [u8; PAGE_SIZE] {
-    fn copy_to(&self, range: Range<usize>, to: &mut [u8]) {
-        if let Some(from) = self.get(range) {
-            copy(from, to);
-        }
+impl Source for DataPage {
+    fn copy_to(&self, range: Range<usize>, to: &DataPage) {
+        DataPage::copy_to(self, range, to);
+    }
+}
+
+impl Sink for DataPage {
+    fn copy_from(&mut self, range: Range<usize>, from: &DataPage) {
+        from.copy_to(range, self);
+    }
+
+    fn zero(&mut self, range: Range<usize>) {
+        DataPage::zero(self, range);
     }
 }
 
 impl Sink for [u8; PAGE_SIZE] {
-    fn copy_from(&mut self, range: Range<usize>, from: &[u8]) {
+    fn copy_from(&mut self, range: Range<usize>, from: &DataPage) {
+        let offset_bytes = range.start;
         if let Some(to) = self.get_mut(range) {
-            copy(from, to);
+            from.read(offset_bytes, to);
         }
     }
 
@@ -56,41 +55,27 @@ impl Sink for [u8; PAGE_SIZE] {
     }
 }
 
-/// As `copy_from_slice`, without its panic: copies what fits.
-fn copy(from: &[u8], to: &mut [u8]) {
-    let len = from.len().min(to.len());
-    if let (Some(from), Some(to)) = (from.get(..len), to.get_mut(..len)) {
-        to.copy_from_slice(from);
-    }
-}
-
-enum Content {
-    Zeroes,
-    Data(DataPage),
-}
-
 /// Some sectors of a page, with their content; through the others one sees what
 /// lies below.
+#[derive(Clone)]
 pub(crate) struct Layer {
+    /// [`None`]: zeroes. What of it is not in `valid` may be anything.
+    page: Option<DataPage>,
     valid: SectorMask,
-    content: Content,
 }
 
 impl Layer {
     /// The sectors `valid` of `page`.
     pub(crate) fn data(valid: SectorMask, page: DataPage) -> Self {
         Self {
+            page: Some(page),
             valid,
-            content: Content::Data(page),
         }
     }
 
     /// Zeroes in the sectors `valid`; needs no page.
     pub(crate) fn zeroes(valid: SectorMask) -> Self {
-        Self {
-            valid,
-            content: Content::Zeroes,
-        }
+        Self { page: None, valid }
     }
 
     /// The sectors it has.
@@ -98,22 +83,18 @@ impl Layer {
         self.valid
     }
 
-    /// Whether it holds a page of memory.
-    pub(crate) fn has_page(&self) -> bool {
-        matches!(self.content, Content::Data(_))
+    /// Its page of memory, if it has one.
+    pub(crate) fn page(&self) -> Option<&DataPage> {
+        self.page.as_ref()
     }
 
     /// Copies those of the sectors `wanted` that it has, and returns which they are.
     pub(crate) fn read(&self, wanted: SectorMask, to: &mut dyn Sink) -> SectorMask {
         let found = wanted.and(self.valid);
         for range in found.runs() {
-            match &self.content {
-                Content::Zeroes => to.zero(range),
-                Content::Data(page) => {
-                    if let Some(from) = page.get(range.clone()) {
-                        to.copy_from(range, from);
-                    }
-                }
+            match &self.page {
+                None => to.zero(range),
+                Some(page) => to.copy_from(range, page),
             }
         }
         found
@@ -121,16 +102,14 @@ impl Layer {
 
     /// Puts the sectors `mask` of `from` in place.
     pub(crate) fn write(&mut self, mask: SectorMask, from: &dyn Source) -> Result {
-        if let Content::Zeroes = self.content {
-            self.content = Content::Data(new_page()?);
+        let page = match self.page.take() {
+            Some(page) => page,
+            None => DataPage::new()?,
+        };
+        for range in mask.runs() {
+            from.copy_to(range, &page);
         }
-        if let Content::Data(page) = &mut self.content {
-            for range in mask.runs() {
-                if let Some(to) = page.get_mut(range.clone()) {
-                    from.copy_to(range, to);
-                }
-            }
-        }
+        self.page = Some(page);
         self.valid = self.valid.or(mask);
         Ok(())
     }
@@ -138,9 +117,9 @@ impl Layer {
     /// Puts zeroes into the sectors `mask`; frees the page if nothing else is in it.
     pub(crate) fn write_zeroes(&mut self, mask: SectorMask) {
         if mask.contains(self.valid) {
-            self.content = Content::Zeroes;
+            self.page = None;
         }
-        if let Content::Data(page) = &mut self.content {
+        if let Some(page) = &self.page {
             for range in mask.runs() {
                 page.zero(range);
             }
@@ -151,19 +130,17 @@ impl Layer {
     /// One layer that shows what `self` on top of `older` shows. Needs no memory.
     pub(crate) fn merge(mut self, mut older: Self) -> Self {
         let below = older.valid.without(self.valid);
-        match (&mut self.content, &mut older.content) {
-            (Content::Data(page), _) => {
-                let _found = older.read(below, &mut **page);
+        match (&mut self.page, &older.page) {
+            (Some(page), _) => {
+                let _found = older.read(below, page);
             }
-            (Content::Zeroes, Content::Data(_)) if !below.is_empty() => {
+            (None, Some(_)) if !below.is_empty() => {
                 older.write_zeroes(self.valid);
                 return older;
             }
-            (Content::Zeroes, _) => (),
+            (None, _) => (),
         }
         self.valid = self.valid.or(older.valid);
         self
     }
 }
-
-const _: () = assert!(PAGE_SIZE == super::PAGE_SECTORS * SECTOR_SIZE);

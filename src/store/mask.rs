@@ -20,11 +20,10 @@ impl SectorMask {
 
     /// The sectors `range` of a page; what lies outside the page is left out.
     pub(crate) fn from_range(range: Range<usize>) -> Self {
-        let mut bits = 0;
-        for sector in range.start..range.end.min(PAGE_SECTORS) {
-            bits |= 1 << sector;
-        }
-        Self(bits)
+        let end = range.end.min(PAGE_SECTORS);
+        let start = range.start.min(end);
+        // No truncation: at most 8 bits are set.
+        Self(((1u16 << end) - (1u16 << start)) as u8)
     }
 
     /// The sectors of `page` that the `nr_sectors` from `sector` of the disk on cover.

@@ -16,35 +16,47 @@
 
 mod layer;
 mod mask;
+mod page_list;
+mod pieces;
 mod slot;
 #[cfg(CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST)]
 pub(crate) mod tests;
+mod tree;
 
+pub(crate) use crate::block::DataPage;
 pub(crate) use layer::{
-    new_page,
-    DataPage,
     Layer,
     Sink,
     Source, //
 };
 pub(crate) use mask::SectorMask;
+pub(crate) use page_list::PageList;
+pub(crate) use pieces::Pieces;
 pub(crate) use slot::{
     Slot,
     Survival,
     Version, //
 };
+pub(crate) use tree::{
+    Found,
+    Tree, //
+};
 
 use kernel::{
     prelude::*,
-    rbtree::RBTree, //
+    sync::Arc, //
+};
+use slot::Chain;
+use tree::{
+    place,
+    Slots,
+    LEAF_PAGES, //
 };
 
 /// Bytes in a sector.
 pub(crate) const SECTOR_SIZE: usize = 512;
 /// Sectors in a page of the store.
 pub(crate) const PAGE_SECTORS: usize = 8;
-/// Pages in a leaf of the table: 2 MiB of disk.
-const LEAF_PAGES: u64 = 512;
 
 /// The pages that `nr_sectors` from `sector` on touch.
 pub(crate) fn pages(sector: u64, nr_sectors: u64) -> core::ops::Range<u64> {
@@ -54,75 +66,103 @@ pub(crate) fn pages(sector: u64, nr_sectors: u64) -> core::ops::Range<u64> {
 
 /// The content of a disk. It takes memory for what was written, none for its size.
 pub(crate) struct Store {
-    leaves: RBTree<u64, KVVec<Slot>>,
+    tree: Arc<Tree>,
     /// The pages that have a chain, so that ending a record takes time in
     /// proportion to the record.
     chained: KVVec<u64>,
 }
 
 impl Store {
-    pub(crate) fn new() -> Self {
-        Self {
-            leaves: RBTree::new(),
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self {
+            tree: Arc::new(Tree::new()?, GFP_KERNEL)?,
             chained: KVVec::new(),
-        }
+        })
     }
 
-    fn slot(&self, page: u64) -> Option<&Slot> {
-        // No truncation: less than `LEAF_PAGES`.
-        self.leaves
-            .get(&(page / LEAF_PAGES))?
-            .get((page % LEAF_PAGES) as usize)
+    /// The table of its pages, for those who do without the store.
+    pub(crate) fn tree(&self) -> Arc<Tree> {
+        self.tree.clone()
     }
 
-    fn slot_mut(&mut self, page: u64) -> Option<&mut Slot> {
-        self.leaves
-            .get_mut(&(page / LEAF_PAGES))?
-            .get_mut((page % LEAF_PAGES) as usize)
+    /// Lets pages be written to in place without the store.
+    pub(crate) fn open(&mut self) {
+        self.tree.open();
     }
 
-    /// The slot of a page, made if need be.
-    fn slot_or_new(&mut self, page: u64) -> Result<&mut Slot> {
-        let key = page / LEAF_PAGES;
-        if self.leaves.get(&key).is_none() {
-            let mut leaf = KVVec::with_capacity(LEAF_PAGES as usize, GFP_KERNEL | __GFP_NOWARN)?;
-            while leaf.push_within_capacity(Slot::Empty).is_ok() {}
-            self.leaves
-                .try_create_and_insert(key, leaf, GFP_KERNEL | __GFP_NOWARN)?;
-        }
-        self.slot_mut(page).ok_or(ENOMEM)
+    /// No more, and waits until none is.
+    pub(crate) fn close(&mut self) {
+        self.tree.close();
+    }
+
+    /// Shows a page's slot to `f`, if it has one.
+    fn slot<R>(&self, page: u64, f: impl FnOnce(&Slot) -> R) -> Option<R> {
+        self.tree.leaf(page)?.lock().get(place(page)).map(f)
+    }
+
+    /// Has `f` change a page's slot, if it has one.
+    fn slot_mut<R>(&mut self, page: u64, f: impl FnOnce(&mut Slot) -> R) -> Option<R> {
+        self.tree.leaf(page)?.lock().get_mut(place(page)).map(f)
+    }
+
+    /// Likewise; the slot is made if need be.
+    fn slot_or_new<R>(&mut self, page: u64, f: impl FnOnce(&mut Slot) -> Result<R>) -> Result<R> {
+        let leaf = self.tree.leaf_or_new(page)?;
+        f(leaf.lock().get_mut(place(page)).ok_or(EINVAL)?)
     }
 
     /// The first page at or after `page` that was ever written to.
     pub(crate) fn next_written(&self, page: u64) -> Option<u64> {
+        let is_written = |slots: &Slots<'_>, page| {
+            let slot = slots.get(place(page));
+            slot.is_some_and(|slot| !slot.is_empty())
+        };
         let mut from = page;
         loop {
-            let cursor = self.leaves.cursor_lower_bound(&(from / LEAF_PAGES))?;
-            let (key, leaf) = cursor.current();
-            let first = key.checked_mul(LEAF_PAGES)?;
-            let skip = from.saturating_sub(first);
-            let found = leaf
-                .iter()
-                .zip(first..)
-                .skip(usize::try_from(skip).ok()?)
-                .find(|(slot, _)| !slot.is_empty());
-            match found {
-                Some((_, page)) => return Some(page),
-                None => from = first.checked_add(LEAF_PAGES)?,
+            let (first, leaf) = self.tree.next_leaf(from)?;
+            let end = first - first % LEAF_PAGES + LEAF_PAGES;
+            let slots = leaf.lock();
+            if let Some(page) = (first..end).find(|page| is_written(&slots, *page)) {
+                return Some(page);
+            }
+            from = end;
+        }
+    }
+
+    /// Drops all content.
+    pub(crate) fn clear(&mut self) {
+        for (_, leaf) in self.tree.leaves() {
+            for slot in leaf.lock().iter_mut() {
+                *slot = Slot::Empty;
             }
         }
+        self.chained = KVVec::new();
     }
 
-    /// Copies those of the sectors `wanted` of a page that the store has, as they
-    /// are now, and returns the others.
-    pub(crate) fn read(&self, page: u64, wanted: SectorMask, to: &mut dyn Sink) -> SectorMask {
-        match self.slot(page) {
-            Some(slot) => slot.read(wanted, to),
-            None => wanted,
+    /// Takes over the content of another, whose own is gone then. On failure nothing
+    /// has changed.
+    pub(crate) fn replace(&mut self, other: Self) -> Result {
+        for (first, _) in other.tree.leaves() {
+            self.tree.leaf_or_new(first)?;
         }
+        self.clear();
+        for (first, leaf) in other.tree.leaves() {
+            let own = self.tree.leaf_or_new(first)?;
+            for (slot, new) in own.lock().iter_mut().zip(leaf.lock().iter_mut()) {
+                *slot = core::mem::take(new);
+            }
+        }
+        self.chained = other.chained;
+        Ok(())
     }
 
-    /// As [`Self::read`], but as a crash left them.
+    /// As [`Tree::read`].
+    #[cfg(CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST)]
+    pub(crate) fn read(&self, page: u64, wanted: SectorMask, to: &mut dyn Sink) -> SectorMask {
+        self.tree.read(page, wanted, to)
+    }
+
+    /// As [`Tree::read`], but as a crash left them.
     pub(crate) fn read_crashed(
         &self,
         page: u64,
@@ -130,15 +170,13 @@ impl Store {
         survival: &dyn Survival,
         to: &mut dyn Sink,
     ) -> SectorMask {
-        match self.slot(page) {
-            Some(slot) => slot.read_crashed(page, wanted, survival, to),
-            None => wanted,
-        }
+        self.slot(page, |slot| slot.read_crashed(page, wanted, survival, to))
+            .unwrap_or(wanted)
     }
 
     /// Whether a page was written to since the record began.
     pub(crate) fn is_chained(&self, page: u64) -> bool {
-        self.slot(page).is_some_and(Slot::is_chain)
+        self.slot(page, Slot::is_chain).unwrap_or(false)
     }
 
     /// Writes the sectors `mask` of a page in place. `keep_base`: there is a
@@ -151,9 +189,23 @@ impl Store {
         from: &dyn Source,
     ) -> Result {
         if keep_base {
-            self.make_chain(page)?;
+            self.chain_or_new(page, |_| Ok(()))?;
         }
-        self.slot_or_new(page)?.write_plain(mask, from)
+        self.slot_or_new(page, |slot| slot.write_plain(mask, from))
+    }
+
+    /// As [`Self::write`], from a page that is taken over where nothing was before.
+    pub(crate) fn put(
+        &mut self,
+        page: u64,
+        mask: SectorMask,
+        keep_base: bool,
+        data: DataPage,
+    ) -> Result {
+        if keep_base {
+            return self.write(page, mask, keep_base, &data);
+        }
+        self.slot_or_new(page, |slot| slot.put_plain(mask, data))
     }
 
     /// Zeroes the sectors `mask` of a page in place, likewise. `bottom`: nothing
@@ -165,50 +217,53 @@ impl Store {
         keep_base: bool,
         bottom: bool,
     ) -> Result {
-        if bottom && self.slot(page).is_none_or(Slot::is_empty) {
+        if bottom && self.slot(page, Slot::is_empty).unwrap_or(true) {
             return Ok(());
         }
         if keep_base {
-            self.make_chain(page)?;
+            self.chain_or_new(page, |_| Ok(()))?;
         }
-        self.slot_or_new(page)?
-            .zero_plain(mask, bottom && !keep_base);
-        Ok(())
+        self.slot_or_new(page, |slot| {
+            slot.zero_plain(mask, bottom && !keep_base);
+            Ok(())
+        })
     }
 
-    fn make_chain(&mut self, page: u64) -> Result {
+    /// Has `f` change a page's chain, made if need be.
+    fn chain_or_new(&mut self, page: u64, f: impl FnOnce(&mut Chain) -> Result) -> Result {
         self.chained.reserve(1, GFP_KERNEL | __GFP_NOWARN)?;
-        let (_, is_new) = self.slot_or_new(page)?.chain_mut()?;
+        let (is_new, result) = self.slot_or_new(page, |slot| {
+            let (chain, is_new) = slot.chain_mut()?;
+            Ok((is_new, f(chain)))
+        })?;
         if is_new {
             self.chained
                 .push_within_capacity(page)
                 .map_err(|_| ENOMEM)?;
         }
-        Ok(())
+        result
     }
 
     /// Gets ready for one more version of a page, so that [`Self::push_version`]
     /// can't fail. The content stays as it is.
     pub(crate) fn reserve_version(&mut self, page: u64) -> Result {
-        self.make_chain(page)?;
-        let (chain, _) = self.slot_or_new(page)?.chain_mut()?;
-        chain.reserve()
+        self.chain_or_new(page, Chain::reserve)
     }
 
     /// Adds a page's newest version, for which there must be room.
     pub(crate) fn push_version(&mut self, page: u64, version: Version) -> Result {
-        let (chain, _) = self.slot_mut(page).ok_or(ENOMEM)?.chain_mut()?;
-        chain.push(version)
+        self.slot_mut(page, |slot| slot.chain_mut()?.0.push(version))
+            .ok_or(ENOMEM)?
     }
 
     /// What the entry with index `entry` wrote to a page.
-    pub(crate) fn version(&self, page: u64, entry: u32) -> Option<&Layer> {
-        self.slot(page)?.version(entry)
+    pub(crate) fn version(&self, page: u64, entry: u32) -> Option<Layer> {
+        self.slot(page, |slot| slot.version(entry).cloned())?
     }
 
     /// What a page held when the record began.
-    pub(crate) fn base(&self, page: u64) -> Option<&Layer> {
-        self.slot(page)?.base()
+    pub(crate) fn base(&self, page: u64) -> Option<Layer> {
+        self.slot(page, |slot| slot.base().cloned())?
     }
 
     /// Goes back to the base: drops all that was written since the record began.
@@ -226,9 +281,8 @@ impl Store {
     pub(crate) fn survive(&mut self, survival: &dyn Survival) -> Result<KVVec<Slot>> {
         let mut slots = KVVec::with_capacity(self.chained.len(), GFP_KERNEL | __GFP_NOWARN)?;
         for page in &self.chained {
-            let mut data = new_page()?;
-            let slot = self.slot(*page).ok_or(EINVAL)?;
-            let rest = slot.read_crashed(*page, SectorMask::FULL, survival, &mut *data);
+            let mut data = DataPage::new_stale()?;
+            let rest = self.read_crashed(*page, SectorMask::FULL, survival, &mut data);
             let there = SectorMask::FULL.without(rest);
             let slot = match there.is_empty() {
                 true => Slot::Empty,
@@ -238,9 +292,7 @@ impl Store {
         }
         let chained = core::mem::replace(&mut self.chained, KVVec::new());
         for (page, new) in chained.iter().zip(slots.iter_mut()) {
-            if let Some(slot) = self.slot_mut(*page) {
-                core::mem::swap(slot, new);
-            }
+            self.slot_mut(*page, |slot| core::mem::swap(slot, new));
         }
         Ok(slots)
     }
@@ -248,9 +300,7 @@ impl Store {
     fn end_chains(&mut self, end: fn(&mut Slot)) {
         let chained = core::mem::replace(&mut self.chained, KVVec::new());
         for page in &chained {
-            if let Some(slot) = self.slot_mut(*page) {
-                end(slot);
-            }
+            self.slot_mut(*page, end);
         }
     }
 }

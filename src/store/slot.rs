@@ -3,6 +3,7 @@
 //! All that one page of a disk ever held and must still show.
 
 use super::{
+    DataPage,
     Layer,
     SectorMask,
     Sink,
@@ -157,6 +158,17 @@ impl Slot {
         }
     }
 
+    /// Likewise, from a page that is taken over where nothing was before.
+    pub(crate) fn put_plain(&mut self, mask: SectorMask, data: DataPage) -> Result {
+        match self {
+            Self::Empty => {
+                *self = Self::Plain(Layer::data(mask, data));
+                Ok(())
+            }
+            _ => self.write_plain(mask, &data),
+        }
+    }
+
     /// Zeroes the sectors `mask` in place, no record being kept. With nothing
     /// below that could shine through (`bottom`), a page of zeroes is an empty one.
     pub(crate) fn zero_plain(&mut self, mask: SectorMask, bottom: bool) {
@@ -165,7 +177,7 @@ impl Slot {
             Self::Chain(chain) => chain.zero_live(mask),
             Self::Empty => *self = Self::Plain(Layer::zeroes(mask)),
         }
-        if bottom && matches!(self, Self::Plain(layer) if !layer.has_page()) {
+        if bottom && matches!(self, Self::Plain(layer) if layer.page().is_none()) {
             *self = Self::Empty;
         }
     }

@@ -10,15 +10,19 @@ pub(crate) const NONE: u8 = 0xee;
 
 /// A page of one byte.
 pub(crate) fn filled(byte: u8) -> Result<DataPage> {
-    let mut page = new_page()?;
-    page.fill(byte);
+    let page = DataPage::new()?;
+    for sector in 0..PAGE_SECTORS {
+        page.write(sector * SECTOR_SIZE, &[byte; SECTOR_SIZE]);
+    }
     Ok(page)
 }
 
 /// The byte that each sector of a page consists of; 255 if it is of several.
 pub(crate) fn shown(page: &DataPage) -> [u8; PAGE_SECTORS] {
     let mut bytes = [u8::MAX; PAGE_SECTORS];
-    for (byte, sector) in bytes.iter_mut().zip(page.chunks_exact(SECTOR_SIZE)) {
+    for (index, byte) in bytes.iter_mut().enumerate() {
+        let mut sector = [0; SECTOR_SIZE];
+        page.read(index * SECTOR_SIZE, &mut sector);
         match sector.first() {
             Some(first) if sector.iter().all(|other| other == first) => *byte = *first,
             _ => (),
@@ -39,7 +43,7 @@ fn layer(range: Range<usize>, byte: u8) -> Result<Layer> {
 /// What a store shows of a page now.
 fn now(store: &Store, page: u64) -> Result<[u8; PAGE_SECTORS]> {
     let mut to = filled(NONE)?;
-    let _rest = store.read(page, SectorMask::FULL, &mut *to);
+    let _rest = store.read(page, SectorMask::FULL, &mut to);
     Ok(shown(&to))
 }
 
@@ -51,7 +55,7 @@ fn crashed(store: &Store, page: u64, end: u32, kept: &[u32]) -> Result<[u8; PAGE
         entries: kept,
         late: None,
     };
-    let _rest = store.read_crashed(page, SectorMask::FULL, &kept, &mut *to);
+    let _rest = store.read_crashed(page, SectorMask::FULL, &kept, &mut to);
     Ok(shown(&to))
 }
 
@@ -92,8 +96,8 @@ fn push(store: &mut Store, page: u64, entry: u32, layer: Layer) -> Result {
 
 /// Page 3: a base in sectors 0 to 5, then versions 0 (1 to 2), 4 (2 to 4), and 9 (all).
 fn chain() -> Result<Store> {
-    let mut store = Store::new();
-    store.write(3, mask(0..6), false, &*filled(1)?)?;
+    let mut store = Store::new()?;
+    store.write(3, mask(0..6), false, &filled(1)?)?;
     push(&mut store, 3, 0, layer(1..3, 2)?)?;
     push(&mut store, 3, 4, layer(2..5, 3)?)?;
     push(&mut store, 3, 9, Layer::zeroes(SectorMask::FULL))?;
@@ -147,7 +151,7 @@ fn layer_or_zeroes((range, byte): &Part) -> Result<Layer> {
 fn merged(newer: &Part, older: &Part) -> Result<[u8; PAGE_SECTORS]> {
     let merged = layer_or_zeroes(newer)?.merge(layer_or_zeroes(older)?);
     let mut to = filled(NONE)?;
-    let _found = merged.read(SectorMask::FULL, &mut *to);
+    let _found = merged.read(SectorMask::FULL, &mut to);
     Ok(shown(&to))
 }
 
@@ -178,7 +182,7 @@ mod suite {
                 late,
             };
             let mut to = filled(NONE)?;
-            let _rest = store.read_crashed(3, SectorMask::FULL, &kept, &mut *to);
+            let _rest = store.read_crashed(3, SectorMask::FULL, &kept, &mut to);
             Ok(shown(&to))
         };
         let n = NONE;
@@ -257,11 +261,11 @@ mod suite {
 
     #[test]
     fn layers_are_written_in_place() -> Result {
-        let mut store = Store::new();
+        let mut store = Store::new()?;
         assert!(now(&store, 3)? == [NONE; 8]);
 
-        store.write(3, mask(2..4), false, &*filled(1)?)?;
-        store.write(3, mask(3..5), false, &*filled(2)?)?;
+        store.write(3, mask(2..4), false, &filled(1)?)?;
+        store.write(3, mask(3..5), false, &filled(2)?)?;
         assert!(now(&store, 3)? == [NONE, NONE, 1, 2, 2, NONE, NONE, NONE]);
         store.write_zeroes(3, mask(0..3), false, false)?;
         assert!(now(&store, 3)? == [0, 0, 0, 2, 2, NONE, NONE, NONE]);
@@ -272,11 +276,11 @@ mod suite {
 
     #[test]
     fn zeroes_at_the_bottom_take_no_memory() -> Result {
-        let mut store = Store::new();
+        let mut store = Store::new()?;
         store.write_zeroes(3, SectorMask::FULL, false, true)?;
         assert!(store.next_written(0).is_none());
 
-        store.write(3, SectorMask::FULL, false, &*filled(1)?)?;
+        store.write(3, SectorMask::FULL, false, &filled(1)?)?;
         store.write_zeroes(3, mask(0..4), false, true)?;
         assert!(now(&store, 3)? == [0, 0, 0, 0, 1, 1, 1, 1]);
         store.write_zeroes(3, SectorMask::FULL, false, true)?;
@@ -334,8 +338,8 @@ mod suite {
 
     #[test]
     fn settling_keeps_what_is_there() -> Result {
-        let mut store = Store::new();
-        store.write(3, mask(0..6), false, &*filled(1)?)?;
+        let mut store = Store::new()?;
+        store.write(3, mask(0..6), false, &filled(1)?)?;
         push(&mut store, 3, 0, layer(1..3, 2)?)?;
         push(&mut store, 3, 1, Layer::zeroes(mask(2..4)))?;
         push(&mut store, 4, 2, layer(7..8, 3)?)?;
@@ -352,8 +356,8 @@ mod suite {
     #[test]
     fn a_stopped_record_is_not_written_to() -> Result {
         let mut store = chain()?;
-        store.write(3, mask(5..7), true, &*filled(7)?)?;
-        store.write(8, mask(0..8), true, &*filled(8)?)?;
+        store.write(3, mask(5..7), true, &filled(7)?)?;
+        store.write(8, mask(0..8), true, &filled(8)?)?;
         store.write_zeroes(3, mask(6..8), true, true)?;
         assert!(now(&store, 3)? == [0, 0, 0, 0, 0, 7, 0, 0]);
         assert!(now(&store, 8)? == [8; 8]);
@@ -375,15 +379,107 @@ mod suite {
             5 * LEAF_PAGES + 7,
             1 << 32,
         ];
-        let mut store = Store::new();
+        let mut store = Store::new()?;
         assert!(walk(&store)?.is_empty());
         for page in written {
-            store.write(page, mask(0..1), false, &*filled(1)?)?;
+            store.write(page, mask(0..1), false, &filled(1)?)?;
         }
         assert!(walk(&store)?.as_slice() == written);
         assert!(store.next_written(2) == Some(LEAF_PAGES - 1));
         assert!(store.next_written((1 << 32) + 1).is_none());
         assert!(store.next_written(u64::MAX).is_none());
+        Ok(())
+    }
+
+    #[test]
+    fn pages_that_are_there_are_written_in_place_while_that_is_open() -> Result {
+        let mut store = Store::new()?;
+        let tree = store.tree();
+        store.write(3, SectorMask::FULL, false, &filled(1)?)?;
+        store.write(4, mask(2..5), false, &filled(1)?)?;
+        store.write_zeroes(5, SectorMask::FULL, false, false)?;
+        let can_write = |page, range| tree.writer(page, mask(range), true).is_some();
+        assert!(!can_write(3, 0..8));
+
+        store.open();
+        if let Some(writer) = tree.writer(3, mask(0..2), true) {
+            filled(2)?.copy_to(0..1024, writer.page());
+        }
+        assert!(now(&store, 3)? == [2, 2, 1, 1, 1, 1, 1, 1]);
+        assert!(can_write(4, 2..5) && can_write(4, 3..4));
+        // A sector that is not there, zeroes without a page, an empty page, no leaf.
+        assert!(!can_write(4, 1..3) && !can_write(4, 4..6));
+        assert!(!can_write(5, 0..8) && !can_write(6, 0..1) && !can_write(1 << 20, 0..1));
+
+        store.close();
+        assert!(!can_write(3, 0..8));
+        store.open();
+        push(&mut store, 3, 0, layer(1..3, 2)?)?;
+        assert!(!can_write(3, 0..8));
+        Ok(())
+    }
+
+    #[test]
+    fn closing_waits_for_writes_under_way() -> Result {
+        let mut store = Store::new()?;
+        let tree = store.tree();
+        store.write(3, SectorMask::FULL, false, &filled(1)?)?;
+        store.open();
+        let writer = tree.writer(3, SectorMask::FULL, true).ok_or(EINVAL)?;
+        // Whoever discards it meanwhile does not take the memory away.
+        store.write_zeroes(3, SectorMask::FULL, false, true)?;
+        filled(2)?.copy_to(0..4096, writer.page());
+        assert!(now(&store, 3)? == [NONE; 8]);
+        assert!(tree.nr_writers() == 1);
+        drop(writer);
+        assert!(tree.nr_writers() == 0);
+        store.close();
+        Ok(())
+    }
+
+    #[test]
+    fn readers_take_pages_that_show_all() -> Result {
+        let mut store = Store::new()?;
+        let tree = store.tree();
+        let page = |page, range| matches!(tree.reader(page, mask(range), true), Found::Page(_));
+        let nothing = |page| matches!(tree.reader(page, mask(0..1), true), Found::Nothing);
+        store.write(3, mask(2..5), false, &filled(1)?)?;
+        assert!(page(3, 2..5) && !page(3, 1..3) && !nothing(3));
+        assert!(nothing(4) && nothing(1 << 20));
+        push(&mut store, 3, 0, layer(3..4, 2)?)?;
+        assert!(!page(3, 2..5) && !nothing(3));
+        Ok(())
+    }
+
+    #[test]
+    fn clearing_and_replacing_leave_nothing_behind() -> Result {
+        let mut store = chain()?;
+        store.write(1 << 30, mask(0..1), false, &filled(1)?)?;
+        store.clear();
+        assert!(walk(&store)?.is_empty());
+        store.reset();
+
+        store.write(9, SectorMask::FULL, false, &filled(9)?)?;
+        store.replace(chain()?)?;
+        assert!(walk(&store)?.as_slice() == [3]);
+        assert!(crashed(&store, 3, 10, &[0])? == [1, 2, 2, 1, 1, 1, NONE, NONE]);
+        store.reset();
+        assert!(now(&store, 3)? == [1, 1, 1, 1, 1, 1, NONE, NONE]);
+        Ok(())
+    }
+
+    #[test]
+    fn pages_taken_over_go_where_nothing_was() -> Result {
+        let mut store = Store::new()?;
+        store.put(3, mask(2..4), false, filled(1)?)?;
+        assert!(now(&store, 3)? == [NONE, NONE, 1, 1, NONE, NONE, NONE, NONE]);
+        store.put(3, mask(3..6), false, filled(2)?)?;
+        assert!(now(&store, 3)? == [NONE, NONE, 1, 2, 2, 2, NONE, NONE]);
+        store.put(3, mask(5..7), true, filled(3)?)?;
+        assert!(now(&store, 3)? == [NONE, NONE, 1, 2, 2, 3, 3, NONE]);
+        store.reset();
+        assert!(now(&store, 3)? == [NONE, NONE, 1, 2, 2, 2, NONE, NONE]);
+        assert!(store.put(1 << 40, mask(0..1), false, filled(1)?).is_err());
         Ok(())
     }
 }

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Pages of memory for the data of disks.
+//!
+//! C header: [`include/linux/mm.h`](srctree/include/linux/mm.h)
+
+use super::{
+    shim,
+    Segment, //
+};
+use core::{
+    num::NonZero,
+    ops::Range, //
+};
+use kernel::{
+    bindings,
+    page::PAGE_SIZE,
+    prelude::*, //
+};
+
+/// A page of memory that holds the data of a page of a disk. Clones share it.
+///
+/// Whoever has one may write to it while others read it: then these find the old or
+/// the new bytes, as with any disk that is read while it is written to. So it is only
+/// ever copied from and to, by C, and there are no references to what is in it.
+///
+/// # Invariants
+///
+/// The two halves make up the address of a page in the kernel's linear mapping, that
+/// was allocated here and on which this owns a reference.
+// In halves, as a pointer would have everything that holds one padded to 8 bytes.
+pub(crate) struct DataPage {
+    high: NonZero<u32>,
+    low: u32,
+}
+
+// SAFETY: It is memory, which any thread may copy from and to, and drop.
+unsafe impl Send for DataPage {}
+// SAFETY: As above; its methods take `&self` and work as described at the type.
+unsafe impl Sync for DataPage {}
+
+impl DataPage {
+    /// Allocates a page of zeroes.
+    pub(crate) fn new() -> Result<Self> {
+        let address = allocate(bindings::__GFP_ZERO, 0)?;
+        // SAFETY: It was just allocated and is ours.
+        Ok(unsafe { Self::from_address(address) })
+    }
+
+    /// Allocates a page of anything: what is not written to it must never be shown.
+    pub(crate) fn new_stale() -> Result<Self> {
+        let address = allocate(0, 0)?;
+        // SAFETY: As above.
+        Ok(unsafe { Self::from_address(address) })
+    }
+
+    /// # Safety
+    ///
+    /// There must be a page at `address`, with a reference that is given up to this.
+    unsafe fn from_address(address: NonZero<u64>) -> Self {
+        let address = address.get();
+        // INVARIANT: By the function's requirements. The halves are what the casts cut
+        // out; that the upper one is not 0 is so for all of the kernel's addresses.
+        Self {
+            high: NonZero::new((address >> 32) as u32).unwrap_or(NonZero::<u32>::MIN),
+            low: address as u32,
+        }
+    }
+
+    fn address(&self) -> *mut u8 {
+        let address = u64::from(self.high.get()) << 32 | u64::from(self.low);
+        core::ptr::with_exposed_provenance_mut(address as usize)
+    }
+
+    /// Where `range` begins, and how long it is, cut to what is in the page.
+    fn part(&self, range: Range<usize>) -> (*mut u8, usize) {
+        let end = range.end.min(PAGE_SIZE);
+        let start = range.start.min(end);
+        (self.address().wrapping_add(start), end - start)
+    }
+
+    /// Copies bytes of it, from `offset_bytes` on, to `to`.
+    pub(crate) fn read(&self, offset_bytes: usize, to: &mut [u8]) {
+        let (from, len) = self.part(offset_bytes..offset_bytes.saturating_add(to.len()));
+        // SAFETY: By the type invariants and `part`, `from` is valid for `len` bytes; so
+        // is `to`.
+        unsafe { shim::powercut_memcpy(to.as_mut_ptr().cast(), from.cast(), len) };
+    }
+
+    /// Copies `from` to it, from `offset_bytes` on.
+    pub(crate) fn write(&self, offset_bytes: usize, from: &[u8]) {
+        let (to, len) = self.part(offset_bytes..offset_bytes.saturating_add(from.len()));
+        // SAFETY: As in `read`.
+        unsafe { shim::powercut_memcpy(to.cast(), from.as_ptr().cast(), len) };
+    }
+
+    /// Copies the bytes `range` of it to the same place in `to`.
+    pub(crate) fn copy_to(&self, range: Range<usize>, to: &Self) {
+        let (from, len) = self.part(range.clone());
+        let (to, _) = to.part(range);
+        // SAFETY: By the type invariants and `part`, both are valid for `len` bytes. Two
+        // parts of the same page are the same.
+        unsafe { shim::powercut_memmove(to.cast(), from.cast(), len) };
+    }
+
+    /// Writes zeroes to the bytes `range` of it.
+    pub(crate) fn zero(&self, range: Range<usize>) {
+        let (to, len) = self.part(range);
+        // SAFETY: As in `read`.
+        unsafe { shim::powercut_memzero(to.cast(), len) };
+    }
+
+    /// Copies the bytes of a segment from `from_bytes` on to the bytes `range` of it.
+    pub(crate) fn write_segment(&self, range: Range<usize>, from: &Segment<'_>, from_bytes: usize) {
+        let (to, len) = self.part(range);
+        // SAFETY: By the type invariants and `part`, `to` is valid for `len` bytes.
+        unsafe { from.copy_to_raw(from_bytes, to, len) };
+    }
+
+    /// Copies the bytes `range` of it to those of a segment from `to_bytes` on.
+    pub(crate) fn read_segment(&self, range: Range<usize>, to: &mut Segment<'_>, to_bytes: usize) {
+        let (from, len) = self.part(range);
+        // SAFETY: As above.
+        unsafe { to.copy_from_raw(to_bytes, from, len) };
+    }
+}
+
+impl Clone for DataPage {
+    fn clone(&self) -> Self {
+        // SAFETY: By the type invariants, it is a page, and there is a reference on it.
+        unsafe { shim::powercut_page_get(self.address().cast()) };
+        // INVARIANT: The reference just taken is the clone's.
+        Self {
+            high: self.high,
+            low: self.low,
+        }
+    }
+}
+
+impl Drop for DataPage {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants, there is a reference on the page that is ours
+        // to give up.
+        unsafe { shim::powercut_page_put(self.address().cast()) };
+    }
+}
+
+const _: () = assert!(size_of::<Option<DataPage>>() == 8);
+
+/// Allocates 2^`order` pages.
+fn allocate(gfp: bindings::gfp_t, order: u32) -> Result<NonZero<u64>> {
+    let gfp = gfp | bindings::GFP_KERNEL | bindings::__GFP_NOWARN;
+    // SAFETY: May be called in any context that `gfp` is right for; all of this driver
+    // may sleep.
+    let address = unsafe { shim::powercut_pages_alloc(gfp, order) };
+    NonZero::new(address as u64).ok_or(ENOMEM)
+}
+
+/// A store of pages that were allocated together: that takes much less time than one by
+/// one.
+///
+/// # Invariants
+///
+/// There are `nr_left` pages from `next` on, with a reference on each that is ours.
+pub(crate) struct SparePages {
+    next: u64,
+    nr_left: u32,
+}
+
+/// So many at a time: 2^4.
+const SPARE_ORDER: u32 = 4;
+
+impl SparePages {
+    pub(crate) const fn new() -> Self {
+        // INVARIANT: There are none.
+        Self {
+            next: 0,
+            nr_left: 0,
+        }
+    }
+
+    /// A page, as [`DataPage::new_stale`].
+    pub(crate) fn take(&mut self) -> Result<DataPage> {
+        if self.nr_left == 0 {
+            // A plain page will do where so many in a row are hard to find.
+            let Ok(first) = allocate(shim::POWERCUT_GFP_NORETRY, SPARE_ORDER) else {
+                return DataPage::new_stale();
+            };
+            // SAFETY: That many were just allocated there, and nobody else knows of them.
+            unsafe { shim::powercut_page_split(first.get() as *mut _, SPARE_ORDER) };
+            // INVARIANT: Each of them has a reference now, which is ours.
+            self.next = first.get();
+            self.nr_left = 1 << SPARE_ORDER;
+        }
+        let address = NonZero::new(self.next).ok_or(ENOMEM)?;
+        // INVARIANT: The reference on this one is the `DataPage`'s from now on.
+        self.next += PAGE_SIZE as u64;
+        self.nr_left -= 1;
+        // SAFETY: By the type invariants.
+        Ok(unsafe { DataPage::from_address(address) })
+    }
+}
+
+impl Drop for SparePages {
+    fn drop(&mut self) {
+        while self.nr_left > 0 {
+            // This gives it up.
+            let _page = self.take();
+        }
+    }
+}

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The table of a disk's pages: a radix tree of leaves, each with a lock of its own.
+//!
+//! Nodes and leaves are added and never taken away as long as the tree is there, so
+//! finding a leaf needs no lock. They are added by one thread at a time: by whoever
+//! owns the [`Store`](super::Store).
+//!
+//! Data is not copied under a leaf's lock but for a page's first writes: whoever finds
+//! a page takes a share of it and lets go of the lock. The other side of that is
+//! that a write may still be copying when its leaf was unlocked: [`Tree::close`] waits
+//! for those.
+
+use super::{
+    SectorMask,
+    Sink,
+    Slot, //
+};
+use crate::block::DataPage;
+use kernel::{
+    new_mutex,
+    prelude::*,
+    sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Relaxed,
+            Release, //
+        },
+        lock::{
+            mutex::MutexBackend,
+            Guard, //
+        },
+        Mutex,
+        SetOnce, //
+    },
+    time::{
+        delay::fsleep,
+        Delta, //
+    }, //
+};
+
+/// Pages in a leaf: 256 KiB of disk.
+pub(super) const LEAF_PAGES: u64 = 1 << LEAF_BITS;
+const LEAF_BITS: u32 = 6;
+const NODE_BITS: u32 = 9;
+const NODE_LEN: usize = 1 << NODE_BITS;
+/// Pages that the tree has room for: 32 TiB of disk.
+const NR_PAGES: u64 = 1 << (LEAF_BITS + 3 * NODE_BITS);
+
+/// Children, made as they are needed.
+struct Node<T>(KVVec<SetOnce<T>>);
+
+impl<T> Node<T> {
+    fn new() -> Result<Self> {
+        let mut children = KVVec::with_capacity(NODE_LEN, GFP_KERNEL | __GFP_NOWARN)?;
+        while children.len() < NODE_LEN {
+            children
+                .push_within_capacity(SetOnce::new())
+                .map_err(|_| ENOMEM)?;
+        }
+        Ok(Self(children))
+    }
+
+    fn get(&self, index: usize) -> Option<&T> {
+        self.0.get(index)?.as_ref()
+    }
+
+    fn get_or_make(&self, index: usize, make: impl FnOnce() -> Result<T>) -> Result<&T> {
+        let child = self.0.get(index).ok_or(ERANGE)?;
+        if child.as_ref().is_none() {
+            child.populate(make()?);
+        }
+        child.as_ref().ok_or(ENOMEM)
+    }
+
+    /// Its children from `first` on, with their indices.
+    fn children(&self, first: usize) -> impl Iterator<Item = (usize, &T)> {
+        let children = self.0.iter().enumerate().skip(first);
+        children.filter_map(|(index, child)| Some((index, child.as_ref()?)))
+    }
+}
+
+type Bottom = Node<Pin<KBox<Leaf>>>;
+type Middle = Node<Bottom>;
+
+/// Neighbouring pages.
+#[pin_data]
+pub(super) struct Leaf {
+    /// Writes to its pages that go on without its lock.
+    nr_writers: Atomic<i32>,
+    #[pin]
+    slots: Mutex<[Slot; LEAF_PAGES as usize]>,
+}
+
+/// A locked leaf.
+pub(super) type Slots<'a> = Guard<'a, [Slot; LEAF_PAGES as usize], MutexBackend>;
+
+impl Leaf {
+    fn new() -> Result<Pin<KBox<Self>>> {
+        KBox::pin_init(
+            try_pin_init!(Self {
+                nr_writers: Atomic::new(0),
+                slots <- new_mutex!([const { Slot::Empty }; LEAF_PAGES as usize]),
+            }),
+            GFP_KERNEL | __GFP_NOWARN,
+        )
+    }
+
+    pub(super) fn lock(&self) -> Slots<'_> {
+        self.slots.lock()
+    }
+
+    /// [`None`] if it may not wait and would have to.
+    fn lock_if(&self, may_wait: bool) -> Option<Slots<'_>> {
+        if may_wait {
+            Some(self.slots.lock())
+        } else {
+            self.slots.try_lock()
+        }
+    }
+}
+
+/// See the module's documentation.
+pub(crate) struct Tree {
+    /// Of the first 64 GiB.
+    low: Middle,
+    /// Of the rest, the first one unused.
+    high: SetOnce<Node<Middle>>,
+    /// Whether pages are written to in place by [`Self::writer`]. Changes while the
+    /// owner of the store has it, is read under a leaf's lock.
+    is_open: Atomic<bool>,
+}
+
+/// What [`Tree::reader`] finds.
+pub(crate) enum Found {
+    /// The page shows all sectors in question.
+    Page(DataPage),
+    /// None of them was ever written to.
+    Nothing,
+    /// It takes a closer look.
+    Other,
+}
+
+/// A page that may be written to in place, as long as this lives.
+pub(crate) struct Writer<'a> {
+    page: DataPage,
+    leaf: &'a Leaf,
+}
+
+impl Writer<'_> {
+    /// The page.
+    pub(crate) fn page(&self) -> &DataPage {
+        &self.page
+    }
+}
+
+impl Drop for Writer<'_> {
+    fn drop(&mut self) {
+        self.leaf.nr_writers.fetch_sub(1, Release);
+    }
+}
+
+/// Where the slot of a page is in its leaf. No truncation: less than `LEAF_PAGES`.
+pub(super) fn place(page: u64) -> usize {
+    (page % LEAF_PAGES) as usize
+}
+
+impl Tree {
+    pub(super) fn new() -> Result<Self> {
+        Ok(Self {
+            low: Node::new()?,
+            high: SetOnce::new(),
+            is_open: Atomic::new(false),
+        })
+    }
+
+    /// The indices on the way to a page's leaf. The first one is out of range for
+    /// pages that the tree has no room for.
+    fn way(page: u64) -> [usize; 3] {
+        let leaf = page >> LEAF_BITS;
+        let index = |level: u32| (leaf >> (level * NODE_BITS)) as usize;
+        [index(2), index(1) % NODE_LEN, index(0) % NODE_LEN]
+    }
+
+    pub(super) fn leaf(&self, page: u64) -> Option<&Leaf> {
+        let [top, middle, bottom] = Self::way(page);
+        let middles = match top {
+            0 => &self.low,
+            _ => self.high.as_ref()?.get(top)?,
+        };
+        Some(middles.get(middle)?.get(bottom)?)
+    }
+
+    /// The leaf of a page, made if need be. Not to be called by two at a time.
+    pub(super) fn leaf_or_new(&self, page: u64) -> Result<&Leaf> {
+        let [top, middle, bottom] = Self::way(page);
+        let middles = match top {
+            0 => &self.low,
+            _ => {
+                if self.high.as_ref().is_none() {
+                    self.high.populate(Node::new()?);
+                }
+                let high = self.high.as_ref().ok_or(ENOMEM)?;
+                high.get_or_make(top, Node::new)?
+            }
+        };
+        let bottoms = middles.get_or_make(middle, Node::new)?;
+        Ok(bottoms.get_or_make(bottom, Leaf::new)?)
+    }
+
+    /// The first leaf at or after that of `page`, and the first page of it that counts.
+    pub(super) fn next_leaf(&self, page: u64) -> Option<(u64, &Leaf)> {
+        if page >= NR_PAGES {
+            return None;
+        }
+        let mut from = Self::way(page);
+        let [first_top, first_middle, _] = from;
+        let low = (first_top == 0).then_some((0, &self.low));
+        let high = self.high.as_ref().map(|high| high.children(first_top));
+        for (top, middles) in Iterator::chain(low.into_iter(), high.into_iter().flatten()) {
+            if top != first_top {
+                from = [top, 0, 0];
+            }
+            for (middle, bottoms) in middles.children(from[1]) {
+                if (top, middle) != (first_top, first_middle) {
+                    from[2] = 0;
+                }
+                if let Some((bottom, leaf)) = bottoms.children(from[2]).next() {
+                    let number = ((top << NODE_BITS | middle) << NODE_BITS) | bottom;
+                    let first = (number as u64) << LEAF_BITS;
+                    return Some((first.max(page), leaf));
+                }
+            }
+        }
+        None
+    }
+
+    /// All leaves, in order, each with the number of its first page.
+    pub(super) fn leaves(&self) -> impl Iterator<Item = (u64, &Leaf)> {
+        let mut from = 0;
+        core::iter::from_fn(move || {
+            let (first, leaf) = self.next_leaf(from)?;
+            from = first + LEAF_PAGES;
+            Some((first, leaf))
+        })
+    }
+
+    /// What shows the sectors `wanted` of a page now: [`Found::Other`], too, if it may not
+    /// wait to find out.
+    pub(crate) fn reader(&self, page: u64, wanted: SectorMask, may_wait: bool) -> Found {
+        let Some(leaf) = self.leaf(page) else {
+            return Found::Nothing;
+        };
+        let Some(slots) = leaf.lock_if(may_wait) else {
+            return Found::Other;
+        };
+        match slots.get(place(page)) {
+            Some(Slot::Plain(layer)) if layer.valid().contains(wanted) => match layer.page() {
+                Some(page) => Found::Page(page.clone()),
+                None => Found::Other,
+            },
+            Some(Slot::Empty) => Found::Nothing,
+            _ => Found::Other,
+        }
+    }
+
+    /// Copies those of the sectors `wanted` of a page that it has, as they are now, and
+    /// returns the others.
+    pub(crate) fn read(&self, page: u64, wanted: SectorMask, to: &mut dyn Sink) -> SectorMask {
+        let Some(leaf) = self.leaf(page) else {
+            return wanted;
+        };
+        let slots = leaf.lock();
+        slots
+            .get(place(page))
+            .map_or(wanted, |slot| slot.read(wanted, to))
+    }
+
+    /// The page to write the sectors `mask` of to, in place; [`None`] if it takes more than
+    /// that.
+    pub(crate) fn writer(&self, page: u64, mask: SectorMask, may_wait: bool) -> Option<Writer<'_>> {
+        let leaf = self.leaf(page)?;
+        let slots = leaf.lock_if(may_wait)?;
+        if !self.is_open.load(Relaxed) {
+            return None;
+        }
+        match slots.get(place(page)) {
+            Some(Slot::Plain(layer)) if layer.valid().contains(mask) => {
+                let page = layer.page()?.clone();
+                leaf.nr_writers.fetch_add(1, Relaxed);
+                Some(Writer { page, leaf })
+            }
+            _ => None,
+        }
+    }
+
+    /// Writes that go on in place, for tests.
+    #[cfg(CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST)]
+    pub(super) fn nr_writers(&self) -> i32 {
+        let leaves = self.leaves();
+        leaves.map(|(_, leaf)| leaf.nr_writers.load(Acquire)).sum()
+    }
+
+    /// Lets pages be written to in place.
+    pub(super) fn open(&self) {
+        self.is_open.store(true, Relaxed);
+    }
+
+    /// Lets pages be written to in place no more, and waits until none is.
+    pub(super) fn close(&self) {
+        self.is_open.store(false, Relaxed);
+        for (_, leaf) in self.leaves() {
+            // Who locks it after us knows; who did before us is counted.
+            drop(leaf.lock());
+            while leaf.nr_writers.load(Acquire) != 0 {
+                fsleep(Delta::from_micros(10));
+            }
+        }
+    }
+}
