@@ -38,7 +38,7 @@ def made(kind, count):
 
 
 def measure(cpus, seconds, rounds):
-    for kind in ("brd", "plain", "cached", "recording"):
+    for kind in ("brd", "plain", "recording"):
         for layout in ("one", "separate"):
             say(f"scaling: {kind}, {layout}")
             # Rounds alternate, so that what else the machine does hits all alike.
