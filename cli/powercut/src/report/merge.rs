@@ -95,6 +95,10 @@ fn coverage<'c>(parts: impl Iterator<Item = &'c Coverage>) -> Coverage {
     for (cut, runs) in parts.iter().flat_map(|c| &c.runs) {
         *merged.runs.entry(*cut).or_default() += runs;
     }
+    merged.runs = BTreeMap::new();
+    for (cut, runs) in parts.iter().flat_map(|c| &c.runs) {
+        *merged.runs.entry(*cut).or_default() += runs;
+    }
     merged.reads_known = parts.iter().all(|c| c.reads_known);
     merged.all = parts.iter().all(|c| c.all);
     let ended = parts.iter().map(|c| c.ended);
