@@ -44,8 +44,17 @@ pub enum IdError {
         ours: u32,
         cut: Event,
     },
-    #[error("state {id}: k={cut} is after the last event of this log, {last}")]
-    CutTooLate { id: String, cut: Event, last: Event },
+    #[error(
+        "state {id} is of another or a longer log: k={cut} is after the last event of this one, {last}, \
+         up to which its hash is {ours:08x}, not {theirs:08x}"
+    )]
+    CutTooLate {
+        id: String,
+        theirs: u32,
+        ours: u32,
+        cut: Event,
+        last: Event,
+    },
     #[error("state {id} keeps piece {index}, but at k={cut} there are {len} pending pieces, numbered from 0")]
     NoSuchPiece {
         id: String,
@@ -70,6 +79,8 @@ impl StateId {
     pub fn resolve<'r>(&self, recording: &'r Recording) -> Result<(Choices<'r>, Keep), IdError> {
         let cut = Cut::new(recording, self.cut).map_err(|_| IdError::CutTooLate {
             id: self.to_string(),
+            theirs: self.hash,
+            ours: recording.hash_at(recording.header().newest_event),
             cut: self.cut,
             last: recording.header().newest_event,
         })?;
@@ -266,8 +277,13 @@ mod tests {
         ];
         for other in changed {
             assert_ne!(id(&other, 4).hash, before.hash);
-            let refused = before.resolve(&other.done()).unwrap_err();
+            let other = other.done();
+            let refused = before.resolve(&other).unwrap_err();
+            let (theirs, ours) = (before.hash, other.hash_at(4));
             assert!(matches!(refused, IdError::Foreign { .. }), "{refused}");
+            for hash in [theirs, ours] {
+                assert!(refused.to_string().contains(&format!("{hash:08x}")));
+            }
         }
     }
 
