@@ -148,9 +148,9 @@ impl Store {
         self.clear();
         for (first, leaf) in other.tree.leaves() {
             let own = self.tree.leaf_or_new(first)?;
-            for (slot, new) in own.lock().iter_mut().zip(leaf.lock().iter_mut()) {
-                *slot = core::mem::take(new);
-            }
+            // One lock at a time: they are of the same kind.
+            let slots = core::mem::replace(&mut *leaf.lock(), tree::EMPTY);
+            *own.lock() = slots;
         }
         self.chained = other.chained;
         Ok(())

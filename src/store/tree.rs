@@ -93,6 +93,9 @@ pub(super) struct Leaf {
     slots: Mutex<[Slot; LEAF_PAGES as usize]>,
 }
 
+/// What a new leaf holds.
+pub(super) const EMPTY: [Slot; LEAF_PAGES as usize] = [const { Slot::Empty }; LEAF_PAGES as usize];
+
 /// A locked leaf.
 pub(super) type Slots<'a> = Guard<'a, [Slot; LEAF_PAGES as usize], MutexBackend>;
 
@@ -101,7 +104,7 @@ impl Leaf {
         KBox::pin_init(
             try_pin_init!(Self {
                 nr_writers: Atomic::new(0),
-                slots <- new_mutex!([const { Slot::Empty }; LEAF_PAGES as usize]),
+                slots <- new_mutex!(EMPTY),
             }),
             GFP_KERNEL | __GFP_NOWARN,
         )
