@@ -62,7 +62,7 @@ pub fn vfat(node: &Path) -> Vec<Extent> {
 fn fat_areas(b: &[u8; 64]) -> Vec<Extent> {
     const HOW: &str = "the areas that FAT's boot sector names";
     let small = |at: usize| u64::from(u16::from_le_bytes([b[at], b[at + 1]]));
-    let large = |at: usize| small(at) | small(at + 2) << 16;
+    let large = |at: usize| small(at) | (small(at + 2) << 16);
     // In units of 512 bytes.
     let scale = small(11) / 512;
     let (reserved, fats) = (small(14) * scale, u64::from(b[16]));
