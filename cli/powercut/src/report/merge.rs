@@ -91,10 +91,6 @@ fn coverage<'c>(parts: impl Iterator<Item = &'c Coverage>) -> Coverage {
         pruned.unread = of(|p| &p.unread);
         pruned.shared = of(|p| &p.shared);
     }
-    merged.runs.clear();
-    for (cut, runs) in parts.iter().flat_map(|c| &c.runs) {
-        *merged.runs.entry(*cut).or_default() += runs;
-    }
     merged.runs = BTreeMap::new();
     for (cut, runs) in parts.iter().flat_map(|c| &c.runs) {
         *merged.runs.entry(*cut).or_default() += runs;
