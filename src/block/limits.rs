@@ -30,9 +30,7 @@ pub(crate) struct Limits {
 
 impl Limits {
     pub(super) fn to_raw(self) -> bindings::queue_limits {
-        // As with brd, I/O is not counted unless the queue's attribute `iostats` says so:
-        // counting costs as much as finding the page.
-        let mut features = shim::POWERCUT_BLK_FEAT_NOWAIT;
+        let mut features = shim::POWERCUT_BLK_FEAT_IO_STAT | shim::POWERCUT_BLK_FEAT_NOWAIT;
         if self.synchronous {
             features |= shim::POWERCUT_BLK_FEAT_SYNCHRONOUS;
         }

@@ -136,6 +136,7 @@ class Powercut(Disk):
             put(f"{self.group}/{name}", value)
         put(f"{self.group}/power", 1)
         self.device = f"/dev/powercut/{self.name}"
+        put(f"/sys/block/powercut!{self.name}/queue/iostats", 0)
 
     def record(self, word):
         put(f"{self.group}/record", word)

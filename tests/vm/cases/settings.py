@@ -95,6 +95,7 @@ def unit_below_block():
 QUEUE = (
     ({}, {"logical_block_size": "4096", "physical_block_size": "4096", "write_cache": "write back",
           "fua": "1", "discard_granularity": "4096"}),
+    ({}, {"iostats": "1"}),
     ({"blocksize": 512}, {"logical_block_size": "512", "physical_block_size": "512"}),
     ({"blocksize": 512, "physical_blocksize": 4096},
      {"logical_block_size": "512", "physical_block_size": "4096"}),
@@ -205,3 +206,19 @@ def wrong_state():
             equal(disk.status()["state"], "stopped", "state")
         with disk.view(power=0):
             disk.record("drop")
+
+
+@test("I/O is counted, as queue/iostats says")
+def counted():
+    with Disk() as disk, disk.raw() as raw:
+        def sectors():
+            fields = get(f"/sys/block/powercut!{disk.name}/stat").split()
+            return int(fields[2]), int(fields[6])
+
+        for counts in (1, 0):
+            with open(f"/sys/block/powercut!{disk.name}/queue/iostats", "w", encoding="ascii") as file:
+                file.write(str(counts))
+            read, written = sectors()
+            raw.write(0, b"x" * 8192)
+            raw.read(0, 4096)
+            equal(sectors(), (read + 8 * counts, written + 16 * counts), "sectors read and written")
