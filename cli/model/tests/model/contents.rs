@@ -29,7 +29,7 @@ impl Set {
     }
 
     pub fn contains(&self, content: usize) -> bool {
-        self.0[content / 64] >> (content % 64) & 1 == 1
+        (self.0[content / 64] >> (content % 64)) & 1 == 1
     }
 
     pub fn len(&self) -> u32 {
@@ -186,7 +186,7 @@ impl Space {
 
     /// The content with what a device has on its medium in one unit.
     pub fn of_medium(&self, medium: u64) -> usize {
-        let version = |cell| usize::try_from(medium >> (cell * 4) & 0xf).unwrap();
+        let version = |cell| usize::try_from((medium >> (cell * 4)) & 0xf).unwrap();
 
         self.content(&(0..self.nr_cells()).map(version).collect::<Vec<_>>())
     }

@@ -46,7 +46,7 @@ impl State {
     fn take_in(self, version: u8) -> Self {
         assert_eq!(self.taken >> (64 - BITS), 0);
         Self {
-            taken: self.taken << BITS | u64::from(version),
+            taken: (self.taken << BITS) | u64::from(version),
             ..self
         }
     }
@@ -65,7 +65,7 @@ impl State {
 }
 
 fn bits(cells: Cells) -> impl Iterator<Item = u32> {
-    (0..Cells::BITS).filter(move |cell| cells >> cell & 1 == 1)
+    (0..Cells::BITS).filter(move |cell| (cells >> cell) & 1 == 1)
 }
 
 /// One unit: the parts of writes that reach it, and all that may have become of them.
@@ -197,14 +197,14 @@ impl Device {
         Flush(
             (0..self.writes.len())
                 .filter(is_complete)
-                .fold(0, |all, index| all | 1 << index),
+                .fold(0, |all, index| all | (1 << index)),
         )
     }
 
     /// A flush is complete.
     pub fn flushed(&mut self, flush: Flush) {
         for index in 0..self.writes.len() {
-            if flush.0 >> index & 1 == 1 {
+            if (flush.0 >> index) & 1 == 1 {
                 self.require(u8::try_from(index + 1).unwrap());
             }
         }

@@ -50,8 +50,13 @@ fn tell_others(disks: &mut [Log], disk: usize) {
     }
 }
 
+/// Pieces, each with the disk that it is of.
+type Pieces = BTreeSet<(usize, Piece)>;
+/// Entries, likewise.
+type Writes = BTreeSet<(usize, usize)>;
+
 /// What may survive on all disks, and what must, as (disk, entry, unit).
-fn survivors(disks: &[Log], event: Event) -> (BTreeSet<(usize, Piece)>, BTreeSet<(usize, usize)>) {
+fn survivors(disks: &[Log], event: Event) -> (Pieces, Writes) {
     let (mut may, mut must) = (BTreeSet::new(), BTreeSet::new());
 
     for (number, disk) in disks.iter().enumerate() {

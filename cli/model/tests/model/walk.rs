@@ -75,7 +75,7 @@ struct Walk<'b> {
     states: u64,
 }
 
-impl<'b> Walk<'b> {
+impl Walk<'_> {
     fn visit(&mut self, node: &Node) {
         self.cuts += 1;
         self.states += (self.visit)(self.bounds, &self.log, &node.device);
