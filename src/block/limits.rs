@@ -30,7 +30,9 @@ pub(crate) struct Limits {
 
 impl Limits {
     pub(super) fn to_raw(self) -> bindings::queue_limits {
-        let mut features = shim::POWERCUT_BLK_FEAT_IO_STAT | shim::POWERCUT_BLK_FEAT_NOWAIT;
+        let mut features = shim::POWERCUT_BLK_FEAT_ATOMIC_WRITES
+            | shim::POWERCUT_BLK_FEAT_IO_STAT
+            | shim::POWERCUT_BLK_FEAT_NOWAIT;
         if self.synchronous {
             features |= shim::POWERCUT_BLK_FEAT_SYNCHRONOUS;
         }
@@ -40,8 +42,6 @@ impl Limits {
                 features |= shim::POWERCUT_BLK_FEAT_FUA;
             }
         }
-
-        features |= shim::POWERCUT_BLK_FEAT_ATOMIC_WRITES;
 
         let mut raw = bindings::queue_limits {
             features,
