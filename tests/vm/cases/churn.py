@@ -2,6 +2,7 @@
 """Everything over and over: nothing is leaked. The last case, so that it sees what others left."""
 
 import gc
+import glob
 import os
 import time
 
@@ -11,13 +12,19 @@ from lib.tap import Skip, note, rounds, test
 
 KMEMLEAK = "/sys/kernel/debug/kmemleak"
 # Objects of a slab cache that come and go by themselves.
-SLACK = 100
+SLACK = 20
+
+
+def settle():
+    """Gives back what is kept only to be had again soon: what is then in use is in use."""
+    put("/proc/sys/vm/drop_caches", 3)
+    time.sleep(0.2)
+    for shrink in glob.glob("/sys/kernel/slab/*/shrink"):
+        put(shrink, 1)
 
 
 def memory():
     """kB of memory that is in use and can't be had back."""
-    put("/proc/sys/vm/drop_caches", 3)
-    time.sleep(0.2)
     with open("/proc/meminfo", encoding="ascii") as file:
         fields = {line.split(":")[0]: int(line.split()[1]) for line in file}
     names = ("SUnreclaim", "VmallocUsed", "Percpu", "KernelStack", "PageTables")
@@ -57,28 +64,35 @@ def churn():
     count = rounds(200, 10)
     clean.rmmod()
     try:
-        for _ in range(5):
+        # Some memory is taken once and kept: for the text of modules, in lists per processor.
+        for _ in range(rounds(60, 5)):
             one_round()
         gc.collect()
+        settle()
         before, objects = memory(), slabs()
         for _ in range(count):
             one_round()
+        gc.collect()
+        settle()
         after, now = memory(), slabs()
     finally:
         if not clean.is_loaded():
             clean.insmod()
     grown = {name: after[name] - value for name, value in before.items()}
     note(f"{count} rounds; kB grown:", grown)
-    # A page leaked each round would be 4 kB each; the data, 256.
-    allowed = {"SUnreclaim": 2 * count + 1024, "VmallocUsed": 512, "taken": 8 * count + 16384}
+    # What is written in a round and could be leaked is 256 kB and more; 2 kB are the noise of it.
+    allowed = {"SUnreclaim": 2 * count + 1024, "VmallocUsed": 512, "taken": 32 * count + 4096}
     for name, limit in allowed.items():
         assert grown[name] < limit, f"{name} grew by {grown[name]} kB in {count} rounds"
     more = {name: now[name] - objects.get(name, 0) for name in now}
     most = sorted(more, key=more.get)[-4:]
     note("objects:", {name: more[name] for name in reversed(most)})
-    # An object leaked each round would be `count` of them; some are on per-CPU lists, unused.
+    if os.path.exists(KMEMLEAK):
+        # KASAN keeps what was freed, to see it used: the counts say nothing. The next test does.
+        return
+    # An object leaked each round would be `count` of them.
     for name in most:
-        assert more[name] < 0.9 * count + SLACK, f"{name} grew by {more[name]} objects in {count} rounds"
+        assert more[name] < 0.5 * count + SLACK, f"{name} grew by {more[name]} objects in {count} rounds"
 
 
 @test("the kernel knows of no memory without an owner", limit=60)
