@@ -30,6 +30,27 @@ usage() {
 	sed -n '3,/^[^#]/{/^#/!d;s/^# \{0,1\}//;p}' "$1"
 }
 
+# supervise SCRIPT [ARG..]: runs the calling script again, in a process group of its own that is
+# ended as a whole when this shell is told to end: bash alone would first wait for the command it
+# is at, a build of half an hour say, and leave it running when that is killed.
+supervise() {
+	[[ -z ${POWERCUT_SUPERVISED-} ]] || return 0
+	local pid status=0
+	set -m
+	POWERCUT_SUPERVISED=1 "$@" </dev/null &
+	pid=$!
+	set +m
+	trap 'end_group "$pid"; exit 143' TERM HUP
+	trap 'end_group "$pid"; exit 130' INT
+	wait "$pid" || status=$?
+	exit "$status"
+}
+
+end_group() {
+	kill -TERM -- "-$1" 2>/dev/null || true
+	wait "$1" || true
+}
+
 need_root() {
 	((EUID == 0)) || die "this needs root (it makes Debian roots and mounts in them): run it as root, or with sudo"
 }
