@@ -108,7 +108,7 @@ def journal():
 
 @test("a hundred thousand entries take few reads")
 def streaming():
-    count = rounds(100000, 20000)
+    count = rounds(100000, 10000)
     with Disk() as disk:
         disk.record("start")
         for _ in range(count // 2000):

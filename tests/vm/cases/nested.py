@@ -6,7 +6,7 @@ import os
 import subprocess
 
 from lib.disk import Disk, View
-from lib.tap import equal, fails, test
+from lib.tap import equal, fails, rounds, test
 
 A, B, C, HOLE = (letter * 4096 for letter in (b"a", b"b", b"c", b"\0"))
 
@@ -125,7 +125,7 @@ def replay():
             equal(events > 10, True, f"a replay of more than 10 events: {events}")
             with Nested(view, "w") as second:
                 second.on()
-                for again in range(0, events + 1, max(1, events // 40)):
+                for again in range(0, events + 1, max(1, events // rounds(40, 12))):
                     for keep in ("none", "all"):
                         second.point(again, keep)
                         mount(second.device)

@@ -85,12 +85,13 @@ def fails(errno, what="it"):
     raise AssertionError(f"{what} succeeded; expected: {name}")
 
 
-def main(cases, arguments):
-    """Runs the tests whose names have one of the arguments in them. Returns the exit status."""
+def main(cases, arguments, is_run):
+    """Runs the tests whose names have one of the arguments in them; without any, those that
+    `is_run` says. Returns the exit status."""
     for case in cases:
         importlib.import_module(f"cases.{case}")
     patterns = [argument for argument in arguments if argument != "-l"]
-    chosen = [t for t in TESTS if not patterns or any(t.matches(p) for p in patterns)]
+    chosen = [t for t in TESTS if any(t.matches(p) for p in patterns) or not patterns and is_run(t.name)]
     if "-l" in arguments:
         print(*(t.name for t in chosen), sep="\n")
         return 0
