@@ -19,7 +19,7 @@ TOOLCHAIN_PACKAGES=(
 
 VM_PACKAGES=(
 	# Subjects of power cuts, and what checks them.
-	e2fsprogs xfsprogs btrfs-progs f2fs-tools dosfstools sqlite3
+	e2fsprogs xfsprogs btrfs-progs f2fs-tools dosfstools sqlite3 postgresql
 	# What tests and demo are written in and with.
 	python3 fio fdisk parted dmsetup mount procps psmisc kmod strace jq xxd bsdextrautils
 )
