@@ -291,6 +291,12 @@ impl CrashState {
         }
     }
 
+    /// As [`Self::read_page`], for somebody whose reads are not asked for.
+    pub(crate) fn peek_page(&self, page: u64, wanted: SectorMask, to: &mut dyn Sink) {
+        let selection = self.selection();
+        let _is_recorded = self.origin.0.read_crashed(&selection, page, wanted, to);
+    }
+
     /// The first page at or after `page` that may hold anything but zeroes.
     pub(crate) fn next_written(&self, page: u64) -> Option<u64> {
         self.origin.0.next_written(page)

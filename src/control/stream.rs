@@ -35,6 +35,7 @@ use kernel::{
 const BATCH_BYTES: usize = 64 << 10;
 
 /// What comes next.
+#[derive(Clone, Copy)]
 enum Position {
     Header,
     /// Base pages from this one on.
@@ -91,11 +92,21 @@ impl Stream {
     /// Appends the next part to `out`; nothing at the end. [`ESTALE`] if the record
     /// was ended meanwhile.
     pub(super) fn fill(&mut self, out: &mut KVVec<u8>) -> Result {
+        while out.len() < BATCH_BYTES {
+            self.position = match self.position {
+                Position::End => break,
+                Position::Header => self.put_header(out)?,
+                Position::Base { page } => self.put_base(page, out)?,
+                _ => return self.fill_with_entries(out),
+            };
+        }
+        Ok(())
+    }
+
+    fn fill_with_entries(&mut self, out: &mut KVVec<u8>) -> Result {
         let disk = self.disk.clone();
         disk.with_record(|record, store| {
-            if record.generation() != self.generation {
-                return Err(ESTALE);
-            }
+            self.check(record)?;
             while out.len() < BATCH_BYTES && !matches!(self.position, Position::End) {
                 self.position = self.step(record, store, out)?;
             }
@@ -103,23 +114,17 @@ impl Stream {
         })
     }
 
+    fn check(&self, record: &Record) -> Result {
+        if record.generation() == self.generation {
+            Ok(())
+        } else {
+            Err(ESTALE)
+        }
+    }
+
     fn step(&mut self, record: &Record, store: &Store, out: &mut KVVec<u8>) -> Result<Position> {
         match self.position {
-            Position::Header => {
-                out.extend_from_slice(&self.header(store).encode(), GFP_KERNEL)?;
-                Ok(if self.has_data {
-                    Position::Base { page: 0 }
-                } else {
-                    Position::Entry { index: 0 }
-                })
-            }
-            Position::Base { page } => match next_base(store, page) {
-                Some(page) => {
-                    self.put_base(store, page, out)?;
-                    Ok(Position::Base { page: page + 1 })
-                }
-                None => Ok(Position::Entry { index: 0 }),
-            },
+            Position::Header | Position::Base { .. } => Ok(self.position),
             Position::Entry { index } if index == self.nr_entries => Ok(Position::End),
             Position::Entry { index } => {
                 let entry = record.log_entry(index).ok_or(ESTALE)?;
@@ -151,36 +156,45 @@ impl Stream {
         }
     }
 
-    fn header(&self, store: &Store) -> Header {
+    fn put_header(&self, out: &mut KVVec<u8>) -> Result<Position> {
         let mut nr_base = 0;
         if self.has_data {
             let mut from = 0;
-            while let Some(page) = next_base(store, from) {
+            while let Some(page) = self.disk.next_base(from)? {
                 nr_base += 1;
                 from = page + 1;
             }
         }
-        Header {
+        let header = Header {
             geometry: self.disk.geometry(),
             has_data: self.has_data,
             nr_entries: self.nr_entries as u64,
             last_event: self.last_event,
             truncated: self.truncated,
             nr_base,
-        }
+        };
+        out.extend_from_slice(&header.encode(), GFP_KERNEL)?;
+        Ok(if self.has_data {
+            Position::Base { page: 0 }
+        } else {
+            Position::Entry { index: 0 }
+        })
     }
 
-    /// A page of the base goes out whole: sectors that were never written are zeroes.
-    fn put_base(&mut self, store: &Store, page: u64, out: &mut KVVec<u8>) -> Result {
-        self.page.fill(0);
-        if let Some(layer) = store.base(page) {
-            let _found = layer.read(SectorMask::FULL, &mut *self.page);
-        }
+    /// Puts out the first page of the base from `page` on, whole: sectors that were never
+    /// written are zeroes.
+    fn put_base(&mut self, page: u64, out: &mut KVVec<u8>) -> Result<Position> {
+        let Some(page) = self.disk.next_base(page)? else {
+            return Ok(Position::Entry { index: 0 });
+        };
+        self.disk.base_page(page, &mut self.page)?;
+        self.disk.with_record(|record, _| self.check(record))?;
         let len_bytes = (PAGE_SECTORS * SECTOR_SIZE) as u32;
         let sector = page * PAGE_SECTORS as u64;
         let entry = RawEntry::base(sector, PAGE_SECTORS as u32, len_bytes);
         out.extend_from_slice(&entry.encode(), GFP_KERNEL)?;
-        self.put_sectors(SectorMask::FULL, out)
+        self.put_sectors(SectorMask::FULL, out)?;
+        Ok(Position::Base { page: page + 1 })
     }
 
     fn put_sectors(&self, mask: SectorMask, out: &mut KVVec<u8>) -> Result {
@@ -208,18 +222,6 @@ impl Stream {
         out.extend_from_slice(&raw.encode(), GFP_KERNEL)?;
         out.extend_from_slice(text, GFP_KERNEL)?;
         Ok(())
-    }
-}
-
-/// The first page at or after `page` that the base has.
-fn next_base(store: &Store, page: u64) -> Option<u64> {
-    let mut from = page;
-    loop {
-        let page = store.next_written(from)?;
-        if store.base(page).is_some() {
-            return Some(page);
-        }
-        from = page.checked_add(1)?;
     }
 }
 

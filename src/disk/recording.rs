@@ -3,6 +3,7 @@
 //! Records of a disk: begun, ended, marked, read.
 
 use super::{
+    io,
     power::Supply,
     RecordedDisk,
     State, //
@@ -21,6 +22,7 @@ use crate::{
 };
 use kernel::{
     fmt,
+    page::PAGE_SIZE,
     prelude::*,
     sync::atomic::Relaxed, //
 };
@@ -181,6 +183,28 @@ impl RecordedDisk {
         let _noio = NoIo::enter();
         let state = self.state.lock();
         f(state.record.as_ref().ok_or(ENODATA)?, &state.store)
+    }
+
+    /// The first page at or after `page` in which the record's base may hold anything but
+    /// zeroes. [`ENODATA`] without a record.
+    pub(crate) fn next_base(&self, page: u64) -> Result<Option<u64>> {
+        let own = self.with_record(|_, store| Ok(store.next_base(page)))?;
+        // What lies below has a lock of the same kind.
+        let below = self.below().and_then(|below| below.next_written(page));
+        Ok(io::earliest(own, below))
+    }
+
+    /// Fills `to` with a page of the record's base. [`ENODATA`] without a record.
+    pub(crate) fn base_page(&self, page: u64, to: &mut [u8; PAGE_SIZE]) -> Result {
+        let own = self.with_record(|_, store| Ok(store.base(page)))?;
+        match self.below() {
+            Some(below) => below.peek_page(page, SectorMask::FULL, to),
+            None => to.fill(0),
+        }
+        if let Some(layer) = own {
+            let _found = layer.read(SectorMask::FULL, to);
+        }
+        Ok(())
     }
 
     /// Counts one more crash-state disk on the record. [`ENODATA`] if there is none,

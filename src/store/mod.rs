@@ -266,6 +266,18 @@ impl Store {
         self.slot(page, |slot| slot.base().cloned())?
     }
 
+    /// The first page at or after `page` that has a base.
+    pub(crate) fn next_base(&self, page: u64) -> Option<u64> {
+        let mut from = page;
+        loop {
+            let page = self.next_written(from)?;
+            if self.base(page).is_some() {
+                return Some(page);
+            }
+            from = page.checked_add(1)?;
+        }
+    }
+
     /// Goes back to the base: drops all that was written since the record began.
     pub(crate) fn reset(&mut self) {
         self.end_chains(Slot::reset);
