@@ -158,6 +158,13 @@ pub struct PlanArgs {
     /// What random choices follow from
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub seed: u64,
+    /// Cut the power up to D times, from the second time on while what the one
+    /// before left is recovered from: mounted and checked
+    #[arg(long, value_name = "D", default_value_t = 1)]
+    pub depth: u32,
+    /// States to try within each recovery, with --depth [default: 30; of exhaustive, none]
+    #[arg(long, value_name = "N|TIME", allow_hyphen_values = true)]
+    pub recovery_budget: Option<String>,
     /// End with the first violation
     #[arg(long)]
     pub stop_on_first: bool,

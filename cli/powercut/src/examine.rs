@@ -113,11 +113,7 @@ impl<'a> Examiner<'a> {
             Ended::TimedOut(_) if kind == Kind::Check => Kind::Timeout,
             _ => kind,
         };
-        let finding = Finding {
-            kind,
-            how: done.ended.to_string(),
-            output: done.output,
-        };
+        let finding = Finding::new(kind, done.ended.to_string(), done.output);
         Ok((done.ended, Some(finding)))
     }
 
@@ -168,20 +164,22 @@ impl<'a> Examiner<'a> {
         let said = self.kmsg.lines();
         let output = lines(said.iter().map(String::as_str));
         self.output.push_str(&output);
-        Ok(Verdict::Violation(Finding {
-            kind: Kind::Mount,
-            how: format!("{}: {e}", spec.fs),
-            output,
-        }))
+        let how = format!("{}: {e}", spec.fs);
+        Ok(Verdict::Violation(Finding::new(Kind::Mount, how, output)))
     }
 }
 
 impl Examiner<'_> {
     /// Shows a state, with the marks acknowledged by then, and examines it.
     pub fn look_at(&mut self, selection: &Selection, marks: &[Mark]) -> Result<Verdict> {
-        self.view.show(selection)?;
-        self.write_marks(marks)?;
+        self.show(selection, marks)?;
         self.look()
+    }
+
+    /// Shows a state, with the marks acknowledged by then.
+    pub fn show(&mut self, selection: &Selection, marks: &[Mark]) -> Result<()> {
+        self.view.show(selection)?;
+        self.write_marks(marks)
     }
 
     /// What the newest look read of the state.

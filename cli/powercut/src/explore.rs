@@ -32,7 +32,7 @@ use crate::strategy::Space;
 
 pub use desk::{Desk, Key, Runner, Seen, Serial};
 pub use journal::{Journal, RUNS};
-pub use outcome::{End, Outcome, Plan, Progress, Repeats, Shard, Violation};
+pub use outcome::{End, Outcome, Plan, Progress, Recoveries, Repeats, Shard, Violation};
 pub use saved::{dominated, images};
 
 /// Somebody who wants to know how far it is.

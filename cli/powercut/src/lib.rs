@@ -33,6 +33,7 @@ pub mod pool;
 pub mod progress;
 pub mod reads;
 pub mod recording;
+pub mod recovery;
 pub mod report;
 pub mod signals;
 pub mod size;

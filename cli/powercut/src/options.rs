@@ -221,17 +221,32 @@ pub fn survivors(text: &str) -> Result<Survivors> {
 
 /// The default of --budget but for `exhaustive`, in states.
 const DEFAULT_BUDGET: u64 = 300;
+/// The default of --recovery-budget but for `exhaustive`, in states.
+const RECOVERY_BUDGET: u64 = 30;
+/// The driver lies no more views on each other.
+const MAX_DEPTH: u32 = 3;
 /// More views side by side than this are not of use.
 const MAX_JOBS: usize = 64;
 
 fn plan(args: &args::PlanArgs) -> Result<Plan> {
+    if !(1..=MAX_DEPTH).contains(&args.depth) {
+        bail!("--depth {}: give 1 to {MAX_DEPTH}", args.depth);
+    }
+    if args.recovery_budget.is_some() && args.depth == 1 {
+        bail!("--recovery-budget needs --depth 2: without, no recovery is cut");
+    }
+    let or_default = |budget: Option<Budget>, default| match (budget, args.strategy) {
+        (Some(budget), _) => budget,
+        (None, Strategy::Exhaustive) => Budget::Unlimited,
+        (None, _) => Budget::States(default),
+    };
+    let within = args.recovery_budget.as_deref().map(size::budget);
+    let within = within.transpose().context("--recovery-budget")?;
     Ok(Plan {
         strategy: args.strategy,
-        budget: match (budget(args)?, args.strategy) {
-            (Some(budget), _) => budget,
-            (None, Strategy::Exhaustive) => Budget::Unlimited,
-            (None, _) => Budget::States(DEFAULT_BUDGET),
-        },
+        budget: or_default(budget(args)?, DEFAULT_BUDGET),
+        depth: args.depth,
+        recovery_budget: or_default(within, RECOVERY_BUDGET),
         seed: args.seed,
         stop_on_first: args.stop_on_first,
         shard: args.shard,

@@ -5,6 +5,7 @@
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
+use crate::explore::Recoveries;
 use crate::reads::Reads;
 use crate::strategy::State;
 
@@ -35,6 +36,21 @@ pub struct Finding {
     pub how: String,
     /// What the command printed, or the kernel had to say.
     pub output: String,
+    /// The state within the recovery, if it was a cut of that which it did not
+    /// survive.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub within: Option<String>,
+}
+
+impl Finding {
+    pub fn new(kind: Kind, how: impl Into<String>, output: impl Into<String>) -> Self {
+        Self {
+            kind,
+            how: how.into(),
+            output: output.into(),
+            within: None,
+        }
+    }
 }
 
 /// Which step found a state inconsistent.
@@ -77,6 +93,11 @@ impl std::fmt::Display for Kind {
 /// Brings a state about and examines it.
 pub trait Oracle {
     fn examine(&mut self, state: &State<'_>) -> Result<Verdict>;
+
+    /// What became of the recovery of the newest state, if that was cut.
+    fn recoveries(&mut self) -> Option<Recoveries> {
+        None
+    }
 
     /// What the newest examination read of the state; none if that is not known.
     fn reads(&mut self) -> Result<Option<Reads>> {

@@ -13,7 +13,9 @@ use anyhow::{anyhow, Result};
 use crate::device::{Selection, View};
 use crate::examine::{Examination, Examiner};
 use crate::explore::{Key, Runner, Seen};
+use crate::id::StateId;
 use crate::recording::Recording;
+use crate::recovery::{Deep, Job};
 use crate::signals::Signals;
 use crate::strategy::State;
 
@@ -23,6 +25,8 @@ struct Task {
     selection: Selection,
     /// The number of marks acknowledged.
     marks: usize,
+    /// The state's id, if recoveries are cut.
+    id: String,
 }
 
 /// What came of it.
@@ -34,6 +38,8 @@ pub struct Work<'e> {
     pub what: &'e Examination,
     pub recording: &'e Recording,
     pub signals: &'e Signals,
+    /// Whether, and how, recoveries are cut.
+    pub deep: Option<Job<'e>>,
 }
 
 /// Tasks that nobody has taken yet.
@@ -55,6 +61,7 @@ impl Queue {
 /// Examines with as many examiners as there are views.
 pub struct Pool {
     slots: usize,
+    deep: bool,
     tasks: Sender<Task>,
     done: Receiver<Done>,
     closed: Arc<AtomicBool>,
@@ -84,6 +91,7 @@ impl Pool {
         }
         Self {
             slots,
+            deep: work.deep.is_some(),
             tasks,
             done,
             closed,
@@ -98,8 +106,15 @@ fn examine_all(
     queue: &Queue,
     results: &Sender<Done>,
 ) {
+    let origin = view.as_origin();
     let examiner = Examiner::new(&mut view, work.what, work.signals);
-    let mut examiner = examiner.map(|examiner| examiner.among(others));
+    let mut examiner = examiner.map(|examiner| {
+        let examiner = examiner.among(others.clone());
+        match work.deep {
+            Some(job) => Eye::Deep(Box::new(Deep::new(examiner, origin, job, others))),
+            None => Eye::Plain(Box::new(examiner)),
+        }
+    });
     while let Some(task) = queue.take() {
         let seen = match &mut examiner {
             Ok(examiner) => examine(examiner, &task, work.recording),
@@ -111,11 +126,21 @@ fn examine_all(
     }
 }
 
-fn examine(examiner: &mut Examiner<'_>, task: &Task, recording: &Recording) -> Result<Seen> {
+/// Who examines.
+enum Eye<'a> {
+    Plain(Box<Examiner<'a>>),
+    Deep(Box<Deep<'a>>),
+}
+
+fn examine(eye: &mut Eye<'_>, task: &Task, recording: &Recording) -> Result<Seen> {
     let marks = &recording.marks()[..task.marks];
-    let verdict = examiner.look_at(&task.selection, marks)?;
-    let reads = examiner.reads()?;
-    Ok(Seen { verdict, reads })
+    match eye {
+        Eye::Plain(examiner) => {
+            let verdict = examiner.look_at(&task.selection, marks)?;
+            Ok(Seen::new(verdict, examiner.reads()?))
+        }
+        Eye::Deep(deep) => deep.look_at(&task.selection, marks, &task.id),
+    }
 }
 
 impl Runner for Pool {
@@ -129,6 +154,10 @@ impl Runner for Pool {
             key,
             selection: Selection::of(choices, &state.keep),
             marks: choices.recording().marks_by(choices.event()).len(),
+            id: match self.deep {
+                true => StateId::of(choices, &state.keep).to_string(),
+                false => String::new(),
+            },
         };
         let sent = self.tasks.send(task);
         sent.map_err(|_| anyhow!("the examiners are gone"))

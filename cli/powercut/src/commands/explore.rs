@@ -109,5 +109,10 @@ fn plan(facts: &PlanFacts, dir: &Path) -> Result<Plan> {
         seed: facts.seed,
         stop_on_first: facts.stop_on_first,
         shard: shard.map_err(anyhow::Error::msg)?,
+        depth: facts.depth,
+        recovery_budget: match &facts.recovery_budget {
+            Some(text) => Budget::read(text).context("the report's recovery budget")?,
+            None => Budget::Unlimited,
+        },
     })
 }

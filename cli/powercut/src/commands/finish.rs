@@ -49,13 +49,13 @@ pub fn culprits(
     let firsts = report::first_of_sorts(&report.violations, sorts);
     for at in firsts {
         let violation = &mut report.violations[at];
+        if violation.id.contains('/') {
+            // Its recovery has a report of its own.
+            continue;
+        }
         let id: StateId = violation.id.parse()?;
         let (choices, keep) = id.resolve(recording)?;
-        let finding = Finding {
-            kind: violation.kind,
-            how: violation.how.clone(),
-            output: violation.output.clone(),
-        };
+        let finding = Finding::new(violation.kind, &*violation.how, &*violation.output);
         let mut view = disk.create_some_view()?;
         let mut bench = Bench {
             view: &mut view,

@@ -9,6 +9,7 @@ use super::manage::{print, print_json};
 use crate::args::MergeArgs;
 use crate::exit::Exit;
 use crate::options::Wanted;
+use crate::recovery::copy_recoveries;
 use crate::report::{self, merge as join, Report, Saved};
 
 pub fn merge(args: &MergeArgs) -> Result<Exit> {
@@ -21,6 +22,9 @@ pub fn merge(args: &MergeArgs) -> Result<Exit> {
     let first = args.reports.first().map(Saved::at);
     let first = first.context("no reports were given")?;
     Saved::at(&args.report).write_with(&merged, &first)?;
+    for dir in &args.reports {
+        copy_recoveries(dir, &args.report)?;
+    }
     let recording = first.recording()?;
     finish::formats(&merged, &recording, Some(&args.report), &Wanted::default())?;
     if args.json {

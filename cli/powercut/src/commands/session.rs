@@ -19,6 +19,7 @@ use crate::options::Reporting;
 use crate::pool::{Pool, Work};
 use crate::progress::Reporter;
 use crate::recording::Recording;
+use crate::recovery::{copy_recoveries, Job};
 use crate::report::{
     self, Coverage, DiskFacts, Ended, PlanFacts, Record, Report, Saved, Seconds, Source,
     DEFAULT_DIR, SCHEMA,
@@ -58,7 +59,19 @@ impl Session<'_> {
         let (notes, mut journal) = self.notes(&report)?;
         let space = Space::new(&recording);
         let mut reporter = Reporter::new(self.plan.budget);
-        let outcome = self.go(&space, &mut journal, &mut reporter)?;
+        let dir = match &notes {
+            Notes::Report(dir) => dir.as_path(),
+            Notes::Scratch(scratch) => scratch.path(),
+        };
+        let deep = (self.plan.depth > 1).then(|| Job {
+            root: self.root,
+            what: self.examination,
+            signals: self.signals,
+            plan: self.plan.of_recovery(),
+            report: &report,
+            dir,
+        });
+        let outcome = self.go(&space, deep, &mut journal, &mut reporter)?;
         reporter.finish();
         report.coverage = Coverage::new(&outcome, &space);
         report.coverage.runs = reporter.runs;
@@ -140,6 +153,7 @@ impl Session<'_> {
     fn go(
         &self,
         space: &Space<'_>,
+        deep: Option<Job<'_>>,
         journal: &mut Journal,
         reporter: &mut Reporter,
     ) -> Result<Outcome> {
@@ -152,6 +166,7 @@ impl Session<'_> {
             what: self.examination,
             recording: space.recording(),
             signals: self.signals,
+            deep,
         };
         std::thread::scope(|scope| {
             let mut pool = Pool::start(scope, views, work);
@@ -196,7 +211,7 @@ impl Session<'_> {
         let runs = dir.join(RUNS);
         fs::copy(notes.join(RUNS), &runs)
             .with_context(|| format!("cannot write {}", runs.display()))?;
-        Ok(())
+        copy_recoveries(notes, dir)
     }
 
     fn show(&self, report: &Report, dir: Option<&Path>) -> Result<()> {

@@ -10,7 +10,6 @@ use rustix::io::Errno;
 use serde::Serialize;
 
 use super::attribute::{get, retry_busy, subdirectories, wait_for, write};
-use super::name::MAX;
 use super::{errno, Control, DeviceError, Name, Show, View, CONTROL, NODES};
 
 const CONFIGFS: &str = "/sys/kernel/config";
@@ -263,7 +262,7 @@ impl Disk {
         };
         let mut views = Vec::new();
         for view in self.views()? {
-            let view = View::of(&self.dir, &self.name, &view, false);
+            let view = View::of(&self.dir, self.name.as_str(), &view, false);
             views.push(ViewInfo {
                 power: view.is_on()?,
                 state: view.state().unwrap_or_default(),
@@ -292,23 +291,7 @@ impl Disk {
     /// Makes a view of the record, powered on. Until [`View::leave`], dropping
     /// it removes it.
     pub fn create_view(&self, name: &Name) -> Result<View, DeviceError> {
-        let view = View::of(&self.dir, &self.name, name, true);
-        if view.name().len() > MAX {
-            // Not there yet: nothing to remove.
-            let name = view.name().to_string();
-            view.leave();
-            return Err(DeviceError::Refused {
-                what: format!("a view named {name}"),
-                why: format!("NAME.VIEW has {MAX} bytes at most: use a shorter name"),
-            });
-        }
-        if let Err(e) = fs::create_dir(view.dir()) {
-            let what = format!("cannot make {}", view.dir().display());
-            view.leave();
-            return Err(DeviceError::io(what)(e));
-        }
-        view.power_on()?;
-        Ok(view)
+        View::create(&self.dir, self.name.as_str(), name)
     }
 
     /// A view under the first free of a few names, as [`Self::create_view`].
@@ -332,7 +315,7 @@ impl Disk {
 
     /// A view of that name, made if need be; it stays when this handle goes.
     pub fn lasting_view(&self, name: &Name) -> Result<View, DeviceError> {
-        let view = View::of(&self.dir, &self.name, name, false);
+        let view = View::of(&self.dir, self.name.as_str(), name, false);
         if !view.dir().is_dir() {
             return self.create_view(name);
         }
@@ -343,7 +326,7 @@ impl Disk {
     }
 
     pub fn remove_view(&self, name: &Name) -> Result<(), DeviceError> {
-        let mut view = View::of(&self.dir, &self.name, name, false);
+        let mut view = View::of(&self.dir, self.name.as_str(), name, false);
         if !view.dir().is_dir() {
             return Err(DeviceError::NoView(view.name().into()));
         }

@@ -20,7 +20,7 @@ pub use configfs::{Disk, DiskInfo, RecordStatus, Root, Settings};
 pub use control::Control;
 pub use name::{Name, NameError};
 pub use selection::Selection;
-pub use view::View;
+pub use view::{Origin, View};
 
 const NODES: &str = "/dev/powercut";
 const CONTROL: &str = "/dev/powercut-control";

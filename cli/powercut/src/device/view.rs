@@ -9,8 +9,12 @@ use std::time::Instant;
 use rustix::io::Errno;
 
 use super::attribute::{get, pause, retry_busy, wait_for, write, PATIENCE};
+use super::name::MAX;
 use super::{errno, Control, DeviceError, Name, Selection, Show, CONTROL, NODES};
 use crate::reads::Reads;
+
+/// Bytes of marks written at a time: configfs takes a page.
+const MARKS_LEN: usize = 2048;
 
 /// A crash-state disk.
 #[derive(Debug)]
@@ -24,7 +28,7 @@ pub struct View {
 
 impl View {
     /// A handle for a view that may not be there.
-    pub(super) fn of(disk_dir: &Path, disk: &Name, name: &Name, owned: bool) -> Self {
+    pub(super) fn of(disk_dir: &Path, disk: &str, name: &Name, owned: bool) -> Self {
         let full = format!("{disk}.{name}");
         Self {
             dir: disk_dir.join(name.as_str()),
@@ -51,9 +55,38 @@ impl View {
         get(&self.dir, "state")
     }
 
+    /// The same view as a disk that is recorded in its turn.
+    pub fn as_origin(&self) -> Origin {
+        Origin {
+            dir: self.dir.clone(),
+            name: self.name.clone(),
+        }
+    }
+
     /// Lets the view outlive this handle.
     pub fn leave(mut self) {
         self.owned = false;
+    }
+
+    /// Makes a view of the record of what has that directory, powered on.
+    pub(super) fn create(dir: &Path, disk: &str, name: &Name) -> Result<Self, DeviceError> {
+        let view = Self::of(dir, disk, name, true);
+        if view.name().len() > MAX {
+            // Not there yet: nothing to remove.
+            let name = view.name().to_string();
+            view.leave();
+            return Err(DeviceError::Refused {
+                what: format!("a view named {name}"),
+                why: format!("NAME.VIEW has {MAX} bytes at most: use a shorter name"),
+            });
+        }
+        if let Err(e) = fs::create_dir(view.dir()) {
+            let what = format!("cannot make {}", view.dir().display());
+            view.leave();
+            return Err(DeviceError::io(what)(e));
+        }
+        view.power_on()?;
+        Ok(view)
     }
 
     pub(super) fn power_on(&self) -> Result<(), DeviceError> {
@@ -84,6 +117,60 @@ impl View {
             "cannot remove {}",
             self.dir.display()
         )))
+    }
+}
+
+/// A view as what other views are of.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    dir: PathBuf,
+    name: String,
+}
+
+impl Origin {
+    /// NAME.VIEW
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// `start`, `stop`, `reset` or `drop`.
+    pub fn record(&self, command: &str) -> Result<(), DeviceError> {
+        let set = || write(&self.dir.join("record"), command);
+        let done = match command {
+            // The last user may not be quite gone.
+            "reset" | "drop" => retry_busy(set),
+            _ => set(),
+        };
+        done.map_err(DeviceError::io(format!(
+            "cannot {command} the record of {}",
+            self.name
+        )))
+    }
+
+    /// Puts marks into the record.
+    pub fn mark<'m>(&self, marks: impl Iterator<Item = &'m str>) -> Result<(), DeviceError> {
+        let failed = || DeviceError::io(format!("cannot mark {}", self.name));
+        let path = self.dir.join("mark");
+        let mut lines = String::new();
+        for mark in marks {
+            if !lines.is_empty() && lines.len() + mark.len() > MARKS_LEN {
+                write(&path, &lines).map_err(failed())?;
+                lines.clear();
+            }
+            if !lines.is_empty() {
+                lines.push('\n');
+            }
+            lines.push_str(mark);
+        }
+        if lines.is_empty() {
+            return Ok(());
+        }
+        write(&path, &lines).map_err(failed())
+    }
+
+    /// A view of the record.
+    pub fn create_view(&self, name: &Name) -> Result<View, DeviceError> {
+        View::create(&self.dir, &self.name, name)
     }
 }
 

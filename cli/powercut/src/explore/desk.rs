@@ -9,6 +9,7 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::journal::Journal;
+use super::outcome::Recoveries;
 use crate::oracle::{Oracle, Verdict};
 use crate::reads::Reads;
 use crate::strategy::State;
@@ -19,6 +20,28 @@ pub struct Seen {
     pub verdict: Verdict,
     /// What it read; none if that is not known.
     pub reads: Option<Reads>,
+    /// What became of its recovery, if that was cut.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub recoveries: Option<Recoveries>,
+}
+
+impl Seen {
+    pub fn new(verdict: Verdict, reads: Option<Reads>) -> Self {
+        Self {
+            verdict,
+            reads,
+            recoveries: None,
+        }
+    }
+
+    /// By an oracle.
+    pub fn by(oracle: &mut dyn Oracle, state: &State<'_>) -> Result<Self> {
+        Ok(Self {
+            verdict: oracle.examine(state)?,
+            reads: oracle.reads()?,
+            recoveries: oracle.recoveries(),
+        })
+    }
 }
 
 /// Names an examination: a state, and the how-many-th time.
@@ -50,9 +73,7 @@ impl Runner for Serial<'_> {
     }
 
     fn begin(&mut self, key: Key, state: &State<'_>) -> Result<()> {
-        let verdict = self.oracle.examine(state)?;
-        let reads = self.oracle.reads()?;
-        self.done = Some((key, Seen { verdict, reads }));
+        self.done = Some((key, Seen::by(self.oracle, state)?));
         Ok(())
     }
 

@@ -112,12 +112,13 @@ mod tests {
     fn a_journal_is_read_up_to_where_it_was_cut_off() {
         let dir = tempfile::tempdir().unwrap();
         let seen = |n: u64| Seen {
-            verdict: Verdict::Violation(Finding {
-                kind: Kind::Check,
-                how: format!("exit {n}"),
-                output: "two\nlines\n".into(),
-            }),
+            verdict: Verdict::Violation(Finding::new(
+                Kind::Check,
+                format!("exit {n}"),
+                "two\nlines\n",
+            )),
             reads: Some(Reads::from_ranges(vec![(n, 8)])),
+            recoveries: None,
         };
         let mut journal = Journal::begin(dir.path()).unwrap();
         for n in 0..3 {

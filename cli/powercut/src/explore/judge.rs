@@ -13,7 +13,7 @@ use super::candidate::{Candidate, Place};
 use super::desk::{Desk, Seen};
 use super::forest::Forest;
 use super::known::{Judgement, Known};
-use super::outcome::{End, Outcome, Plan, Progress, Repeats, Violation};
+use super::outcome::{End, Outcome, Plan, Progress, Recoveries, Repeats, Violation};
 use super::stream::Stream;
 use super::{legal_states, Watch};
 use crate::id::StateId;
@@ -86,6 +86,7 @@ impl<'a, 's, 'r: 's> Judge<'a, 's, 'r> {
                 remaining: None,
                 all: false,
                 repeats: Repeats::default(),
+                recoveries: Recoveries::default(),
                 reads_known: true,
                 elapsed: Duration::ZERO,
             },
@@ -233,6 +234,9 @@ impl<'a, 's, 'r: 's> Judge<'a, 's, 'r> {
     fn run(&mut self, candidate: &Candidate<'r>, desk: &mut Desk<'_>) -> Result<usize> {
         let seen = self.examine(candidate, 0, desk)?;
         let reads = self.reads(&seen);
+        if let Some(recoveries) = &seen.recoveries {
+            self.outcome.recoveries.add(recoveries);
+        }
         let nr = self.outcome.checked;
         self.outcome.checked += 1;
         self.watch.examined(candidate.state.choices.event());

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use num_bigint::BigUint;
+use serde::{Deserialize, Serialize};
 
 use super::forest::Covered;
 use crate::id::StateId;
@@ -23,6 +24,24 @@ pub struct Plan {
     pub stop_on_first: bool,
     /// The part of it that is to be done here.
     pub shard: Option<Shard>,
+    /// How many power cuts follow on each other, at most: from the second on
+    /// they cut recovery.
+    pub depth: u32,
+    /// The states to try within each recovery.
+    pub recovery_budget: Budget,
+}
+
+impl Plan {
+    /// How to explore a recovery.
+    pub fn of_recovery(&self) -> Self {
+        Self {
+            budget: self.recovery_budget,
+            stop_on_first: false,
+            shard: None,
+            depth: self.depth.saturating_sub(1),
+            ..*self
+        }
+    }
 }
 
 /// One of several equal parts of an exploration.
@@ -103,6 +122,54 @@ pub struct Repeats {
     pub example: Option<StateId>,
 }
 
+/// Recoveries from a first power cut that others cut.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recoveries {
+    pub recorded: u64,
+    /// Legal states that cutting them may leave.
+    #[serde(with = "decimal")]
+    pub legal: BigUint,
+    /// Those examined.
+    pub checked: u64,
+    /// Recoveries all of whose legal states have a known verdict.
+    pub complete: u64,
+}
+
+impl Recoveries {
+    /// Of a recovery that was explored, and of those within it.
+    pub fn of(outcome: &Outcome) -> Self {
+        let mut one = Self {
+            recorded: 1,
+            legal: outcome.legal.clone(),
+            checked: outcome.checked,
+            complete: u64::from(outcome.all),
+        };
+        one.add(&outcome.recoveries);
+        one
+    }
+
+    pub fn add(&mut self, other: &Self) {
+        self.recorded += other.recorded;
+        self.legal += &other.legal;
+        self.checked += other.checked;
+        self.complete += other.complete;
+    }
+}
+
+/// Large numbers in text.
+mod decimal {
+    use num_bigint::BigUint;
+    use serde::{de::Error, Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(n: &BigUint, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(n)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<BigUint, D::Error> {
+        String::deserialize(d)?.parse().map_err(D::Error::custom)
+    }
+}
+
 /// What an exploration covered and found.
 #[derive(Debug)]
 pub struct Outcome {
@@ -126,6 +193,8 @@ pub struct Outcome {
     /// Every legal state's verdict is known.
     pub all: bool,
     pub repeats: Repeats,
+    /// What was cut in its recovery.
+    pub recoveries: Recoveries,
     /// Whether it was known what the check reads.
     pub reads_known: bool,
     pub elapsed: Duration,

@@ -28,11 +28,7 @@ impl<F: FnMut(&State<'_>) -> Verdict> Oracle for Fake<F> {
 }
 
 fn bad() -> Verdict {
-    Verdict::Violation(Finding {
-        kind: Kind::Check,
-        how: "exit 1".into(),
-        output: String::new(),
-    })
+    Verdict::Violation(Finding::new(Kind::Check, "exit 1", ""))
 }
 
 fn plan(strategy: Strategy) -> Plan {
@@ -42,6 +38,8 @@ fn plan(strategy: Strategy) -> Plan {
         seed: 1,
         stop_on_first: false,
         shard: None,
+        depth: 1,
+        recovery_budget: Budget::Unlimited,
     }
 }
 

@@ -73,16 +73,12 @@ impl Check {
             _ => Verdict::Consistent,
         };
         let reads = Some(Reads::from_ranges(ranges.collect()));
-        Seen { verdict, reads }
+        Seen::new(verdict, reads)
     }
 }
 
 fn bad(how: &str) -> Verdict {
-    Verdict::Violation(Finding {
-        kind: Kind::Check,
-        how: how.into(),
-        output: String::new(),
-    })
+    Verdict::Violation(Finding::new(Kind::Check, how, ""))
 }
 
 /// Runs a made-up check, several at a time, and hands out results in a
@@ -140,6 +136,8 @@ fn plan(strategy: Strategy) -> Plan {
         seed: 3,
         stop_on_first: false,
         shard: None,
+        depth: 1,
+        recovery_budget: Budget::Unlimited,
     }
 }
 
@@ -358,7 +356,7 @@ fn a_check_that_changes_its_mind_is_found_out() {
             _ => bad("exit 1"),
         };
         let reads = Some(Reads::from_ranges(vec![(0, 8 * 6)]));
-        Seen { verdict, reads }
+        Seen::new(verdict, reads)
     };
     let outcome = go(&log, &plan(Strategy::Exhaustive), &mut Fake::new(1, fickle));
     assert!(outcome.repeats.verdicts > 0 && !outcome.all);
@@ -373,10 +371,10 @@ fn a_check_that_reads_at_random_is_found_out() {
     let calls = RefCell::new(0u64);
     let restless = |_: &State<'_>| {
         *calls.borrow_mut() += 1;
-        Seen {
-            verdict: Verdict::Consistent,
-            reads: Some(Reads::from_ranges(vec![(8 * (*calls.borrow() % 6), 8)])),
-        }
+        Seen::new(
+            Verdict::Consistent,
+            Some(Reads::from_ranges(vec![(8 * (*calls.borrow() % 6), 8)])),
+        )
     };
     let outcome = go(
         &log,
@@ -385,10 +383,8 @@ fn a_check_that_reads_at_random_is_found_out() {
     );
     assert!(outcome.repeats.reads > 0);
     // Steadfast, it would have been one run for each content of one unit.
-    let steady = |_: &State<'_>| Seen {
-        verdict: Verdict::Consistent,
-        reads: Some(Reads::from_ranges(vec![(8, 8)])),
-    };
+    let steady =
+        |_: &State<'_>| Seen::new(Verdict::Consistent, Some(Reads::from_ranges(vec![(8, 8)])));
     let outcome = go(&log, &plan(Strategy::Exhaustive), &mut Fake::new(1, steady));
     assert_eq!((outcome.checked, outcome.repeats.reads), (2, 0));
     assert!(outcome.all);
@@ -402,10 +398,7 @@ fn a_budget_leaves_the_rest_and_says_how_much() {
     let mut plan = plan(Strategy::Exhaustive);
     plan.budget = Budget::States(5);
     // All is read: a run is a state.
-    let all = |_: &State<'_>| Seen {
-        verdict: Verdict::Consistent,
-        reads: None,
-    };
+    let all = |_: &State<'_>| Seen::new(Verdict::Consistent, None);
     let outcome = go(&log, &plan, &mut Fake::new(1, all));
     assert_eq!((outcome.checked, outcome.end), (5, End::Budget));
     assert!(!outcome.reads_known && !outcome.all);

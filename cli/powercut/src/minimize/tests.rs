@@ -15,11 +15,7 @@ use crate::recording::testing::History;
 use crate::recording::Recording;
 
 fn finding() -> Finding {
-    Finding {
-        kind: Kind::Check,
-        how: "exit 1".into(),
-        output: "the thing is gone".into(),
-    }
+    Finding::new(Kind::Check, "exit 1", "the thing is gone")
 }
 
 /// The newest write kept of each unit, and the stable ones by their submit.

@@ -11,6 +11,7 @@ use crate::args;
 use crate::examine::Examination;
 use crate::fs::MountSpec;
 use crate::id::StateId;
+use crate::recovery;
 
 #[derive(Debug)]
 pub struct Replay {
@@ -100,6 +101,15 @@ impl Replay {
     }
 }
 
+/// The report of the recovery that a state is of, and the state's id in that.
+fn within(report: PathBuf, id: &str) -> Result<(PathBuf, &str)> {
+    let Some((first, rest)) = id.split_once('/') else {
+        return Ok((report, id));
+    };
+    let _: StateId = first.parse()?;
+    within(recovery::directory(&report, first), rest)
+}
+
 impl Replay {
     pub fn new(args: args::ReplayArgs) -> Result<Self> {
         let mount = match &args.mount {
@@ -110,12 +120,18 @@ impl Replay {
             command("--check", check)?;
         }
         let timeout = args.check_timeout.as_deref().map(timeout_ms);
+        let report = args.report.unwrap_or(crate::report::DEFAULT_DIR.into());
+        let (report, id) = within(report, &args.id)?;
         Ok(Self {
-            id: args.id.parse()?,
-            from: match (args.disk, args.report) {
-                (Some(disk), _) => From::Disk(name(&disk)?),
-                (None, Some(dir)) => From::Report(dir),
-                (None, None) => From::Report(crate::report::DEFAULT_DIR.into()),
+            id: id.parse()?,
+            from: match args.disk {
+                Some(_) if id != args.id => bail!(
+                    "{}: a recovery does not write the same twice; a state within one is shown \
+                     from its report: --report DIR",
+                    args.id
+                ),
+                Some(disk) => From::Disk(name(&disk)?),
+                None => From::Report(report),
             },
             check: args.check,
             mount,

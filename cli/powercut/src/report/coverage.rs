@@ -44,6 +44,7 @@ pub fn coverage(coverage: &Coverage) -> String {
         let _ = write!(text, "; of {} the check could not tell", coverage.skipped);
     }
     pruned(&mut text, coverage);
+    recoveries(&mut text, coverage);
     repeats(&mut text, coverage);
     text
 }
@@ -66,6 +67,21 @@ fn pruned(text: &mut String, coverage: &Coverage) {
     if !coverage.reads_known {
         text.push_str("\nthe driver could not tell what the check read: all of it was assumed");
     }
+}
+
+fn recoveries(text: &mut String, coverage: &Coverage) {
+    let Some(recoveries) = &coverage.recoveries else {
+        return;
+    };
+    let _ = write!(
+        text,
+        "\n{} recoveries were cut in their turn, which may leave {} legal states: {} checked; \
+         {} recoveries covered completely",
+        recoveries.recorded,
+        human(&recoveries.legal_states),
+        recoveries.checked,
+        recoveries.complete
+    );
 }
 
 fn repeats(text: &mut String, coverage: &Coverage) {

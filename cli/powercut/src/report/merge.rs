@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 use anyhow::{bail, Result};
 use num_bigint::BigUint;
 
-use super::model::{Coverage, Ended, Report};
+use super::model::{Coverage, Ended, Recoveries, Report};
 use crate::explore::Shard;
 
 /// One report of several; all shards must be there, once each.
@@ -60,9 +60,18 @@ fn same(a: &Report, b: &Report) -> Result<()> {
     if a.examination != b.examination {
         bail!("the reports are of different checks");
     }
-    let plan = |r: &Report| (r.plan.strategy.clone(), r.plan.budget.clone(), r.plan.seed);
+    let depth = |r: &Report| (r.plan.depth, r.plan.recovery_budget.clone());
+    let plan = |r: &Report| {
+        let plan = &r.plan;
+        (
+            plan.strategy.clone(),
+            plan.budget.clone(),
+            plan.seed,
+            depth(r),
+        )
+    };
     if plan(a) != plan(b) || of(a) != of(b) {
-        bail!("the reports are of different plans: strategy, budget, seed and number of shards must be the same");
+        bail!("the reports are of different plans: strategy, budgets, seed, depth and number of shards must be the same");
     }
     Ok(())
 }
@@ -91,6 +100,7 @@ fn coverage<'c>(parts: impl Iterator<Item = &'c Coverage>) -> Coverage {
         pruned.unread = of(|p| &p.unread);
         pruned.shared = of(|p| &p.shared);
     }
+    merged.recoveries = recoveries(&parts);
     merged.runs = BTreeMap::new();
     for (cut, runs) in parts.iter().flat_map(|c| &c.runs) {
         *merged.runs.entry(*cut).or_default() += runs;
@@ -100,6 +110,17 @@ fn coverage<'c>(parts: impl Iterator<Item = &'c Coverage>) -> Coverage {
     let ended = parts.iter().map(|c| c.ended);
     merged.ended = ended.max_by_key(|e| weight(*e)).unwrap_or_default();
     merged
+}
+
+fn recoveries(parts: &[&Coverage]) -> Option<Recoveries> {
+    let cut: Vec<&Recoveries> = parts.iter().filter_map(|c| c.recoveries.as_ref()).collect();
+    let count = |field: fn(&Recoveries) -> u64| cut.iter().map(|r| field(r)).sum::<u64>();
+    (!cut.is_empty()).then(|| Recoveries {
+        recorded: count(|r| r.recorded),
+        legal_states: sum(cut.iter().map(|r| Some(&*r.legal_states))).unwrap_or_default(),
+        checked: count(|r| r.checked),
+        complete: count(|r| r.complete),
+    })
 }
 
 /// The worst way to end stands for all.

@@ -82,6 +82,16 @@ pub struct PlanFacts {
     /// I/N, if this is a part of it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub shard: Option<String>,
+    /// How many power cuts follow on each other.
+    #[serde(default = "one")]
+    pub depth: u32,
+    /// As the budget, for each recovery, if they are cut.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub recovery_budget: Option<String>,
+}
+
+fn one() -> u32 {
+    1
 }
 
 /// The record in figures.
@@ -130,6 +140,9 @@ pub struct Coverage {
     pub pruned: Option<Pruned>,
     #[serde(default)]
     pub repeats: Repeats,
+    /// With --depth.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub recoveries: Option<Recoveries>,
     /// The driver told what the check read.
     #[serde(default)]
     pub reads_known: bool,
@@ -155,6 +168,30 @@ pub struct Pruned {
     pub shared: String,
 }
 
+/// Recoveries that were cut in their turn.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Recoveries {
+    /// Those that wrote anything.
+    pub recorded: u64,
+    /// Legal states that cutting them may leave, in decimal.
+    pub legal_states: String,
+    /// Those examined.
+    pub checked: u64,
+    /// Recoveries all of whose legal states have a known verdict.
+    pub complete: u64,
+}
+
+impl Recoveries {
+    fn of(recoveries: &explore::Recoveries) -> Option<Self> {
+        (recoveries.recorded > 0).then(|| Self {
+            recorded: recoveries.recorded,
+            legal_states: recoveries.legal.to_string(),
+            checked: recoveries.checked,
+            complete: recoveries.complete,
+        })
+    }
+}
+
 /// What was examined twice, to see that the check is deterministic.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Repeats {
@@ -178,6 +215,7 @@ pub enum Ended {
 
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Violation {
+    /// If recovery was cut, that of the state before it, `/`, that within it.
     pub id: String,
     pub cut: Event,
     pub kind: Kind,
@@ -260,6 +298,8 @@ impl PlanFacts {
             seed: plan.seed,
             stop_on_first: plan.stop_on_first,
             shard: plan.shard.map(|shard| shard.to_string()),
+            depth: plan.depth,
+            recovery_budget: (plan.depth > 1).then(|| plan.recovery_budget.to_string()),
         }
     }
 }
@@ -298,6 +338,7 @@ impl Coverage {
                 other_reads: outcome.repeats.reads,
                 example: outcome.repeats.example.as_ref().map(|id| id.to_string()),
             },
+            recoveries: Recoveries::of(&outcome.recoveries),
             reads_known: outcome.reads_known,
             // The watch counts them.
             runs: BTreeMap::new(),
@@ -317,7 +358,10 @@ impl Violation {
         let (kept, lost) = fates(choices, &found.keep);
         let marks = choices.recording().marks_by(choices.event());
         Self {
-            id: found.id.to_string(),
+            id: match &found.finding.within {
+                Some(within) => format!("{}/{within}", found.id),
+                None => found.id.to_string(),
+            },
             cut: choices.event(),
             kind: found.finding.kind,
             how: found.finding.how.clone(),

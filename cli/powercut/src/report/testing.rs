@@ -35,6 +35,8 @@ pub fn report(recording: &Recording) -> Report {
             seed: 0,
             stop_on_first: false,
             shard: None,
+            depth: 1,
+            recovery_budget: None,
         },
         record: Record::of(recording),
         coverage: Coverage {
@@ -58,11 +60,7 @@ pub fn violation(recording: &Recording, cut: u64, keep: impl Fn(usize) -> bool) 
         rank: [0, 0, 0],
         id: StateId::of(&choices, &keep),
         keep,
-        finding: Finding {
-            kind: Kind::Check,
-            how: "exit 1".into(),
-            output: "the thing is gone\n".into(),
-        },
+        finding: Finding::new(Kind::Check, "exit 1", "the thing is gone\n"),
     };
     Violation::of(&choices, &found)
 }

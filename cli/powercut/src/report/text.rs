@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::path::Path;
 
 use num_bigint::BigUint;
 use powercut_model::Event;
@@ -14,6 +15,7 @@ use super::model::{Report, Violation};
 use crate::count;
 use crate::oracle::Kind;
 use crate::recording::Mark;
+use crate::recovery;
 use crate::table::Table;
 
 /// Lines of a command's output shown; all are in report.json.
@@ -141,6 +143,14 @@ fn one(out: &mut String, violation: &Violation, dir: Option<&str>) {
     writes(out, "kept", &violation.kept);
     writes(out, "lost", &violation.lost);
     let _ = writeln!(out, "  legal   {}", legal(&violation.lost));
+    if let Some((first, within)) = violation.id.split_once('/') {
+        let dir = recovery::directory(Path::new(dir.unwrap_or("DIR")), first);
+        let _ = writeln!(
+            out,
+            "  then    cut again while that was recovered from: {within}, of {}",
+            dir.display()
+        );
+    }
     if let Some(culprit) = &violation.culprit {
         let _ = writeln!(out, "  culprit {}", culprit.verdict);
     }

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The second power cut: what a state's recovery writes is recorded in its
+//! turn, and explored as the first record is.
+//!
+//! A recovery that did not survive gets a report of its own, below that of the
+//! first cut, from which its states can be shown again: mount and check may not
+//! write the same twice.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::choices::Choices;
+use crate::device::{Name, Origin, Root, Selection};
+use crate::examine::{Examination, Examiner};
+use crate::explore::{
+    explore, Desk, End, Journal, Outcome, Plan, Recoveries, Seen, Serial, Violation, Watch,
+};
+use crate::id::StateId;
+use crate::oracle::{Finding, Oracle, Verdict};
+use crate::reads::Reads;
+use crate::recording::{Mark, Recording};
+use crate::report::{self, Coverage, Report};
+use crate::signals::Signals;
+use crate::strategy::{Space, State};
+
+/// The directory, in that of a report, of the reports of recoveries.
+pub const RECOVERIES: &str = "recoveries";
+
+/// Where the report of a state's recovery is, in that of the state.
+pub fn directory(report: &Path, id: &str) -> PathBuf {
+    let name = format!("{:016x}", xxh3_64(id.as_bytes()));
+    report.join(RECOVERIES).join(name)
+}
+
+/// Copies the reports of recoveries from one report's directory to another's.
+pub fn copy_recoveries(from: &Path, to: &Path) -> Result<()> {
+    copy_tree(&from.join(RECOVERIES), &to.join(RECOVERIES))
+        .with_context(|| format!("cannot copy {}", from.join(RECOVERIES).display()))
+}
+
+fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
+    let entries = match fs::read_dir(from) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    fs::create_dir_all(to)?;
+    for entry in entries {
+        let entry = entry?;
+        let to = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_tree(&entry.path(), &to)?;
+        } else {
+            fs::copy(entry.path(), to)?;
+        }
+    }
+    Ok(())
+}
+
+/// How recoveries are explored.
+#[derive(Clone, Copy)]
+pub struct Job<'e> {
+    pub root: &'e Root,
+    pub what: &'e Examination,
+    pub signals: &'e Signals,
+    pub plan: Plan,
+    /// The report of the first cut, and where it is.
+    pub report: &'e Report,
+    pub dir: &'e Path,
+}
+
+/// Examines states, and cuts the power again while they are recovered from.
+pub struct Deep<'a> {
+    examiner: Examiner<'a>,
+    origin: Origin,
+    job: Job<'a>,
+    others: Vec<String>,
+    newest: Option<Seen>,
+}
+
+impl<'a> Deep<'a> {
+    /// `origin` is the view that the examiner looks at; other views that are
+    /// under examination have the names `others`.
+    pub fn new(examiner: Examiner<'a>, origin: Origin, job: Job<'a>, others: Vec<String>) -> Self {
+        Self {
+            examiner,
+            origin,
+            job,
+            others,
+            newest: None,
+        }
+    }
+
+    /// Examines a state, then what its recovery may leave if that is cut.
+    pub fn look_at(&mut self, selection: &Selection, marks: &[Mark], id: &str) -> Result<Seen> {
+        self.examiner.show(selection, marks)?;
+        self.origin.record("start")?;
+        let looked = self.marked(marks);
+        self.origin.record("stop")?;
+        let mut seen = Seen::new(looked?, None);
+        if seen.verdict == Verdict::Consistent {
+            self.cut(id, &mut seen)?;
+        }
+        // With what was read of it in cut recoveries.
+        seen.reads = self.examiner.reads()?;
+        self.origin.record("drop")?;
+        Ok(seen)
+    }
+
+    fn marked(&mut self, marks: &[Mark]) -> Result<Verdict> {
+        // Given before the power went, they hold for the recovery as well.
+        self.origin.mark(marks.iter().map(|m| m.text.as_str()))?;
+        self.examiner.look()
+    }
+
+    /// Explores the record of a recovery.
+    fn cut(&self, id: &str, seen: &mut Seen) -> Result<()> {
+        let control = self.job.root.control();
+        let recording = Recording::read(control.export(self.origin.name())?)?;
+        if recording.written().is_empty() {
+            return Ok(());
+        }
+        let space = Space::new(&recording);
+        let dir = directory(self.job.dir, id);
+        let mut found = Found::default();
+        let outcome = self.explore(&space, &dir, &mut found)?;
+        if let End::Interrupted(signal) = outcome.end {
+            return Err(signal.into());
+        }
+        seen.recoveries = Some(Recoveries::of(&outcome));
+        if let Some(first) = found.0.first() {
+            seen.verdict = Verdict::Violation(Finding {
+                kind: first.kind,
+                how: match first.id.contains('/') {
+                    true => first.how.clone(),
+                    false => format!("{}, once its recovery was cut", first.how),
+                },
+                output: first.output.clone(),
+                within: Some(first.id.clone()),
+            });
+            let report = self.report(id, &space, &outcome, found.0);
+            let stream = control.export(self.origin.name())?;
+            report::Saved::at(&dir).write(&report, stream)?;
+        }
+        Ok(())
+    }
+
+    fn explore(&self, space: &Space<'_>, dir: &Path, found: &mut Found) -> Result<Outcome> {
+        let Job {
+            what,
+            signals,
+            plan,
+            ..
+        } = self.job;
+        let name: Name = "r".parse()?;
+        let mut view = self.origin.create_view(&name)?;
+        view.read_no_more();
+        let origin = view.as_origin();
+        let mut examiner = Examiner::new(&mut view, what, signals)?.among(self.others.clone());
+        let mut deep;
+        let oracle: &mut dyn Oracle = if plan.depth > 1 {
+            let job = Job {
+                plan: plan.of_recovery(),
+                dir,
+                ..self.job
+            };
+            deep = Deep::new(examiner, origin, job, self.others.clone());
+            &mut deep
+        } else {
+            &mut examiner
+        };
+        let mut serial = Serial::new(oracle);
+        let mut journal = Journal::none();
+        let mut desk = Desk::new(&mut serial, &mut journal);
+        explore(space, &plan, &mut desk, signals, found)
+    }
+
+    fn report(
+        &self,
+        id: &str,
+        space: &Space<'_>,
+        outcome: &Outcome,
+        violations: Vec<report::Violation>,
+    ) -> Report {
+        let first = self.job.report;
+        Report {
+            case: format!("{}, recovery of {id}", first.case),
+            plan: report::PlanFacts::of(&self.job.plan),
+            record: report::Record::of(space.recording()),
+            coverage: Coverage::new(outcome, space),
+            violations,
+            seconds: report::Seconds {
+                record: 0.0,
+                explore: outcome.elapsed.as_secs_f64(),
+            },
+            ..first.clone()
+        }
+    }
+}
+
+impl Oracle for Deep<'_> {
+    fn examine(&mut self, state: &State<'_>) -> Result<Verdict> {
+        let choices = &state.choices;
+        let id = StateId::of(choices, &state.keep).to_string();
+        let marks = choices.recording().marks_by(choices.event());
+        let seen = self.look_at(&Selection::of(choices, &state.keep), marks, &id)?;
+        let verdict = seen.verdict.clone();
+        self.newest = Some(seen);
+        Ok(verdict)
+    }
+
+    fn recoveries(&mut self) -> Option<Recoveries> {
+        self.newest.as_ref()?.recoveries.clone()
+    }
+
+    fn reads(&mut self) -> Result<Option<Reads>> {
+        Ok(self.newest.as_ref().and_then(|seen| seen.reads.clone()))
+    }
+}
+
+/// The violations of an exploration that nobody watches.
+#[derive(Default)]
+struct Found(Vec<report::Violation>);
+
+impl Watch for Found {
+    fn progress(&mut self, _: crate::explore::Progress) {}
+
+    fn violation(&mut self, choices: &Choices<'_>, violation: &Violation) {
+        self.0.push(report::Violation::of(choices, violation));
+    }
+}
