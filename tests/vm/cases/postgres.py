@@ -66,6 +66,11 @@ class Client:
         self.process.kill()
         self.thread.join()
         self.process.wait()
+        try:
+            self.process.stdin.close()
+        except BrokenPipeError:
+            pass
+        self.process.stdout.close()
         return self.acknowledged
 
 
