@@ -8,7 +8,8 @@
 //!
 //! Data flows one way: [`block`] (bios, the only room with `unsafe`) -> [`disk`]
 //! (what a bio does) -> [`record`] (the log) and [`store`] (the data). [`model`]
-//! says which states are legal; [`crash`] shows one. [`config`] and [`control`] are
+//! says which states are legal; [`crash`] shows one. [`fault`] says what a disk does that no
+//! disk may, if it is asked to. [`config`] and [`control`] are
 //! how user space gets in: docs/abi.md.
 
 #![crate_name = "powercut"]
@@ -21,9 +22,11 @@ mod control;
 mod crash;
 mod device;
 mod disk;
+mod fault;
 mod model;
 #[cfg(CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST)]
 mod model_kunit;
+mod random;
 mod record;
 mod store;
 mod text;

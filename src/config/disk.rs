@@ -4,6 +4,7 @@
 
 use super::{
     attribute::show,
+    fault::fault_attributes,
     record,
     settings::{
         Setting,
@@ -70,6 +71,12 @@ impl DiskGroup {
                 cut: 11,
                 restore: 12,
                 physical_blocksize: 13,
+                faults: 14,
+                badblocks: 15,
+                badblocks_once: 16,
+                badblocks_mode: 17,
+                badblocks_hits: 18,
+                discard_content: 19,
             ],
         };
 
@@ -253,6 +260,28 @@ impl configfs::AttributeOperations<12> for DiskGroup {
         inner.device.as_ref().ok_or(ENODEV)?.restore(line(text))
     }
 }
+
+#[vtable]
+impl configfs::AttributeOperations<19> for DiskGroup {
+    type Data = DiskGroup;
+
+    fn show(this: &DiskGroup, page: &mut [u8; PAGE_SIZE]) -> Result<usize> {
+        match this.inner.lock().settings.garbage() {
+            None => show(page, fmt!("zeroes\n")),
+            Some(seed) => show(page, fmt!("garbage:{}\n", seed)),
+        }
+    }
+
+    fn store(this: &DiskGroup, text: &[u8]) -> Result {
+        let mut inner = this.inner.lock();
+        if inner.device.is_some() {
+            return Err(EBUSY);
+        }
+        inner.settings.set_discard_content(line(text))
+    }
+}
+
+fault_attributes!(DiskGroup, 14: Rules, 15: BadBlocks, 16: Once, 17: Mode, 18: Hits);
 
 // configfs asks for no such bounds of what it shares between threads; we do.
 const _: fn() = || {

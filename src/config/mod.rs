@@ -10,6 +10,7 @@
 
 mod attribute;
 mod disk;
+mod fault;
 mod record;
 mod settings;
 mod view;
@@ -50,7 +51,8 @@ impl configfs::AttributeOperations<0> for Top {
         show(
             page,
             fmt!(
-                "atomic_unit,blocksize,completion,cut,discard,fua,log_limit_mib,mark,\
+                "atomic_unit,badblocks,badblocks_hits,badblocks_mode,badblocks_once,blocksize,\
+                 completion,cut,discard,discard_content,faults,fua,log_limit_mib,mark,\
                  physical_blocksize,power,record,\
                  restore,size,state,write_cache\n"
             ),

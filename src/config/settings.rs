@@ -47,6 +47,8 @@ pub(super) struct Settings {
     discard: bool,
     log_limit_mib: u64,
     completion: Completion,
+    /// Discarded sectors hold what follows from it; [`None`]: zeroes.
+    garbage: Option<u64>,
 }
 
 impl Default for Settings {
@@ -61,6 +63,7 @@ impl Default for Settings {
             discard: true,
             log_limit_mib: 1024,
             completion: Completion::Inline,
+            garbage: None,
         }
     }
 }
@@ -163,7 +166,23 @@ impl Settings {
         Behaviour {
             log_limit_bytes: self.log_limit_mib.saturating_mul(1 << 20),
             completion: self.completion,
+            garbage: self.garbage,
         }
+    }
+
+    /// What discarded sectors are to hold: zeroes, or what follows from a seed.
+    pub(super) fn garbage(&self) -> Option<u64> {
+        self.garbage
+    }
+
+    /// Changes that: `zeroes` or `garbage:SEED`. [`EINVAL`] if the text is no such thing.
+    pub(super) fn set_discard_content(&mut self, text: &[u8]) -> Result {
+        self.garbage = match text.strip_prefix(b"garbage:") {
+            Some(seed) => Some(parse_u64(seed)?),
+            None if text == b"zeroes" => None,
+            None => return Err(EINVAL),
+        };
+        Ok(())
     }
 
     /// When it is to complete writes and flushes.

@@ -5,6 +5,7 @@
 use super::{
     attribute::show,
     check_name,
+    fault::fault_attributes,
     record, //
 };
 use crate::{
@@ -67,6 +68,11 @@ impl ViewGroup {
                 state: 1,
                 record: 2,
                 mark: 3,
+                faults: 4,
+                badblocks: 5,
+                badblocks_once: 6,
+                badblocks_mode: 7,
+                badblocks_hits: 8,
             ],
         };
 
@@ -97,7 +103,11 @@ impl ViewGroup {
             let name = CString::try_from_fmt(fmt!("{}", &*self.name))?;
             let geometry = origin.disk().geometry();
             let below = CrashState::new(origin.disk().clone())?;
-            let disk = RecordedDisk::new(name, geometry, Behaviour::default(), Some(below))?;
+            let behaviour = Behaviour {
+                garbage: origin.disk().garbage(),
+                ..Behaviour::default()
+            };
+            let disk = RecordedDisk::new(name, geometry, behaviour, Some(below))?;
             inner.device = Some(Power::on(disk)?);
         }
         Ok(())
@@ -183,6 +193,8 @@ impl configfs::GroupOperations for ViewGroup {
         ViewGroup::new(&self.name, name)
     }
 }
+
+fault_attributes!(ViewGroup, 4: Rules, 5: BadBlocks, 6: Once, 7: Mode, 8: Hits);
 
 // configfs asks for no such bounds of what it shares between threads; we do.
 const _: fn() = || {

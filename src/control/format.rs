@@ -14,6 +14,10 @@ use crate::{
         Flags, //
     },
     disk::Geometry,
+    fault::{
+        Kinds,
+        Met, //
+    },
     model,
     record::LogEntry, //
 };
@@ -44,11 +48,13 @@ pub(super) struct Header {
     pub(super) last_event: u64,
     pub(super) truncated: u64,
     pub(super) nr_base: u64,
+    /// The faults that the recorded I/O met.
+    pub(super) faults: Kinds,
 }
 
 impl Header {
     pub(super) fn encode(&self) -> [u8; HEADER_LEN] {
-        let mut flags = 0;
+        let mut flags = self.faults.header_flags();
         if self.geometry.write_cache {
             flags |= FLAG_WRITE_CACHE;
         }
@@ -85,11 +91,12 @@ impl Header {
             last_event: bytes.u64(40)?,
             truncated: bytes.u64(48)?,
             nr_base: bytes.u64(56)?,
+            faults: Kinds::of_header(flags),
         };
         let is_ours = bytes.bytes::<8>(0)? == MAGIC
             && bytes.u32(8)? == VERSION
             && header.has_data
-            && flags & !(FLAG_WRITE_CACHE | FLAG_FUA | FLAG_DATA) == 0
+            && flags & !(FLAG_WRITE_CACHE | FLAG_FUA | FLAG_DATA | Kinds::HEADER_FLAGS) == 0
             && (flags & FLAG_WRITE_CACHE != 0) == geometry.write_cache
             && bytes.u64(16)? == geometry.nr_sectors
             && bytes.u32(24)? == geometry.block_size
@@ -101,6 +108,9 @@ impl Header {
         }
     }
 }
+
+/// Of a discard: the sectors that were written to before hold garbage.
+const FLAG_GARBAGE: u32 = 1 << 16;
 
 /// What an entry is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -125,6 +135,10 @@ pub(super) struct RawEntry {
     pub(super) submit_ns: u64,
     pub(super) complete_ns: u64,
     pub(super) task: TaskId,
+    /// The faults that it met, and the first sector that it was for if it was misdirected.
+    pub(super) met: Met,
+    /// Of a discard: what its sectors hold follows from this; without, they are zeroes.
+    pub(super) garbage: Option<u64>,
 }
 
 impl RawEntry {
@@ -142,23 +156,39 @@ impl RawEntry {
             submit_ns: 0,
             complete_ns: 0,
             task: TaskId::default(),
+            met: Met::default(),
+            garbage: None,
         }
     }
 
     /// An entry of the log.
-    pub(super) fn new(entry: &LogEntry, task: TaskId, payload_len: u32) -> Self {
+    pub(super) fn new(
+        entry: &LogEntry,
+        task: TaskId,
+        payload_len: u32,
+        garbage: Option<u64>,
+    ) -> Self {
         Self {
             kind: Kind::Log(entry.op),
             flags: entry.flags,
             submit: entry.submit,
             start: entry.start(),
             complete: entry.complete(),
-            sector: entry.to_model().sector,
+            sector: match entry.op {
+                // Not a sector.
+                model::Op::Mark => 0,
+                _ => entry.sector,
+            },
             nr_sectors: entry.nr_sectors,
             payload_len,
             submit_ns: entry.submit_ns,
             complete_ns: entry.submit_ns + u64::from(entry.duration_ns),
             task,
+            met: Met {
+                kinds: entry.faults,
+                asked: entry.asked,
+            },
+            garbage: garbage.filter(|_| entry.op == model::Op::Discard),
         }
     }
 
@@ -181,6 +211,8 @@ impl RawEntry {
         entry.sector = self.sector;
         entry.submit_ns = self.submit_ns;
         entry.nr_sectors = self.nr_sectors;
+        entry.faults = self.met.kinds;
+        entry.asked = self.met.asked;
         entry.duration_ns = self
             .complete_ns
             .checked_sub(self.submit_ns)
@@ -197,7 +229,12 @@ impl RawEntry {
 
         let mut bytes = Writer([0; ENTRY_LEN]);
         bytes.put(0, &[op]);
-        bytes.put(4, &u32::from(self.flags.bits()).to_le_bytes());
+        let flags = u32::from(self.flags.bits()) | self.met.kinds.entry_flags();
+        let flags = match self.garbage {
+            Some(_) => flags | FLAG_GARBAGE,
+            None => flags,
+        };
+        bytes.put(4, &flags.to_le_bytes());
         bytes.put(8, &self.submit.to_le_bytes());
         bytes.put(16, &self.start.to_le_bytes());
         bytes.put(24, &self.complete.to_le_bytes());
@@ -208,6 +245,8 @@ impl RawEntry {
         bytes.put(56, &self.complete_ns.to_le_bytes());
         bytes.put(64, &self.task.pid.to_le_bytes());
         bytes.put(72, &self.task.comm);
+        let last = self.garbage.unwrap_or(self.met.asked);
+        bytes.put(88, &last.to_le_bytes());
         bytes.0
     }
 
@@ -215,7 +254,14 @@ impl RawEntry {
     pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
         let bytes = Reader(bytes);
         let [op, reserved @ ..] = bytes.bytes::<4>(0)?;
-        if reserved != [0; 3] || bytes.u32(68)? != 0 || bytes.u64(88)? != 0 {
+        let flags = bytes.u32(4)?;
+        let kinds = Kinds::of_entry(flags)?;
+        let last = bytes.u64(88)?;
+        let is_elsewhere = kinds.contains(Kinds::MISDIRECTED);
+        let is_garbage = flags & FLAG_GARBAGE != 0;
+        let is_unused = !is_elsewhere && !is_garbage;
+        let is_other = is_garbage && (op != model::Op::Discard as u8 || is_elsewhere);
+        if reserved != [0; 3] || bytes.u32(68)? != 0 || (last != 0 && is_unused) || is_other {
             return Err(EINVAL);
         }
         Ok(Self {
@@ -223,7 +269,7 @@ impl RawEntry {
                 OP_BASE => Kind::Base,
                 op => Kind::Log(model::Op::try_from(op).map_err(|_| EINVAL)?),
             },
-            flags: Flags::from_bits(bytes.u32(4)?).ok_or(EINVAL)?,
+            flags: Flags::from_bits(flags & !(Kinds::ENTRY_FLAGS | FLAG_GARBAGE)).ok_or(EINVAL)?,
             submit: bytes.u64(8)?,
             start: bytes.u64(16)?,
             complete: bytes.u64(24)?,
@@ -236,6 +282,11 @@ impl RawEntry {
                 pid: bytes.u32(64)?,
                 comm: bytes.bytes::<COMM_LEN>(72)?,
             },
+            met: Met {
+                kinds,
+                asked: if is_elsewhere { last } else { 0 },
+            },
+            garbage: is_garbage.then_some(last),
         })
     }
 }

@@ -19,6 +19,7 @@ use crate::{
         RecordedDisk,
         Staged, //
     },
+    fault::Kinds,
     model::Op,
     record::MARK_MAX_BYTES,
     store::{
@@ -54,6 +55,7 @@ pub(super) struct Import {
     nr_base: u64,
     nr_entries: u64,
     last_event: u64,
+    faults: Kinds,
 }
 
 impl Import {
@@ -68,6 +70,7 @@ impl Import {
             nr_base: 0,
             nr_entries: 0,
             last_event: 0,
+            faults: Kinds::default(),
         })
     }
 
@@ -104,6 +107,7 @@ impl Import {
                 self.nr_base = header.nr_base;
                 self.nr_entries = header.nr_entries;
                 self.last_event = header.last_event;
+                self.faults = header.faults;
                 self.expect_next()
             }
             Expect::Entry => {
@@ -138,8 +142,13 @@ impl Import {
                 }
                 self.nr_entries = self.nr_entries.checked_sub(1).ok_or(EINVAL)?;
                 let log_entry = entry.to_log(op)?;
+                if op == Op::Discard {
+                    self.staged()?.garbage(entry.garbage)?;
+                }
                 let data = match op {
-                    Op::Write => split_pages(entry, payload)?,
+                    Op::Write if !entry.met.kinds.contains(Kinds::LOST) => {
+                        split_pages(entry, payload)?
+                    }
                     _ => PageList::new(),
                 };
                 self.staged()?.entry(log_entry, entry.task, payload, data)?;
@@ -152,8 +161,8 @@ impl Import {
         self.expect = Expect::Entry;
         if self.nr_base == 0 && self.nr_entries == 0 {
             self.expect = Expect::Nothing;
-            let staged = self.staged.take().ok_or(EINVAL)?;
-            staged.check(self.last_event)?;
+            let mut staged = self.staged.take().ok_or(EINVAL)?;
+            staged.check(self.last_event, self.faults)?;
             let device = registry::find(self.disk.name().to_bytes())?;
             if !Arc::ptr_eq(device.disk(), &self.disk) {
                 return Err(ENODEV);
@@ -176,18 +185,44 @@ fn check(entry: &RawEntry, geometry: Geometry) -> Result {
     let payload_len = u64::from(entry.payload_len);
 
     let is_valid = match entry.kind {
-        Kind::Base | Kind::Log(Op::Write) => is_inside && is_blocks && payload_len == len_bytes,
+        Kind::Base => is_inside && is_blocks && payload_len == len_bytes,
+        Kind::Log(Op::Write) if entry.met.kinds.contains(Kinds::LOST) => {
+            is_inside && is_blocks && payload_len == 0
+        }
+        Kind::Log(Op::Write) => is_inside && is_blocks && payload_len == len_bytes,
         Kind::Log(Op::WriteZeroes | Op::Discard) => is_inside && is_blocks && payload_len == 0,
         Kind::Log(Op::Flush) => {
             entry.nr_sectors == 0 && payload_len == 0 && entry.flags.contains(Flags::PREFLUSH)
         }
         Kind::Log(Op::Mark) => (1..=MARK_MAX_BYTES as u64).contains(&payload_len),
     };
-    if is_valid {
+    if is_valid && are_possible(entry, geometry) {
         Ok(())
     } else {
         Err(EINVAL)
     }
+}
+
+/// Whether the faults of an entry can have happened to it.
+fn are_possible(entry: &RawEntry, geometry: Geometry) -> bool {
+    let Kind::Log(op) = entry.kind else {
+        return entry.met.kinds.is_empty();
+    };
+    let mut possible = Kinds::default();
+    if op != Op::Mark && entry.flags.contains(Flags::PREFLUSH) {
+        possible |= Kinds::LIED;
+    }
+    if op.is_write() && entry.flags.contains(Flags::FUA) {
+        possible |= Kinds::FUA_IGNORED;
+    }
+    if op.is_write() {
+        possible |= Kinds::LOST;
+    }
+    if op == Op::Write && !entry.met.kinds.contains(Kinds::LOST) {
+        possible |= Kinds::MISDIRECTED | Kinds::CORRUPTED;
+    }
+    let end = entry.met.asked.checked_add(entry.nr_sectors.into());
+    possible.contains(entry.met.kinds) && end.is_some_and(|end| end <= geometry.nr_sectors)
 }
 
 /// A write's data, in a page for each page of the disk that it touches.

@@ -8,6 +8,7 @@ use super::format::{
 };
 use crate::{
     disk::RecordedDisk,
+    fault::Kinds,
     model::{
         History,
         Op,
@@ -62,6 +63,7 @@ pub(super) struct Stream {
     nr_entries: usize,
     last_event: u64,
     truncated: u64,
+    faults: Kinds,
     position: Position,
     page: KBox<[u8; PAGE_SIZE]>,
 }
@@ -69,14 +71,16 @@ pub(super) struct Stream {
 impl Stream {
     /// [`ENODATA`] if the disk has no record.
     pub(super) fn new(disk: Arc<RecordedDisk>, has_data: bool) -> Result<Self> {
-        let (generation, nr_entries, last_event, truncated) = disk.with_record(|record, _| {
-            Ok((
-                record.generation(),
-                record.nr_entries(),
-                record.last_event(),
-                record.truncated().map_or(0, |truncated| truncated.event),
-            ))
-        })?;
+        let (generation, nr_entries, last_event, truncated, faults) =
+            disk.with_record(|record, _| {
+                Ok((
+                    record.generation(),
+                    record.nr_entries(),
+                    record.last_event(),
+                    record.truncated().map_or(0, |truncated| truncated.event),
+                    record.faults(),
+                ))
+            })?;
         Ok(Self {
             disk,
             has_data,
@@ -84,6 +88,7 @@ impl Stream {
             nr_entries,
             last_event,
             truncated,
+            faults,
             position: Position::Header,
             page: KBox::init(pin_init::init_zeroed(), GFP_KERNEL)?,
         })
@@ -129,7 +134,7 @@ impl Stream {
             Position::Entry { index } => {
                 let entry = record.log_entry(index).ok_or(ESTALE)?;
                 self.put_entry(record, &entry, out)?;
-                Ok(if self.has_data && entry.op == Op::Write {
+                Ok(if self.has_data && has_data(&entry) {
                     Position::Data {
                         index,
                         page: entry.sector / PAGE_SECTORS as u64,
@@ -172,6 +177,7 @@ impl Stream {
             last_event: self.last_event,
             truncated: self.truncated,
             nr_base,
+            faults: self.faults,
         };
         out.extend_from_slice(&header.encode(), GFP_KERNEL)?;
         Ok(if self.has_data {
@@ -206,13 +212,13 @@ impl Stream {
 
     fn put_entry(&self, record: &Record, entry: &LogEntry, out: &mut KVVec<u8>) -> Result {
         let text = record.mark_text(entry).unwrap_or(&[]);
-        let payload_len = if self.has_data && entry.op == Op::Write {
+        let payload_len = if self.has_data && has_data(entry) {
             // A bio's length in bytes fits 32 bits.
             entry.nr_sectors * SECTOR_SIZE as u32
         } else {
             u32::try_from(text.len())?
         };
-        let mut raw = RawEntry::new(entry, record.task(entry), payload_len);
+        let mut raw = RawEntry::new(entry, record.task(entry), payload_len, record.garbage());
         // What happened since the header went out is yet to happen.
         for event in [&mut raw.start, &mut raw.complete] {
             if *event > self.last_event {
@@ -223,6 +229,11 @@ impl Stream {
         out.extend_from_slice(text, GFP_KERNEL)?;
         Ok(())
     }
+}
+
+/// Whether an entry's data is there to be had.
+fn has_data(entry: &LogEntry) -> bool {
+    entry.op == Op::Write && !entry.faults.contains(Kinds::LOST)
 }
 
 const _: fn() = || {

@@ -2,7 +2,10 @@
 
 //! When a disk completes its writes and flushes.
 
-use crate::text::parse_u64;
+use crate::{
+    random::draw,
+    text::parse_u64, //
+};
 use kernel::{
     fmt,
     prelude::*, //
@@ -72,15 +75,16 @@ impl Completion {
                 min_us,
                 max_us,
                 seed,
-            } => min_us + mix(seed ^ mix(n)) % (max_us - min_us + 1),
+            } => min_us + draw(seed, n) % (max_us - min_us + 1),
         };
         us * 1000
     }
 
-    /// No delay is shorter than this, in ns.
+    /// No delay is shorter than this, in ns. Of a disk that has none, what waits all the
+    /// same may do so for that much longer.
     pub(super) fn delay_min_ns(self) -> u64 {
         match self {
-            Self::Inline => 0,
+            Self::Inline => 1_000_000,
             Self::Delayed { us } => us * 1000,
             Self::Random { min_us, .. } => min_us * 1000,
         }
@@ -115,12 +119,4 @@ fn parse_us(text: &[u8]) -> Result<u64> {
 fn split_once(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
     let at = text.iter().position(|byte| *byte == separator)?;
     Some((text.get(..at)?, text.get(at + 1..)?))
-}
-
-/// A number that looks random (the finaliser of splitmix64, by Sebastiano Vigna).
-fn mix(n: u64) -> u64 {
-    let n = n.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let n = (n ^ (n >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let n = (n ^ (n >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    n ^ (n >> 31)
 }

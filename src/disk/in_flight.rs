@@ -144,8 +144,8 @@ impl InFlight {
 }
 
 impl RecordedDisk {
-    /// Completes a bio later, or never.
-    pub(super) fn keep(self: &Arc<Self>, bio: Bio, served: Served) {
+    /// Completes a bio later, so much later than others, or never.
+    pub(super) fn keep(self: &Arc<Self>, bio: Bio, served: Served, delay_us: u64) {
         let ticket = match served {
             Served::Done => return bio.end(Ok(())),
             Served::Later(ticket) => ticket,
@@ -157,7 +157,9 @@ impl RecordedDisk {
         let due_ns = match served {
             Served::Never if in_flight.is_draining => now_ns,
             Served::Never => NEVER,
-            _ => in_flight.due_ns(now_ns),
+            _ => in_flight
+                .due_ns(now_ns)
+                .saturating_add(delay_us.saturating_mul(1000)),
         };
         match in_flight.keep(due_ns, waiting) {
             Ok(()) => self.start_work(in_flight),
@@ -231,13 +233,13 @@ impl RecordedDisk {
             Some(Off::Eio) => Err(EIO),
             Some(Off::Hang) => {
                 drop(state);
-                return self.keep(waiting.bio, Served::Never);
+                return self.keep(waiting.bio, Served::Never, 0);
             }
             None => match state.advance(waiting.ticket) {
                 Ok(true) => Ok(()),
                 Ok(false) => {
                     drop(state);
-                    return self.keep(waiting.bio, Served::Later(waiting.ticket));
+                    return self.keep(waiting.bio, Served::Later(waiting.ticket), 0);
                 }
                 Err(error) => Err(error),
             },

@@ -7,6 +7,10 @@
 //! whoever submitted it; when it is complete is another matter ([`Served`]).
 
 use super::{
+    faults::{
+        corrupt,
+        moved, //
+    },
     in_flight::{
         Served,
         Ticket, //
@@ -29,18 +33,27 @@ use crate::{
         Op,
         Operations, //
     },
+    fault::{
+        Access,
+        Fate,
+        Kinds,
+        Met, //
+    },
     model,
+    random::garbage,
     record::{
         LogEntry,
         Record, //
     },
     store::{
         self,
+        DataPage,
         Found,
         Layer,
         PageList,
         SectorMask,
         Version,
+        PAGE_SECTORS,
         SECTOR_SIZE, //
     }, //
 };
@@ -61,12 +74,19 @@ pub(crate) struct Request {
     pub(crate) flags: Flags,
     pub(crate) sector: u64,
     pub(crate) nr_sectors: u32,
+    /// The faults that it met.
+    pub(crate) met: Met,
+    /// How much later than others it is complete.
+    pub(crate) delay_us: u64,
 }
 
 impl Request {
-    /// The pages it touches.
+    /// The pages it touches: none if it is lost.
     pub(crate) fn pages(&self) -> Range<u64> {
-        store::pages(self.sector, u64::from(self.nr_sectors))
+        match self.met.kinds.contains(Kinds::LOST) {
+            true => 0..0,
+            false => store::pages(self.sector, u64::from(self.nr_sectors)),
+        }
     }
 
     /// The sectors of a page that it covers.
@@ -84,9 +104,10 @@ impl Operations for RecordedDisk {
             return bio.end(Err(EAGAIN));
         }
         let _noio = NoIo::enter();
-        match this.serve(&mut bio) {
+        let mut fate = Fate::default();
+        match this.serve(&mut bio, &mut fate) {
             Ok(Served::Done) => bio.end(Ok(())),
-            Ok(later) => this.keep(bio, later),
+            Ok(later) => this.keep(bio, later, fate.delay_us),
             Err(error) => bio.end(Err(error)),
         }
     }
@@ -104,7 +125,7 @@ impl RecordedDisk {
         }
         let may_wait = !bio.is_nowait();
         match bio.op() {
-            Op::Read if !self.is_cut.load(Relaxed) => {
+            Op::Read if !self.is_odd.load(Relaxed) => {
                 for mut segment in bio.segments() {
                     let (page, mask) = place(&segment)?;
                     match self.tree.reader(page, mask, may_wait) {
@@ -128,22 +149,33 @@ impl RecordedDisk {
         Some(Ok(()))
     }
 
-    fn serve(&self, bio: &mut Bio) -> Result<Served> {
-        let request = self.check(bio)?;
-        if self.is_cut.load(Relaxed) {
-            if let Some(off) = self.state.lock().supply.off() {
+    /// Serves a bio that `fate` may be in store for.
+    fn serve(&self, bio: &mut Bio, fate: &mut Fate) -> Result<Served> {
+        let mut request = self.check(bio)?;
+        let op = bio.op();
+        if self.is_odd.load(Relaxed) {
+            let mut state = self.state.lock();
+            if let Some(off) = state.supply.off() {
                 return off.serve();
+            }
+            if let Some(access) = Access::of(op, &request) {
+                *fate = state.meet(&access)?;
+                request.met.kinds = fate.kinds;
+                request.delay_us = fate.delay_us;
             }
         }
 
-        match bio.op() {
-            Op::Read => self.read(bio).map(|()| Served::Done),
+        match op {
+            Op::Read => {
+                self.read(bio, fate.is(Kinds::STALE))?;
+                Ok(Served::after(fate.delay_us))
+            }
             Op::Write if request.nr_sectors == 0 => match request.flags.contains(Flags::PREFLUSH) {
-                true => self.flush(request.flags),
+                true => self.flush(request),
                 // Neither data nor a flush: there is nothing to do.
                 false => Ok(Served::Done),
             },
-            Op::Write => self.write(request, bio),
+            Op::Write => self.write(request, bio, fate),
             Op::Discard | Op::WriteZeroes => self.write_zeroes(request),
             Op::Other => Err(EOPNOTSUPP),
         }
@@ -169,46 +201,64 @@ impl RecordedDisk {
             flags: bio.flags(),
             sector: bio.sector(),
             nr_sectors: u32::try_from(len_bytes / SECTOR_SIZE)?,
+            met: Met::default(),
+            delay_us: 0,
         })
     }
 
-    fn read(&self, bio: &mut Bio) -> Result {
+    fn read(&self, bio: &mut Bio, is_stale: bool) -> Result {
         for mut segment in bio.segments() {
             let (page, mask) = place(&segment).ok_or(EINVAL)?;
-            self.read_page(page, mask, &mut segment);
+            match is_stale {
+                true => self.read_stale(page, mask, &mut segment),
+                false => self.read_page(page, mask, &mut segment),
+            }
         }
         Ok(())
     }
 
     /// A flush without data.
-    pub(super) fn flush(&self, flags: Flags) -> Result<Served> {
+    pub(super) fn flush(&self, request: Request) -> Result<Served> {
         if !self.recording_hint() {
-            return Ok(self.unrecorded());
+            return Ok(self.unrecorded(&request));
         }
         let mut state = self.state.lock();
         if let Some(off) = state.supply.off() {
             return off.serve();
         }
         match state.recording() {
-            None => Ok(self.unrecorded()),
+            None => Ok(self.unrecorded(&request)),
             Some(record) => {
                 record.reserve(0)?;
-                let flags = flags | Flags::PREFLUSH;
-                let index = record.push_bio(model::Op::Flush, flags, 0, 0, 0)?;
-                state.submitted(index, self)
+                let flags = request.flags | Flags::PREFLUSH;
+                let index = record.push_bio(model::Op::Flush, flags, 0, 0, 0, request.met)?;
+                state.submitted(index, &request, self)
             }
         }
     }
 
-    fn write(&self, request: Request, bio: &mut Bio) -> Result<Served> {
+    fn write(&self, asked: Request, bio: &mut Bio, fate: &Fate) -> Result<Served> {
+        let mut request = asked;
+        if fate.is(Kinds::MISDIRECTED) {
+            request.sector = fate.sector;
+            request.met.asked = asked.sector;
+        }
+        let mut copy = || {
+            if fate.is(Kinds::LOST) {
+                return Ok(PageList::new());
+            }
+            let pages = copy_pages(&asked, bio.segments(), &self.spare)?;
+            corrupt(&asked, &pages, fate);
+            moved(&asked, &request, pages)
+        };
         loop {
             if self.recording_hint() {
-                let pages = copy_pages(&request, bio.segments(), &self.spare);
+                let pages = copy();
                 if let Some(served) = self.write_recorded(request, pages)? {
                     return Ok(served);
                 }
             } else {
-                let pages = copy_pages(&request, bio.segments(), &self.spare)?;
+                let pages = copy()?;
                 if let Some(served) = self.write_plain(&request, pages)? {
                     return Ok(served);
                 }
@@ -231,7 +281,7 @@ impl RecordedDisk {
         for (page, data) in request.pages().zip(pages) {
             state.store.put(page, request.mask(page), keep_base, data)?;
         }
-        Ok(Some(self.unrecorded()))
+        Ok(Some(self.unrecorded(request)))
     }
 
     /// Records a write whose data is in `pages`, one for each page it touches.
@@ -252,7 +302,7 @@ impl RecordedDisk {
         let index = state.apply_write(&request, pages, &mut |record, bytes| {
             request.log(record, bytes)
         })?;
-        state.submitted(index, self).map(Some)
+        state.submitted(index, &request, self).map(Some)
     }
 
     /// DISCARD and WRITE_ZEROES: only pages that were written to take any notice.
@@ -277,25 +327,39 @@ impl RecordedDisk {
             let index = state.apply_zeroes(&request, &written, &mut |record, bytes| {
                 request.log(record, bytes)
             })?;
-            return state.submitted(index, self);
+            return state.submitted(index, &request, self);
         }
         let keep_base = state.record.is_some();
         for page in &written? {
             let mask = request.mask(*page);
+            if let Some(seed) = self.garbage.filter(|_| request.op == model::Op::Discard) {
+                let garbage = garbage_page(seed, *page, mask)?;
+                state.store.put(*page, mask, keep_base, garbage)?;
+                continue;
+            }
             let is_bottom = self.below().is_none();
             state
                 .store
                 .write_zeroes(*page, mask, keep_base, is_bottom)?;
         }
-        Ok(self.unrecorded())
+        Ok(self.unrecorded(&request))
     }
 
     /// What becomes of a bio that took effect and is in no record.
-    fn unrecorded(&self) -> Served {
-        if self.completion.is_inline() {
-            Served::Done
-        } else {
-            Served::Later(None)
+    fn unrecorded(&self, request: &Request) -> Served {
+        match self.completion.is_inline() {
+            true => Served::after(request.delay_us),
+            false => Served::Later(None),
+        }
+    }
+}
+
+impl Served {
+    /// At once, if there is no delay.
+    fn after(delay_us: u64) -> Self {
+        match delay_us {
+            0 => Self::Done,
+            _ => Self::Later(None),
         }
     }
 }
@@ -315,14 +379,14 @@ type Log<'a> = &'a mut dyn FnMut(&mut Record, u64) -> Result;
 
 impl State {
     /// The entry of that index was submitted and took effect: whether it is complete.
-    fn submitted(&mut self, index: u32, disk: &RecordedDisk) -> Result<Served> {
+    fn submitted(&mut self, index: u32, request: &Request, disk: &RecordedDisk) -> Result<Served> {
         if self.trigger(index, disk) {
             if let Some(off) = self.supply.off() {
                 return off.serve();
             }
         }
         let record = self.record.as_mut().ok_or(ENODATA)?;
-        if disk.completion.is_inline() {
+        if disk.completion.is_inline() && request.delay_us == 0 {
             record.complete_bio_inline(index)?;
             return Ok(Served::Done);
         }
@@ -370,18 +434,34 @@ impl State {
     }
 
     /// Applies a write of zeroes to the pages `written`, all others of the request
-    /// being zeroes already, and logs it, likewise.
+    /// being zeroes already, and logs it, likewise. If it is a discard that leaves garbage,
+    /// then in these pages.
     pub(super) fn apply_zeroes(
         &mut self,
         request: &Request,
         written: &[u64],
         log: Log<'_>,
     ) -> Result<u32> {
-        let data_bytes = size_of_val(written) + written.len() * size_of::<Version>();
+        let record = self.record.as_mut().ok_or(ENODATA)?;
+        let seed = record
+            .garbage()
+            .filter(|_| request.op == model::Op::Discard);
+        let mut data_bytes = size_of_val(written) + written.len() * size_of::<Version>();
+        let mut garbage = KVVec::new();
+        for page in seed.iter().flat_map(|_| written) {
+            let made = garbage_page(seed.unwrap_or(0), *page, request.mask(*page));
+            let kept = made.and_then(|made| Ok(garbage.push(made, GFP_KERNEL | __GFP_NOWARN)?));
+            kept.map_err(|error| record.truncate(error))?;
+            data_bytes += PAGE_SIZE;
+        }
         let entry = self.reserve(written.iter().copied(), data_bytes as u64)?;
         log(self.record.as_mut().ok_or(ENODATA)?, data_bytes as u64)?;
+        let mut garbage = garbage.into_iter();
         for page in written {
-            let layer = Layer::zeroes(request.mask(*page));
+            let layer = match garbage.next() {
+                Some(data) => Layer::data(request.mask(*page), data),
+                None => Layer::zeroes(request.mask(*page)),
+            };
             self.store.push_version(*page, Version { entry, layer })?;
         }
         Ok(entry)
@@ -392,8 +472,10 @@ impl State {
     fn recall_zeroes(&mut self, request: &Request) -> Result {
         let record = self.record.as_mut().ok_or(ENODATA)?;
         for index in record.unsettled() {
-            let is_zeroes =
-                |old: &LogEntry| matches!(old.op, model::Op::WriteZeroes | model::Op::Discard);
+            let is_zeroes = |old: &LogEntry| {
+                matches!(old.op, model::Op::WriteZeroes | model::Op::Discard)
+                    && !old.faults.contains(Kinds::LOST)
+            };
             let Some(zeroes) = record.log_entry(index).filter(is_zeroes) else {
                 continue;
             };
@@ -442,9 +524,22 @@ impl Request {
             self.sector,
             self.nr_sectors,
             data_bytes,
+            self.met,
         )?;
         Ok(())
     }
+}
+
+/// A page with what its sectors `mask` hold after a discard.
+fn garbage_page(seed: u64, page: u64, mask: SectorMask) -> Result<DataPage> {
+    let data = DataPage::new_stale()?;
+    for range in mask.runs() {
+        for offset in range.step_by(SECTOR_SIZE) {
+            let sector = page * PAGE_SECTORS as u64 + (offset / SECTOR_SIZE) as u64;
+            data.write(offset, &garbage(seed, sector));
+        }
+    }
+    Ok(data)
 }
 
 /// The pages in `range` that `next` finds.

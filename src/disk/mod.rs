@@ -2,7 +2,7 @@
 
 //! The recorded disk: bios in, log and versions out.
 //!
-//! [`io`] is the way of a bio, [`in_flight`] is where one waits that is not complete at
+//! [`io`] is the way of a bio, [`faults`] what may befall it there, [`in_flight`] is where one waits that is not complete at
 //! once, [`power`] cuts the power and brings it back, [`recording`] starts and ends
 //! records and lets others read them. A crash-state disk is one of these, too: it has a crash state
 //! of another disk's record [`below`](RecordedDisk::below) its own store, which is
@@ -15,6 +15,7 @@
 //! after it in the log.
 
 mod completion;
+mod faults;
 mod in_flight;
 mod io;
 mod power;
@@ -30,6 +31,10 @@ pub(crate) use staged::Staged;
 use crate::{
     block::SparePages,
     crash::CrashState,
+    fault::{
+        Extent,
+        Faults, //
+    },
     model,
     record::Record,
     store::{
@@ -97,6 +102,14 @@ impl Geometry {
             write_cache: self.write_cache,
         }
     }
+
+    /// What faults need of it.
+    fn to_extent(self) -> Extent {
+        Extent {
+            nr_sectors: self.nr_sectors,
+            block_sectors: u64::from(self.block_size) / SECTOR_SIZE as u64,
+        }
+    }
 }
 
 /// What changes as the disk is used.
@@ -112,10 +125,11 @@ struct State {
     /// Records begun so far.
     nr_records: u64,
     supply: Supply,
+    faults: Faults,
 }
 
 impl State {
-    fn new() -> Result<Self> {
+    fn new(geometry: Geometry) -> Result<Self> {
         Ok(Self {
             store: Store::new()?,
             record: None,
@@ -124,13 +138,14 @@ impl State {
             is_pointing: false,
             nr_records: 0,
             supply: Supply::On,
+            faults: Faults::new(geometry.to_extent()),
         })
     }
 
-    /// Without a record, pages that are there are written to in place, without this:
-    /// to be called when a record comes or goes.
+    /// Without a record and without faults, pages that are there are written to in place,
+    /// without this: to be called when one of these comes or goes.
     fn update_store(&mut self, completion: Completion) {
-        if self.record.is_none() && completion.is_inline() {
+        if self.record.is_none() && completion.is_inline() && self.faults.is_empty() {
             self.store.open();
         } else {
             self.store.close();
@@ -145,13 +160,16 @@ pub(crate) struct RecordedDisk {
     geometry: Geometry,
     log_limit_bytes: u64,
     completion: Completion,
+    /// What discarded sectors hold follows from this; without, they are zeroes.
+    garbage: Option<u64>,
     below: Option<Pin<KBox<CrashState>>>,
     /// When it was made.
     began: Instant<Monotonic>,
     /// Whether writes go to a log. Changes under `state`; read without it as a hint.
     is_recording: Atomic<bool>,
-    /// Whether the power was cut, likewise.
-    is_cut: Atomic<bool>,
+    /// Whether bios need a closer look, as the power was cut or they may meet faults,
+    /// likewise.
+    is_odd: Atomic<bool>,
     /// The table of the store in `state`.
     tree: Arc<Tree>,
     #[pin]
@@ -172,6 +190,8 @@ pub(crate) struct Behaviour {
     pub(crate) log_limit_bytes: u64,
     /// When it completes writes and flushes.
     pub(crate) completion: Completion,
+    /// What discarded sectors hold follows from this; without, they are zeroes.
+    pub(crate) garbage: Option<u64>,
 }
 
 impl RecordedDisk {
@@ -182,7 +202,7 @@ impl RecordedDisk {
         behaviour: Behaviour,
         below: Option<Pin<KBox<CrashState>>>,
     ) -> Result<Arc<Self>> {
-        let mut state = State::new()?;
+        let mut state = State::new(geometry)?;
         state.update_store(behaviour.completion);
         Arc::pin_init(
             try_pin_init!(Self {
@@ -190,10 +210,11 @@ impl RecordedDisk {
                 geometry,
                 log_limit_bytes: behaviour.log_limit_bytes,
                 completion: behaviour.completion,
+                garbage: behaviour.garbage,
                 below,
                 began: Instant::now(),
                 is_recording: Atomic::new(false),
-                is_cut: Atomic::new(false),
+                is_odd: Atomic::new(false),
                 tree: state.store.tree(),
                 state <- new_mutex!(state),
                 in_flight <- new_mutex!(InFlight::new(behaviour.completion)),
@@ -234,6 +255,9 @@ impl RecordedDisk {
         state.is_pointing = false;
         if pointed.is_ok() {
             state.store.clear();
+            // Every state meets the same faults.
+            state.faults.rewind()?;
+            state.update(self);
         }
         pointed
     }
@@ -276,6 +300,11 @@ impl RecordedDisk {
         let mut data = crate::store::DataPage::new()?;
         self.read_page(page, SectorMask::FULL, &mut data);
         Ok(data)
+    }
+
+    /// What discarded sectors hold follows from this; without, they are zeroes.
+    pub(crate) fn garbage(&self) -> Option<u64> {
+        self.garbage
     }
 
     /// Whether it completes bios before `submit_bio` returns.

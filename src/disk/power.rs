@@ -208,7 +208,7 @@ impl State {
             record.stop();
             self.supply = Supply::Cut(off, record.last_event());
             disk.is_recording.store(false, Relaxed);
-            disk.is_cut.store(true, Relaxed);
+            disk.is_odd.store(true, Relaxed);
         }
     }
 }
@@ -312,8 +312,7 @@ impl RecordedDisk {
         _content = this.store.survive(&selection.over(record))?;
         _record = this.record.take();
         this.supply = Supply::On;
-        this.update_store(self.completion);
-        self.is_cut.store(false, Relaxed);
+        this.update(self);
         Ok(())
     }
 

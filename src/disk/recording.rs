@@ -60,11 +60,13 @@ impl State {
     /// A new, empty record.
     pub(super) fn new_record(&mut self, disk: &RecordedDisk) -> Record {
         self.nr_records += 1;
-        Record::new(
+        let mut record = Record::new(
             disk.geometry.to_model(),
             disk.log_limit_bytes,
             self.nr_records,
-        )
+        );
+        record.set_garbage(disk.garbage);
+        record
     }
 }
 

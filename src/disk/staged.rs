@@ -9,6 +9,10 @@ use super::{
 };
 use crate::{
     block::task::TaskId,
+    fault::{
+        Kinds,
+        Met, //
+    },
     model::{
         History,
         Op, //
@@ -29,6 +33,8 @@ use kernel::prelude::*;
 pub(crate) struct Staged {
     state: State,
     truncated: u64,
+    /// What the discards so far have left, if there were any.
+    garbage: Option<Option<u64>>,
 }
 
 impl Staged {
@@ -37,12 +43,25 @@ impl Staged {
         self.truncated = event;
     }
 
-    /// Whether all events up to `last_event` have arrived. [`EINVAL`] if not.
-    pub(crate) fn check(&self, last_event: u64) -> Result {
-        let record = self.state.record.as_ref().ok_or(EINVAL)?;
-        if record.last_event() != last_event {
+    /// What the discard that comes next leaves. [`EINVAL`] if others left something else: no
+    /// disk does that.
+    pub(crate) fn garbage(&mut self, seed: Option<u64>) -> Result {
+        if *self.garbage.get_or_insert(seed) != seed {
             return Err(EINVAL);
         }
+        let record = self.state.record.as_mut().ok_or(EINVAL)?;
+        record.set_garbage(seed);
+        Ok(())
+    }
+
+    /// Whether all events up to `last_event` have arrived, and of faults none but `faults`,
+    /// which the record met. [`EINVAL`] if not.
+    pub(crate) fn check(&mut self, last_event: u64, faults: Kinds) -> Result {
+        let record = self.state.record.as_mut().ok_or(EINVAL)?;
+        if record.last_event() != last_event || !faults.contains(record.faults()) {
+            return Err(EINVAL);
+        }
+        record.met(faults);
         record.check_import()
     }
 
@@ -69,6 +88,11 @@ impl Staged {
             flags: entry.flags,
             sector: entry.sector,
             nr_sectors: entry.nr_sectors,
+            met: Met {
+                kinds: entry.faults,
+                asked: entry.asked,
+            },
+            delay_us: 0,
         };
         let mut log =
             |record: &mut Record, data_bytes| record.import(entry, task, text, data_bytes);
@@ -102,9 +126,10 @@ impl RecordedDisk {
         Ok(Staged {
             state: State {
                 record: Some(record),
-                ..State::new()?
+                ..State::new(self.geometry)?
             },
             truncated: 0,
+            garbage: None,
         })
     }
 
@@ -114,6 +139,7 @@ impl RecordedDisk {
         let Staged {
             state: mut new,
             truncated,
+            ..
         } = staged;
         let mut record = new.record.take().ok_or(EINVAL)?;
         record.stop();

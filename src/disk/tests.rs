@@ -3,6 +3,7 @@
 //! KUnit tests of the recorded disk, and what other suites make disks with.
 
 mod bios;
+mod faults;
 
 use super::{
     io::Request,
@@ -10,6 +11,7 @@ use super::{
 };
 use crate::{
     block::Flags,
+    fault::Met,
     model::Op,
     record::{
         LogEntry,
@@ -72,7 +74,14 @@ fn request(op: Op, flags: Flags, sector: u64, nr_sectors: u32) -> Request {
         flags,
         sector,
         nr_sectors,
+        met: Met::default(),
+        delay_us: 0,
     }
+}
+
+fn flush_with(disk: &RecordedDisk, flags: Flags) -> Result {
+    disk.flush(request(Op::Flush, flags, 0, 0))?;
+    Ok(())
 }
 
 /// Writes sectors full of one byte, as a bio does.
@@ -106,8 +115,7 @@ pub(crate) fn zero(disk: &RecordedDisk, op: Op, (sector, nr_sectors): (u64, u32)
 
 /// Flushes, as an empty bio does.
 pub(crate) fn flush(disk: &RecordedDisk) -> Result {
-    disk.flush(Flags::PREFLUSH)?;
-    Ok(())
+    flush_with(disk, Flags::PREFLUSH)
 }
 
 /// What a disk shows of a page.
@@ -194,7 +202,7 @@ mod suite {
     fn an_overwrite_after_a_flush_is_volatile_again() -> Result {
         let disk = disk()?;
         put(&disk, (8, 8), 1)?;
-        disk.flush(Flags::PREFLUSH)?;
+        flush(&disk)?;
         put(&disk, (8, 8), 2)?;
         let view = view_of(&disk)?;
         assert!(look_after(&view, b"cut=6 keep=none", 1)? == [1; 8]);
@@ -333,7 +341,7 @@ mod suite {
         put(&disk, (8, 16), 1)?;
         let bytes = disk.record_status().bytes;
         assert!(put(&disk, (8, 8), 2) == Err(ENOSPC));
-        assert!(disk.flush(Flags::PREFLUSH) == Err(ENOSPC));
+        assert!(flush(&disk) == Err(ENOSPC));
         assert!(zero(&disk, Op::Discard, (8, 8)) == Err(ENOSPC));
         assert!(disk.mark(b"mark") == Err(ENOSPC));
 

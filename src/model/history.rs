@@ -74,6 +74,9 @@ pub struct Entry {
     pub preflush: bool,
     /// A write that is stable once complete (REQ_FUA). Says nothing on other entries.
     pub fua: bool,
+    /// Its flush was answered and not done: it is no flush. No disk may do that, but one may
+    /// be asked to.
+    pub lied: bool,
     /// The first sector written, in units of 512 bytes.
     pub sector: u64,
     /// The number of sectors written; 0 if this is not a write.
@@ -93,19 +96,22 @@ impl Entry {
         self.op.is_write()
     }
 
-    /// Whether this is a write that has one of `sectors`.
+    /// Whether this is a write that has one of `sectors`; one without sectors has none.
     pub const fn touches(&self, sectors: &Range<u64>) -> bool {
         let end = self.sector.saturating_add(self.nr_sectors as u64);
 
-        self.is_write() && self.sector < sectors.end && end > sectors.start
+        let is_there = self.sector < sectors.end && end > sectors.start;
+        self.is_write() && self.nr_sectors != 0 && is_there
     }
 
     /// The event at which the flush in this entry is complete (R1), or [`None`] without a flush.
     ///
     /// For an empty flush it is the completion. For a write with `preflush` it is the start of its
     /// data: R1 promises no more, but no less either, and cuts from there on may rely on it.
+    /// A flush that lied is none.
     pub const fn flush_complete(&self) -> Option<Event> {
         match self.op {
+            _ if self.lied => None,
             Op::Flush => Some(self.complete),
             Op::Mark => None,
             _ if self.preflush => Some(self.start),

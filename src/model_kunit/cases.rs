@@ -85,6 +85,7 @@ impl Log {
             op,
             preflush,
             fua,
+            lied: false,
             sector: unit * 8,
             nr_sectors: nr_units * 8,
             submit,

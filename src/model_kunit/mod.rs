@@ -298,6 +298,7 @@ mod tests {
                 op: Op::Write,
                 preflush: false,
                 fua: false,
+                lied: false,
                 sector,
                 nr_sectors,
                 submit: 1,

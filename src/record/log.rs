@@ -4,6 +4,7 @@
 
 use crate::{
     block::Flags,
+    fault::Kinds,
     model, //
 };
 use kernel::prelude::*;
@@ -36,6 +37,10 @@ pub(crate) struct LogEntry {
     pub(crate) op: model::Op,
     /// Its flags.
     pub(crate) flags: Flags,
+    /// The faults that it met.
+    pub(crate) faults: Kinds,
+    /// The first sector that it was for, if it was misdirected.
+    pub(crate) asked: u64,
 }
 
 impl LogEntry {
@@ -55,6 +60,8 @@ impl LogEntry {
             task: 0,
             op,
             flags,
+            faults: Kinds::default(),
+            asked: 0,
         }
     }
 
@@ -99,15 +106,18 @@ impl LogEntry {
         Ok(after)
     }
 
-    /// What the model needs of it.
+    /// What the model needs of it: of a fault, what it left.
     pub(crate) fn to_model(self) -> model::Entry {
         let is_mark = self.op == model::Op::Mark;
+        let is_lost = self.faults.contains(Kinds::LOST);
+        let is_fua_ignored = self.faults.contains(Kinds::FUA_IGNORED);
         model::Entry {
             op: self.op,
             preflush: self.flags.contains(Flags::PREFLUSH),
-            fua: self.flags.contains(Flags::FUA),
+            fua: self.flags.contains(Flags::FUA) && !is_fua_ignored,
+            lied: self.faults.contains(Kinds::LIED),
             sector: if is_mark { 0 } else { self.sector },
-            nr_sectors: self.nr_sectors,
+            nr_sectors: if is_lost { 0 } else { self.nr_sectors },
             submit: self.submit,
             start: self.start(),
             complete: self.complete(),
@@ -122,7 +132,7 @@ struct Packed {
     sector: u32,
     /// Upper bits of `submit` (4) and of the sector (4), number of sectors.
     lengths: u32,
-    /// Operation (4), flags (8), task.
+    /// Operation (4), whether it met a fault (1), flags (7), task.
     kind: u32,
     start_after: After,
     complete_after: After,
@@ -160,7 +170,8 @@ impl Packed {
         let task = fit(entry.task.into(), 20)?;
         let op = Self::OPS.iter().position(|op| *op == entry.op);
         let op = op.ok_or(EINVAL)? as u64;
-        let flags = fit(entry.flags.bits().into(), 8)?;
+        let flags = fit(entry.flags.bits().into(), 7)?;
+        let flags = flags | u64::from(!entry.faults.is_empty()) << 7;
         let lengths = submit >> 32 << 28 | sector >> 32 << 24 | nr_sectors;
         let kind = op << 28 | flags << 20 | task;
 
@@ -177,6 +188,11 @@ impl Packed {
         })
     }
 
+    fn is_faulty(&self) -> bool {
+        self.kind >> 27 & 1 != 0
+    }
+
+    /// All but the faults.
     fn unpack(&self) -> Option<LogEntry> {
         let [ns_low, ns_high] = self.submit_ns;
         Some(LogEntry {
@@ -189,7 +205,9 @@ impl Packed {
             nr_sectors: self.lengths & 0xff_ffff,
             task: self.kind & 0xf_ffff,
             op: *Self::OPS.get((self.kind >> 28) as usize)?,
-            flags: Flags::from_bits(self.kind >> 20 & 0xff)?,
+            flags: Flags::from_bits(self.kind >> 20 & 0x7f)?,
+            faults: Kinds::default(),
+            asked: 0,
         })
     }
 }
@@ -204,9 +222,18 @@ struct Chunk {
     settled_len: usize,
 }
 
+/// The faults that an entry met.
+struct Faulty {
+    index: usize,
+    kinds: Kinds,
+    asked: u64,
+}
+
 /// The entries, in chunks so that a long log never has to be copied to grow.
 pub(crate) struct Log {
     chunks: KVVec<Chunk>,
+    /// Of those that met faults, by index.
+    faulty: KVVec<Faulty>,
     len: usize,
     /// All entries before this index were complete when the newest was submitted.
     settled_len: usize,
@@ -216,6 +243,7 @@ impl Log {
     pub(crate) fn new() -> Self {
         Self {
             chunks: KVVec::new(),
+            faulty: KVVec::new(),
             len: 0,
             settled_len: 0,
         }
@@ -228,25 +256,29 @@ impl Log {
 
     /// The entry of that index.
     pub(crate) fn get(&self, index: usize) -> Option<LogEntry> {
-        self.chunks
-            .get(index / CHUNK_ENTRIES)?
-            .entries
-            .get(index % CHUNK_ENTRIES)?
-            .unpack()
+        let chunk = self.chunks.get(index / CHUNK_ENTRIES)?;
+        let packed = chunk.entries.get(index % CHUNK_ENTRIES)?;
+        let mut entry = packed.unpack()?;
+        if packed.is_faulty() {
+            let at = self.faulty.partition_point(|other| other.index < index);
+            let faulty = self.faulty.get(at)?;
+            entry.faults = faulty.kinds;
+            entry.asked = faulty.asked;
+        }
+        Some(entry)
     }
 
-    /// Has `f` change the entry of that index, unless it fails.
+    /// Has `f` change the entry of that index, unless it fails. Its faults stay.
     pub(crate) fn update(
         &mut self,
         index: usize,
         f: impl FnOnce(&mut LogEntry) -> Result,
     ) -> Result {
+        let mut entry = self.get(index).ok_or(EINVAL)?;
+        f(&mut entry)?;
         let chunk = self.chunks.get_mut(index / CHUNK_ENTRIES).ok_or(EINVAL)?;
         let packed = chunk.entries.get_mut(index % CHUNK_ENTRIES);
-        let packed = packed.ok_or(EINVAL)?;
-        let mut entry = packed.unpack().ok_or(EINVAL)?;
-        f(&mut entry)?;
-        *packed = Packed::new(&entry)?;
+        *packed.ok_or(EINVAL)? = Packed::new(&entry)?;
         Ok(())
     }
 
@@ -273,6 +305,14 @@ impl Log {
     /// flight at its submit.
     pub(crate) fn push(&mut self, entry: LogEntry) -> Result<bool> {
         let packed = Packed::new(&entry)?;
+        if !entry.faults.is_empty() {
+            let faulty = Faulty {
+                index: self.len,
+                kinds: entry.faults,
+                asked: entry.asked,
+            };
+            self.faulty.push(faulty, GFP_KERNEL | __GFP_NOWARN)?;
+        }
         // Each entry is passed once: this costs next to nothing.
         while self
             .get(self.settled_len)

@@ -20,6 +20,10 @@ use crate::{
         task::TaskId,
         Flags, //
     },
+    fault::{
+        Kinds,
+        Met, //
+    },
     model, //
 };
 use core::ops::Range;
@@ -70,6 +74,10 @@ pub(crate) struct Record {
     has_overlaps: bool,
     /// Tells this record from others, to those who come back to it.
     generation: u64,
+    /// The faults that its I/O met.
+    faults: Kinds,
+    /// What discarded sectors hold follows from this; without, they are zeroes.
+    garbage: Option<u64>,
 }
 
 impl Record {
@@ -90,6 +98,8 @@ impl Record {
             is_recording: true,
             has_overlaps: false,
             generation,
+            faults: Kinds::default(),
+            garbage: None,
         }
     }
 
@@ -126,6 +136,26 @@ impl Record {
     /// A number that no other record of this disk has.
     pub(crate) fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// The faults that its I/O met, that which is not in the log, too.
+    pub(crate) fn faults(&self) -> Kinds {
+        self.faults
+    }
+
+    /// What discarded sectors hold follows from this; without, they are zeroes.
+    pub(crate) fn garbage(&self) -> Option<u64> {
+        self.garbage
+    }
+
+    /// Sets that, before anything is discarded.
+    pub(crate) fn set_garbage(&mut self, seed: Option<u64>) {
+        self.garbage = seed;
+    }
+
+    /// I/O met faults that leave nothing in the log.
+    pub(crate) fn met(&mut self, faults: Kinds) {
+        self.faults |= faults;
     }
 
     /// The entry of that index.
@@ -206,7 +236,7 @@ impl Record {
     }
 
     /// Appends a bio that is being submitted, for which [`Self::reserve`] was called,
-    /// with the memory it takes. Returns its index.
+    /// with the memory it takes and the faults that it met. Returns its index.
     pub(crate) fn push_bio(
         &mut self,
         op: model::Op,
@@ -214,6 +244,7 @@ impl Record {
         sector: u64,
         nr_sectors: u32,
         data_bytes: u64,
+        met: Met,
     ) -> Result<u32> {
         let task = self
             .tasks
@@ -225,6 +256,8 @@ impl Record {
             submit_ns: self.now_ns(),
             nr_sectors,
             task,
+            faults: met.kinds,
+            asked: met.asked,
             ..LogEntry::new(op, flags, self.last_event + 1)
         };
         self.push(entry, data_bytes)?;
@@ -375,6 +408,7 @@ impl Record {
             .into_iter()
             .filter(|event| *event != model::IN_FLIGHT);
         let index = self.next_index()?;
+        self.faults |= entry.faults;
         let overlaps = self.log.push(entry);
         self.has_overlaps |= overlaps.map_err(|error| self.truncate(error))?;
         let entry = entry.to_model();

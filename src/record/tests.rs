@@ -3,9 +3,12 @@
 //! KUnit tests of a record's limits. Those of its content: `crate::disk::tests`.
 
 use super::*;
-use crate::model::{
-    History,
-    Op, //
+use crate::{
+    fault::Met,
+    model::{
+        History,
+        Op, //
+    }, //
 };
 
 const ENTRY: u64 = ENTRY_BYTES as u64;
@@ -21,7 +24,14 @@ fn record(limit_bytes: u64) -> Record {
 /// Reserves and pushes a write with that much data.
 fn write(record: &mut Record, data_bytes: u64) -> Result {
     record.reserve(data_bytes)?;
-    let index = record.push_bio(Op::Write, Flags::default(), 8, 8, data_bytes)?;
+    let index = record.push_bio(
+        Op::Write,
+        Flags::default(),
+        8,
+        8,
+        data_bytes,
+        Met::default(),
+    )?;
     record.complete_bio_inline(index)
 }
 
@@ -253,7 +263,7 @@ mod suite {
         ];
         for (op, flags) in kinds {
             record.reserve(0)?;
-            let index = record.push_bio(op, flags, 8, 8, 0)?;
+            let index = record.push_bio(op, flags, 8, 8, 0, Met::default())?;
             record.complete_bio_inline(index)?;
         }
         for (within, flush, fua) in [
@@ -279,7 +289,7 @@ mod suite {
         let flush = Flags::PREFLUSH;
         for flags in [Flags::default(), flush, Flags::default()] {
             record.reserve(0)?;
-            record.push_bio(Op::Write, flags, 8, 8, 0)?;
+            record.push_bio(Op::Write, flags, 8, 8, 0, Met::default())?;
         }
         assert!(record.last_event() == 3);
         record.complete_bio(2)?;
@@ -303,7 +313,7 @@ mod suite {
     fn what_is_in_flight_for_long_is_found() -> Result {
         let mut record = record(0);
         record.reserve(0)?;
-        let index = record.push_bio(Op::Write, Flags::default(), 8, 8, 0)?;
+        let index = record.push_bio(Op::Write, Flags::default(), 8, 8, 0, Met::default())?;
         for _ in 0..300 {
             write(&mut record, 0)?;
         }

@@ -57,16 +57,33 @@ impl Slot {
         match self {
             Self::Empty => wanted,
             Self::Plain(layer) => wanted.without(layer.read(wanted, to)),
+            Self::Chain(chain) => read_layers(chain.layers(), wanted, to),
+        }
+    }
+
+    /// As [`Self::read`], but as they were before the newest write to one of them, if
+    /// that is known: with nothing older and nothing `below`, as they are.
+    pub(crate) fn read_older(
+        &self,
+        wanted: SectorMask,
+        below: bool,
+        to: &mut dyn Sink,
+    ) -> SectorMask {
+        match self {
+            Self::Plain(_) if below => wanted,
             Self::Chain(chain) => {
-                let mut rest = wanted;
-                for layer in chain.layers() {
-                    if rest.is_empty() {
-                        break;
-                    }
-                    rest = rest.without(layer.read(rest, to));
-                }
-                rest
+                let mut layers = chain.layers().peekable();
+                let has = |layer: &Layer| !layer.valid().and(wanted).is_empty();
+                while layers.next_if(|layer| !has(layer)).is_some() {}
+                // The base is older than the record: what was before it is not known.
+                let is_base = |layer: &&Layer| {
+                    let base = chain.base.as_ref();
+                    base.is_some_and(|base| core::ptr::eq(*layer, base))
+                };
+                let _newest = layers.next_if(|layer| below || !is_base(layer));
+                read_layers(layers, wanted, to)
             }
+            _ => self.read(wanted, to),
         }
     }
 
@@ -227,6 +244,23 @@ impl Slot {
             Self::Chain(chain) => chain.base.as_ref(),
         }
     }
+}
+
+/// Copies those of the sectors `wanted` that layers have, newest first, and returns the
+/// others.
+fn read_layers<'a>(
+    layers: impl Iterator<Item = &'a Layer>,
+    wanted: SectorMask,
+    to: &mut dyn Sink,
+) -> SectorMask {
+    let mut rest = wanted;
+    for layer in layers {
+        if rest.is_empty() {
+            break;
+        }
+        rest = rest.without(layer.read(rest, to));
+    }
+    rest
 }
 
 fn join(newer: Option<Layer>, older: Layer) -> Layer {

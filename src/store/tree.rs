@@ -280,6 +280,24 @@ impl Tree {
             .map_or(wanted, |slot| slot.read(wanted, to))
     }
 
+    /// As [`Self::read`], but as they were before the newest write to one of them, where
+    /// that is known: it is, too, if something lies `below`.
+    pub(crate) fn read_older(
+        &self,
+        page: u64,
+        wanted: SectorMask,
+        below: bool,
+        to: &mut dyn Sink,
+    ) -> SectorMask {
+        let Some(leaf) = self.leaf(page) else {
+            return wanted;
+        };
+        let slots = leaf.lock();
+        slots
+            .get(place(page))
+            .map_or(wanted, |slot| slot.read_older(wanted, below, to))
+    }
+
     /// The page to write the sectors `mask` of to, in place; [`None`] if it takes more than
     /// that.
     pub(crate) fn writer(&self, page: u64, mask: SectorMask, may_wait: bool) -> Option<Writer<'_>> {

@@ -22,6 +22,7 @@ fn header() -> Header {
         last_event: 3,
         truncated: 4,
         nr_base: 5,
+        faults: Kinds::STALE | Kinds::LIED,
     }
 }
 
@@ -41,18 +42,23 @@ fn entry() -> Result<RawEntry> {
             pid: 19,
             comm: *b"a task's name..\0",
         },
+        met: Met::default(),
+        garbage: None,
     })
 }
 
 /// Bytes that no entry has: offset and value.
-const MALFORMED: [(usize, u8); 11] = [
+const MALFORMED: [(usize, u8); 14] = [
     (0, 0),
     (0, 7),
     (0, 255),
     (1, 1),
     (3, 1),
     (4, 128),
-    (5, 1),
+    (5, 32),
+    (5, 64),
+    (5, 128),
+    (6, 2),
     (7, 128),
     (68, 1),
     (88, 1),
@@ -85,7 +91,7 @@ mod suite {
     #[test]
     fn headers_come_back() -> Result {
         let bytes = header().encode();
-        assert!(bytes.starts_with(b"powercut\x01\0\0\0\x05\0\0\0\0\x08\0\0"));
+        assert!(bytes.starts_with(b"powercut\x01\0\0\0\x05\0\x21\0\0\x08\0\0"));
         let back = Header::decode(&bytes, GEOMETRY)?;
         assert!(back.encode() == bytes);
         assert!(back.nr_entries == 0x0102_0304_0506_0708);
@@ -116,7 +122,7 @@ mod suite {
         let log = back.to_log(model::Op::Discard)?;
         assert!((log.submit, log.start(), log.complete()) == (100, 101, 102));
         assert!(log.duration_ns == 2);
-        assert!(RawEntry::new(&log, back.task, 17).encode() == bytes);
+        assert!(RawEntry::new(&log, back.task, 17, None).encode() == bytes);
 
         let base = RawEntry::base(8, 8, 4096);
         assert!(RawEntry::decode(&base.encode())?.kind == Kind::Base);

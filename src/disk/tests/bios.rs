@@ -34,7 +34,7 @@ fn submit(disk: &RecordedDisk, op: Op, flags: Flags) -> Result {
             disk.write_zeroes(request(op, flags, 16, 8))?;
         }
         _ => {
-            disk.flush(flags)?;
+            flush_with(disk, flags)?;
         }
     }
     Ok(())

@@ -12,7 +12,7 @@ from lib.tap import equal, fails, test
 DEFAULTS = {
     "power": "0", "size": "64", "blocksize": "4096", "write_cache": "1", "fua": "1", "discard": "1",
     "log_limit_mib": "1024", "mark": "0", "completion": "inline", "cut": "off", "atomic_unit": "4096",
-    "physical_blocksize": "4096",
+    "physical_blocksize": "4096", "discard_content": "zeroes",
     "record": "state=off entries=0 events=0 marks=0 bytes=0 truncated=0",
 }  # fmt: skip
 
@@ -41,7 +41,8 @@ def defaults():
         for attribute, value in DEFAULTS.items():
             equal(disk.get(attribute), value, attribute)
     features = get("/sys/kernel/config/powercut/features").split(",")
-    equal(set(DEFAULTS) | {"restore", "state"}, set(features), "features")
+    live = {"restore", "state", "faults", "badblocks", "badblocks_once", "badblocks_mode", "badblocks_hits"}
+    equal(set(DEFAULTS) | live, set(features), "features")
 
 
 def numbers(attribute, good, bad):

@@ -10,6 +10,10 @@ HEADER = struct.Struct("<8sIIQIIQQQQ")
 ENTRY = struct.Struct("<B3sIQQQQIIQQII16sQ")
 WRITE, WRITE_ZEROES, DISCARD, FLUSH, MARK, BASE = range(1, 7)
 PREFLUSH, FUA, META, SYNC, ATOMIC, NOUNMAP, PRIO = (1 << bit for bit in range(7))
+# Faults that an entry met; in the header, those and the ones that leave no entry.
+LIED, FUA_IGNORED, LOST, MISDIRECTED, CORRUPTED = (1 << bit for bit in range(8, 13))
+STALE, EIO, BAD_SECTOR = (1 << bit for bit in range(13, 16))
+FAULTS = 0xFF00
 WRITES = (WRITE, WRITE_ZEROES, DISCARD)
 
 
@@ -31,6 +35,7 @@ class Entry:
     comm: bytes = b"test"
     length: int = -1  # of the payload, as the entry says
     reserved: int = 0
+    asked: int = 0
 
     def is_write(self):
         return self.op in WRITES
@@ -43,7 +48,7 @@ class Entry:
         numbers = (self.flags, self.submit, self.start, self.complete, self.sector, self.sectors)
         times = (self.submit_ns, self.complete_ns, self.pid, 0)
         reserved = struct.pack("<I", self.reserved)[:3]
-        fields = (self.op, reserved, *numbers, length, *times, self.comm, 0)
+        fields = (self.op, reserved, *numbers, length, *times, self.comm, self.asked)
         return ENTRY.pack(*fields) + self.payload
 
 
@@ -63,9 +68,10 @@ class Log:
     entries: list = field(default_factory=list)
     magic: bytes = b"powercut"
     version: int = 1
+    faults: int = 0
 
     def pack(self):
-        flags = self.cache | self.fua << 1 | self.data << 2
+        flags = self.cache | self.fua << 1 | self.data << 2 | self.faults << 8
         counts = (len(self.entries), self.newest, self.truncated, len(self.base))
         shape = (self.capacity, self.block, self.unit)
         header = HEADER.pack(self.magic, self.version, flags, *shape, *counts)
@@ -78,20 +84,22 @@ def parse(data):
         HEADER.unpack_from(data)
     )
     assert (magic, version) == (b"powercut", 1), (magic, version)
-    assert flags < 8, flags
+    assert flags & ~(7 | FAULTS << 8) == 0, flags
     log = Log(capacity, block, unit, bool(flags & 1), bool(flags & 2), bool(flags & 4))
-    log.newest, log.truncated = newest, truncated
+    log.newest, log.truncated, log.faults = newest, truncated, flags >> 8 & FAULTS
     offset = HEADER.size
     for index in range(nr_base + nr):
-        (op, zero, *numbers, length, submit_ns, complete_ns, pid, zero2, comm, zero3) = (
+        (op, zero, *numbers, length, submit_ns, complete_ns, pid, zero2, comm, asked) = (
             ENTRY.unpack_from(data, offset)
         )
-        assert zero == bytes(3) and zero2 == zero3 == 0, f"entry {index}: reserved bytes are set"
+        assert zero == bytes(3) and zero2 == 0, f"entry {index}: reserved bytes are set"
         offset += ENTRY.size
         payload = data[offset : offset + length]
         assert len(payload) == length, f"entry {index}: ends early"
         offset += length
         entry = Entry(op, *numbers, payload, submit_ns, complete_ns, pid, comm.rstrip(b"\0"))
+        entry.asked = asked
+        assert not asked or entry.flags & MISDIRECTED, f"entry {index}: was for {asked}"
         assert (op == BASE) == (index < nr_base), f"entry {index} is of the wrong kind: {op}"
         (log.base if index < nr_base else log.entries).append(entry)
     assert offset == len(data), f"{len(data) - offset} bytes after the last entry"

@@ -15,7 +15,8 @@ class Model:
     def __init__(self, log):
         self.log = log
         self.unit = log.unit // SECTOR
-        self.writes = [entry for entry in log.entries if entry.is_write()]
+        # One that was lost is no write, to anybody but who wrote it.
+        self.writes = [entry for entry in log.entries if entry.is_write() and not entry.flags & format_.LOST]
         self.base = {}
         for entry in log.base:
             for number in range(entry.sectors):
@@ -25,6 +26,8 @@ class Model:
         """The largest submit event of a flush complete at the cut."""
         done = [0]
         for entry in self.log.entries:
+            if entry.flags & format_.LIED:
+                continue
             if entry.op == format_.FLUSH and entry.complete <= cut:
                 done.append(entry.submit)
             if entry.is_write() and entry.flags & format_.PREFLUSH and entry.start <= cut:
@@ -34,7 +37,8 @@ class Model:
     def is_stable(self, entry, cut):
         if entry.complete <= self.watermark(cut):
             return True
-        is_promised = entry.flags & format_.FUA or not self.log.cache
+        is_fua = entry.flags & format_.FUA and not entry.flags & format_.FUA_IGNORED
+        is_promised = is_fua or not self.log.cache
         return bool(is_promised) and entry.complete <= cut
 
     def pieces(self, cut):

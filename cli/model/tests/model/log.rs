@@ -113,6 +113,7 @@ impl Log {
             op: bio.op,
             preflush: bio.preflush,
             fua: bio.fua,
+            lied: false,
             sector: bio.sectors.start,
             nr_sectors: u32::try_from(bio.sectors.end - bio.sectors.start).unwrap(),
             submit,

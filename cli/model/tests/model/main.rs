@@ -6,6 +6,7 @@
 mod behaviours;
 mod contents;
 mod device;
+mod faults;
 mod groups;
 mod histories;
 mod log;

@@ -16,7 +16,7 @@ use crate::{
 };
 
 const UNIT_SECTORS: u64 = 4;
-const NR_UNITS: u64 = 4;
+pub const NR_UNITS: u64 = 4;
 
 /// What happens next: a bio, the next event of the `n`-th of those in flight, or something on
 /// another disk of the group.
@@ -39,7 +39,7 @@ fn bio() -> impl Strategy<Value = Bio> {
     ]
 }
 
-fn log() -> impl Strategy<Value = Log> {
+pub fn log() -> impl Strategy<Value = Log> {
     let step = prop_oneof![
         2 => bio().prop_map(Step::Submit),
         3 => any::<prop::sample::Index>().prop_map(Step::Advance),
@@ -108,10 +108,10 @@ fn may_survive(log: &Log, event: Event) -> Vec<(usize, u64)> {
     found.into_iter().collect()
 }
 
-type Pieces = BTreeSet<(usize, u64)>;
+pub type Pieces = BTreeSet<(usize, u64)>;
 
 /// The pieces that survive in some state of a cut, and those that do in every one.
-fn survivors(log: &Log, event: Event) -> (Pieces, Pieces) {
+pub fn survivors(log: &Log, event: Event) -> (Pieces, Pieces) {
     let cut = Cut::new(log, event).unwrap();
     let always: Pieces = (0..log.entries.len())
         .filter(|&index| cut.is_stable(&log.entries[index]))

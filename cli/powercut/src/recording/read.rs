@@ -178,6 +178,7 @@ fn model_entry(raw: &abi::Entry) -> Entry {
         op,
         preflush: op.is_write() && raw.flags.has(Flags::PREFLUSH),
         fua: op.is_write() && raw.flags.has(Flags::FUA),
+        lied: false,
         sector: raw.sector,
         nr_sectors: if op.is_write() { raw.nr_sectors } else { 0 },
         submit: raw.submit,

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Faults that a disk was told to have, and what they do to its data.
+
+use super::{
+    io::Request,
+    RecordedDisk,
+    State, //
+};
+use crate::{
+    block::{
+        Flags,
+        NoIo,
+        Op, //
+    },
+    fault::{
+        self,
+        Access,
+        Fate,
+        Faults,
+        Kinds, //
+    },
+    store::{
+        DataPage,
+        PageList,
+        SectorMask,
+        Sink,
+        PAGE_SECTORS,
+        SECTOR_SIZE, //
+    }, //
+};
+use kernel::{
+    page::PAGE_SIZE,
+    prelude::*,
+    sync::atomic::Relaxed, //
+};
+
+impl Access {
+    /// What rules see of a bio; [`None`] if it does nothing.
+    pub(super) fn of(op: Op, request: &Request) -> Option<Self> {
+        let flushes = op != Op::Read && request.flags.contains(Flags::PREFLUSH);
+        let op = match op {
+            Op::Read => fault::Op::Read,
+            Op::Write if request.nr_sectors == 0 && flushes => fault::Op::Flush,
+            Op::Write | Op::WriteZeroes if request.nr_sectors != 0 => fault::Op::Write,
+            Op::Discard => fault::Op::Discard,
+            _ => return None,
+        };
+        Some(Self {
+            op,
+            sector: request.sector,
+            nr_sectors: request.nr_sectors,
+            flushes,
+            is_fua: op != fault::Op::Read && request.flags.contains(Flags::FUA),
+            has_data: op == fault::Op::Write && request.op == crate::model::Op::Write,
+        })
+    }
+}
+
+impl State {
+    /// The fate of an I/O; the record knows if it met one that leaves nothing in the log.
+    /// The error that the I/O fails with, if that is its fate.
+    pub(super) fn meet(&mut self, access: &Access) -> Result<Fate> {
+        let fate = self.faults.fate(access)?;
+        let fails = Kinds::EIO | Kinds::BAD_SECTOR;
+        let unlogged = fate.kinds.and(fails | Kinds::STALE);
+        if !unlogged.is_empty() {
+            if let Some(record) = self.recording() {
+                record.met(unlogged);
+            }
+        }
+        match fate.kinds.and(fails).is_empty() {
+            true => Ok(fate),
+            false => Err(EIO),
+        }
+    }
+
+    /// To be called when the power or the faults come or go: so that bios look, or need
+    /// not.
+    pub(super) fn update(&mut self, disk: &RecordedDisk) {
+        let is_odd = self.supply.off().is_some() || !self.faults.is_empty();
+        disk.is_odd.store(is_odd, Relaxed);
+        self.update_store(disk.completion);
+    }
+}
+
+impl RecordedDisk {
+    /// Has `f` change what faults the disk has.
+    pub(crate) fn change_faults(&self, f: impl FnOnce(&mut Faults) -> Result) -> Result {
+        // Bios take this lock, too.
+        let _noio = NoIo::enter();
+        let mut state = self.state.lock();
+        let changed = f(&mut state.faults);
+        state.update(self);
+        changed
+    }
+
+    /// Shows `f` what faults it has.
+    pub(crate) fn with_faults<R>(&self, f: impl FnOnce(&Faults) -> R) -> R {
+        let _noio = NoIo::enter();
+        f(&self.state.lock().faults)
+    }
+
+    /// As [`Self::read_page`], but what was there before the newest write to the page, as
+    /// far as the disk still knows: what a record keeps, or lies below.
+    pub(super) fn read_stale(&self, page: u64, wanted: SectorMask, to: &mut dyn Sink) {
+        let has_below = self.below().is_some();
+        let rest = self.tree.read_older(page, wanted, has_below, to);
+        self.read_below(page, rest, to);
+    }
+}
+
+/// Changes bytes of a write's data, if that is its fate: neighbours, from a random one on.
+pub(super) fn corrupt(request: &Request, data: &PageList, fate: &Fate) {
+    let len_bytes = u64::from(request.nr_sectors) * SECTOR_SIZE as u64;
+    if !fate.is(Kinds::CORRUPTED) || len_bytes == 0 {
+        return;
+    }
+    let before = request.sector % PAGE_SECTORS as u64 * SECTOR_SIZE as u64;
+    let first = crate::random::mix(fate.seed) % len_bytes;
+    for n in 0..u64::from(fate.nr_bytes).min(len_bytes) {
+        let at = before + (first + n) % len_bytes;
+        // No truncation: a bio has less than 4 GiB.
+        let (page, offset) = (at as usize / PAGE_SIZE, at as usize % PAGE_SIZE);
+        if let Some(page) = data.iter().nth(page) {
+            let mut byte = [0];
+            page.read(offset, &mut byte);
+            // Another value, whatever it was.
+            let change = crate::random::draw(fate.seed, n) as u8 | 1;
+            page.write(offset, &byte.map(|byte| byte ^ change));
+        }
+    }
+}
+
+/// The data of a write for other sectors than it was for.
+pub(super) fn moved(from: &Request, to: &Request, data: PageList) -> Result<PageList> {
+    let page_sectors = PAGE_SECTORS as u64;
+    if from.sector % page_sectors == to.sector % page_sectors {
+        return Ok(data);
+    }
+    let place = |first: u64, n: u64| {
+        let sector = first % page_sectors + n;
+        // No truncation: a bio has less than 2^32 sectors.
+        let (page, sector) = (sector / page_sectors, sector % page_sectors);
+        (page as usize, sector as usize * SECTOR_SIZE)
+    };
+    let mut moved = PageList::new();
+    let mut source = data.iter().enumerate().peekable();
+    for n in 0..u64::from(to.nr_sectors) {
+        let (page, offset) = place(to.sector, n);
+        if moved.len() <= page {
+            moved.push(DataPage::new()?)?;
+        }
+        let (from_page, from_offset) = place(from.sector, n);
+        while source.next_if(|(index, _)| *index < from_page).is_some() {}
+        let mut sector = [0; SECTOR_SIZE];
+        let (_, from_data) = source.peek().ok_or(EIO)?;
+        from_data.read(from_offset, &mut sector);
+        moved.last().ok_or(EIO)?.write(offset, &sector);
+    }
+    Ok(moved)
+}
