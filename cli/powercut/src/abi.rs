@@ -6,6 +6,8 @@ use std::io::{self, Read, Write};
 
 use thiserror::Error;
 
+use crate::faults::Faults;
+
 pub const MAGIC: [u8; 8] = *b"powercut";
 pub const VERSION: u32 = 1;
 pub const HEADER_LEN: usize = 64;
@@ -43,6 +45,8 @@ pub struct Header {
     pub newest_event: u64,
     pub truncated: u64,
     pub base_entries: u64,
+    /// The faults that the recorded I/O met.
+    pub faults: Faults,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -107,8 +111,10 @@ impl Flags {
     pub const ATOMIC: u32 = 16;
     pub const NOUNMAP: u32 = 32;
     pub const PRIO: u32 = 64;
+    /// Of a discard: what it leaves follows from `asked`.
+    pub const GARBAGE: u32 = 1 << 16;
 
-    const NAMES: [(u32, &'static str); 7] = [
+    const NAMES: [(u32, &'static str); 13] = [
         (Self::PREFLUSH, "PREFLUSH"),
         (Self::FUA, "FUA"),
         (Self::META, "META"),
@@ -116,10 +122,21 @@ impl Flags {
         (Self::ATOMIC, "ATOMIC"),
         (Self::NOUNMAP, "NOUNMAP"),
         (Self::PRIO, "PRIO"),
+        (Self::GARBAGE, "GARBAGE"),
+        (Faults::LIED, "LIED"),
+        (Faults::FUA_IGNORED, "FUA_IGNORED"),
+        (Faults::LOST, "LOST"),
+        (Faults::MISDIRECTED, "MISDIRECTED"),
+        (Faults::CORRUPTED, "CORRUPTED"),
     ];
 
     pub fn has(self, bit: u32) -> bool {
         self.0 & bit != 0
+    }
+
+    /// The faults that the bio met.
+    pub fn faults(self) -> Faults {
+        Faults::of_entry(self.0)
     }
 
     pub fn names(self) -> impl Iterator<Item = &'static str> {
@@ -144,6 +161,9 @@ pub struct Entry {
     pub completed_ns: u64,
     pub tid: u32,
     pub task: String,
+    /// Of a misdirected write, the first sector that it was for; of a discard that leaves
+    /// garbage, the seed.
+    pub asked: u64,
 }
 
 impl Header {
@@ -167,6 +187,7 @@ impl Header {
             newest_event: u64_at(b, 40),
             truncated: u64_at(b, 48),
             base_entries: u64_at(b, 56),
+            faults: Faults::of_header(bits),
         };
         header.check()?;
         Ok(header)
@@ -192,7 +213,8 @@ impl Header {
         let mut b = [0; HEADER_LEN];
         let bits = u32::from(self.write_cache)
             | (u32::from(self.fua) << 1)
-            | (u32::from(self.with_data) << 2);
+            | (u32::from(self.with_data) << 2)
+            | self.faults.header_flags();
         b[..8].copy_from_slice(&MAGIC);
         put_u32(&mut b, 8, VERSION);
         put_u32(&mut b, 12, bits);
@@ -226,6 +248,7 @@ impl Entry {
             completed_ns: u64_at(b, 56),
             tid: u32_at(b, 64),
             task: String::from_utf8_lossy(&name[..end]).into_owned(),
+            asked: u64_at(b, 88),
         };
         entry.check(header)?;
         Ok(entry)
@@ -247,7 +270,11 @@ impl Entry {
             return bad("lies outside the disk");
         }
         let has_data = self.op == EntryOp::Base || self.op == EntryOp::Write && header.with_data;
-        if has_data && u64::from(self.payload_len) != u64::from(self.nr_sectors) * SECTOR {
+        let data_len = match self.flags.has(Faults::LOST) {
+            true => 0,
+            false => u64::from(self.nr_sectors) * SECTOR,
+        };
+        if has_data && u64::from(self.payload_len) != data_len {
             return bad("does not carry its data");
         }
         let block = u64::from(header.block_size) / SECTOR;
@@ -281,6 +308,7 @@ impl Entry {
         let name = self.task.as_bytes();
         let len = name.len().min(16);
         b[72..72 + len].copy_from_slice(&name[..len]);
+        put_u64(&mut b, 88, self.asked);
         b
     }
 }

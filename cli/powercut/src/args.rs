@@ -3,6 +3,7 @@
 //! What was typed, for clap. [`crate::options`] says what it means.
 
 mod after;
+mod fault;
 
 use std::path::PathBuf;
 
@@ -13,6 +14,7 @@ use crate::fs::Fs;
 use crate::strategy::Strategy;
 
 pub use after::{LintArgs, MergeArgs, MinimizeArgs, ReplayArgs, ReportArgs, ShowArgs};
+pub use fault::{FaultArgs, FaultCommand};
 
 /// Cut the power of a block device, and see what software makes of it
 ///
@@ -46,6 +48,8 @@ pub enum Command {
     Cut(CutArgs),
     /// Bring the power back: the disk holds a legal survivor of the cut
     Restore(RestoreArgs),
+    /// Have a disk, or a view, do what no disk may: lie, lose, corrupt, fail
+    Fault(FaultArgs),
     /// Save the record of a disk, with all data, as a file
     Export(ExportArgs),
     /// Make a disk with the record of a file that export wrote
@@ -126,6 +130,9 @@ pub struct DiskArgs {
     /// delayed:random:MIN-MAX,SEED in microseconds
     #[arg(long, value_name = "WHEN", default_value = "inline")]
     pub completion: String,
+    /// What a discarded block that was written to before holds: zeroes, or garbage:SEED
+    #[arg(long, value_name = "WHAT", default_value = "zeroes")]
+    pub discard_content: String,
 }
 
 /// How to examine a state.
@@ -134,6 +141,10 @@ pub struct CheckArgs {
     /// Run before the mount, with POWERCUT_DEV; any exit but 0 is a violation
     #[arg(long, value_name = "CMD")]
     pub fsck: Option<String>,
+    /// What the disk that each state is examined on is to do wrong, as `powercut fault` takes it;
+    /// may be given again
+    #[arg(long, value_name = "RULE")]
+    pub view_fault: Vec<String>,
     /// The longest a check may take
     #[arg(long, value_name = "TIME", default_value = "60s")]
     pub check_timeout: String,
@@ -196,6 +207,9 @@ pub struct CreateArgs {
     pub name: String,
     #[command(flatten)]
     pub disk: DiskArgs,
+    /// What it is to do wrong from the start, as `powercut fault` takes it; may be given again
+    #[arg(long, value_name = "RULE")]
+    pub fault: Vec<String>,
     /// Print the disk as JSON
     #[arg(long)]
     pub json: bool,
@@ -327,7 +341,7 @@ pub struct ExploreArgs {
     /// Go on with the exploration whose report is in DIR, to the same end;
     /// --budget and --jobs may be other ones
     #[arg(long, value_name = "DIR", conflicts_with_all = ["name", "check", "mount", "fsck",
-        "check_timeout", "strategy", "seed", "shard", "stop_on_first", "report", "case"])]
+        "view_fault", "check_timeout", "strategy", "seed", "shard", "stop_on_first", "report", "case"])]
     pub resume: Option<PathBuf>,
     /// The check: exit 0 consistent, 125 can't tell, else a violation; without, the check and the
     /// mount of the report are taken
@@ -371,6 +385,10 @@ pub struct RunArgs {
     /// POWERCUT_MARKS is a file with the acknowledgements to hold it to
     #[arg(long, value_name = "CMD")]
     pub check: String,
+    /// What the disk is to do wrong from the start of the record on, as `powercut fault` takes
+    /// it; may be given again. States are outside of the contract then
+    #[arg(long, value_name = "RULE")]
+    pub fault: Vec<String>,
     /// Explore nothing; the report is for `explore --recording`
     #[arg(long)]
     pub record_only: bool,

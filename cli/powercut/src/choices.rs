@@ -382,6 +382,26 @@ mod tests {
     use super::*;
     use crate::recording::testing::History;
 
+    /// Where something was written before, a discard leaves garbage; else zeroes, as before.
+    #[test]
+    fn garbage_is_where_something_was() {
+        let log = History::new()
+            .base(5, "x")
+            .write(3, "a")
+            .flush()
+            .garbage(2, 4, 7)
+            .done();
+        let choices = Choices::new(&log, Cut::new(&log, log.header().newest_event).unwrap());
+        assert_eq!(choices.len(), 4);
+        let varies = choices.units().iter().filter(|unit| choices.varies(unit));
+        let mut units: Vec<u64> = varies.map(|unit| unit.unit).collect();
+        units.sort_unstable();
+        assert_eq!(units, [3, 5]);
+        let index = log.entries().len() - 1;
+        assert_ne!(log.content(index, 3), log.content(index, 5));
+        assert_eq!(log.content(index, 2), log.content(index, 4));
+    }
+
     /// A write that was in flight together with a newer one lies above that, if it is kept.
     #[test]
     fn an_older_write_may_be_found_above_a_stable_one() {

@@ -17,6 +17,7 @@ use crate::device::{Selection, Show};
 use crate::fs::MountSpec;
 use crate::kmsg::Kmsg;
 use crate::mountpoint::Mounted;
+use crate::options::rules;
 use crate::oracle::{Finding, Kind, Oracle, Verdict};
 use crate::reads::Reads;
 use crate::recording::Mark;
@@ -33,6 +34,9 @@ pub struct Examination {
     pub fsck: Option<String>,
     /// None: the check gets the device alone.
     pub mount: Option<MountSpec>,
+    /// What the disk that a state is examined on does wrong.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub view_faults: Vec<String>,
     /// How long the check may take.
     pub timeout_ms: u64,
 }
@@ -59,6 +63,9 @@ impl<'a> Examiner<'a> {
         what: &'a Examination,
         signals: &'a Signals,
     ) -> Result<Self> {
+        if !what.view_faults.is_empty() {
+            view.add_faults(&rules(&what.view_faults)?)?;
+        }
         let scratch = scratch_dir()?;
         fs::create_dir(scratch.path().join("mnt"))?;
         Ok(Self {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The name of a crash state: `HASH:k=K:keep=LIST`, one line.
+//! The name of a crash state: `HASH:k=K:keep=LIST`, one line; outside of the contract
+//! `HASH:k=K:keep=LIST:faults=FAULTS`, which names why.
 //!
 //! HASH names the log up to the cut K; LIST is `none`, `all`, or the indices
 //! of the pieces kept among the pending ones, as ascending ranges: `0-3,7`.
@@ -12,6 +13,7 @@ use powercut_model::{Cut, Event};
 use thiserror::Error;
 
 use crate::choices::Choices;
+use crate::faults::Faults;
 use crate::keep::Keep;
 use crate::recording::Recording;
 
@@ -20,6 +22,8 @@ pub struct StateId {
     pub hash: u32,
     pub cut: Event,
     pub keep: KeepList,
+    /// The faults that the log met up to the cut.
+    pub faults: Faults,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -55,6 +59,17 @@ pub enum IdError {
         cut: Event,
         last: Event,
     },
+    #[error(
+        "state {id} is of a log with {}, this one has {} up to event {cut}; \
+         use the disk or the report that the id came from",
+        named(*theirs), named(*ours)
+    )]
+    OtherFaults {
+        id: String,
+        theirs: Faults,
+        ours: Faults,
+        cut: Event,
+    },
     #[error("state {id} keeps piece {index}, but at k={cut} there are {len} pending pieces, numbered from 0")]
     NoSuchPiece {
         id: String,
@@ -72,6 +87,7 @@ impl StateId {
             hash: choices.recording().hash_at(choices.event()),
             cut: choices.event(),
             keep: KeepList::of(choices, &keep),
+            faults: choices.recording().faults_at(choices.event()),
         }
     }
 
@@ -90,6 +106,15 @@ impl StateId {
                 id: self.to_string(),
                 theirs: self.hash,
                 ours,
+                cut: self.cut,
+            });
+        }
+        let faults = recording.faults_at(self.cut);
+        if faults != self.faults {
+            return Err(IdError::OtherFaults {
+                id: self.to_string(),
+                theirs: self.faults,
+                ours: faults,
                 cut: self.cut,
             });
         }
@@ -134,7 +159,11 @@ impl KeepList {
 
 impl fmt::Display for StateId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:08x}:k={}:keep={}", self.hash, self.cut, self.keep)
+        write!(f, "{:08x}:k={}:keep={}", self.hash, self.cut, self.keep)?;
+        match self.faults.is_empty() {
+            true => Ok(()),
+            false => write!(f, ":faults={}", self.faults),
+        }
     }
 }
 
@@ -163,9 +192,17 @@ impl FromStr for StateId {
     fn from_str(text: &str) -> Result<Self, IdError> {
         let bad = |why| IdError::Syntax(text.into(), why);
         let mut fields = text.split(':');
-        let (hash, cut, keep) = match (fields.next(), fields.next(), fields.next(), fields.next()) {
-            (Some(hash), Some(cut), Some(keep), None) => (hash, cut, keep),
+        let (hash, cut, keep) = match (fields.next(), fields.next(), fields.next()) {
+            (Some(hash), Some(cut), Some(keep)) => (hash, cut, keep),
             _ => return Err(bad("it has three fields, joined by ':'")),
+        };
+        let faults = match (fields.next(), fields.next()) {
+            (None, _) => Faults::default(),
+            (Some(list), None) => list
+                .strip_prefix("faults=")
+                .and_then(|list| list.parse().ok())
+                .ok_or_else(|| bad("the fourth field, if there is one, is faults=KIND,..."))?,
+            _ => return Err(bad("it has four fields at most")),
         };
         let is_hash = hash.len() == 8
             && hash
@@ -187,7 +224,19 @@ impl FromStr for StateId {
             "all" => KeepList::All,
             list => KeepList::Ranges(ranges(list).map_err(bad)?),
         };
-        Ok(Self { hash, cut, keep })
+        Ok(Self {
+            hash,
+            cut,
+            keep,
+            faults,
+        })
+    }
+}
+
+fn named(faults: Faults) -> String {
+    match faults.is_empty() {
+        true => "no faults".into(),
+        false => format!("faults={faults}"),
     }
 }
 
@@ -251,6 +300,12 @@ mod tests {
             "5f0c2a19:k=1:keep=1,",
             "5f0c2a19:k=1:keep=none:x",
             " 5f0c2a19:k=1:keep=none",
+            "5f0c2a19:k=1:keep=none:",
+            "5f0c2a19:k=1:keep=none:faults=",
+            "5f0c2a19:k=1:keep=none:faults=none",
+            "5f0c2a19:k=1:keep=none:faults=lost,flush-lies",
+            "5f0c2a19:k=1:keep=none:faults=lost:x",
+            "5f0c2a19:k=1:faults=lost:keep=none",
         ] {
             let parsed = text.parse::<StateId>();
             assert!(matches!(parsed, Err(IdError::Syntax(..))), "{text}");
@@ -293,6 +348,42 @@ mod tests {
         let before = log.done().hash_at(3);
         assert_eq!(log.clone().complete().done().hash_at(3), before);
         assert_ne!(log.clone().complete().done().hash_at(4), before);
+    }
+
+    #[test]
+    fn faults_are_named_from_where_they_were_met() {
+        let log = || History::new().write(0, "a").flush().met(Faults::LIED);
+        let id = |log: &History, cut| {
+            let recording = log.done();
+            let choices = Choices::new(&recording, Cut::new(&recording, cut).unwrap());
+            StateId::of(&choices, &choices.none()).to_string()
+        };
+        let lied = log().write(1, "b").met(Faults::LOST);
+        assert!(id(&lied, 2).ends_with(":k=2:keep=none"));
+        assert!(id(&lied, 4).ends_with(":k=4:keep=none:faults=flush-lies"));
+        assert!(id(&lied, 6).ends_with(":k=6:keep=none:faults=flush-lies,lost"));
+        let live = log().met_unlogged("stale,eio");
+        assert!(id(&live, 2).ends_with(":keep=none:faults=stale,eio"));
+    }
+
+    #[test]
+    fn an_id_with_other_faults_is_refused_and_both_are_named() {
+        let log = History::new().write(0, "a").met_unlogged("eio");
+        let recording = log.done();
+        let hash = recording.hash_at(2);
+        for (faults, theirs) in [("", "no faults"), (":faults=stale", "faults=stale")] {
+            let id: StateId = format!("{hash:08x}:k=2:keep=none{faults}").parse().unwrap();
+            let refused = id.resolve(&recording).unwrap_err().to_string();
+            assert!(
+                refused.contains(&format!("a log with {theirs}")),
+                "{refused}"
+            );
+            assert!(refused.contains("has faults=eio"), "{refused}");
+        }
+        let id: StateId = format!("{hash:08x}:k=2:keep=none:faults=eio")
+            .parse()
+            .unwrap();
+        assert!(id.resolve(&recording).is_ok());
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::args::{self, Switch, WritebackArg};
 use crate::device::{Name, Settings};
 use crate::examine::Examination;
 use crate::explore::Plan;
+use crate::faults::Rule;
 use crate::fs::{Fs, MountSpec};
 use crate::id::StateId;
 use crate::report::Saved;
@@ -68,6 +69,7 @@ pub struct Run {
     pub setup: Option<String>,
     pub workload: String,
     pub eager_writeback: bool,
+    pub faults: Vec<Rule>,
     pub record_only: bool,
     pub examination: Examination,
     pub plan: Plan,
@@ -99,6 +101,12 @@ pub fn name_and_view(text: &str) -> Result<(Name, Option<Name>)> {
         Some((disk, view)) => Ok((name(disk)?, Some(name(view)?))),
         None => Ok((name(text)?, None)),
     }
+}
+
+/// What a disk is to do wrong.
+pub fn rules(texts: &[String]) -> Result<Vec<Rule>> {
+    let rules: Result<_, _> = texts.iter().map(|text| text.parse::<Rule>()).collect();
+    Ok(rules?)
 }
 
 /// A mark is one line of at most 1024 bytes.
@@ -133,6 +141,7 @@ pub fn settings(args: &args::DiskArgs, default_mib: Option<u64>) -> Result<Setti
         bail!("--fua on needs --write-cache on: without a cache every write is forced");
     }
     completion(&args.completion)?;
+    discard_content(&args.discard_content)?;
     Ok(Settings {
         size_mib,
         block_size,
@@ -140,7 +149,17 @@ pub fn settings(args: &args::DiskArgs, default_mib: Option<u64>) -> Result<Setti
         write_cache,
         fua,
         completion: args.completion.clone(),
+        discard_content: args.discard_content.clone(),
     })
+}
+
+fn discard_content(text: &str) -> Result<()> {
+    let seed = text.strip_prefix("garbage:");
+    let good = seed.is_some_and(|seed| seed.parse::<u64>().is_ok() && !seed.starts_with('+'));
+    match good || text == "zeroes" {
+        true => Ok(()),
+        false => bail!("--discard-content {text:?}: give zeroes, or garbage:SEED with a number"),
+    }
 }
 
 /// The longest delay of a completion, in microseconds.
@@ -305,7 +324,9 @@ fn examination(
     if let Some(fsck) = &args.fsck {
         command("--fsck", fsck)?;
     }
+    rules(&args.view_fault).context("--view-fault")?;
     Ok(Examination {
+        view_faults: args.view_fault,
         check: check.into(),
         fsck: args.fsck,
         mount,
@@ -342,6 +363,7 @@ impl Run {
             setup: args.setup,
             workload: args.workload,
             record_only: args.record_only,
+            faults: rules(&args.fault).context("--fault")?,
             eager_writeback: args.writeback == WritebackArg::Eager,
             examination: examination(&args.check, args.examine, mount)?,
             plan: plan(&args.plan)?,

@@ -14,6 +14,7 @@ fn header() -> Header {
         newest_event: 2,
         truncated: 0,
         base_entries: 0,
+        faults: Faults::of_entry(Faults::LIED),
     }
 }
 
@@ -31,6 +32,7 @@ fn entry() -> Entry {
         completed_ns: 6,
         tid: 77,
         task: "jbd2/vda-8".into(),
+        asked: 0,
     }
 }
 

@@ -9,9 +9,9 @@ use std::time::Duration;
 use anyhow::{bail, Context, Result};
 use clap::ValueEnum;
 
-use super::session::Session;
+use super::session::{rules_of, Session};
 use super::transfer::import_as_new;
-use crate::device::Root;
+use crate::device::{Root, RuleStatus};
 use crate::exit::Exit;
 use crate::explore::Plan;
 use crate::options::{Explore, From, Reporting, Resume};
@@ -23,18 +23,20 @@ use crate::strategy::Strategy;
 pub fn explore(options: &Explore) -> Result<Exit> {
     let signals = Signals::install()?;
     let root = Root::open()?;
-    let (disk, source, recorded_in) = match &options.from {
+    let (disk, source, rules, recorded_in) = match &options.from {
         From::Disk(name) => {
             let source = Source {
                 disk: Some(name.to_string()),
                 ..Source::default()
             };
-            (root.disk(name)?, source, Duration::ZERO)
+            let disk = root.disk(name)?;
+            let rules = rules_of(&disk)?;
+            (disk, source, rules, Duration::ZERO)
         }
         From::Report(path) => {
             let saved = Saved::at(path);
-            let (source, recorded_in) = origin(&saved)?;
-            (import_as_new(&root, &saved)?, source, recorded_in)
+            let (source, rules, recorded_in) = origin(&saved)?;
+            (import_as_new(&root, &saved)?, source, rules, recorded_in)
         }
     };
     Session {
@@ -45,19 +47,22 @@ pub fn explore(options: &Explore) -> Result<Exit> {
         plan: &options.plan,
         reporting: &options.reporting,
         source,
+        rules,
         recorded_in,
         resume: false,
     }
     .explore()
 }
 
-/// Where a recording came from, and the time that it took.
-fn origin(saved: &Saved) -> Result<(Source, Duration)> {
+/// Where a recording came from, what the disk was told to do wrong, and the time that it took.
+fn origin(saved: &Saved) -> Result<(Source, Vec<RuleStatus>, Duration)> {
     if !saved.has_report() {
-        return Ok((Source::default(), Duration::ZERO));
+        return Ok((Source::default(), Vec::new(), Duration::ZERO));
     }
     let report = saved.report()?;
-    Ok((report.source, seconds(report.seconds.record)))
+    let rules = report.faults.map(|faults| faults.rules);
+    let recorded_in = seconds(report.seconds.record);
+    Ok((report.source, rules.unwrap_or_default(), recorded_in))
 }
 
 fn seconds(seconds: f64) -> Duration {
@@ -87,6 +92,10 @@ pub fn resume(options: &Resume) -> Result<Exit> {
             wanted: options.wanted.clone(),
         },
         source: report.source.clone(),
+        rules: report
+            .faults
+            .as_ref()
+            .map_or_else(Vec::new, |faults| faults.rules.clone()),
         recorded_in: seconds(report.seconds.record),
         resume: true,
     }

@@ -17,7 +17,9 @@ use crate::count;
 use crate::device::Root;
 use crate::exit::Exit;
 use crate::explore::legal_states;
+use crate::faults::Faults;
 use crate::options;
+use crate::report::outside;
 use crate::strategy::Space;
 
 /// An entry as `log --json` prints it, one a line.
@@ -40,6 +42,9 @@ struct Line<'e> {
     completed_ns: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     mark: Option<String>,
+    /// Where a misdirected write was to go.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asked_lba: Option<u64>,
 }
 
 pub fn log(args: &LogArgs) -> Result<Exit> {
@@ -88,7 +93,12 @@ fn line<'e>(entry: &'e Entry, text: &str) -> Line<'e> {
         submitted_ns: entry.submitted_ns,
         completed_ns: entry.completed_ns,
         mark: (entry.op == EntryOp::Mark).then(|| text.to_string()),
+        asked_lba: is_elsewhere(entry).then_some(entry.asked),
     }
+}
+
+fn is_elsewhere(entry: &Entry) -> bool {
+    entry.flags.has(Faults::MISDIRECTED)
 }
 
 fn row(out: &mut impl Write, entry: &Entry, text: &str) -> Result<()> {
@@ -102,6 +112,10 @@ fn row(out: &mut impl Write, entry: &Entry, text: &str) -> Result<()> {
     };
     let mut flags: Vec<&str> = entry.flags.names().collect();
     let quoted = format!("{text:?}");
+    let asked = format!("(for {})", entry.asked);
+    if is_elsewhere(entry) {
+        flags.push(&asked);
+    }
     if entry.op == EntryOp::Mark {
         flags.push(&quoted);
     }
@@ -120,6 +134,12 @@ fn row(out: &mut impl Write, entry: &Entry, text: &str) -> Result<()> {
 
 #[derive(Debug, Serialize)]
 struct Counted {
+    /// That the log met.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    faults: Vec<&'static str>,
+    /// Of the states, those that no disk may be left in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outside_states: Option<String>,
     /// In decimal.
     legal_states: String,
     cuts: usize,
@@ -148,8 +168,19 @@ pub fn count(args: &CountArgs) -> Result<Exit> {
             (legal_states(&space), space.cuts().len(), None)
         }
     };
+    let faults = match args.cut {
+        Some(event) => recording.faults_at(event),
+        None => recording.faults_at(recording.header().newest_event),
+    };
+    let outside = match (faults.is_empty(), args.cut) {
+        (true, _) => None,
+        (false, Some(_)) => Some(states.clone()),
+        (false, None) => Some(outside(&Space::new(&recording)).0),
+    };
     if args.json {
         print_json(&Counted {
+            faults: faults.names(),
+            outside_states: outside.as_ref().map(BigUint::to_string),
             legal_states: states.to_string(),
             cuts,
             cut: args.cut,
@@ -161,7 +192,17 @@ pub fn count(args: &CountArgs) -> Result<Exit> {
         (Some(cut), Some(pieces)) => format!("at cut {cut}, {pieces} pending pieces"),
         _ => format!("over {cuts} cuts"),
     };
-    print(format_args!("{} legal states {of}\n", exact(&states)))?;
+    let (sort, outside) = match &outside {
+        None => ("legal states", String::new()),
+        Some(n) => (
+            "states",
+            format!(
+                ", {} of them outside of the contract: faults {faults}",
+                exact(n)
+            ),
+        ),
+    };
+    print(format_args!("{} {sort} {of}{outside}\n", exact(&states)))?;
     Ok(Exit::NoViolation)
 }
 

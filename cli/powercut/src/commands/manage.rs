@@ -18,7 +18,9 @@ use crate::table::Table;
 pub fn create(args: &CreateArgs) -> Result<Exit> {
     let name = options::name(&args.name)?;
     let settings = options::settings(&args.disk, None)?;
+    let rules = options::rules(&args.fault)?;
     let disk = Root::open()?.create(&name, &settings)?;
+    disk.faults().add(&rules)?;
     if args.json {
         print_json(&disk.info()?)?;
     } else {
@@ -163,6 +165,7 @@ pub fn settings_of(recording: &Recording) -> Settings {
         write_cache: header.write_cache,
         fua: header.fua,
         completion: "inline".into(),
+        discard_content: "zeroes".into(),
     }
 }
 

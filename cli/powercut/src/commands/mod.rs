@@ -4,6 +4,7 @@
 
 mod culprit;
 mod explore;
+mod fault;
 mod finish;
 mod lint;
 mod log;
@@ -35,6 +36,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Mark(args) => manage::mark(&args.name, &args.text),
         Command::Cut(args) => power::cut(&args),
         Command::Restore(args) => power::restore(&args),
+        Command::Fault(args) => fault::fault(&args),
         Command::Export(args) => transfer::export(&args),
         Command::Import(args) => transfer::import(&args),
         Command::Log(args) => log::log(&args),

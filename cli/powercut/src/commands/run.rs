@@ -2,15 +2,16 @@
 
 //! `powercut run`: from nothing to a report.
 
+use std::cell::RefCell;
 use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{bail, Context, Result};
 
-use super::session::Session;
+use super::session::{rules_of, Session};
 use crate::child::{self, Env};
-use crate::device::{Disk, Root};
+use crate::device::{Disk, Root, RuleStatus};
 use crate::examine::scratch_dir;
 use crate::exit::Exit;
 use crate::options::{name, Run};
@@ -27,7 +28,7 @@ pub fn run(options: &Run) -> Result<Exit> {
         &options.settings,
     )?;
     let recorded = record(options, &disk, &signals);
-    let result = recorded.and_then(|()| {
+    let result = recorded.and_then(|rules| {
         let session = Session {
             root: &root,
             disk: &disk,
@@ -36,6 +37,7 @@ pub fn run(options: &Run) -> Result<Exit> {
             plan: &options.plan,
             reporting: &options.reporting,
             source: source(options),
+            rules,
             recorded_in: began.elapsed(),
             resume: false,
         };
@@ -55,8 +57,8 @@ pub fn run(options: &Run) -> Result<Exit> {
     result
 }
 
-/// Makes the filesystem and has the workload recorded.
-fn record(options: &Run, disk: &Disk, signals: &Signals) -> Result<()> {
+/// Makes the filesystem and has the workload recorded. What the disk did wrong meanwhile.
+fn record(options: &Run, disk: &Disk, signals: &Signals) -> Result<Vec<RuleStatus>> {
     options.fs.mkfs(disk.node(), &options.mkfs_opts, signals)?;
     let scratch = scratch_dir()?;
     let dir = scratch.path().join("mnt");
@@ -80,7 +82,15 @@ fn record(options: &Run, disk: &Disk, signals: &Signals) -> Result<()> {
         false => None,
     };
     disk.record("start")?;
-    work("workload", &options.workload, &|| Ok(disk.record("stop")?))
+    disk.faults().add(&options.faults)?;
+    let rules = RefCell::new(Vec::new());
+    work("workload", &options.workload, &|| {
+        disk.record("stop")?;
+        rules.replace(rules_of(disk)?);
+        // What comes now is not recorded: nothing need go wrong with it.
+        Ok(disk.faults().clear()?)
+    })?;
+    Ok(rules.into_inner())
 }
 
 /// Does something with the filesystem mounted, if there is one.

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::finish;
 use super::manage::{load, print, print_json};
-use crate::device::{Disk, Root, View};
+use crate::device::{DeviceError, Disk, Root, RuleStatus, View};
 use crate::examine::{scratch_dir, Examination};
 use crate::exit::Exit;
 use crate::explore::{explore, Desk, End, Journal, Outcome, Plan, RUNS};
@@ -21,8 +21,8 @@ use crate::progress::Reporter;
 use crate::recording::Recording;
 use crate::recovery::{copy_recoveries, Job};
 use crate::report::{
-    self, Coverage, DiskFacts, Ended, PlanFacts, Record, Report, Saved, Seconds, Source,
-    DEFAULT_DIR, SCHEMA,
+    self, Coverage, DiskFacts, Ended, FaultFacts, PlanFacts, Record, Report, Saved, Seconds,
+    Source, DEFAULT_DIR, SCHEMA, SCHEMA_FAULTS,
 };
 use crate::signals::Signals;
 use crate::strategy::Space;
@@ -36,6 +36,8 @@ pub struct Session<'a> {
     pub plan: &'a Plan,
     pub reporting: &'a Reporting,
     pub source: Source,
+    /// What the disk was told to do wrong while it was recorded.
+    pub rules: Vec<RuleStatus>,
     /// What recording took.
     pub recorded_in: Duration,
     /// The report's directory holds what was found so far.
@@ -47,6 +49,13 @@ enum Notes {
     Report(PathBuf),
     /// Nobody asked for a report yet.
     Scratch(TempDir),
+}
+
+/// What a disk was told to do wrong.
+pub fn rules_of(disk: &Disk) -> Result<Vec<RuleStatus>, DeviceError> {
+    let status = disk.faults().status()?;
+    let bad = status.bad_rule();
+    Ok(status.rules.into_iter().chain(bad).collect())
 }
 
 impl Session<'_> {
@@ -112,8 +121,13 @@ impl Session<'_> {
 
     /// The report before anything is explored.
     fn report(&self, recording: &Recording) -> Report {
+        let view_rules = &self.examination.view_faults;
+        let faults = FaultFacts::of(recording, &self.rules, view_rules);
         Report {
-            schema: SCHEMA,
+            schema: match faults {
+                None => SCHEMA,
+                Some(_) => SCHEMA_FAULTS,
+            },
             powercut: env!("CARGO_PKG_VERSION").into(),
             case: self.reporting.case.clone(),
             disk: DiskFacts::of(recording),
@@ -121,6 +135,7 @@ impl Session<'_> {
             examination: self.examination.clone(),
             plan: PlanFacts::of(self.plan),
             record: Record::of(recording),
+            faults,
             coverage: Coverage {
                 ended: Ended::Interrupted,
                 ..Coverage::default()

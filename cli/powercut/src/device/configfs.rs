@@ -31,6 +31,8 @@ pub struct Settings {
     pub fua: bool,
     /// As the driver takes it, `inline` or `delayed:`...
     pub completion: String,
+    /// Likewise, `zeroes` or `garbage:SEED`.
+    pub discard_content: String,
 }
 
 impl Root {
@@ -89,6 +91,7 @@ impl Root {
             disk.set("fua", 1)?;
         }
         disk.set("completion", &settings.completion)?;
+        disk.set("discard_content", &settings.discard_content)?;
         disk.set("power", 1)?;
         wait_for(&disk.node)?;
         Ok(disk)
@@ -173,6 +176,10 @@ impl Disk {
 
     pub fn node(&self) -> &Path {
         &self.node
+    }
+
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// The file into which each line written is a mark.
@@ -323,6 +330,15 @@ impl Disk {
             view.power_on()?;
         }
         Ok(view)
+    }
+
+    /// A view that is there; it stays when this handle goes.
+    pub fn view(&self, name: &Name) -> Result<View, DeviceError> {
+        let view = View::of(&self.dir, self.name.as_str(), name, false);
+        match view.dir().is_dir() {
+            true => Ok(view),
+            false => Err(DeviceError::NoView(view.name().into())),
+        }
     }
 
     pub fn remove_view(&self, name: &Name) -> Result<(), DeviceError> {

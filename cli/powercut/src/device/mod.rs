@@ -5,6 +5,7 @@
 mod attribute;
 mod configfs;
 mod control;
+mod fault;
 mod name;
 mod selection;
 mod view;
@@ -14,10 +15,12 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::faults::Rule;
 use crate::reads::Reads;
 
 pub use configfs::{Disk, DiskInfo, RecordStatus, Root, Settings};
 pub use control::Control;
+pub use fault::{FaultDir, FaultStatus, RuleStatus};
 pub use name::{Name, NameError};
 pub use selection::Selection;
 pub use view::{Origin, View};
@@ -65,6 +68,10 @@ pub trait Show {
     /// What was read of the state; none if that is not known.
     fn reads(&self) -> Result<Option<Reads>, DeviceError> {
         Ok(None)
+    }
+    /// Has it do these things wrong, from each state's start on.
+    fn add_faults(&mut self, _rules: &[Rule]) -> Result<(), DeviceError> {
+        Ok(())
     }
 }
 

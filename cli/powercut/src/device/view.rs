@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use super::attribute::{get, pause, retry_busy, wait_for, write, PATIENCE};
 use super::name::MAX;
 use super::{errno, Control, DeviceError, Name, Selection, Show, CONTROL, NODES};
+use crate::faults::Rule;
 use crate::reads::Reads;
 
 /// Bytes of marks written at a time: configfs takes a page.
@@ -193,6 +194,12 @@ impl Show for View {
 
     fn reads(&self) -> Result<Option<Reads>, DeviceError> {
         Control::new(CONTROL).reads(&self.name)
+    }
+
+    fn add_faults(&mut self, rules: &[Rule]) -> Result<(), DeviceError> {
+        let faults = self.faults();
+        faults.clear()?;
+        faults.add(rules)
     }
 }
 

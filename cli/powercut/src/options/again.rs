@@ -81,6 +81,7 @@ impl Replay {
                 check: String::new(),
                 fsck: None,
                 mount: None,
+                view_faults: Vec::new(),
                 timeout_ms: timeout_ms(DEFAULT_TIMEOUT)?,
             },
         };

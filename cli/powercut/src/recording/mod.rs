@@ -14,6 +14,8 @@ use powercut_model::{Entry, Event, Geometry, History};
 use xxhash_rust::xxh3::{xxh3_128, Xxh3};
 
 use crate::abi::{self, Header};
+use crate::faults::Faults;
+use crate::garbage::PAGE;
 
 pub use read::RecordingError;
 
@@ -38,6 +40,8 @@ pub enum Content {
     /// Data, by the hash of each of its blocks.
     Blocks(Box<[ContentHash]>),
     Zeroes,
+    /// Garbage in these pages, zeroes in the others: a discard's.
+    Garbage(Box<[u64]>),
     /// The text of a mark.
     Mark(String),
 }
@@ -56,6 +60,8 @@ pub struct Recording {
     geometry: Geometry,
     entries: Vec<Recorded>,
     marks: Vec<Mark>,
+    /// Blocks that hold garbage once they were discarded.
+    garbage: HashMap<u64, ContentHash>,
     /// Blocks of the base that are not zeroes.
     base: HashMap<u64, ContentHash>,
     base_hash: u128,
@@ -125,8 +131,23 @@ impl Recording {
                 let at = usize::try_from(block - first).unwrap_or(usize::MAX);
                 blocks.get(at).copied().unwrap_or(self.zeroes)
             }
+            Content::Garbage(pages) => {
+                let page = block * u64::from(self.header.block_size) / PAGE;
+                match pages.binary_search(&page) {
+                    Ok(_) => self.garbage.get(&block).copied().unwrap_or(self.zeroes),
+                    Err(_) => self.zeroes,
+                }
+            }
             _ => self.zeroes,
         }
+    }
+
+    /// The faults that I/O submitted up to a cut met, and those of which it is not known
+    /// when. A state at a cut that has some is outside of the contract.
+    pub fn faults_at(&self, cut: Event) -> Faults {
+        let submitted = &self.entries[..self.submitted_by(cut)];
+        let met = submitted.iter().map(|recorded| recorded.raw.flags.faults());
+        met.fold(self.header.faults.unlogged(), Faults::and)
     }
 
     /// Names the log up to a cut: equal for two records only if everything
@@ -148,12 +169,19 @@ impl Recording {
             put(u64::from(raw.op.code()) | (u64::from(raw.flags.0) << 32));
             put(raw.sector);
             put(u64::from(raw.nr_sectors));
+            if raw.flags.has(Faults::MISDIRECTED) {
+                put(raw.asked);
+            }
+            if let Content::Garbage(pages) = &recorded.content {
+                put(raw.asked);
+                put(pages.len() as u64);
+            }
             put(entry.submit);
             put(seen(entry.start));
             put(seen(entry.complete));
             match &recorded.content {
                 Content::None => put(0),
-                Content::Zeroes => put(1),
+                Content::Zeroes | Content::Garbage(_) => put(1),
                 Content::Mark(text) => put(xxhash_rust::xxh3::xxh3_64(text.as_bytes())),
                 Content::Blocks(blocks) => {
                     for block in blocks {

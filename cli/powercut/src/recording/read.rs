@@ -2,7 +2,7 @@
 
 //! From the stream of docs/abi.md to a [`Recording`].
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io::Read;
 
 use powercut_model::{units, Entry, Event, Geometry, Op};
@@ -11,6 +11,8 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::{weight, Content, Mark, Recorded, Recording};
 use crate::abi::{self, AbiError, EntryOp, Flags, Reader};
+use crate::faults::Faults;
+use crate::garbage::{garbage, PAGE};
 
 /// More pieces than this are not worth waiting for.
 const MAX_PIECES: u64 = 100_000_000;
@@ -64,6 +66,7 @@ impl Recording {
             },
             entries: Vec::new(),
             marks: Vec::new(),
+            garbage: HashMap::new(),
             base: HashMap::new(),
             base_hash: 0,
             zeroes: xxh3_128(&vec![0; block_size]),
@@ -74,6 +77,8 @@ impl Recording {
             newest_fua: Vec::new(),
         };
         let mut pieces = 0;
+        // Pages that anything was written to so far.
+        let mut pages = BTreeSet::new();
         let mut payload = Vec::new();
         let mut base_left = header.base_entries;
         while let Some(raw) = reader.next_entry(&mut payload)? {
@@ -83,16 +88,25 @@ impl Recording {
                 if raw.op != EntryOp::Base {
                     return Err(order(&raw, "stands among the base"));
                 }
+                pages.extend(pages_of(&raw));
                 recording.add_base(raw.sector / recording.block_sectors(), blocks());
                 continue;
             }
             let content = match raw.op {
                 EntryOp::Write => Content::Blocks(blocks().collect()),
+                EntryOp::Discard if raw.flags.has(Flags::GARBAGE) => {
+                    let written: Box<[u64]> = pages.range(pages_of(&raw)).copied().collect();
+                    recording.add_garbage(raw.asked, &written);
+                    Content::Garbage(written)
+                }
                 EntryOp::WriteZeroes | EntryOp::Discard => Content::Zeroes,
                 EntryOp::Flush => Content::None,
                 EntryOp::Mark => Content::Mark(String::from_utf8_lossy(&payload).into_owned()),
                 EntryOp::Base => return Err(order(&raw, "stands in the log")),
             };
+            if raw.op == EntryOp::Write && !raw.flags.has(Faults::LOST) {
+                pages.extend(pages_of(&raw));
+            }
             pieces += recording.add(raw, content)?;
             if pieces > MAX_PIECES {
                 return Err(RecordingError::TooLarge(pieces));
@@ -107,6 +121,17 @@ impl Recording {
         for (block, content) in (first..).zip(blocks) {
             if content != self.zeroes && self.base.insert(block, content).is_none() {
                 self.base_hash = self.base_hash.wrapping_add(weight(block, content));
+            }
+        }
+    }
+
+    /// The blocks of these pages are discarded.
+    fn add_garbage(&mut self, seed: u64, pages: &[u64]) {
+        let (sectors, block) = (self.block_sectors(), u64::from(self.header.block_size));
+        for page in pages {
+            for number in page * PAGE / block..(page + 1) * PAGE / block {
+                let hash = || xxh3_128(&garbage(seed, number * sectors, sectors));
+                self.garbage.entry(number).or_insert_with(hash);
             }
         }
     }
@@ -158,6 +183,12 @@ impl Recording {
     }
 }
 
+/// The driver's pages that an entry touches.
+fn pages_of(raw: &abi::Entry) -> std::ops::Range<u64> {
+    let end = raw.sector + u64::from(raw.nr_sectors);
+    raw.sector * abi::SECTOR / PAGE..(end * abi::SECTOR).div_ceil(PAGE)
+}
+
 fn order(raw: &abi::Entry, what: &str) -> RecordingError {
     RecordingError::Order(format!(
         "the {} at event {} {what}",
@@ -174,13 +205,19 @@ fn model_entry(raw: &abi::Entry) -> Entry {
         EntryOp::Flush => Op::Flush,
         EntryOp::Mark => Op::Mark,
     };
+    let is_lost = raw.flags.has(Faults::LOST);
+    let has_fua = raw.flags.has(Flags::FUA) && !raw.flags.has(Faults::FUA_IGNORED);
+    // Of a fault, what it left.
     Entry {
         op,
         preflush: op.is_write() && raw.flags.has(Flags::PREFLUSH),
-        fua: op.is_write() && raw.flags.has(Flags::FUA),
-        lied: false,
+        fua: op.is_write() && has_fua,
+        lied: raw.flags.has(Faults::LIED),
         sector: raw.sector,
-        nr_sectors: if op.is_write() { raw.nr_sectors } else { 0 },
+        nr_sectors: match op.is_write() && !is_lost {
+            true => raw.nr_sectors,
+            false => 0,
+        },
         submit: raw.submit,
         start: raw.start,
         complete: raw.complete,

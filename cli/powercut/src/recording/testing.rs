@@ -4,6 +4,7 @@
 //! `History::new().write(0, "a").flush().mark("a is safe").done()`.
 
 use crate::abi::{write_entry, Entry, EntryOp, Flags, Header, IN_FLIGHT};
+use crate::faults::Faults;
 use crate::recording::Recording;
 
 const BLOCK: usize = 4096;
@@ -16,6 +17,7 @@ pub struct History {
     event: u64,
     blocks_per_unit: u32,
     write_cache: bool,
+    faults: Faults,
 }
 
 /// A block that holds a word, over and over.
@@ -36,6 +38,7 @@ impl Default for History {
             event: 0,
             blocks_per_unit: 1,
             write_cache: true,
+            faults: Faults::default(),
         }
     }
 }
@@ -81,6 +84,34 @@ impl History {
     pub fn discard(self, block_nr: u64, blocks: u32) -> Self {
         let words = vec![""; blocks as usize];
         self.bio(EntryOp::Discard, 0, block_nr, &words)
+    }
+
+    /// The newest bio met faults.
+    pub fn met(mut self, fault: u32) -> Self {
+        if let Some((entry, data)) = self.entries.last_mut() {
+            entry.flags.0 |= fault;
+            if fault & Faults::LOST != 0 {
+                data.clear();
+            }
+        }
+        self.faults = self.faults.and(Faults::of_entry(fault));
+        self
+    }
+
+    /// I/O met faults that leave nothing in the log.
+    pub fn met_unlogged(mut self, faults: &str) -> Self {
+        self.faults = self.faults.and(faults.parse().expect("faults"));
+        self
+    }
+
+    /// A discard that leaves garbage.
+    pub fn garbage(self, block_nr: u64, blocks: u32, seed: u64) -> Self {
+        let mut log = self.discard(block_nr, blocks);
+        if let Some((entry, _)) = log.entries.last_mut() {
+            entry.flags.0 |= Flags::GARBAGE;
+            entry.asked = seed;
+        }
+        log
     }
 
     pub fn flush(mut self) -> Self {
@@ -196,6 +227,7 @@ impl History {
             newest_event: self.event,
             truncated: 0,
             base_entries: self.base.len() as u64,
+            faults: self.faults,
         };
         let mut out = header.to_bytes().to_vec();
         for (entry, payload) in self.base.iter().chain(&self.entries) {
@@ -230,5 +262,6 @@ fn entry(
         completed_ns: 0,
         tid: 1,
         task: "test".into(),
+        asked: 0,
     }
 }

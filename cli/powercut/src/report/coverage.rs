@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 
 use num_bigint::BigUint;
 
-use super::model::{Coverage, Ended};
+use super::faults::{states_of, FaultFacts};
+use super::model::{Coverage, Ended, Report};
 use crate::count;
 
 /// A decimal number of a report, for people.
@@ -18,10 +19,12 @@ fn human(text: &str) -> String {
 }
 
 /// How much of all there is was covered, honestly.
-pub fn coverage(coverage: &Coverage) -> String {
+pub fn coverage(report: &Report) -> String {
+    let coverage = &report.coverage;
     let legal = human(&coverage.legal_states);
+    let states = states_of(report);
     let (cuts, runs) = (coverage.cuts, coverage.checked);
-    let mut text = format!("{legal} legal states over {cuts} cuts");
+    let mut text = format!("{legal} {states} over {cuts} cuts");
     if coverage.all {
         let _ = write!(text, ": all covered by {runs} runs");
     } else {
@@ -46,6 +49,9 @@ pub fn coverage(coverage: &Coverage) -> String {
     pruned(&mut text, coverage);
     recoveries(&mut text, coverage);
     repeats(&mut text, coverage);
+    for line in report.faults.iter().flat_map(FaultFacts::lines) {
+        let _ = write!(text, "\n{line}");
+    }
     text
 }
 

@@ -11,9 +11,11 @@ use powercut_model::Event;
 use quick_junit::{NonSuccessKind, Report as Junit, TestCase, TestCaseStatus, TestSuite};
 
 use super::coverage::coverage;
+use super::faults::FaultFacts;
 use super::model::{Report, Violation};
 use super::text::replay_command;
 use crate::count;
+use crate::faults::Faults;
 use crate::recording::Recording;
 use crate::strategy::Space;
 
@@ -33,11 +35,15 @@ pub fn junit(report: &Report, recording: &Recording, dir: &str) -> Result<String
         cuts.entry(violation.cut).or_default().push(violation);
     }
     let mut suite = TestSuite::new(format!("{} {}", report.case, report.plan.strategy));
+    for line in report.faults.iter().flat_map(FaultFacts::lines) {
+        suite.add_property(("faults", line.as_str()));
+    }
     suite.set_time(seconds(report.seconds.explore));
-    suite.set_system_out(coverage(&report.coverage));
+    suite.set_system_out(coverage(report));
     for (cut, violations) in &cuts {
         let states = space.choices(*cut).map(|choices| count::states(&choices));
-        suite.add_test_case(case(report, *cut, states, violations, dir));
+        let faults = recording.faults_at(*cut);
+        suite.add_test_case(case(report, *cut, (states, faults), violations, dir));
     }
     let mut junit = Junit::new("powercut");
     junit.set_time(seconds(report.seconds.record + report.seconds.explore));
@@ -52,7 +58,7 @@ fn seconds(seconds: f64) -> Duration {
 fn case(
     report: &Report,
     cut: Event,
-    states: Option<BigUint>,
+    (states, faults): (Option<BigUint>, Faults),
     violations: &[&Violation],
     dir: &str,
 ) -> TestCase {
@@ -62,10 +68,14 @@ fn case(
     );
     case.set_classname(format!("powercut.{}.{}", report.case, report.plan.strategy));
     let legal = states.map_or_else(|| "?".into(), |n| count::human(&n));
+    let sort = match faults.is_empty() {
+        true => "legal states".to_string(),
+        false => format!("states outside of the contract (faults {faults})"),
+    };
     let runs = report.coverage.runs.get(&cut).copied().unwrap_or(0);
     case.set_system_out(match report.coverage.all {
-        true => format!("{legal} legal states, the verdict of each is known"),
-        false => format!("{legal} legal states, a sample of {runs} examined"),
+        true => format!("{legal} {sort}, the verdict of each is known"),
+        false => format!("{legal} {sort}, a sample of {runs} examined"),
     });
     if let Some(first) = violations.first() {
         case.status.set_type(first.kind.to_string());

@@ -5,6 +5,7 @@
 mod coverage;
 pub mod culprit;
 mod fate;
+mod faults;
 mod html;
 mod junit;
 mod merge;
@@ -19,12 +20,13 @@ mod verdict;
 pub use coverage::coverage;
 pub use culprit::{culprit_lines, Acknowledged, Belongs, Culprit, Suspect};
 pub use fate::{fates, Write};
+pub use faults::{outside, FaultFacts};
 pub use html::html;
 pub use junit::junit;
 pub use merge::merge;
 pub use model::{
     Coverage, DiskFacts, Ended, PlanFacts, Pruned, Record, Repeats, Report, Seconds, Source,
-    Violation, SCHEMA,
+    Violation, SCHEMA, SCHEMA_FAULTS,
 };
 pub use saved::{compress, Saved, DEFAULT_DIR};
 pub use text::{commands_line, details, first_of_sorts, shape, state, summary};

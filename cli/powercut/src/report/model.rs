@@ -21,13 +21,16 @@ use crate::strategy::Space;
 
 use super::culprit::Culprit;
 use super::fate::{fates, Write};
+use super::faults::FaultFacts;
 
 /// The number of the schema.
 pub const SCHEMA: u32 = 1;
+/// That of a report with faults: what it counts as `legal_states` are not all legal.
+pub const SCHEMA_FAULTS: u32 = 2;
 
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
-    /// 1
+    /// 1, or 2 with `faults`
     pub schema: u32,
     /// The command's version.
     pub powercut: String,
@@ -38,6 +41,10 @@ pub struct Report {
     pub examination: Examination,
     pub plan: PlanFacts,
     pub record: Record,
+    /// What the disk was told to do wrong. Then `coverage` counts states as legal that no disk
+    /// may be left in, `outside_states` of them.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub faults: Option<FaultFacts>,
     pub coverage: Coverage,
     pub violations: Vec<Violation>,
     pub seconds: Seconds,

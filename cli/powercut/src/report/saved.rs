@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{bail, Context, Result};
 use lz4_flex::frame::{FrameDecoder, FrameEncoder, FrameInfo};
 
-use super::model::{Report, SCHEMA};
+use super::model::{Report, SCHEMA, SCHEMA_FAULTS};
 use crate::recording::Recording;
 
 /// Where a report goes when violations were found and nothing else was said.
@@ -86,9 +86,9 @@ impl Saved {
         let value: serde_json::Value = serde_json::from_str(&text)
             .with_context(|| format!("{} is not a report", path.display()))?;
         match value.get("schema").and_then(serde_json::Value::as_u64) {
-            Some(schema) if schema == u64::from(SCHEMA) => {}
+            Some(schema) if [SCHEMA, SCHEMA_FAULTS].map(u64::from).contains(&schema) => {}
             other => bail!(
-                "{} has schema {}, this command reads {SCHEMA}: use the powercut that wrote it",
+                "{} has schema {}, this command reads {SCHEMA} and {SCHEMA_FAULTS}: use the powercut that wrote it",
                 path.display(),
                 other.map_or("?".into(), |n| n.to_string())
             ),

@@ -10,7 +10,7 @@ use super::model::Report;
 pub fn schema() -> serde_json::Value {
     let mut schema = schema_for!(Report).to_value();
     if let Some(map) = schema.as_object_mut() {
-        map.insert("title".into(), "powercut report, schema 1".into());
+        map.insert("title".into(), "powercut report, schemas 1 and 2".into());
         map.insert("$comment".into(), "SPDX-License-Identifier: GPL-2.0".into());
     }
     schema

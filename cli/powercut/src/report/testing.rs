@@ -27,6 +27,7 @@ pub fn report(recording: &Recording) -> Report {
             check: "true".into(),
             fsck: None,
             mount: None,
+            view_faults: Vec::new(),
             timeout_ms: 1000,
         },
         plan: PlanFacts {
@@ -39,6 +40,7 @@ pub fn report(recording: &Recording) -> Report {
             recovery_budget: None,
         },
         record: Record::of(recording),
+        faults: None,
         coverage: Coverage {
             legal_states: "12".into(),
             cuts: 3,

@@ -110,7 +110,7 @@ pub fn details(report: &Report, dir: Option<&str>) -> String {
     if groups.len() > GROUPS {
         let _ = writeln!(out, "\n{} more sorts of violations", groups.len() - GROUPS);
     }
-    let _ = writeln!(out, "\n{}", coverage(&report.coverage));
+    let _ = writeln!(out, "\n{}", coverage(report));
     out
 }
 
@@ -121,7 +121,7 @@ pub fn state(id: &str, cut: Event, marks: &[Mark], kept: &[Write], lost: &[Write
     head(&mut out, id, cut, marks.len() as u64, newest);
     writes(&mut out, "kept", kept);
     writes(&mut out, "lost", lost);
-    let _ = writeln!(out, "  legal   {}", legal(lost));
+    judged(&mut out, id, lost);
     out
 }
 
@@ -142,7 +142,7 @@ fn one(out: &mut String, violation: &Violation, dir: Option<&str>) {
     head(out, &violation.id, violation.cut, violation.marks, newest);
     writes(out, "kept", &violation.kept);
     writes(out, "lost", &violation.lost);
-    let _ = writeln!(out, "  legal   {}", legal(&violation.lost));
+    judged(out, &violation.id, &violation.lost);
     if let Some((first, within)) = violation.id.split_once('/') {
         let dir = recovery::directory(Path::new(dir.unwrap_or("DIR")), first);
         let _ = writeln!(
@@ -216,6 +216,19 @@ fn line(write: &Write) -> String {
     line
 }
 
+/// Which rules make it legal, if it is.
+fn judged(out: &mut String, id: &str, lost: &[Write]) {
+    let rule = legal(lost);
+    let first = id.split('/').next().unwrap_or(id);
+    let _ = match first.split_once(":faults=") {
+        None => writeln!(out, "  legal   {rule}"),
+        Some((_, faults)) => writeln!(
+            out,
+            "  OUTSIDE OF THE CONTRACT: faults {faults}; of what was done with them, {rule}"
+        ),
+    };
+}
+
 /// Which rules make it legal.
 fn legal(lost: &[Write]) -> &'static str {
     let in_flight = |w: &Write| w.why.starts_with("in flight");
@@ -234,9 +247,13 @@ pub fn summary(reports: &[Report]) -> String {
     let any = |kind| reports.iter().any(|r| r.of(kind) > 0);
     let with_fsck = any(Kind::Fsck) || reports.iter().any(|r| r.examination.fsck.is_some());
     let with_skipped = reports.iter().any(|r| r.coverage.skipped > 0);
+    let with_faults = reports.iter().any(|r| r.faults.is_some());
     let mut titles = vec![
         "case",
-        "legal states",
+        match with_faults {
+            true => "states",
+            false => "legal states",
+        },
         "checked",
         "violations",
         "failed mounts",
@@ -246,6 +263,9 @@ pub fn summary(reports: &[Report]) -> String {
     }
     if with_skipped {
         titles.push("skipped");
+    }
+    if with_faults {
+        titles.push("not legal");
     }
     titles.push("seconds");
     let mut table = Table::new(titles);
@@ -269,6 +289,11 @@ pub fn summary(reports: &[Report]) -> String {
         }
         if with_skipped {
             cells.push(report.coverage.skipped.to_string());
+        }
+        if with_faults {
+            let outside = report.faults.as_ref().map(|f| f.outside_states.parse());
+            let outside: BigUint = outside.and_then(Result::ok).unwrap_or_default();
+            cells.push(count::human(&outside));
         }
         let seconds = report.seconds.record + report.seconds.explore;
         cells.push(format!("{seconds:.1}"));

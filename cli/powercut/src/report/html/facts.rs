@@ -40,8 +40,12 @@ pub fn verdict(report: &Report, sorts: usize) -> String {
         (_, 1) => format!("{found} violations"),
         _ => format!("{found} violations of {sorts} sorts"),
     };
+    let states = match &report.faults {
+        Some(_) => "state, faults and all",
+        None => "legal state",
+    };
     match report.coverage.all {
-        true => format!("{violations} in any legal state"),
+        true => format!("{violations} in any {states}"),
         false => format!("{violations} in {checked} states"),
     }
 }
@@ -57,11 +61,19 @@ fn about(decimal: &str) -> String {
 pub fn tiles(report: &Report) -> Vec<Tile> {
     let (coverage, record) = (&report.coverage, &report.record);
     let tile = |label, value: String, note: String| Tile { label, value, note };
+    let outside = report
+        .faults
+        .as_ref()
+        .map_or("0", |faults| &faults.outside_states);
     vec![
         tile(
-            "Legal states",
+            match &report.faults {
+                Some(faults) if faults.is_outside() => "States",
+                _ => "Legal states",
+            },
             about(&coverage.legal_states),
             match coverage.cuts {
+                n if outside != "0" => format!("{} not legal, at {n} cuts", about(outside)),
                 1 => "at one cut".into(),
                 n => format!("at {n} dominating cuts"),
             },
@@ -144,6 +156,13 @@ pub fn facts(report: &Report) -> Vec<Fact> {
     add("Set-up", source.setup.clone(), true);
     add("Workload", source.workload.clone(), true);
     add("Writeback", source.writeback.clone(), false);
+    for rule in report.faults.iter().flat_map(|faults| &faults.rules) {
+        let text = format!("{} (applied {})", rule.rule, rule.hits);
+        add("Fault", Some(text), true);
+    }
+    for rule in &what.view_faults {
+        add("Fault of each state's disk", Some(rule.clone()), true);
+    }
     add("fsck", what.fsck.clone(), true);
     add("Check", Some(what.check.clone()), true);
     let disk = &report.disk;

@@ -81,7 +81,7 @@ pub fn html(report: &Report, recording: &Recording, dir: &str) -> Result<String>
     let page = Page {
         report,
         verdict: facts::verdict(report, groups.len()),
-        coverage: coverage(&report.coverage),
+        coverage: coverage(report),
         tiles: facts::tiles(report),
         parts: facts::parts(report),
         facts: facts::facts(report),
