@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Faults as the command has them: set, found, named in ids and reports; each show has a clean control."""
+
+import json
+import subprocess
+
+from cases.command_run import need
+from lib.command import disks, powercut, refused, tidy
+from lib.tap import equal, test
+
+DEMO = "/mnt/powercut/tests/demo"
+
+# Each block holds its number, over and over: written past the page cache, then flushed, then promised.
+BLOCKS = (
+    "for n in 1 2 3 4 5 6 7 8; do printf '%04d' $n; yes block$n | head -c 4092; done >$TMPDIR/data;"
+    "dd if=$TMPDIR/data of=$POWERCUT_DEV bs=4096 oflag=direct conv=notrunc,fsync 2>/dev/null || exit;"
+    "rm $TMPDIR/data; echo written >$POWERCUT_MARK"
+)
+# A checker that knows what each block is to hold, and where.
+BLOCKS_CHECK = (
+    "test -s $POWERCUT_MARKS || exit 0;"
+    "for n in 1 2 3 4 5 6 7 8; do { printf '%04d' $n; yes block$n | head -c 4092; } |"
+    " cmp -s - <(dd if=$POWERCUT_DEV bs=4096 skip=$((n - 1)) count=1 iflag=direct 2>/dev/null)"
+    " || { echo block $n is wrong; exit 1; }; done"
+)
+PROMISE = "echo hello >$POWERCUT_MNT/a; sync $POWERCUT_MNT/a $POWERCUT_MNT; echo a >$POWERCUT_MARK"
+PROMISE_CHECK = (
+    "while read -r name; do test -s $POWERCUT_MNT/$name || { echo $name was promised and is gone; exit 1; };"
+    "done <$POWERCUT_MARKS"
+)
+
+
+def bash(script):
+    return f"bash -c '{script.replace(chr(39), chr(39) + chr(92) + chr(39) + chr(39))}'"
+
+
+def run(own, name, fs, workload, check, *options, code):
+    words = ("--fs", fs, "--workload", workload, "--check", check, "--report", f"{own}/{name}", "--json")
+    size = ("--size", "1M") if fs == "none" else ()
+    return powercut("run", *words, *size, *options, json_of=True, code=code)
+
+
+def show(own, fs, workload, check, faults, *options):
+    """Without faults it is clean, and with each it is found out."""
+    clean = run(own, "clean", fs, workload, check, *options, code=0)
+    equal((clean["schema"], clean["violations"]), (1, []), "the control")
+    assert "faults" not in clean, clean["faults"]
+    for kind, rule in faults:
+        found = run(own, kind, fs, workload, check, "--fault", rule, *options, code=1)
+        assert found["violations"], f"{rule} was not found out"
+        equal(found["schema"], 2, "the schema")
+        told = found["faults"]
+        equal(told["kinds"], [kind], "the kinds of faults")
+        assert told["entries"] > 0 and told["rules"][0]["hits"] > 0, told
+        equal(told["rules"][0]["rule"].split()[0], kind, "the rule")
+        assert int(told["outside_states"]) > 0, told
+        for violation in found["violations"]:
+            assert violation["id"].endswith(f":faults={kind}"), violation["id"]
+        yield kind, found["violations"][0]["id"], f"{own}/{kind}"
+
+
+@test("a flush that lies is found out by a database that is clean without, and named wherever it is told", limit=400)
+def flush_lies():
+    need("ext4")
+    with tidy() as own:
+        work, check = f"{DEMO}/sqlite-workload DELETE EXTRA 3", f"{DEMO}/sqlite-check"
+        for kind, ident, report in show(own, "ext4", work, check, [("flush-lies", "flush-lies")], "--budget", "60"):
+            named(kind, ident, report)
+
+
+def named(kind, ident, report):
+    """A faulty state is never told as a legal one."""
+    told = powercut("report", report)
+    for words in ("OUTSIDE OF THE CONTRACT", f"faults {kind}", f'fault rule "{kind}"', "not legal", ident):
+        assert words in told, f"{words!r} is not in {told[:2000]}"
+    assert "  legal   " not in told, told[:2000]
+    powercut("report", report, "--html", f"{report}/page", "--junit", f"{report}/junit")
+    for name in ("page", "junit"):
+        with open(f"{report}/{name}", encoding="utf-8") as file:
+            text = file.read()
+        assert "OUTSIDE OF THE CONTRACT" in text and kind in text, name
+    powercut("replay", ident, "--report", report, code=1, says="OUTSIDE OF THE CONTRACT")
+    legal = ident.rsplit(":", 1)[0]
+    refused("has faults=" + kind, "replay", legal, "--report", report)
+    refused("no faults", "replay", legal, "--report", report)
+    refused("faults=stale", "replay", f"{legal}:faults=stale", "--report", report)
+    refused("faults=KIND", "replay", f"{legal}:faults=luck", "--report", report)
+
+
+@test("an ignored FUA is found out on ext4, whose commits rely on it", limit=200)
+def fua_ignored():
+    need("ext4")
+    with tidy() as own:
+        for _ in show(own, "ext4", PROMISE, PROMISE_CHECK, [("fua-ignored", "fua-ignored")], "--budget", "60"):
+            pass
+
+
+@test("lost, misdirected and corrupted writes are each found out by a checker that knows what it wrote", limit=300)
+def checksums():
+    with tidy() as own:
+        faults = (
+            ("lost", "lost lba=16-23"),
+            ("misdirected", "misdirected lba=16-23 to=1024"),
+            ("corrupt", "corrupt lba=16-23 bytes=1 seed=5"),
+        )
+        for kind, ident, report in show(own, "none", bash(BLOCKS), bash(BLOCKS_CHECK), faults):
+            powercut("replay", ident, "--report", report, code=1, says="is wrong")
+            log = powercut("lint", "--report", report, "--json", json_of=True)
+            assert log, kind
+
+
+# Reads block 1; one that knows what to do writes it again where that fails.
+READS = "dd if=$POWERCUT_DEV of=/dev/null bs=4096 skip=1 count=1 iflag=direct 2>/dev/null"
+REPAIRS = (
+    f"{READS} || dd if=/dev/zero of=$POWERCUT_DEV bs=4096 seek=1 count=1 oflag=direct conv=notrunc 2>/dev/null; {READS}"
+)
+
+
+@test("a checker meets bad sectors: one that gives up fails, one that writes them again does not, in each state", limit=120)
+def bad_sectors():
+    with tidy() as own:
+        data = "head -c 16384 /dev/zero | tr '\\0' x"
+        write = f"{data} | dd of=$POWERCUT_DEV bs=4096 iflag=fullblock oflag=direct conv=notrunc 2>/dev/null"
+        bad = ("--view-fault", "badblocks mode=until-rewritten +8-15")
+        clean = run(own, "clean", "none", write, READS, code=0)
+        assert clean["coverage"]["checked"] > 1, clean["coverage"]
+        found = run(own, "reads", "none", write, READS, *bad, code=1)
+        equal(found["faults"]["view_rules"], [bad[1]], "the rules of the views")
+        # The recorded disk did nothing wrong: the states are legal, what they were read from is not.
+        equal((found["faults"]["kinds"], found["faults"]["outside_states"]), ([], "0"), "faults of the disk")
+        powercut("replay", found["violations"][0]["id"], "--report", f"{own}/reads", code=1)
+        mended = run(own, "repairs", "none", write, REPAIRS, *bad, code=0)
+        equal(mended["coverage"]["checked"] > 1, True, "states checked")
+        gone = ("--view-fault", "badblocks +8-15")
+        run(own, "gone", "none", write, REPAIRS, *gone, code=1)
+
+
+@test("powercut fault: add, list and clear; what is no rule changes nothing", limit=120)
+def manage():
+    with tidy() as own:
+        powercut("create", "a", "--size", "1M", "--fault", "lost count=1", "--fault", "badblocks +8-15")
+        listed = powercut("fault", "a", "list", "--json", json_of=True)
+        equal(listed["rules"], [{"rule": "lost count=1", "hits": 0}], "rules")
+        equal((listed["badblocks"], listed["badblocks_mode"]), ([[8, 15]], "all"), "bad sectors")
+        for says, rule in (
+            ("no kind of fault", "lots"),
+            ("KEY=VALUE", "stale op=read"),
+            ("docs/faults.md", "lost count=x"),
+            ("beyond the end", "lost lba=0-9999"),
+            ("give badblocks", "badblocks 8"),
+        ):
+            refused(says, "fault", "a", "add", "eio", rule)
+            if says not in ("docs/faults.md", "beyond the end"):
+                refused(says, "create", "b", "--fault", rule)
+                refused(says, "run", "--fs", "none", "--workload", "true", "--check", "true", "--fault", rule)
+                refused(says, "run", "--fs", "none", "--workload", "true", "--check", "true", "--view-fault", rule)
+        for rule in ("lost count=x", "lost lba=0-99999999"):
+            refused("refused", "create", "b", "--fault", rule)
+        refused("no disk", "fault", "b", "list")
+        refused("no view", "fault", "a.v", "list")
+        powercut("fault", "a", "add", "latency usec=1", "eio op=discard", "badblocks mode=read once=1")
+        told = powercut("fault", "a", "list")
+        assert "latency usec=1  (applied 0)" in told and "badblocks mode=read once=1 +8-15" in told, told
+
+        powercut("record", "a", "start")
+        dd = ("dd", "if=/dev/zero", "of=/dev/powercut/a", "bs=4096", "count=1", "oflag=direct", "conv=notrunc")
+        subprocess.run(dd, check=True, stderr=subprocess.DEVNULL)
+        assert "LOST" in powercut("log", "a"), "the log"
+        first = json.loads(powercut("log", "a", "--json").splitlines()[0])
+        assert "LOST" in first["flags"], first
+        counted = powercut("count", "a", "--json", json_of=True)
+        equal((counted["faults"], counted["outside_states"]), (["lost"], counted["legal_states"]), "count")
+        powercut("export", "a", f"{own}/a.pcut")
+        powercut("import", "b", f"{own}/a.pcut")
+        equal(powercut("count", "b", "--json", json_of=True), counted, "of the import")
+        powercut("fault", "a", "clear")
+        equal(powercut("fault", "a", "list"), "", "rules once they were cleared")
+        for name in disks():
+            powercut("remove", name)
+
+
+@test("discards that leave garbage: garbage where something was, zeroes elsewhere, and the command knows", limit=200)
+def garbage():
+    with tidy() as own:
+        work = (
+            "head -c 8192 /dev/zero | tr '\\0' x | dd of=$POWERCUT_DEV bs=8192 oflag=direct conv=notrunc 2>/dev/null;"
+            "blkdiscard -o 4096 -l 8192 $POWERCUT_DEV; sync $POWERCUT_DEV; echo done >$POWERCUT_MARK"
+        )
+        # Block 1 was written to, block 2 was not.
+        check = (
+            "test -s $POWERCUT_MARKS || exit 0; at() { dd if=$POWERCUT_DEV bs=4096 skip=$1 count=1 2>/dev/null; };"
+            "z() { head -c 4096 /dev/zero; }; z | cmp -s - <(at 2) || exit 9;"
+            "z | cmp -s - <(at 1) || { at 1 | sha256sum; exit 1; }"
+        )
+        words = ("--strategy", "exhaustive")
+        run(own, "zeroes", "none", work, bash(check), *words, code=0)
+        seen = []
+        for seed in (7, 7, 8):
+            option = ("--discard-content", f"garbage:{seed}")
+            found = run(own, f"g{len(seen)}", "none", work, bash(check), *words, *option, code=1)
+            assert "faults" not in found, "garbage is legal"
+            (sums,) = {violation["output"] for violation in found["violations"]}
+            equal({violation["how"] for violation in found["violations"]}, {"exit 1"}, "how it fails")
+            # An import shows the same.
+            ident = found["violations"][-1]["id"]
+            powercut("replay", ident, "--report", f"{own}/g{len(seen)}", code=1, says=sums.split()[0])
+            seen.append(sums)
+        assert seen[0] == seen[1] != seen[2], seen
+        for wrong in ("garbage", "garbage:", "garbage:-1", "old"):
+            refused("give zeroes", "create", "a", "--discard-content", wrong)
