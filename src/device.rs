@@ -2,15 +2,20 @@
 
 //! A disk that has its power on: reachable under `/dev/powercut` and by name.
 //!
-//! Lock order: a device's `gendisk`, its `open_mutex`, then all of the disk.
+//! Lock order: a device's `gendisks`, the `open_mutex` of each, then all of the disk.
 
 use crate::{
     block::{
         registry,
+        Bio,
+        Closed,
         Disk,
-        Limits, //
+        Limits,
+        Operations,
+        DISK_NAME_LEN, //
     },
-    disk::RecordedDisk, //
+    disk::RecordedDisk,
+    model::MAX_MEMBERS, //
 };
 use core::ops::Deref;
 use kernel::{
@@ -23,13 +28,42 @@ use kernel::{
     }, //
 };
 
-/// A disk and its block device.
+/// One of the block devices of a disk.
+struct Node {
+    disk: Arc<RecordedDisk>,
+    /// Where it begins on the disk.
+    start: u64,
+}
+
+impl Operations for Node {
+    fn submit_bio(&self, mut bio: Bio) {
+        bio.set_origin(self.start);
+        self.disk.submit_bio(bio);
+    }
+}
+
+/// The block devices of a disk, all closed.
+type AllClosed<'a> = [Option<Closed<'a, Node>>; MAX_MEMBERS];
+
+/// A disk and its block devices.
 #[pin_data]
 pub(crate) struct Device {
     disk: Arc<RecordedDisk>,
-    /// [`None`] once the power is going off.
+    /// In the order of its members; none once the power is going off.
     #[pin]
-    gendisk: Mutex<Option<Disk<RecordedDisk>>>,
+    gendisks: Mutex<KVec<Disk<Node>>>,
+}
+
+/// Keeps all of them closed. [`EBUSY`] if somebody has one open, [`ENODEV`] if there is none.
+fn close(gendisks: &[Disk<Node>]) -> Result<AllClosed<'_>> {
+    if gendisks.is_empty() {
+        return Err(ENODEV);
+    }
+    let mut closed: AllClosed<'_> = [const { None }; MAX_MEMBERS];
+    for (slot, (nr_before, gendisk)) in closed.iter_mut().zip((0..).zip(gendisks)) {
+        *slot = Some(gendisk.close(nr_before)?);
+    }
+    Ok(closed)
 }
 
 impl Device {
@@ -42,8 +76,8 @@ impl Device {
     /// record. [`EBUSY`] if somebody has or does.
     pub(crate) fn claim(&self) -> Result {
         self.disk.retire()?;
-        let gendisk = self.gendisk.lock();
-        let result = gendisk.as_ref().ok_or(ENODEV).and_then(Disk::claim);
+        let gendisks = self.gendisks.lock();
+        let result = close(&gendisks).map(|closed| closed.iter().flatten().for_each(Closed::claim));
         if result.is_err() {
             self.disk.unretire();
         }
@@ -53,13 +87,11 @@ impl Device {
     /// Runs `f` while nobody has it open. [`EBUSY`] if somebody has, [`ENODEV`] if its
     /// power is going off.
     pub(crate) fn while_closed<R>(&self, f: impl FnOnce() -> Result<R>) -> Result<R> {
-        let gendisk = self.gendisk.lock();
-        let gendisk = gendisk.as_ref().ok_or(ENODEV)?;
-        gendisk.while_closed(|| {
-            let result = f()?;
-            gendisk.need_part_scan();
-            Ok(result)
-        })
+        let gendisks = self.gendisks.lock();
+        let _closed = close(&gendisks)?;
+        let result = f()?;
+        gendisks.iter().for_each(Disk::need_part_scan);
+        Ok(result)
     }
 
     /// Brings the power of a disk back that was cut, in a state at that cut: see
@@ -78,13 +110,15 @@ impl Device {
     }
 }
 
-/// A disk's power, switched on. Dropping it takes the block device away; if that is
-/// open then, it goes as a pulled cable does.
+/// A disk's power, switched on. Dropping it takes the block devices away; one that is
+/// open then goes as a pulled cable does.
 pub(crate) struct Power(Arc<Device>);
 
 impl Power {
-    /// Switches the power of a disk on. [`EEXIST`] if its name is taken.
+    /// Switches the power of a disk on. [`EEXIST`] if its name is taken, [`ENAMETOOLONG`] if
+    /// that and the name of a member are too long together.
     pub(crate) fn on(disk: Arc<RecordedDisk>) -> Result<Self> {
+        check_names(&disk)?;
         let geometry = disk.geometry();
         let limits = Limits {
             block_size: geometry.block_size,
@@ -99,7 +133,7 @@ impl Power {
         let device = Arc::pin_init(
             try_pin_init!(Device {
                 disk: ours,
-                gendisk <- new_mutex!(None),
+                gendisks <- new_mutex!(KVec::new()),
             }),
             GFP_KERNEL,
         )?;
@@ -109,12 +143,46 @@ impl Power {
         // From here on, dropping `this` gives the name back.
         let this = Self(device);
 
-        // A `!` becomes the `/` of the path under /dev.
-        let name = CString::try_from_fmt(fmt!("powercut!{}", disk.name()))?;
-        let gendisk = Disk::new(&name, geometry.nr_sectors, limits, disk)?;
-        *this.gendisk.lock() = Some(gendisk);
+        for member in disk.members().as_slice() {
+            let name = node_name(&disk, member.name())?;
+            this.add(&name, member.start, member.nr_sectors, limits)?;
+        }
+        if disk.members().is_empty() {
+            this.add(&node_name(&disk, b"")?, 0, geometry.nr_sectors, limits)?;
+        }
         registry::publish(&this.0)?;
         Ok(this)
+    }
+
+    fn add(&self, name: &CString, start: u64, nr_sectors: u64, limits: Limits) -> Result {
+        let disk = self.disk.clone();
+        let mut gendisks = self.gendisks.lock();
+        gendisks.reserve(1, GFP_KERNEL)?;
+        let gendisk = Disk::new(name, nr_sectors, limits, Node { disk, start })?;
+        Ok(gendisks.push(gendisk, GFP_KERNEL)?)
+    }
+}
+
+/// What the block layer calls a member of a disk, or without a name for one the disk: each
+/// `!` becomes a `/` of the path under /dev.
+fn node_name(disk: &RecordedDisk, member: &[u8]) -> Result<CString> {
+    Ok(if member.is_empty() {
+        CString::try_from_fmt(fmt!("powercut!{}", disk.name()))?
+    } else {
+        let member = core::str::from_utf8(member).map_err(|_| EINVAL)?;
+        CString::try_from_fmt(fmt!("powercut!{}!{member}", disk.name()))?
+    })
+}
+
+/// Whether the block layer has room for the names of all members. [`ENAMETOOLONG`] if not.
+fn check_names(disk: &RecordedDisk) -> Result {
+    let own = "powercut!".len() + disk.name().to_bytes().len() + 1;
+    let fits = |name: &[u8]| own + "!".len() + name.len() <= DISK_NAME_LEN;
+    let mut members = disk.members().as_slice().iter();
+    if members.all(|member| fits(member.name())) {
+        Ok(())
+    } else {
+        Err(ENAMETOOLONG)
     }
 }
 
@@ -130,9 +198,9 @@ impl Drop for Power {
     fn drop(&mut self) {
         // Whoever waits for bios of a disk whose power was cut need wait no more.
         self.disk.stop_hanging();
-        // Whoever found it in the registry finds it gone. It goes after unlocking.
-        let gendisk = self.gendisk.lock().take();
-        drop(gendisk);
+        // Whoever found it in the registry finds it gone. They go after unlocking.
+        let gendisks = core::mem::replace(&mut *self.gendisks.lock(), KVec::new());
+        drop(gendisks);
         self.disk.drain();
         // Only now may the name be used again.
         registry::release(&self.disk);

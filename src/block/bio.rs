@@ -117,6 +117,8 @@ pub(crate) struct Bio {
     ptr: NonNull<bindings::bio>,
     /// When it began, if it is accounted.
     start_jiffies: Option<c_ulong>,
+    /// Where its disk begins.
+    origin: u64,
 }
 
 // SAFETY: A bio belongs to nobody else between `submit_bio` and `bio_endio`, and
@@ -142,7 +144,11 @@ impl Bio {
 
         // INVARIANT: By the function's requirements this is a submitted, unended
         // bio, and the caller gives up its own use of it.
-        Self { ptr, start_jiffies }
+        Self {
+            ptr,
+            start_jiffies,
+            origin: 0,
+        }
     }
 
     fn opf(&self) -> u32 {
@@ -150,9 +156,23 @@ impl Bio {
         unsafe { (*self.ptr.as_ptr()).bi_opf }
     }
 
+    /// Its place and length, sectors counted from where its disk's count begins.
     fn iter(&self) -> bindings::bvec_iter {
         // SAFETY: By the type invariants, `ptr` is valid and ours to read.
-        unsafe { (*self.ptr.as_ptr()).bi_iter }
+        let mut iter = unsafe { (*self.ptr.as_ptr()).bi_iter };
+        iter.bi_sector = iter.bi_sector.wrapping_add(self.origin);
+        iter
+    }
+
+    /// Has its disk begin at that sector of a larger one: from here on, its own sectors are
+    /// counted from where that begins.
+    pub(crate) fn set_origin(&mut self, sector: u64) {
+        self.origin = sector;
+    }
+
+    /// Where its disk begins, as set by [`Self::set_origin`].
+    pub(crate) fn origin(&self) -> u64 {
+        self.origin
     }
 
     /// What it asks for.
@@ -177,7 +197,8 @@ impl Bio {
         self.opf() & (1 << bindings::req_flag_bits___REQ_NOWAIT) != 0
     }
 
-    /// Its first sector on the whole disk, in units of 512 bytes.
+    /// Its first sector, in units of 512 bytes: on the whole disk, counted from 0 or from
+    /// [`Self::origin`] on.
     pub(crate) fn sector(&self) -> u64 {
         self.iter().bi_sector
     }
@@ -234,6 +255,7 @@ impl Drop for Bio {
         let bio = Self {
             ptr: self.ptr,
             start_jiffies: self.start_jiffies,
+            origin: self.origin,
         };
         bio.end_errno(EIO.to_errno());
     }

@@ -34,8 +34,7 @@ use kernel::{
             Relaxed,
             Release, //
         },
-        static_lock_class,
-        Arc, //
+        static_lock_class, //
     },
     time::{
         delay::fsleep,
@@ -47,7 +46,7 @@ use kernel::{
 /// What a disk does.
 pub(crate) trait Operations: Send + Sync + 'static {
     /// Serves a bio: ends it before returning, or keeps it until it does.
-    fn submit_bio(this: &Arc<Self>, bio: Bio);
+    fn submit_bio(&self, bio: Bio);
 }
 
 /// How many `gendisk`s of this driver exist, removed but still open ones included.
@@ -66,7 +65,7 @@ pub(crate) fn wait_for_released_disks() {
 
 /// What `private_data` points at.
 struct Private<T> {
-    data: Arc<T>,
+    data: T,
     /// Set, once, under `open_mutex`: no more openers, the disk is going.
     claimed: Atomic<bool>,
 }
@@ -98,7 +97,7 @@ impl<T: Operations> Disk<T> {
     /// Creates the disk `name` (a `!` in it is a `/` under `/dev`) and makes it
     /// live. Its partitions are looked for before this returns, so `data` must
     /// be ready to serve bios.
-    pub(crate) fn new(name: &CStr, nr_sectors: u64, limits: Limits, data: Arc<T>) -> Result<Self> {
+    pub(crate) fn new(name: &CStr, nr_sectors: u64, limits: Limits, data: T) -> Result<Self> {
         let private = KBox::new(
             Private {
                 data,
@@ -166,19 +165,18 @@ impl<T: Operations> Disk<T> {
         unsafe { &*(*self.disk.as_ptr()).private_data.cast() }
     }
 
-    /// Runs `f` while the disk is closed and can't be opened, its page cache empty.
+    /// Keeps the disk closed, its page cache empty, as long as the result lives. [`EBUSY`] if
+    /// somebody has it, or a partition of it, open.
     ///
-    /// [`EBUSY`] if somebody has it, or a partition of it, open. `f` must not
-    /// submit bios to this disk.
-    pub(crate) fn while_closed<R>(&self, f: impl FnOnce() -> Result<R>) -> Result<R> {
+    /// Nobody may submit bios to it meanwhile. Whoever keeps several disks closed takes them
+    /// in one order always, and says how many it has before this one: up to 7.
+    pub(crate) fn close(&self, nr_before: u32) -> Result<Closed<'_, T>> {
         let disk = self.disk.as_ptr();
 
         // SAFETY: By the type invariants, `disk` is valid; `open_mutex` is initialised.
-        unsafe { bindings::mutex_lock(&raw mut (*disk).open_mutex) };
-        // SAFETY: Locked just above, by us.
-        let _unlock = ScopeGuard::new(|| unsafe {
-            bindings::mutex_unlock(&raw mut (*disk).open_mutex);
-        });
+        unsafe { shim::powercut_mutex_lock_nested(&raw mut (*disk).open_mutex, nr_before) };
+        // INVARIANT: Locked just above, by us.
+        let closed = Closed { disk: self };
 
         // SAFETY: `disk` is valid.
         if unsafe { shim::powercut_disk_openers(disk) } != 0 {
@@ -186,7 +184,7 @@ impl<T: Operations> Disk<T> {
         }
         // SAFETY: `part0` is valid as long as `disk` is.
         unsafe { bindings::invalidate_bdev((*disk).part0) };
-        f()
+        Ok(closed)
     }
 
     /// Has the next opener look for partitions anew.
@@ -194,15 +192,28 @@ impl<T: Operations> Disk<T> {
         // SAFETY: By the type invariants, `disk` is valid.
         unsafe { shim::powercut_disk_need_part_scan(self.disk.as_ptr()) };
     }
+}
 
-    /// Makes sure that nobody has the disk open, nor ever will: to be dropped next.
-    ///
-    /// [`EBUSY`] if somebody has; then nothing has changed.
-    pub(crate) fn claim(&self) -> Result {
-        self.while_closed(|| {
-            self.private().claimed.store(true, Relaxed);
-            Ok(())
-        })
+/// A disk that is closed and can't be opened. See [`Disk::close`].
+///
+/// # Invariants
+///
+/// The `open_mutex` of `disk` is locked, by us.
+pub(crate) struct Closed<'a, T: Operations> {
+    disk: &'a Disk<T>,
+}
+
+impl<T: Operations> Closed<'_, T> {
+    /// Has nobody ever open it again: to be dropped next.
+    pub(crate) fn claim(&self) {
+        self.disk.private().claimed.store(true, Relaxed);
+    }
+}
+
+impl<T: Operations> Drop for Closed<'_, T> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants, and those of `Disk`.
+        unsafe { bindings::mutex_unlock(&raw mut (*self.disk.disk.as_ptr()).open_mutex) };
     }
 }
 
@@ -250,7 +261,7 @@ impl<T: Operations> OpsVTable<T> {
 
         if let Some(bio) = NonNull::new(bio) {
             // SAFETY: The block layer passes the bio to us and does not use it further.
-            T::submit_bio(&private.data, unsafe { Bio::from_raw(bio) });
+            private.data.submit_bio(unsafe { Bio::from_raw(bio) });
         }
     }
 

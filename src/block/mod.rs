@@ -26,6 +26,7 @@ pub(crate) use bio::{
 };
 pub(crate) use disk::{
     wait_for_released_disks,
+    Closed,
     Disk,
     Operations, //
 };

@@ -68,8 +68,7 @@ fn lock() -> Result<GlobalGuard<DEVICES>> {
 /// disk has it, or if one of the two could have a partition of the other's name.
 pub(crate) fn reserve(disk: &Arc<RecordedDisk>) -> Result {
     let mut entries = lock()?;
-    let name = disk.name().to_bytes();
-    if entries.iter().any(|entry| clash(entry.name(), name)) {
+    if entries.iter().any(|entry| clash(&entry.disk, disk)) {
         return Err(EEXIST);
     }
     let entry = Entry {
@@ -110,14 +109,18 @@ pub(crate) fn find(name: &[u8]) -> Result<Arc<Device>> {
 }
 
 /// Whether two disks can't be live at the same time: by one name, or because the
-/// block layer would call a partition of one as the other is called.
-fn clash(one: &[u8], other: &[u8]) -> bool {
-    one == other || is_partition(one, other) || is_partition(other, one)
+/// block layer would call a partition of one as the other is called. (Those of a group's
+/// members are called as nothing outside of it is.)
+fn clash(one: &RecordedDisk, other: &RecordedDisk) -> bool {
+    let (name, other_name) = (one.name().to_bytes(), other.name().to_bytes());
+    name == other_name
+        || other.members().is_empty() && is_partition(name, other_name)
+        || one.members().is_empty() && is_partition(other_name, name)
 }
 
 /// Whether `name` is what a partition of `disk` is called: its number comes behind
 /// the name, with a `p` between if that ends in a digit.
-fn is_partition(name: &[u8], disk: &[u8]) -> bool {
+pub(crate) fn is_partition(name: &[u8], disk: &[u8]) -> bool {
     let number = name.strip_prefix(disk).and_then(|rest| {
         match disk.last().is_some_and(u8::is_ascii_digit) {
             true => rest.strip_prefix(b"p"),

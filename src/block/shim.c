@@ -83,6 +83,11 @@ void powercut_disk_need_part_scan(struct gendisk *disk)
 	set_bit(GD_NEED_PART_SCAN, &disk->state);
 }
 
+void powercut_mutex_lock_nested(struct mutex *lock, unsigned int subclass)
+{
+	mutex_lock_nested(lock, subclass);
+}
+
 unsigned int powercut_memalloc_noio_save(void)
 {
 	return memalloc_noio_save();

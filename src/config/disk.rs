@@ -5,6 +5,7 @@
 use super::{
     attribute::show,
     fault::fault_attributes,
+    members::Shown,
     record,
     settings::{
         Setting,
@@ -77,6 +78,7 @@ impl DiskGroup {
                 badblocks_mode: 17,
                 badblocks_hits: 18,
                 discard_content: 19,
+                disks: 20,
             ],
         };
 
@@ -100,8 +102,9 @@ impl DiskGroup {
         if inner.device.is_none() {
             let name = CString::try_from_fmt(fmt!("{}", &*self.name))?;
             let geometry = inner.settings.geometry()?;
+            let members = *inner.settings.members();
             let behaviour = inner.settings.behaviour();
-            let disk = RecordedDisk::new(name, geometry, behaviour, None)?;
+            let disk = RecordedDisk::new(name, geometry, members, behaviour, None)?;
             inner.device = Some(Power::on(disk)?);
         }
         Ok(())
@@ -278,6 +281,25 @@ impl configfs::AttributeOperations<19> for DiskGroup {
             return Err(EBUSY);
         }
         inner.settings.set_discard_content(line(text))
+    }
+}
+
+#[vtable]
+impl configfs::AttributeOperations<20> for DiskGroup {
+    type Data = DiskGroup;
+
+    fn show(this: &DiskGroup, page: &mut [u8; PAGE_SIZE]) -> Result<usize> {
+        let inner = this.inner.lock();
+        show(page, fmt!("{}\n", Shown(inner.settings.members())))
+    }
+
+    fn store(this: &DiskGroup, text: &[u8]) -> Result {
+        let mut inner = this.inner.lock();
+        if inner.device.is_some() {
+            return Err(EBUSY);
+        }
+        let name_len = this.name.to_bytes().len();
+        inner.settings.set_members(line(text), name_len)
     }
 }
 

@@ -11,6 +11,7 @@
 mod attribute;
 mod disk;
 mod fault;
+mod members;
 mod record;
 mod settings;
 mod view;
@@ -52,7 +53,7 @@ impl configfs::AttributeOperations<0> for Top {
             page,
             fmt!(
                 "atomic_unit,badblocks,badblocks_hits,badblocks_mode,badblocks_once,blocksize,\
-                 completion,cut,discard,discard_content,faults,fua,log_limit_mib,mark,\
+                 completion,cut,discard,discard_content,disks,faults,fua,log_limit_mib,mark,\
                  physical_blocksize,power,record,\
                  restore,size,state,write_cache\n"
             ),

@@ -2,11 +2,13 @@
 
 //! What a disk is to be like, before its power is switched on.
 
+use super::members;
 use crate::{
     disk::{
         Behaviour,
         Completion,
-        Geometry, //
+        Geometry,
+        Members, //
     },
     text::{
         parse_bool,
@@ -16,7 +18,7 @@ use crate::{
 use kernel::prelude::*;
 
 /// 16 TiB.
-const SIZE_MAX_MIB: u64 = 16 << 20;
+pub(super) const SIZE_MAX_MIB: u64 = 16 << 20;
 /// The largest atomic unit in bytes.
 const ATOMIC_UNIT_MAX: u32 = 64 << 10;
 
@@ -49,6 +51,8 @@ pub(super) struct Settings {
     completion: Completion,
     /// Discarded sectors hold what follows from it; [`None`]: zeroes.
     garbage: Option<u64>,
+    /// Whose sizes are in force where there are some.
+    members: Members,
 }
 
 impl Default for Settings {
@@ -64,6 +68,7 @@ impl Default for Settings {
             log_limit_mib: 1024,
             completion: Completion::Inline,
             garbage: None,
+            members: Members::NONE,
         }
     }
 }
@@ -72,7 +77,7 @@ impl Settings {
     /// The value of a setting.
     pub(super) fn get(&self, setting: Setting) -> u64 {
         match setting {
-            Setting::Size => self.size_mib,
+            Setting::Size => self.nr_sectors() >> 11,
             Setting::BlockSize => self.block_size.into(),
             Setting::PhysicalBlockSize => self.physical_bytes().into(),
             Setting::AtomicUnit => self.unit_bytes().into(),
@@ -88,7 +93,7 @@ impl Settings {
         match setting {
             Setting::Size => {
                 let size_mib = parse_u64(text)?;
-                if !(1..=SIZE_MAX_MIB).contains(&size_mib) {
+                if !(1..=SIZE_MAX_MIB).contains(&size_mib) || !self.members.is_empty() {
                     return Err(EINVAL);
                 }
                 self.size_mib = size_mib;
@@ -130,6 +135,13 @@ impl Settings {
         Ok(())
     }
 
+    fn nr_sectors(&self) -> u64 {
+        match self.members.is_empty() {
+            true => self.size_mib << 11,
+            false => self.members.nr_sectors(),
+        }
+    }
+
     fn unit_bytes(&self) -> u32 {
         match self.atomic_unit {
             0 => self.block_size,
@@ -151,7 +163,7 @@ impl Settings {
             return Err(EINVAL);
         }
         Ok(Geometry {
-            nr_sectors: self.size_mib << 11,
+            nr_sectors: self.nr_sectors(),
             block_size: self.block_size,
             physical_block_size: self.physical_bytes(),
             atomic_unit: self.unit_bytes(),
@@ -159,6 +171,17 @@ impl Settings {
             fua: self.fua && self.write_cache,
             discard: self.discard,
         })
+    }
+
+    /// The members that it is to have.
+    pub(super) fn members(&self) -> &Members {
+        &self.members
+    }
+
+    /// Changes them, for a disk whose name has so many bytes: see [`members::parse`].
+    pub(super) fn set_members(&mut self, text: &[u8], disk_name_len: usize) -> Result {
+        self.members = members::parse(text, disk_name_len)?;
+        Ok(())
     }
 
     /// How it is to behave.

@@ -103,11 +103,12 @@ impl ViewGroup {
             let name = CString::try_from_fmt(fmt!("{}", &*self.name))?;
             let geometry = origin.disk().geometry();
             let below = CrashState::new(origin.disk().clone())?;
+            let members = *origin.disk().members();
             let behaviour = Behaviour {
                 garbage: origin.disk().garbage(),
                 ..Behaviour::default()
             };
-            let disk = RecordedDisk::new(name, geometry, behaviour, Some(below))?;
+            let disk = RecordedDisk::new(name, geometry, members, behaviour, Some(below))?;
             inner.device = Some(Power::on(disk)?);
         }
         Ok(())

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The log's binary format, out and in: docs/abi.md.
+//!
+//! A group's is of version 2: its header is followed by its members.
 
 #[cfg(CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST)]
 mod tests;
@@ -13,7 +15,11 @@ use crate::{
         },
         Flags, //
     },
-    disk::Geometry,
+    disk::{
+        Geometry,
+        Member,
+        MEMBER_NAME_LEN, //
+    },
     fault::{
         Kinds,
         Met, //
@@ -25,15 +31,20 @@ use kernel::prelude::*;
 
 /// Length of the header in bytes.
 pub(super) const HEADER_LEN: usize = 64;
+/// Length of a member in bytes.
+pub(super) const MEMBER_LEN: usize = 32;
 /// Length of an entry without its payload in bytes.
 pub(super) const ENTRY_LEN: usize = 96;
 
 const MAGIC: [u8; 8] = *b"powercut";
 const VERSION: u32 = 1;
+const VERSION_OF_GROUPS: u32 = 2;
 
 const FLAG_WRITE_CACHE: u32 = 1;
 const FLAG_FUA: u32 = 2;
 const FLAG_DATA: u32 = 4;
+/// Where the number of members is.
+const FLAGS_MEMBERS_SHIFT: u32 = 8;
 
 /// The number of a base entry, which is no operation of the model's.
 const OP_BASE: u8 = 6;
@@ -42,6 +53,8 @@ const OP_BASE: u8 = 6;
 #[derive(Clone, Copy)]
 pub(super) struct Header {
     pub(super) geometry: Geometry,
+    /// How many members follow.
+    pub(super) nr_members: usize,
     /// Writes carry their data, and base entries come first.
     pub(super) has_data: bool,
     pub(super) nr_entries: u64,
@@ -65,9 +78,13 @@ impl Header {
             flags |= FLAG_DATA;
         }
 
+        // No truncation: there are 8 at most.
+        flags |= (self.nr_members as u32) << FLAGS_MEMBERS_SHIFT;
+        let version = version(self.nr_members);
+
         let mut bytes = Writer([0; HEADER_LEN]);
         bytes.put(0, &MAGIC);
-        bytes.put(8, &VERSION.to_le_bytes());
+        bytes.put(8, &version.to_le_bytes());
         bytes.put(12, &flags.to_le_bytes());
         bytes.put(16, &self.geometry.nr_sectors.to_le_bytes());
         bytes.put(24, &self.geometry.block_size.to_le_bytes());
@@ -79,13 +96,14 @@ impl Header {
         bytes.0
     }
 
-    /// Decodes the header of an export for a disk like `geometry`. [`EINVAL`] if it
-    /// is none, or for another kind of disk.
-    pub(super) fn decode(bytes: &[u8], geometry: Geometry) -> Result<Self> {
+    /// Decodes the header of an export for a disk like `geometry` that has so many members.
+    /// [`EINVAL`] if it is none, or for another kind of disk.
+    pub(super) fn decode(bytes: &[u8], geometry: Geometry, nr_members: usize) -> Result<Self> {
         let bytes = Reader(bytes);
         let flags = bytes.u32(12)?;
         let header = Self {
             geometry,
+            nr_members,
             has_data: flags & FLAG_DATA != 0,
             nr_entries: bytes.u64(32)?,
             last_event: bytes.u64(40)?,
@@ -94,9 +112,10 @@ impl Header {
             faults: Kinds::of_header(flags),
         };
         let is_ours = bytes.bytes::<8>(0)? == MAGIC
-            && bytes.u32(8)? == VERSION
+            && bytes.u32(8)? == version(nr_members)
             && header.has_data
-            && flags & !(FLAG_WRITE_CACHE | FLAG_FUA | FLAG_DATA | Kinds::HEADER_FLAGS) == 0
+            && flags & !(FLAG_WRITE_CACHE | FLAG_FUA | FLAG_DATA | Kinds::HEADER_FLAGS)
+                == (nr_members as u32) << FLAGS_MEMBERS_SHIFT
             && (flags & FLAG_WRITE_CACHE != 0) == geometry.write_cache
             && bytes.u64(16)? == geometry.nr_sectors
             && bytes.u32(24)? == geometry.block_size
@@ -111,6 +130,21 @@ impl Header {
 
 /// Of a discard: the sectors that were written to before hold garbage.
 const FLAG_GARBAGE: u32 = 1 << 16;
+
+fn version(nr_members: usize) -> u32 {
+    match nr_members {
+        0 => VERSION,
+        _ => VERSION_OF_GROUPS,
+    }
+}
+
+/// A member: its size in sectors and its name.
+pub(super) fn encode_member(member: &Member) -> [u8; MEMBER_LEN] {
+    let mut bytes = Writer([0; MEMBER_LEN]);
+    bytes.put(0, &member.nr_sectors.to_le_bytes());
+    bytes.put(MEMBER_LEN - MEMBER_NAME_LEN, member.padded_name());
+    bytes.0
+}
 
 /// What an entry is.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -3,11 +3,13 @@
 //! A log on its way in: what `export` gave, put onto a fresh disk.
 
 use super::format::{
+    encode_member,
     Header,
     Kind,
     RawEntry,
     ENTRY_LEN,
-    HEADER_LEN, //
+    HEADER_LEN,
+    MEMBER_LEN, //
 };
 use crate::{
     block::{
@@ -16,6 +18,7 @@ use crate::{
     },
     disk::{
         Geometry,
+        Members,
         RecordedDisk,
         Staged, //
     },
@@ -39,6 +42,8 @@ use kernel::{
 /// What is being gathered.
 enum Expect {
     Header,
+    /// The member of that number.
+    Member(usize),
     Entry,
     Payload(RawEntry),
     /// Everything has arrived.
@@ -79,6 +84,7 @@ impl Import {
         while !bytes.is_empty() {
             let wanted = match &self.expect {
                 Expect::Header => HEADER_LEN,
+                Expect::Member(_) => MEMBER_LEN,
                 Expect::Entry => ENTRY_LEN,
                 Expect::Payload(entry) => entry.payload_len as usize,
                 Expect::Nothing => return Err(EINVAL),
@@ -100,7 +106,8 @@ impl Import {
     fn take(&mut self, bytes: &[u8]) -> Result {
         match self.expect {
             Expect::Header => {
-                let header = Header::decode(bytes, self.disk.geometry())?;
+                let nr_members = self.disk.members().as_slice().len();
+                let header = Header::decode(bytes, self.disk.geometry(), nr_members)?;
                 if header.truncated != 0 {
                     self.staged()?.truncated(header.truncated);
                 }
@@ -108,11 +115,18 @@ impl Import {
                 self.nr_entries = header.nr_entries;
                 self.last_event = header.last_event;
                 self.faults = header.faults;
-                self.expect_next()
+                self.expect_member(0)
+            }
+            Expect::Member(index) => {
+                let member = self.disk.members().as_slice().get(index).ok_or(EINVAL)?;
+                if bytes != encode_member(member) {
+                    return Err(EINVAL);
+                }
+                self.expect_member(index + 1)
             }
             Expect::Entry => {
                 let entry = RawEntry::decode(bytes)?;
-                check(&entry, self.disk.geometry())?;
+                check(&entry, self.disk.geometry(), self.disk.members())?;
                 if entry.payload_len == 0 {
                     self.apply(&entry, &[])
                 } else {
@@ -157,6 +171,14 @@ impl Import {
         self.expect_next()
     }
 
+    fn expect_member(&mut self, index: usize) -> Result {
+        if index == self.disk.members().as_slice().len() {
+            return self.expect_next();
+        }
+        self.expect = Expect::Member(index);
+        Ok(())
+    }
+
     fn expect_next(&mut self) -> Result {
         self.expect = Expect::Entry;
         if self.nr_base == 0 && self.nr_entries == 0 {
@@ -173,8 +195,8 @@ impl Import {
     }
 }
 
-/// [`EINVAL`] for an entry that no disk like `geometry` can have recorded.
-fn check(entry: &RawEntry, geometry: Geometry) -> Result {
+/// [`EINVAL`] for an entry that no disk like `geometry` with such members can have recorded.
+fn check(entry: &RawEntry, geometry: Geometry, members: &Members) -> Result {
     let len_bytes = u64::from(entry.nr_sectors) * SECTOR_SIZE as u64;
     let end = entry.sector.checked_add(u64::from(entry.nr_sectors));
     let is_inside = end.is_some_and(|end| end <= geometry.nr_sectors);
@@ -183,16 +205,22 @@ fn check(entry: &RawEntry, geometry: Geometry) -> Result {
         && u64::from(entry.nr_sectors) % block_sectors == 0
         && entry.nr_sectors != 0;
     let payload_len = u64::from(entry.payload_len);
+    let borders = members.to_model();
+    let is_of_one = borders.of(entry.sector) == borders.of(end.unwrap_or(0).saturating_sub(1));
+    let is_start = borders.starts().contains(&entry.sector);
 
     let is_valid = match entry.kind {
         Kind::Base => is_inside && is_blocks && payload_len == len_bytes,
         Kind::Log(Op::Write) if entry.met.kinds.contains(Kinds::LOST) => {
-            is_inside && is_blocks && payload_len == 0
+            is_inside && is_blocks && is_of_one && payload_len == 0
         }
-        Kind::Log(Op::Write) => is_inside && is_blocks && payload_len == len_bytes,
-        Kind::Log(Op::WriteZeroes | Op::Discard) => is_inside && is_blocks && payload_len == 0,
+        Kind::Log(Op::Write) => is_inside && is_blocks && is_of_one && payload_len == len_bytes,
+        Kind::Log(Op::WriteZeroes | Op::Discard) => {
+            is_inside && is_blocks && is_of_one && payload_len == 0
+        }
         Kind::Log(Op::Flush) => {
-            entry.nr_sectors == 0 && payload_len == 0 && entry.flags.contains(Flags::PREFLUSH)
+            let is_empty = entry.nr_sectors == 0 && payload_len == 0;
+            is_empty && is_start && entry.flags.contains(Flags::PREFLUSH)
         }
         Kind::Log(Op::Mark) => (1..=MARK_MAX_BYTES as u64).contains(&payload_len),
     };

@@ -3,6 +3,7 @@
 //! A log on its way out.
 
 use super::format::{
+    encode_member,
     Header,
     RawEntry, //
 };
@@ -172,6 +173,7 @@ impl Stream {
         }
         let header = Header {
             geometry: self.disk.geometry(),
+            nr_members: self.disk.members().as_slice().len(),
             has_data: self.has_data,
             nr_entries: self.nr_entries as u64,
             last_event: self.last_event,
@@ -180,6 +182,9 @@ impl Stream {
             faults: self.faults,
         };
         out.extend_from_slice(&header.encode(), GFP_KERNEL)?;
+        for member in self.disk.members().as_slice() {
+            out.extend_from_slice(&encode_member(member), GFP_KERNEL)?;
+        }
         Ok(if self.has_data {
             Position::Base { page: 0 }
         } else {

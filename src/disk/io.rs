@@ -30,8 +30,7 @@ use crate::{
         Bio,
         Flags,
         NoIo,
-        Op,
-        Operations, //
+        Op, //
     },
     fault::{
         Access,
@@ -95,9 +94,10 @@ impl Request {
     }
 }
 
-impl Operations for RecordedDisk {
-    fn submit_bio(this: &Arc<Self>, mut bio: Bio) {
-        if let Some(result) = this.serve_in_place(&mut bio) {
+impl RecordedDisk {
+    /// Serves a bio, whose sectors are those of the whole disk.
+    pub(crate) fn submit_bio(self: &Arc<Self>, mut bio: Bio) {
+        if let Some(result) = self.serve_in_place(&mut bio) {
             return bio.end(result);
         }
         if bio.is_nowait() {
@@ -105,15 +105,13 @@ impl Operations for RecordedDisk {
         }
         let _noio = NoIo::enter();
         let mut fate = Fate::default();
-        match this.serve(&mut bio, &mut fate) {
+        match self.serve(&mut bio, &mut fate) {
             Ok(Served::Done) => bio.end(Ok(())),
-            Ok(later) => this.keep(bio, later, fate.delay_us),
+            Ok(later) => self.keep(bio, later, fate.delay_us),
             Err(error) => bio.end(Err(error)),
         }
     }
-}
 
-impl RecordedDisk {
     /// Serves a bio that needs nothing but pages that are there: no memory, no log.
     /// [`None`] if it is another one; then it may have been served in part.
     fn serve_in_place(&self, bio: &mut Bio) -> Option<Result> {
@@ -171,7 +169,10 @@ impl RecordedDisk {
                 Ok(Served::after(fate.delay_us))
             }
             Op::Write if request.nr_sectors == 0 => match request.flags.contains(Flags::PREFLUSH) {
-                true => self.flush(request),
+                true => self.flush(Request {
+                    sector: bio.origin(),
+                    ..request
+                }),
                 // Neither data nor a flush: there is nothing to do.
                 false => Ok(Served::Done),
             },
@@ -217,7 +218,7 @@ impl RecordedDisk {
         Ok(())
     }
 
-    /// A flush without data.
+    /// A flush without data, of the member that begins at the request's sector.
     pub(super) fn flush(&self, request: Request) -> Result<Served> {
         if !self.recording_hint() {
             return Ok(self.unrecorded(&request));
@@ -231,7 +232,8 @@ impl RecordedDisk {
             Some(record) => {
                 record.reserve(0)?;
                 let flags = request.flags | Flags::PREFLUSH;
-                let index = record.push_bio(model::Op::Flush, flags, 0, 0, 0, request.met)?;
+                let index =
+                    record.push_bio(model::Op::Flush, flags, request.sector, 0, 0, request.met)?;
                 state.submitted(index, &request, self)
             }
         }

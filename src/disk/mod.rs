@@ -18,6 +18,7 @@ mod completion;
 mod faults;
 mod in_flight;
 mod io;
+mod members;
 mod power;
 mod recording;
 mod segments;
@@ -26,6 +27,11 @@ mod staged;
 pub(crate) mod tests;
 
 pub(crate) use completion::Completion;
+pub(crate) use members::{
+    Member,
+    Members,
+    MEMBER_NAME_LEN, //
+};
 pub(crate) use staged::Staged;
 
 use crate::{
@@ -96,10 +102,11 @@ pub(crate) struct Geometry {
 
 impl Geometry {
     /// What legality depends on.
-    fn to_model(self) -> model::Geometry {
+    fn to_model(self, members: model::Members) -> model::Geometry {
         model::Geometry {
             unit_sectors: self.atomic_unit / SECTOR_SIZE as u32,
             write_cache: self.write_cache,
+            members,
         }
     }
 
@@ -158,6 +165,7 @@ impl State {
 pub(crate) struct RecordedDisk {
     name: CString,
     geometry: Geometry,
+    members: Members,
     log_limit_bytes: u64,
     completion: Completion,
     /// What discarded sectors hold follows from this; without, they are zeroes.
@@ -199,6 +207,7 @@ impl RecordedDisk {
     pub(crate) fn new(
         name: CString,
         geometry: Geometry,
+        members: Members,
         behaviour: Behaviour,
         below: Option<Pin<KBox<CrashState>>>,
     ) -> Result<Arc<Self>> {
@@ -208,6 +217,7 @@ impl RecordedDisk {
             try_pin_init!(Self {
                 name,
                 geometry,
+                members,
                 log_limit_bytes: behaviour.log_limit_bytes,
                 completion: behaviour.completion,
                 garbage: behaviour.garbage,
@@ -232,6 +242,11 @@ impl RecordedDisk {
     /// What it is like.
     pub(crate) fn geometry(&self) -> Geometry {
         self.geometry
+    }
+
+    /// The block devices that it is cut into; none if it is one.
+    pub(crate) fn members(&self) -> &Members {
+        &self.members
     }
 
     /// The crash state that it shows where it was not written to.

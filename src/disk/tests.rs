@@ -4,6 +4,7 @@
 
 mod bios;
 mod faults;
+mod groups;
 
 use super::{
     io::Request,
@@ -33,6 +34,10 @@ pub(crate) type Shown = [u8; PAGE_SECTORS];
 
 /// A disk of 1 MiB with that atomic unit in bytes and that limit on its log.
 pub(crate) fn disk_with(atomic_unit: u32, limit: u64) -> Result<Arc<RecordedDisk>> {
+    disk_of(Members::NONE, atomic_unit, limit)
+}
+
+fn disk_of(members: Members, atomic_unit: u32, limit: u64) -> Result<Arc<RecordedDisk>> {
     let geometry = Geometry {
         nr_sectors: 2048,
         block_size: atomic_unit.min(4096),
@@ -46,7 +51,7 @@ pub(crate) fn disk_with(atomic_unit: u32, limit: u64) -> Result<Arc<RecordedDisk
         log_limit_bytes: limit,
         ..Behaviour::default()
     };
-    RecordedDisk::new(c"test".try_into()?, geometry, behaviour, None)
+    RecordedDisk::new(c"test".try_into()?, geometry, members, behaviour, None)
 }
 
 /// A disk of 1 MiB whose blocks are pages, recording.
@@ -63,6 +68,7 @@ pub(crate) fn view_of(disk: &Arc<RecordedDisk>) -> Result<Arc<RecordedDisk>> {
     RecordedDisk::new(
         c"test.view".try_into()?,
         disk.geometry(),
+        *disk.members(),
         behaviour,
         Some(below),
     )

@@ -12,7 +12,8 @@ use super::{
         History,
         IN_FLIGHT, //
     },
-    legal::Illegal, //
+    legal::Illegal,
+    members::Watermarks, //
 };
 
 /// A power failure between an event and the next.
@@ -24,8 +25,7 @@ use super::{
 pub struct Cut {
     /// The last event before the power failed.
     pub event: Event,
-    /// `D`: the largest submit event of a flush that is complete at the cut; 0 if there is none.
-    pub watermark: Event,
+    watermarks: Watermarks,
     geometry: Geometry,
     window_start: usize,
     window_end: usize,
@@ -46,11 +46,11 @@ impl Cut {
 
         let geometry = history.geometry();
         let window_end = history.submitted_by(event);
-        let watermark = watermark(history, window_end, event);
+        let watermarks = watermarks(history, window_end, event);
 
         // Whatever is pending completes after this: see `is_stable`.
         let settled = if geometry.write_cache {
-            watermark
+            watermarks.least(&geometry.members)
         } else {
             event
         };
@@ -61,7 +61,7 @@ impl Cut {
 
         Ok(Self {
             event,
-            watermark,
+            watermarks,
             geometry,
             window_start,
             window_end,
@@ -69,17 +69,24 @@ impl Cut {
         })
     }
 
+    /// `D`: the largest submit event of a flush that is complete at the cut, of those sent to the
+    /// member that has `sector`; 0 if there is none.
+    pub fn watermark(&self, sector: u64) -> Event {
+        self.watermarks.of(self.geometry.members.of(sector))
+    }
+
     /// Whether a write must have survived, but for stable writes newer than it.
     ///
-    /// - R1: it completed before a flush was submitted that is complete at the cut. If any flush
-    ///   is of that kind then so is the one with the largest submit event, the watermark.
+    /// - R1: it completed before a flush of its member was submitted that is complete at the cut. If
+    ///   any flush is of that kind then so is the one with the largest submit event, the watermark.
     /// - R2: it is a FUA write that is complete at the cut.
     /// - R6: it is complete at the cut, and there is no write cache.
-    pub const fn is_stable(&self, entry: &Entry) -> bool {
+    pub fn is_stable(&self, entry: &Entry) -> bool {
         let promised = entry.fua || !self.geometry.write_cache;
 
         entry.is_write()
-            && (entry.complete <= self.watermark || (promised && entry.complete <= self.event))
+            && (entry.complete <= self.watermark(entry.sector)
+                || (promised && entry.complete <= self.event))
     }
 
     /// Whether a write may have survived, in whole or in part (R3).
@@ -98,7 +105,7 @@ impl Cut {
     /// stable write takes its place at once, and a pending one, if it is kept, as late as it can:
     /// so any one pending write can be seen above the stable ones that it was in flight with. Those
     /// in flight at the cut do so after it, in the order of the log.
-    pub const fn arrival(&self, entry: &Entry) -> Event {
+    pub fn arrival(&self, entry: &Entry) -> Event {
         if self.is_stable(entry) {
             entry.submit
         } else if entry.complete <= self.event {
@@ -110,7 +117,7 @@ impl Cut {
 
     /// Whether a write lies above another one that was submitted after it, both being stable or
     /// kept. Only a pending one can, above one that it was in flight with.
-    pub const fn lies_above(&self, older: &Entry, newer: &Entry) -> bool {
+    pub fn lies_above(&self, older: &Entry, newer: &Entry) -> bool {
         self.arrival(older) > self.arrival(newer)
     }
 
@@ -130,13 +137,26 @@ impl Cut {
     }
 }
 
-/// The largest submit event of a flush that is complete at `event`, which `submitted` entries
-/// precede.
-pub(super) fn watermark<H: History + ?Sized>(history: &H, submitted: usize, event: Event) -> Event {
+/// For each member, the largest submit event of a flush of it that is complete at `event`, which
+/// `submitted` entries precede.
+fn watermarks<H: History + ?Sized>(history: &H, submitted: usize, event: Event) -> Watermarks {
+    let members = 0..history.geometry().members.count();
+
+    members.fold(Watermarks::NONE, |found, member| {
+        found.with(member, watermark(history, member, submitted, event))
+    })
+}
+
+fn watermark<H: History + ?Sized>(
+    history: &H,
+    member: usize,
+    submitted: usize,
+    event: Event,
+) -> Event {
     let mut end = submitted;
 
     // Entries are ordered by submit event: the first one found from the end is the largest.
-    while let Some(index) = history.newest_flush(0..end) {
+    while let Some(index) = history.newest_flush(0..end, member) {
         if let Some(entry) = history.entry(index) {
             if entry.flush_complete().is_some_and(|done| done <= event) {
                 return entry.submit;

@@ -7,6 +7,8 @@ use core::{
     ops::Range, //
 };
 
+use super::members::Members;
+
 /// A position in the order of everything that happened to a disk, numbered from 1 by one counter
 /// per record. 0 is the base: before anything happened.
 pub type Event = u64;
@@ -77,7 +79,8 @@ pub struct Entry {
     /// Its flush was answered and not done: it is no flush. No disk may do that, but one may
     /// be asked to.
     pub lied: bool,
-    /// The first sector written, in units of 512 bytes.
+    /// The first sector written, in units of 512 bytes; of a flush without data, any of the member
+    /// that it was sent to.
     pub sector: u64,
     /// The number of sectors written; 0 if this is not a write.
     pub nr_sectors: u32,
@@ -127,6 +130,8 @@ pub struct Geometry {
     pub unit_sectors: u32,
     /// Whether the disk has a volatile write cache.
     pub write_cache: bool,
+    /// The block devices that the disk is cut into.
+    pub members: Members,
 }
 
 impl Geometry {
@@ -184,9 +189,14 @@ pub trait History {
         0
     }
 
-    /// The highest index in `within` of an entry that flushes ([`Entry::flush_complete`]).
-    fn newest_flush(&self, within: Range<usize>) -> Option<usize> {
-        newest(self, within, |entry| entry.flush_complete().is_some())
+    /// The highest index in `within` of an entry that flushes ([`Entry::flush_complete`]) the
+    /// member of that number.
+    fn newest_flush(&self, within: Range<usize>, member: usize) -> Option<usize> {
+        let members = self.geometry().members;
+
+        newest(self, within, |entry| {
+            entry.flush_complete().is_some() && members.of(entry.sector) == member
+        })
     }
 
     /// The highest index in `within` of a write with FUA.
@@ -240,8 +250,8 @@ impl<H: History + ?Sized> History for &H {
         (**self).first_completing_after(event)
     }
 
-    fn newest_flush(&self, within: Range<usize>) -> Option<usize> {
-        (**self).newest_flush(within)
+    fn newest_flush(&self, within: Range<usize>, member: usize) -> Option<usize> {
+        (**self).newest_flush(within, member)
     }
 
     fn newest_fua(&self, within: Range<usize>) -> Option<usize> {

@@ -98,9 +98,9 @@ pub fn visible<H: History + ?Sized>(history: &H, cut: &Cut, piece: Piece) -> Mas
 /// The same, with the piece's entry at hand.
 ///
 /// Only a FUA write can retire a pending one. Say a write was stable by the watermark: then what
-/// completed before its submit completed before the watermark, and is stable too. Say the cache
-/// was off: then what is pending is in flight still, and nothing was submitted after its
-/// completion.
+/// completed before its submit, in the same unit and so of the same member, completed before the
+/// watermark, and is stable too. Say the cache was off: then what is pending is in flight still, and
+/// nothing was submitted after its completion.
 fn visible_of<H: History + ?Sized>(history: &H, cut: &Cut, piece: Piece, entry: &Entry) -> Mask {
     let geometry = cut.geometry();
     let mut visible = coverage(geometry, entry, piece.unit);

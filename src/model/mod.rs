@@ -16,15 +16,17 @@
 //!   `k + 1`.
 //! - A *unit* is what never tears: `unit_sectors` sectors, aligned to that. A *piece* is the part
 //!   of one write that lies in one unit.
-//! - The *watermark* `D(k)` is the largest submit event of a flush that is complete at `k`.
+//! - A *member* is one of the block devices that the disk is cut into: mostly there is one.
+//! - The *watermark* `D(k)` of a member is the largest submit event of a flush of it that is complete
+//!   at `k`.
 //!
 //! # Rules
 //!
 //! From `Documentation/block/writeback_cache_control.rst` and `block/blk-flush.c`:
 //!
-//! - **R1 flush.** REQ_PREFLUSH makes stable every write that completed before the flush was
-//!   submitted, by the time its own data starts, or by its completion when it has none. Not the
-//!   writes in flight at its submit, not its own data.
+//! - **R1 flush.** REQ_PREFLUSH makes stable every write of its member that completed before the
+//!   flush was submitted, by the time its own data starts, or by its completion when it has none.
+//!   Not the writes in flight at its submit, not its own data.
 //! - **R2 FUA.** When a FUA write completes, its own data is stable; it says nothing of others.
 //! - **R3 pending.** A write that has started and is not stable may survive, be lost, or survive
 //!   in part, piece by piece, complete or in flight.
@@ -36,10 +38,11 @@
 //!
 //! # Model
 //!
-//! By R1, a write is stable at `k` because of a flush exactly if some flush complete at `k` was
-//! submitted after the write completed. The flush with the largest submit event is one of those
-//! if any is, so `complete <= D(k)` decides it: one number stands for all flushes. R2 and R6 add
-//! `complete <= k` for FUA writes, and for all writes when the cache is off ([`Cut::is_stable`]).
+//! By R1, a write is stable at `k` because of a flush exactly if some flush of its member, complete
+//! at `k`, was submitted after the write completed. The flush with the largest submit event is one
+//! of those if any is, so `complete <= D(k)` decides it: one number stands for all flushes of a
+//! member. R2 and R6 add `complete <= k` for FUA writes, and for all writes when the cache is off
+//! ([`Cut::is_stable`]).
 //! What has started and is not stable is pending (R3, [`Cut::is_pending`]); by R4 every pending
 //! piece is kept or lost by itself; R5 takes out those that nothing could show ([`pending`]).
 //!
@@ -80,10 +83,11 @@
 //!
 //! # Several disks
 //!
-//! A history is one disk's. Disks of a group number their events together: the log of each has
-//! gaps where the others' events are, and `last_event` is the group's. One cut of the group is a
-//! [`Cut`] of each disk at the same event, and its states are all combinations of theirs; a flush
-//! says nothing of another disk. [`group_spans`] has the cuts that dominate.
+//! Disks whose power fails together are one history: one order of events, one log, one cut. They are
+//! its [`Members`], each at sectors of its own, and the reach of a flush is the only thing that tells
+//! them apart: it covers the writes of the member that it was sent to (R1), so there is a watermark
+//! for each. A state is a set of kept pieces as ever: any combination of states of the members at
+//! that cut. A span ends where any member's watermark changes.
 //!
 //! # Left to others
 //!
@@ -97,6 +101,7 @@
 mod cut;
 mod history;
 mod legal;
+mod members;
 mod span;
 mod unit;
 
@@ -120,10 +125,12 @@ pub use legal::{
     Illegal,
     Pending, //
 };
+pub use members::{
+    Members,
+    MAX_MEMBERS, //
+};
 pub use span::{
-    group_spans,
     spans,
-    GroupSpans,
     Spans, //
 };
 pub use unit::{

@@ -5,16 +5,14 @@
 use core::iter::FusedIterator;
 
 use super::{
-    cut::{
-        watermark,
-        Cut, //
-    },
+    cut::Cut,
     history::{
         Entry,
         Event,
         History,
         Op, //
     },
+    members::Watermarks, //
 };
 
 /// The dominating cuts of a history, in ascending order.
@@ -23,7 +21,7 @@ use super::{
 /// long as none becomes stable, each cut allows every content that the one before it allows: so
 /// the last cut of such a span stands for all of them. A span ends before the events at which
 ///
-/// - the watermark changes (R1),
+/// - the watermark of any member changes (R1),
 /// - a FUA write completes (R2), or
 /// - any write completes, when the cache is off (R6),
 ///
@@ -40,7 +38,7 @@ pub fn spans<H: History + ?Sized>(history: &H) -> Spans<'_, H> {
     Spans {
         history,
         position: Some(0),
-        watermark: 0,
+        watermarks: Watermarks::NONE,
         previous: None,
         first: 0,
     }
@@ -52,8 +50,8 @@ pub struct Spans<'h, H: History + ?Sized> {
     history: &'h H,
     /// The event up to which the history has been looked at; [`None`] after its end.
     position: Option<Event>,
-    /// The watermark there.
-    watermark: Event,
+    /// The watermarks there.
+    watermarks: Watermarks,
     /// The newest cut that was returned.
     previous: Option<Event>,
     /// No entry below this index completes after `position`.
@@ -61,36 +59,38 @@ pub struct Spans<'h, H: History + ?Sized> {
 }
 
 /// The event at which an entry makes writes stable, if it does so after `position`, where the
-/// watermark is `watermark`; and the watermark from there on.
+/// watermarks are `watermarks`; and those from there on.
 fn promotion<H: History + ?Sized>(
     history: &H,
     entry: &Entry,
     position: Event,
-    watermark: Event,
-) -> Option<(Event, Event)> {
-    let promised = entry.fua || !history.geometry().write_cache;
+    watermarks: &Watermarks,
+) -> Option<(Event, Watermarks)> {
+    let geometry = history.geometry();
+    let member = geometry.members.of(entry.sector);
+    let promised = entry.fua || !geometry.write_cache;
     let flush = entry
         .flush_complete()
-        .filter(|&event| event > position && entry.submit > watermark)
-        .map(|event| (event, entry.submit));
+        .filter(|&event| event > position && entry.submit > watermarks.of(member))
+        .map(|event| (event, watermarks.with(member, entry.submit)));
     let write = Some(entry.complete)
         .filter(|&event| event > position && entry.is_write() && promised)
-        .map(|event| (event, watermark));
+        .map(|event| (event, *watermarks));
 
     // One entry's flush is complete before its data.
     flush.or(write)
 }
 
-/// The first event after `position` at which something becomes stable, and the watermark from there
-/// on. No entry before the index `first` completes after `position`.
+/// The first event after `position` at which something becomes stable, and the watermarks from
+/// there on. No entry before the index `first` completes after `position`.
 fn next_promotion<H: History + ?Sized>(
     history: &H,
     first: usize,
     position: Event,
-    watermark: Event,
-) -> Option<(Event, Event)> {
+    watermarks: &Watermarks,
+) -> Option<(Event, Watermarks)> {
     let last = history.last_event();
-    let mut found: Option<(Event, Event)> = None;
+    let mut found: Option<(Event, Watermarks)> = None;
 
     for index in first..history.nr_entries() {
         let Some(entry) = history.entry(index) else {
@@ -101,9 +101,9 @@ fn next_promotion<H: History + ?Sized>(
         if found.is_some_and(|(event, _)| event < entry.submit) {
             break;
         }
-        if let Some((event, watermark)) = promotion(history, &entry, position, watermark) {
+        if let Some((event, watermarks)) = promotion(history, &entry, position, watermarks) {
             if event <= last && found.is_none_or(|(earliest, _)| event < earliest) {
-                found = Some((event, watermark));
+                found = Some((event, watermarks));
             }
         }
     }
@@ -143,7 +143,7 @@ impl<H: History + ?Sized> Iterator for Spans<'_, H> {
 
     fn next(&mut self) -> Option<Cut> {
         while let Some(position) = self.position {
-            let promotion = next_promotion(self.history, self.first, position, self.watermark);
+            let promotion = next_promotion(self.history, self.first, position, &self.watermarks);
             let end = match promotion {
                 Some((event, _)) => event.saturating_sub(1),
                 None => self.history.last_event(),
@@ -153,8 +153,8 @@ impl<H: History + ?Sized> Iterator for Spans<'_, H> {
                 || (promotion.is_none() && self.previous.is_none());
 
             match promotion {
-                Some((event, watermark)) => {
-                    self.watermark = watermark;
+                Some((event, watermarks)) => {
+                    self.watermarks = watermarks;
                     self.position = Some(event);
                     if is_new {
                         self.previous = Some(end);
@@ -175,69 +175,3 @@ impl<H: History + ?Sized> Iterator for Spans<'_, H> {
 }
 
 impl<H: History + ?Sized> FusedIterator for Spans<'_, H> {}
-
-/// The dominating cuts of a group of disks, in ascending order: [`spans`] of all of them together.
-///
-/// Such a cut is before something becomes stable on any disk, and something has started or been
-/// marked on any disk since the one before. Those of each disk alone are not enough: what is new on
-/// one may have been there only before something became stable on another, where nothing was new.
-///
-/// A disk whose `last_event` is before that of the others is one to which nothing happened since.
-pub fn group_spans<H: History>(disks: &[H]) -> GroupSpans<'_, H> {
-    GroupSpans {
-        disks,
-        position: Some(0),
-        previous: None,
-    }
-}
-
-/// The iterator that [`group_spans`] returns.
-#[derive(Clone, Debug)]
-pub struct GroupSpans<'h, H: History> {
-    disks: &'h [H],
-    /// The event up to which the histories have been looked at; [`None`] after their end.
-    position: Option<Event>,
-    /// The newest cut that was returned.
-    previous: Option<Event>,
-}
-
-impl<H: History> Iterator for GroupSpans<'_, H> {
-    type Item = Event;
-
-    fn next(&mut self) -> Option<Event> {
-        let last = self.disks.iter().map(History::last_event).max();
-
-        while let Some(position) = self.position {
-            let promotion = self
-                .disks
-                .iter()
-                .filter_map(|disk| {
-                    let watermark = watermark(disk, disk.submitted_by(position), position);
-                    let first = disk.first_completing_after(position);
-
-                    next_promotion(disk, first, position, watermark)
-                })
-                .map(|(event, _)| event)
-                .min();
-            let end = match promotion {
-                Some(event) => event.saturating_sub(1),
-                None => last.unwrap_or(0),
-            };
-            let previous = self.previous.unwrap_or(0);
-            let is_new = self
-                .disks
-                .iter()
-                .any(|disk| is_new(disk, disk.first_completing_after(previous), previous, end))
-                || (promotion.is_none() && self.previous.is_none());
-
-            self.position = promotion;
-            if is_new {
-                self.previous = Some(end);
-                return Some(end);
-            }
-        }
-        None
-    }
-}
-
-impl<H: History> FusedIterator for GroupSpans<'_, H> {}

@@ -13,6 +13,11 @@ pub(super) struct Bio(Op, bool, bool, u64, u32);
 
 /// An empty flush.
 pub(super) const FLUSH: Bio = Bio(Op::Flush, false, false, 0, 0);
+/// A flush of the member that has a unit.
+pub(super) const fn flush_of(unit: u64) -> Bio {
+    Bio(Op::Flush, false, false, unit, 0)
+}
+
 /// A mark.
 pub(super) const MARK: Bio = Bio(Op::Mark, false, false, 0, 0);
 
@@ -54,6 +59,7 @@ impl Log {
             geometry: Geometry {
                 unit_sectors: 8,
                 write_cache,
+                members: Members::ONE,
             },
             entries: [None; MAX_ENTRIES],
             nr_entries: 0,

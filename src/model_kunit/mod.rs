@@ -167,25 +167,31 @@ mod tests {
 
     #[test]
     fn groups() {
-        // Two disks that number their events together.
-        let mut disks = [Log::new(true), Log::new(true)];
+        // Two members, of which the second begins at unit 4.
+        let Some(members) = Members::new(&[0, 32]) else {
+            return assert!(false);
+        };
+        let mut log = Log::new(true);
 
-        disks[0].push(write_fua(0), 1, 1, 2);
-        disks[0].push(write(1, 1), 3, 3, 4);
-        disks[1].push(write(0, 1), 5, 5, 6);
-        disks[0].push(FLUSH, 7, 7, 8);
-        disks[1].push(write(1, 1), 9, 9, 10);
-        disks[0].last = 10;
-
-        assert!(check_outcome("a gap", &disks[0], 6, (&[0], &[(1, 1)])));
-        assert!(check_outcome("a gap", &disks[0], 10, (&[0, 1], &[])));
+        log.geometry.members = members;
+        log.push(write_fua(0), 1, 1, 2);
+        log.push(write(1, 1), 3, 3, 4);
+        log.push(write(4, 1), 5, 5, 6);
+        log.push(FLUSH, 7, 7, 8);
+        log.push(write(5, 1), 9, 9, 10);
         assert!(check_outcome(
             "no flush of it",
-            &disks[1],
+            &log,
             10,
-            (&[], &[(0, 0), (1, 1)])
+            (&[0, 1], &[(2, 4), (4, 5)])
         ));
-        assert!(group_spans(&disks).eq([1, 7, 10]));
+        assert!(spans(&log).map(|cut| cut.event).eq([1, 7, 10]));
+
+        log.push(flush_of(4), 11, 11, 12);
+        assert!(check_outcome("its own", &log, 12, (&[0, 1, 2, 4], &[])));
+        assert!(Cut::new(&log, 12).is_ok_and(|cut| cut.watermark(0) == 7));
+        assert!(Cut::new(&log, 12).is_ok_and(|cut| cut.watermark(32) == 11));
+        assert!(check_acceptance(&log));
     }
 
     #[test]
@@ -318,6 +324,7 @@ mod tests {
                 let geometry = Geometry {
                     unit_sectors,
                     write_cache: true,
+                    members: Members::ONE,
                 };
                 let units = units(geometry, &entry);
 

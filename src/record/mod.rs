@@ -59,8 +59,8 @@ pub(crate) struct Record {
     log: Log,
     tasks: Tasks,
     marks: KVVec<KVVec<u8>>,
-    /// The entries that flush, by index.
-    flushes: KVVec<u32>,
+    /// The entries that flush, by index, for each member.
+    flushes: [KVVec<u32>; model::MAX_MEMBERS],
     /// The writes with FUA, by index.
     fua_writes: KVVec<u32>,
     geometry: model::Geometry,
@@ -87,7 +87,7 @@ impl Record {
             log: Log::new(),
             tasks: Tasks::new(),
             marks: KVVec::new(),
-            flushes: KVVec::new(),
+            flushes: [const { KVVec::new() }; model::MAX_MEMBERS],
             fua_writes: KVVec::new(),
             geometry,
             began: Instant::now(),
@@ -224,7 +224,10 @@ impl Record {
         }
         let flags = GFP_KERNEL | __GFP_NOWARN;
         let reserved = self.log.reserve().and_then(|()| {
-            self.flushes.reserve(1, flags)?;
+            let flushes = self.flushes.iter_mut();
+            for list in flushes.take(self.geometry.members.count()) {
+                list.reserve(1, flags)?;
+            }
             Ok(self.fua_writes.reserve(1, flags)?)
         });
         reserved.map_err(|error| self.truncate(error))
@@ -412,7 +415,9 @@ impl Record {
         let overlaps = self.log.push(entry);
         self.has_overlaps |= overlaps.map_err(|error| self.truncate(error))?;
         let entry = entry.to_model();
-        let flushes = entry.flush_complete().map(|_| &mut self.flushes);
+        let member = self.geometry.members.of(entry.sector);
+        let flushes = entry.flush_complete();
+        let flushes = flushes.and_then(|_| self.flushes.get_mut(member));
         let fua_writes = (entry.is_write() && entry.fua).then_some(&mut self.fua_writes);
         for list in [flushes, fua_writes].into_iter().flatten() {
             list.push_within_capacity(index).map_err(|_| ENOMEM)?;
@@ -449,8 +454,8 @@ impl model::History for Record {
             .first_completing_after(event, self.submitted_by(event))
     }
 
-    fn newest_flush(&self, within: Range<usize>) -> Option<usize> {
-        newest(&self.flushes, within)
+    fn newest_flush(&self, within: Range<usize>, member: usize) -> Option<usize> {
+        newest(self.flushes.get(member)?, within)
     }
 
     fn newest_fua(&self, within: Range<usize>) -> Option<usize> {

@@ -17,6 +17,7 @@ fn record(limit_bytes: u64) -> Record {
     let geometry = model::Geometry {
         unit_sectors: 8,
         write_cache: true,
+        members: model::Members::ONE,
     };
     Record::new(geometry, limit_bytes, 1)
 }
@@ -277,7 +278,8 @@ mod suite {
             (4..5, Some(4), None),
             (3..3, None, None),
         ] {
-            assert!(record.newest_flush(within.clone()) == flush);
+            assert!(record.newest_flush(within.clone(), 0) == flush);
+            assert!(record.newest_flush(within.clone(), 1).is_none());
             assert!(record.newest_fua(within) == fua);
         }
         Ok(())

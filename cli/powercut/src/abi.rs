@@ -7,10 +7,16 @@ use std::io::{self, Read, Write};
 use thiserror::Error;
 
 use crate::faults::Faults;
+use crate::members::{Member, Members, MAX_MEMBERS};
 
 pub const MAGIC: [u8; 8] = *b"powercut";
 pub const VERSION: u32 = 1;
+/// Of recordings of groups: their members follow the header.
+pub const VERSION_OF_GROUPS: u32 = 2;
 pub const HEADER_LEN: usize = 64;
+const MEMBER_LEN: usize = 32;
+/// Where a member's name begins.
+const MEMBER_NAME: usize = 8;
 pub const ENTRY_LEN: usize = 96;
 pub const SECTOR: u64 = 512;
 /// The complete event of what is still in flight.
@@ -22,7 +28,7 @@ const MAX_PAYLOAD: u32 = 1 << 30;
 pub enum AbiError {
     #[error("not a powercut recording: it does not begin with \"powercut\"")]
     Magic,
-    #[error("a powercut recording of version {0}; this command reads version {VERSION}: use the powercut that wrote it")]
+    #[error("a powercut recording of version {0}; this command reads versions {VERSION} and {VERSION_OF_GROUPS}: use the powercut that wrote it")]
     Version(u32),
     #[error("the recording is damaged: {0}")]
     Malformed(String),
@@ -32,7 +38,7 @@ pub enum AbiError {
     Io(#[from] io::Error),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
     pub write_cache: bool,
     pub fua: bool,
@@ -47,6 +53,7 @@ pub struct Header {
     pub base_entries: u64,
     /// The faults that the recorded I/O met.
     pub faults: Faults,
+    pub members: Members,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -167,15 +174,23 @@ pub struct Entry {
 }
 
 impl Header {
-    pub fn parse(b: &[u8; HEADER_LEN]) -> Result<Self, AbiError> {
+    fn read(inner: &mut impl Read) -> Result<Self, AbiError> {
+        let mut b = [0; HEADER_LEN];
+        read_exact(inner, &mut b, "no whole header")?;
         if b[..8] != MAGIC {
             return Err(AbiError::Magic);
         }
-        let version = u32_at(b, 8);
-        if version != VERSION {
-            return Err(AbiError::Version(version));
-        }
-        let bits = u32_at(b, 12);
+        let bits = u32_at(&b, 12);
+        let nr_members = match u32_at(&b, 8) {
+            VERSION => 0,
+            VERSION_OF_GROUPS if (bits >> 8) & 0xff == 0 => {
+                return Err(AbiError::Malformed("a group without disks".into()))
+            }
+            VERSION_OF_GROUPS => (bits >> 8) & 0xff,
+            version => return Err(AbiError::Version(version)),
+        };
+        let members = read_members(inner, nr_members)?;
+        let b = &b;
         let header = Header {
             write_cache: bits & 1 != 0,
             fua: bits & 2 != 0,
@@ -188,6 +203,7 @@ impl Header {
             truncated: u64_at(b, 48),
             base_entries: u64_at(b, 56),
             faults: Faults::of_header(bits),
+            members,
         };
         header.check()?;
         Ok(header)
@@ -206,17 +222,26 @@ impl Header {
         if self.capacity_sectors == 0 || self.capacity_sectors > 1 << 35 {
             return bad(format!("capacity of {} sectors", self.capacity_sectors));
         }
+        if !self.members.is_empty() && self.members.sectors() != self.capacity_sectors {
+            return bad("a group's disks that are not as large as it is".into());
+        }
         Ok(())
     }
 
-    pub fn to_bytes(&self) -> [u8; HEADER_LEN] {
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let nr_members = self.members.iter().count() as u32;
         let mut b = [0; HEADER_LEN];
         let bits = u32::from(self.write_cache)
             | (u32::from(self.fua) << 1)
             | (u32::from(self.with_data) << 2)
-            | self.faults.header_flags();
+            | self.faults.header_flags()
+            | (nr_members << 8);
+        let version = match nr_members {
+            0 => VERSION,
+            _ => VERSION_OF_GROUPS,
+        };
         b[..8].copy_from_slice(&MAGIC);
-        put_u32(&mut b, 8, VERSION);
+        put_u32(&mut b, 8, version);
         put_u32(&mut b, 12, bits);
         put_u64(&mut b, 16, self.capacity_sectors);
         put_u32(&mut b, 24, self.block_size);
@@ -225,16 +250,42 @@ impl Header {
         put_u64(&mut b, 40, self.newest_event);
         put_u64(&mut b, 48, self.truncated);
         put_u64(&mut b, 56, self.base_entries);
-        b
+        let mut bytes = b.to_vec();
+        for member in self.members.iter() {
+            let mut b = [0; MEMBER_LEN];
+            put_u64(&mut b, 0, member.sectors);
+            let name = member.name.as_bytes();
+            let len = name.len().min(MEMBER_LEN - MEMBER_NAME);
+            b[MEMBER_NAME..MEMBER_NAME + len].copy_from_slice(&name[..len]);
+            bytes.extend(b);
+        }
+        bytes
     }
+}
+
+fn read_members(inner: &mut impl Read, nr: u32) -> Result<Members, AbiError> {
+    let mut members = Vec::new();
+    for _ in 0..nr.min(MAX_MEMBERS as u32 + 1) {
+        let mut b = [0; MEMBER_LEN];
+        read_exact(inner, &mut b, "a disk of the group is missing")?;
+        members.push(Member {
+            name: text_of(&b[MEMBER_NAME..]),
+            sectors: u64_at(&b, 0),
+        });
+    }
+    Members::new(members).map_err(AbiError::Malformed)
+}
+
+/// What stands before the NULs.
+fn text_of(padded: &[u8]) -> String {
+    let end = padded.iter().position(|c| *c == 0).unwrap_or(padded.len());
+    String::from_utf8_lossy(&padded[..end]).into_owned()
 }
 
 impl Entry {
     fn parse(b: &[u8; ENTRY_LEN], header: &Header) -> Result<Self, AbiError> {
         let op = EntryOp::from_code(b[0])
             .ok_or_else(|| AbiError::Malformed(format!("an entry with op {}", b[0])))?;
-        let name = &b[72..88];
-        let end = name.iter().position(|c| *c == 0).unwrap_or(name.len());
         let entry = Entry {
             op,
             flags: Flags(u32_at(b, 4)),
@@ -247,7 +298,7 @@ impl Entry {
             submitted_ns: u64_at(b, 48),
             completed_ns: u64_at(b, 56),
             tid: u32_at(b, 64),
-            task: String::from_utf8_lossy(&name[..end]).into_owned(),
+            task: text_of(&b[72..88]),
             asked: u64_at(b, 88),
         };
         entry.check(header)?;
@@ -286,6 +337,13 @@ impl Entry {
         {
             return bad("is not of whole blocks");
         }
+        let borders = header.members.to_model();
+        if touches
+            && self.op != EntryOp::Base
+            && borders.of(self.sector) != borders.of(end.unwrap_or(0).saturating_sub(1))
+        {
+            return bad("lies on two disks");
+        }
         if self.complete < self.submit || self.start < self.submit {
             return bad("ended before it was submitted");
         }
@@ -323,9 +381,7 @@ pub struct Reader<R> {
 
 impl<R: Read> Reader<R> {
     pub fn new(mut inner: R) -> Result<Self, AbiError> {
-        let mut b = [0; HEADER_LEN];
-        read_exact(&mut inner, &mut b, "no whole header")?;
-        let header = Header::parse(&b)?;
+        let header = Header::read(&mut inner)?;
         let left = header
             .entries
             .checked_add(header.base_entries)

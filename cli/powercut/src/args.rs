@@ -114,6 +114,10 @@ pub struct DiskArgs {
     /// Size in MiB, or with a unit: 64M, 1G
     #[arg(long, value_name = "SIZE", allow_hyphen_values = true)]
     pub size: Option<String>,
+    /// Make a group of disks that are recorded and cut together, by their names and sizes:
+    /// data:48M,log:16M; each is /dev/powercut/NAME/DISK
+    #[arg(long, value_name = "DISK:SIZE,..", conflicts_with = "size")]
+    pub disks: Option<String>,
     /// Logical and physical block: 512 or 4096
     #[arg(long, value_name = "BYTES", default_value = "4096")]
     pub block_size: u32,
@@ -267,7 +271,8 @@ pub struct CutArgs {
     /// mark:TEXT, ms:N [default: now]
     #[arg(long, value_name = "WHAT:N", conflicts_with = "on")]
     pub after: Option<String>,
-    /// The trigger: the first write to these sectors of 512 bytes, lba:A-B
+    /// The trigger: the first write to these sectors of 512 bytes, lba:A-B, or lba:DISK+A-B of a
+    /// group
     #[arg(long, value_name = "lba:A-B")]
     pub on: Option<String>,
     /// What becomes of I/O while the power is off
@@ -363,7 +368,7 @@ pub struct RunArgs {
     pub fs: Fs,
     #[command(flatten)]
     pub disk: DiskArgs,
-    /// More arguments for mkfs
+    /// More arguments for mkfs; {log} is the path of disk log of a group
     #[arg(
         long,
         value_name = "OPTS",
@@ -371,7 +376,12 @@ pub struct RunArgs {
         allow_hyphen_values = true
     )]
     pub mkfs_opts: String,
-    /// Mount options, for the workload and for every check
+    /// Make the filesystem with this command instead of mkfs.FS; of a group, {log} is the path of
+    /// disk log, and the first disk is mounted
+    #[arg(long, value_name = "CMD", conflicts_with = "mkfs_opts")]
+    pub mkfs: Option<String>,
+    /// Mount options, for the workload and for every check; {log} is the path of disk log of a
+    /// group, or of the view that shows it
     #[arg(long, value_name = "OPTS", default_value = "")]
     pub mount_opts: String,
     /// Run with the filesystem mounted before the record begins

@@ -23,7 +23,7 @@ use crate::signals::Signals;
 pub const MAX_OUTPUT: usize = 64 << 10;
 
 /// Variables for a command, over those of this process.
-pub type Env = Vec<(&'static str, OsString)>;
+pub type Env = Vec<(String, OsString)>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
@@ -278,7 +278,7 @@ mod tests {
         let signals = Signals::uncaught().unwrap();
         shell(
             command,
-            &vec![("WORD", "hello".into())],
+            &vec![("WORD".into(), "hello".into())],
             None,
             timeout,
             &signals,

@@ -47,6 +47,8 @@ const SKIP: i32 = 125;
 pub struct Examiner<'a> {
     view: &'a mut dyn Show,
     what: &'a Examination,
+    /// Its mount, of this view.
+    mount: Option<MountSpec>,
     signals: &'a Signals,
     scratch: TempDir,
     kmsg: Kmsg,
@@ -68,9 +70,11 @@ impl<'a> Examiner<'a> {
         }
         let scratch = scratch_dir()?;
         fs::create_dir(scratch.path().join("mnt"))?;
+        let mount = what.mount.as_ref().map(|spec| spec.fill(view.nodes()));
         Ok(Self {
             view,
             what,
+            mount,
             signals,
             scratch,
             kmsg: Kmsg::open(),
@@ -90,12 +94,11 @@ impl<'a> Examiner<'a> {
 
     /// The check's variables.
     fn env(&self) -> Env {
-        let mut env: Env = vec![
-            ("POWERCUT_DEV", self.view.node().into()),
-            ("POWERCUT_MARKS", self.scratch.path().join("marks").into()),
-        ];
-        if self.what.mount.is_some() {
-            env.push(("POWERCUT_MNT", self.scratch.path().join("mnt").into()));
+        let scratch = self.scratch.path();
+        let mut env = self.view.nodes().env();
+        env.push(("POWERCUT_MARKS".into(), scratch.join("marks").into()));
+        if self.mount.is_some() {
+            env.push(("POWERCUT_MNT".into(), scratch.join("mnt").into()));
         }
         env
     }
@@ -132,12 +135,12 @@ impl<'a> Examiner<'a> {
                 return Ok(Verdict::Violation(finding));
             }
         }
-        let mounted = match &self.what.mount {
+        let mounted = match &self.mount.clone() {
             None => None,
             Some(spec) => {
                 self.kmsg.skip();
                 let dir = self.scratch.path().join("mnt");
-                match mount(spec, self.view.node(), &dir, self.alone) {
+                match mount(spec, self.view.nodes().first(), &dir, self.alone) {
                     Ok(mounted) => Some(mounted),
                     Err(e) => return self.mount_failed(spec, &e),
                 }
@@ -164,7 +167,8 @@ impl<'a> Examiner<'a> {
                 spec.fs
             ),
             Some(Errno::PERM | Errno::BUSY | Errno::NOENT) => {
-                anyhow::bail!("cannot mount {}: {e}", self.view.node().display())
+                let node = self.view.nodes().first().display();
+                anyhow::bail!("cannot mount {node}: {e}")
             }
             _ => {}
         }

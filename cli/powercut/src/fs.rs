@@ -10,6 +10,7 @@ use rustix::mount::{mount, unmount, MountFlags, UnmountFlags};
 use serde::{Deserialize, Serialize};
 
 use crate::child;
+use crate::device::Nodes;
 use crate::mountpoint::Mounted;
 use crate::signals::Signals;
 
@@ -70,15 +71,16 @@ impl Fs {
         }
     }
 
-    /// Makes the filesystem; `options` are split at blanks.
-    pub fn mkfs(self, node: &Path, options: &str, signals: &Signals) -> Result<()> {
+    /// Makes the filesystem on the first disk; `options` are split at blanks.
+    pub fn mkfs(self, nodes: &Nodes, options: &str, signals: &Signals) -> Result<()> {
         if self == Self::None {
             return Ok(());
         }
+        let options = nodes.fill(options);
         let program = format!("mkfs.{}", self.name());
         let args = self.mkfs_args().iter().copied();
         let args = args.chain(options.split_whitespace()).map(OsStr::new);
-        let args = args.chain([node.as_os_str()]);
+        let args = args.chain([nodes.first().as_os_str()]);
         let done = child::program(OsStr::new(&program), args, signals)
             .with_context(|| format!("is {} installed?", self.package()))?;
         if !done.ended.ok() {
@@ -144,6 +146,15 @@ impl MountSpec {
         Self {
             fs: self.fs.clone(),
             options,
+        }
+    }
+
+    /// The same with the paths of a group's disks.
+    #[must_use]
+    pub fn fill(&self, nodes: &Nodes) -> Self {
+        Self {
+            fs: self.fs.clone(),
+            options: nodes.fill(&self.options),
         }
     }
 

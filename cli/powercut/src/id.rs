@@ -329,6 +329,7 @@ mod tests {
             History::new().base(9, "x").write(0, "a").meta(1, "b"),
             History::new().base(9, "x").write(0, "a").fua(1, "b"),
             log.clone().no_write_cache(),
+            log.clone().group(4),
         ];
         for other in changed {
             assert_ne!(id(&other, 4).hash, before.hash);

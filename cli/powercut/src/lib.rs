@@ -26,6 +26,7 @@ pub mod id;
 pub mod keep;
 pub mod kmsg;
 pub mod lint;
+pub mod members;
 pub mod minimize;
 pub mod mountpoint;
 pub mod options;

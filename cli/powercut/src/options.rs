@@ -10,12 +10,13 @@ use std::path::PathBuf;
 use anyhow::{bail, Context, Result};
 
 use crate::args::{self, Switch, WritebackArg};
-use crate::device::{Name, Settings};
+use crate::device::{variable, Name, Settings};
 use crate::examine::Examination;
 use crate::explore::Plan;
 use crate::faults::Rule;
 use crate::fs::{Fs, MountSpec};
 use crate::id::StateId;
+use crate::members::{Member, Members};
 use crate::report::Saved;
 use crate::size::{self, Budget};
 use crate::strategy::Strategy;
@@ -65,6 +66,8 @@ pub struct Run {
     pub fs: Fs,
     pub settings: Settings,
     pub mkfs_opts: String,
+    /// In place of mkfs.FS.
+    pub mkfs: Option<String>,
     pub mount_opts: String,
     pub setup: Option<String>,
     pub workload: String,
@@ -120,7 +123,12 @@ pub fn mark(text: &str) -> Result<()> {
 }
 
 pub fn settings(args: &args::DiskArgs, default_mib: Option<u64>) -> Result<Settings> {
+    let members = match &args.disks {
+        Some(text) => members(text).context("--disks")?,
+        None => Members::default(),
+    };
     let size_mib = match &args.size {
+        _ if !members.is_empty() => members.sectors() >> 11,
         Some(size) => size::disk_mib(size).context("--size")?,
         None => default_mib.unwrap_or(DEFAULT_MIB),
     };
@@ -144,6 +152,7 @@ pub fn settings(args: &args::DiskArgs, default_mib: Option<u64>) -> Result<Setti
     discard_content(&args.discard_content)?;
     Ok(Settings {
         size_mib,
+        members,
         block_size,
         atomic_unit: args.atomic_unit.unwrap_or(0),
         write_cache,
@@ -160,6 +169,29 @@ fn discard_content(text: &str) -> Result<()> {
         true => Ok(()),
         false => bail!("--discard-content {text:?}: give zeroes, or garbage:SEED with a number"),
     }
+}
+
+/// The disks of a group: `data:48M,log:16M`.
+fn members(text: &str) -> Result<Members> {
+    let mut members: Vec<Member> = Vec::new();
+    for word in text.split(',') {
+        let Some((name, size)) = word.split_once(':') else {
+            bail!("{word:?}: give a name and a size for each disk, as data:48M,log:16M");
+        };
+        let sectors = size::disk_mib(size).with_context(|| format!("disk {name}"))? << 11;
+        let twin = members.iter().find(|m| variable(&m.name) == variable(name));
+        if let Some(twin) = twin.filter(|twin| twin.name != name) {
+            let twin = &twin.name;
+            bail!("disks {twin} and {name} would both be ${}", variable(name));
+        }
+        let name = name.into();
+        members.push(Member { name, sectors });
+    }
+    let members = Members::new(members).map_err(anyhow::Error::msg)?;
+    if members.sectors() > 1 << 35 {
+        bail!("a group has 16 TiB at most");
+    }
+    Ok(members)
 }
 
 /// The longest delay of a completion, in microseconds.
@@ -344,8 +376,12 @@ impl Run {
             );
         }
         let name = args.fs.name();
-        if args.fs == Fs::None && !(args.mkfs_opts.is_empty() && args.mount_opts.is_empty()) {
-            bail!("--mkfs-opts and --mount-opts need a filesystem, --fs none has none");
+        let plain = args.mkfs_opts.is_empty() && args.mount_opts.is_empty() && args.mkfs.is_none();
+        if args.fs == Fs::None && !plain {
+            bail!("--mkfs, --mkfs-opts and --mount-opts need a filesystem, --fs none has none");
+        }
+        if let Some(mkfs) = &args.mkfs {
+            command("--mkfs", mkfs)?;
         }
         let mount = match args.mount_opts.as_str() {
             "" => MountSpec::parse(name)?,
@@ -359,6 +395,7 @@ impl Run {
             fs: args.fs,
             settings: settings(&args.disk, Some(args.fs.default_mib()))?,
             mkfs_opts: args.mkfs_opts,
+            mkfs: args.mkfs,
             mount_opts: args.mount_opts,
             setup: args.setup,
             workload: args.workload,

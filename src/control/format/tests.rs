@@ -3,6 +3,7 @@
 //! KUnit tests of the log's binary format.
 
 use super::*;
+use crate::disk::Members;
 
 const GEOMETRY: Geometry = Geometry {
     nr_sectors: 2048,
@@ -17,6 +18,7 @@ const GEOMETRY: Geometry = Geometry {
 fn header() -> Header {
     Header {
         geometry: GEOMETRY,
+        nr_members: 0,
         has_data: true,
         nr_entries: 0x0102_0304_0506_0708,
         last_event: 3,
@@ -71,7 +73,7 @@ fn changed_header(offset: usize) -> Result<Header> {
     if let Some(byte) = bytes.get_mut(offset) {
         *byte ^= 0x41;
     }
-    Header::decode(&bytes, GEOMETRY)
+    Header::decode(&bytes, GEOMETRY, 0)
 }
 
 fn changed_entry(offset: usize, value: u8) -> Result<RawEntry> {
@@ -92,7 +94,7 @@ mod suite {
     fn headers_come_back() -> Result {
         let bytes = header().encode();
         assert!(bytes.starts_with(b"powercut\x01\0\0\0\x05\0\x21\0\0\x08\0\0"));
-        let back = Header::decode(&bytes, GEOMETRY)?;
+        let back = Header::decode(&bytes, GEOMETRY, 0)?;
         assert!(back.encode() == bytes);
         assert!(back.nr_entries == 0x0102_0304_0506_0708);
         assert!((back.last_event, back.truncated, back.nr_base) == (3, 4, 5));
@@ -107,9 +109,35 @@ mod suite {
         }
         let bytes = header().encode();
         for len in [0, 8, HEADER_LEN - 1] {
-            let short = Header::decode(bytes.get(..len).unwrap_or(&[]), GEOMETRY);
+            let short = Header::decode(bytes.get(..len).unwrap_or(&[]), GEOMETRY, 0);
             assert!(short.is_err_and(|error| error == EINVAL));
         }
+    }
+
+    #[test]
+    fn headers_of_groups() -> Result {
+        let mut members = Members::NONE;
+        members.push(b"data", 4096)?;
+        members.push(b"log", 2048)?;
+        let header = Header {
+            nr_members: 2,
+            ..header()
+        };
+        let bytes = header.encode();
+        assert!(bytes.starts_with(b"powercut\x02\0\0\0\x05\x02\0\0"));
+        assert!(Header::decode(&bytes, GEOMETRY, 2)?.encode() == bytes);
+        for nr_members in [0, 1, 3] {
+            let other = Header::decode(&bytes, GEOMETRY, nr_members);
+            assert!(other.is_err_and(|error| error == EINVAL));
+        }
+
+        let [data, _] = members.as_slice() else {
+            return Err(EINVAL);
+        };
+        let bytes = encode_member(data);
+        assert!(bytes.starts_with(b"\0\x10\0\0\0\0\0\0data\0"));
+        assert!(bytes.iter().skip(12).all(|byte| *byte == 0));
+        Ok(())
     }
 
     #[test]

@@ -71,6 +71,8 @@ impl Set {
 /// All contents of a small disk after a number of writes.
 pub struct Space {
     pub unit_sectors: u32,
+    /// Where each of the disks begins that it is made of.
+    pub members: Vec<u64>,
     cells: Vec<Range<u64>>,
     /// The unit of each cell, and its sectors in that.
     masks: Vec<(u64, Mask)>,
@@ -94,6 +96,7 @@ impl Space {
             .collect();
         Self {
             unit_sectors,
+            members: vec![0],
             cells,
             masks,
             versions: max_writes + 1,
@@ -105,6 +108,20 @@ impl Space {
         let bounds: Vec<_> = (0..=units).map(|unit| unit * 8).collect();
 
         Self::new(8, &bounds, max_writes)
+    }
+
+    /// The same, made of disks that begin at these sectors.
+    pub fn with_members(mut self, starts: &[u64]) -> Self {
+        self.members = starts.to_vec();
+        self
+    }
+
+    /// The units of each of the disks that it is made of.
+    pub fn units_of(&self, member: usize) -> Range<u64> {
+        let unit = |start: &u64| start / u64::from(self.unit_sectors);
+        let end = self.members.get(member + 1);
+
+        unit(&self.members[member])..end.map_or(u64::MAX, unit)
     }
 
     pub fn nr_cells(&self) -> usize {

@@ -9,9 +9,10 @@
 //! there as a whole, and nothing goes below what lies above it. It must do so only before it may
 //! say that a flush, a FUA write, or without a cache any write, is complete. What a power cut
 //! leaves is the medium. Units have nothing to do with each other. Being lazy in every possible
-//! way, each is followed through the set of all states that it could be in by now.
+//! way, each is followed through the set of all states that it could be in by now. Several disks are
+//! one with units of its own for each, which a flush of that one is told.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use crate::contents::Cells;
 
@@ -190,13 +191,21 @@ impl Device {
         self.writes[usize::from(version) - 1].completed = true;
     }
 
-    /// A flush arrives.
-    pub fn flush(&self) -> Flush {
+    /// A flush arrives at the disk that these units are.
+    pub fn flush(&self, units: &Range<u64>) -> Flush {
         let is_complete = |&index: &usize| self.writes[index].completed;
+        let is_there = |&index: &usize| {
+            self.units.range(units.clone()).any(|(_, unit)| {
+                let mut versions = unit.pieces.iter().map(|piece| usize::from(piece.0));
+
+                versions.any(|version| version == index + 1)
+            })
+        };
 
         Flush(
             (0..self.writes.len())
                 .filter(is_complete)
+                .filter(is_there)
                 .fold(0, |all, index| all | (1 << index)),
         )
     }

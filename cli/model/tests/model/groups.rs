@@ -1,76 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Disks of a group: their events are numbered together, so that each has gaps in its own.
+//! Disks whose power fails together: members of one, told apart by nothing but the reach of a flush.
 
-use std::collections::BTreeSet;
-
-use powercut_model::{group_spans, pending, spans, Cut, Event, History, Op, Piece};
+use powercut_model::{pending, spans, Cut, Event, Members, Piece, MAX_MEMBERS};
 use proptest::prelude::*;
 
 use crate::{
-    histories::{cases, length, steps, take, Step, UNIT_SECTORS},
+    contents::Space,
+    histories::{cases, log, NR_UNITS},
     log::{Bio, Log},
-    rules::write,
+    rules::{outcome, write},
     selections::{pieces, same_by_other_lookups},
+    walk::{walk, Bounds},
 };
-
-/// Disks and what happens to them: each event is one of one disk.
-fn group() -> impl Strategy<Value = Vec<Log>> {
-    let step = (0..3usize, steps(1..2)).prop_map(|(disk, steps)| (disk, steps[0].clone()));
-
-    (
-        prop::collection::vec(any::<bool>(), 1..4),
-        prop::collection::vec(step, 1..length(60)),
-    )
-        .prop_map(|(caches, steps)| {
-            let mut disks: Vec<_> = caches
-                .iter()
-                .map(|&write_cache| Log::new(UNIT_SECTORS, write_cache))
-                .collect();
-
-            for (disk, step) in steps {
-                let disk = disk % disks.len();
-
-                if !matches!(step, Step::Elsewhere) && take(&mut disks[disk], &step) {
-                    tell_others(&mut disks, disk);
-                }
-            }
-            disks
-        })
-}
-
-/// The others of the group count on after an event of one.
-fn tell_others(disks: &mut [Log], disk: usize) {
-    let last = disks[disk].last;
-
-    for other in disks {
-        while other.last < last {
-            other.elsewhere();
-        }
-    }
-}
-
-/// Pieces, each with the disk that it is of.
-type Pieces = BTreeSet<(usize, Piece)>;
-/// Entries, likewise.
-type Writes = BTreeSet<(usize, usize)>;
-
-/// What may survive on all disks, and what must, as (disk, entry, unit).
-fn survivors(disks: &[Log], event: Event) -> (Pieces, Writes) {
-    let (mut may, mut must) = (BTreeSet::new(), BTreeSet::new());
-
-    for (number, disk) in disks.iter().enumerate() {
-        let cut = Cut::new(disk, event).unwrap();
-
-        may.extend(pending(disk, &cut).map(|piece| (number, piece)));
-        for index in 0..disk.entries.len() {
-            if cut.is_stable(&disk.entries[index]) {
-                must.insert((number, index));
-            }
-        }
-    }
-    (may, must)
-}
 
 proptest! {
     #![proptest_config(ProptestConfig {
@@ -79,102 +21,203 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
-    /// A disk is judged by the order of its events, not by their numbers.
+    /// What is legal of a member is what is legal of a disk to which nothing but that happened.
     #[test]
-    fn gaps_make_no_difference(disks in group()) {
-        for disk in &disks {
-            let alone = disk.alone();
-            let events = disk.events();
-            let own = |event| events.partition_point(|&own| own <= event) as Event;
+    fn each_member_as_if_alone(log in log()) {
+        let all: Vec<_> = (0..log.geometry.members.count()).map(|member| log.alone(member)).collect();
 
-            for event in 0..=disk.last {
-                let cut = Cut::new(disk, event).unwrap();
-                let cut_alone = Cut::new(&alone, own(event)).unwrap();
-                let offered = pieces(disk, &cut, 3);
+        for event in 0..=log.last {
+            let cut = Cut::new(&log, event).unwrap();
+            let offered = pieces(&log, &cut, NR_UNITS);
+            let mut joint: Vec<Piece> = Vec::new();
 
-                prop_assert!(pending(&alone, &cut_alone).eq(offered.iter().copied()));
-                prop_assert_eq!(own(cut.watermark), cut_alone.watermark);
-                for (entry, same) in disk.entries.iter().zip(&alone.entries) {
+            for (member, (alone, indices, events)) in all.iter().enumerate() {
+                let own = |event| events.partition_point(|&own| own <= event) as Event;
+                let cut_alone = Cut::new(alone, own(event)).unwrap();
+                let start = log.geometry.members.starts()[member];
+
+                prop_assert_eq!(own(cut.watermark(start)), cut_alone.watermark(0));
+                joint.extend(pending(alone, &cut_alone).map(|piece| Piece {
+                    entry: indices[piece.entry],
+                    ..piece
+                }));
+                for (same, &index) in alone.entries.iter().zip(indices) {
+                    let entry = &log.entries[index];
+
                     prop_assert_eq!(cut.is_stable(entry), cut_alone.is_stable(same));
-                    if entry.submit <= event {
-                        for (other, same_other) in disk.entries.iter().zip(&alone.entries) {
+                    for (same_other, &other) in alone.entries.iter().zip(indices) {
+                        if entry.submit <= event {
                             prop_assert_eq!(
-                                cut.lies_above(entry, other),
+                                cut.lies_above(entry, &log.entries[other]),
                                 cut_alone.lies_above(same, same_other)
                             );
                         }
                     }
                 }
-                same_by_other_lookups(disk, &cut, &offered);
             }
 
-            let ends = spans(disk).map(|cut| own(cut.event));
-
-            prop_assert!(ends.eq(spans(&alone).map(|cut| cut.event)));
+            // Any combination of states of the members, and nothing else.
+            joint.sort_unstable();
+            prop_assert_eq!(&offered, &joint);
+            same_by_other_lookups(&log, &cut, &offered);
         }
     }
 
-    /// Any cut of the group is dominated by one of those listed: the next, with all that may survive
-    /// and nothing more that must, or else nothing is new since the one before.
+    /// Borders that nothing is sent across make no difference.
     #[test]
-    fn group_spans_dominate(disks in group()) {
-        let last = disks.iter().map(|disk| disk.last).max().unwrap();
-        let ends: Vec<_> = group_spans(&disks).collect();
-        let is_new = |previous: Event, event: Event| {
-            disks.iter().flat_map(|disk| &disk.entries).any(|entry| {
-                (entry.is_write() || entry.op == Op::Mark)
-                    && entry.start > previous
-                    && entry.start <= event
-            })
-        };
+    fn members_that_are_not_used(log in log()) {
+        let mut more = log.clone();
+        let starts: Vec<_> = log.geometry.members.starts().to_vec();
+        let beyond: Vec<_> = starts.into_iter().chain([12, 16, 20]).collect();
 
-        prop_assert!(!ends.is_empty());
-        prop_assert!(ends.windows(2).all(|pair| pair[0] < pair[1] && is_new(pair[0], pair[1])));
-        for event in 0..=last {
-            let (may, must) = survivors(&disks, event);
-            let next = ends.iter().copied().find(|&end| end >= event);
-            let is_within = |end| {
-                let (may_at_end, must_at_end) = survivors(&disks, end);
-
-                may.is_subset(&may_at_end) && must_at_end.is_subset(&must)
-            };
-
-            if !next.is_some_and(is_within) {
-                let previous = ends.iter().copied().rfind(|&end| end < event).unwrap_or(0);
-
-                prop_assert!(!is_new(previous, event), "{event} is not within {ends:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_group_of_one(disks in group()) {
-        for disk in &disks {
-            prop_assert!(group_spans(&[disk]).eq(spans(disk).map(|cut| cut.event)));
+        more = more.with_members(&beyond);
+        prop_assert!(spans(&log).map(|cut| cut.event).eq(spans(&more).map(|cut| cut.event)));
+        for event in 0..=log.last {
+            prop_assert_eq!(outcome(&log, event), outcome(&more, event));
         }
     }
 }
 
-/// What is new on one disk is looked at before something becomes stable on another, where nothing
-/// is new.
+/// The joint states of all small histories are those that two devices may be left in.
+#[test]
+fn as_two_devices() {
+    walk(
+        "two disks: 4 writes, 2 units, 2 flushes",
+        &Bounds {
+            space: Space::of_units(2, 4).with_members(&[0, 8]),
+            write_cache: true,
+            writes: 4,
+            flushes: 2,
+            marks: 0,
+            in_flight: 1,
+            overlapping: false,
+            reduced: true,
+        },
+        &crate::reference::compare,
+    );
+}
+
+#[test]
+fn as_two_devices_delayed() {
+    walk(
+        "two disks, delayed: 3 writes, 3 units, 2 flushes, 2 in flight",
+        &Bounds {
+            space: Space::of_units(3, 3).with_members(&[0, 16]),
+            write_cache: true,
+            writes: 3,
+            flushes: 2,
+            marks: 0,
+            in_flight: 2,
+            overlapping: true,
+            reduced: true,
+        },
+        &crate::reference::compare,
+    );
+}
+
+#[test]
+fn as_two_devices_without_cache() {
+    walk(
+        "two disks, cache off: 3 writes, 2 units, 1 flush, 2 in flight",
+        &Bounds {
+            space: Space::of_units(2, 3).with_members(&[0, 8]),
+            write_cache: false,
+            writes: 3,
+            flushes: 1,
+            marks: 0,
+            in_flight: 2,
+            overlapping: true,
+            reduced: true,
+        },
+        &crate::reference::compare,
+    );
+}
+
+#[test]
+fn spans_of_two_disks() {
+    walk(
+        "spans, two disks: 3 writes, 2 units, 2 flushes, 1 mark",
+        &Bounds {
+            space: Space::of_units(2, 3).with_members(&[0, 8]),
+            write_cache: true,
+            writes: 3,
+            flushes: 2,
+            marks: 1,
+            in_flight: 1,
+            overlapping: false,
+            reduced: true,
+        },
+        &crate::span::compare,
+    );
+}
+
+/// A log record on one disk, then data in place on the other: a flush of the data's disk says
+/// nothing of the record.
+#[test]
+fn a_flush_of_another_member() {
+    let bios = |flushed| {
+        [
+            write(8),               // 0: the record, events 1, 2
+            Bio::flush_of(flushed), // 1: 3, 4
+            write(0),               // 2: the data, 5, 6
+            Bio::flush_of(0),       // 3: 7, 8
+        ]
+    };
+    let run = |flushed| {
+        let mut log = Log::new(8, true).with_members(&[0, 64]);
+
+        for bio in bios(flushed) {
+            log.issue(&bio);
+        }
+        log
+    };
+    let text = |stable: &str, kept: &str| (stable.to_owned(), kept.to_owned());
+
+    // Data without a record may be what is found.
+    let buggy = run(0);
+
+    assert_eq!(outcome(&buggy, 6), text("", "0:8 2:0"));
+    assert_eq!(outcome(&buggy, 8), text("2", "0:8"));
+
+    let clean = run(64);
+
+    assert_eq!(outcome(&clean, 6), text("0", "2:0"));
+    assert_eq!(outcome(&clean, 8), text("0 2", ""));
+    assert!(spans(&clean).map(|cut| cut.event).eq([3, 7]));
+
+    let cut = Cut::new(&clean, 8).unwrap();
+
+    assert_eq!((cut.watermark(63), cut.watermark(64)), (7, 3));
+}
+
+/// What is new on one member is looked at before something becomes stable on another.
 #[test]
 fn ends_before_what_happens_elsewhere() {
-    let mut disks = vec![Log::new(8, true), Log::new(8, true)];
-    let mut issue = |disk: usize, bio: Bio| {
-        disks[disk].issue(&bio);
-        tell_others(&mut disks, disk);
-    };
+    let mut log = Log::new(8, true).with_members(&[0, 64]);
 
-    issue(0, write(0).fua()); // 1, 2
-    issue(0, write(1)); // 3, 4
-    issue(0, write(2).fua()); // 5, 6
-    issue(1, write(0)); // 7, 8
-    issue(0, Bio::flush()); // 9, 10
-    issue(1, write(1)); // 11, 12
+    log.issue(&write(0).fua()); // 1, 2
+    log.issue(&write(1)); // 3, 4
+    log.issue(&write(2).fua()); // 5, 6
+    log.issue(&write(8)); // 7, 8
+    log.issue(&Bio::flush_of(0)); // 9, 10
+    log.issue(&write(9)); // 11, 12
 
-    assert!(spans(&disks[0]).map(|cut| cut.event).eq([1, 5]));
-    assert!(spans(&disks[1]).map(|cut| cut.event).eq([12]));
-    assert!(group_spans(&disks).eq([1, 5, 9, 12]));
-    assert_eq!(disks[0].last_event(), 12);
-    assert!(group_spans::<Log>(&[]).eq([0]));
+    assert!(spans(&log).map(|cut| cut.event).eq([1, 5, 9, 12]));
+}
+
+#[test]
+fn borders() {
+    let members = Members::new(&[0, 8, 64]).unwrap();
+    let of = |sectors: &[u64]| sectors.iter().map(|&at| members.of(at)).collect::<Vec<_>>();
+
+    assert_eq!(of(&[0, 7, 8, 63, 64, u64::MAX]), [0, 0, 1, 1, 2, 2]);
+    assert_eq!(members.starts(), [0, 8, 64]);
+    assert_eq!(Members::ONE, Members::new(&[0]).unwrap());
+    assert_eq!(Members::ONE.of(u64::MAX), 0);
+    for bad in [&[][..], &[8], &[0, 0], &[0, 16, 8], &[0; MAX_MEMBERS + 1]] {
+        assert!(Members::new(bad).is_none(), "{bad:?}");
+    }
+    let most: Vec<_> = (0..MAX_MEMBERS as u64).collect();
+
+    assert_eq!(Members::new(&most).unwrap().count(), MAX_MEMBERS);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Random histories, longer than all of those that can be gone through, and the device: at every
-//! event the model allows what the device may hold, unit by unit. The disk may be one of a group,
-//! so that there are gaps in the numbers of its events.
+//! event the model allows what the device may hold, unit by unit. There may be several disks, flushed
+//! one by one.
 
 use std::collections::BTreeSet;
 
@@ -17,21 +17,21 @@ use crate::{
 };
 
 pub const UNIT_SECTORS: u32 = 4;
-const SECTORS: u64 = 2 * UNIT_SECTORS as u64;
+pub const NR_UNITS: u64 = 3;
+const SECTORS: u64 = NR_UNITS * UNIT_SECTORS as u64;
 const MAX_WRITES: usize = 9;
 const MAX_IN_FLIGHT: usize = 3;
 
 /// What is tried next; what can't be is left out.
 #[derive(Clone, Debug)]
-pub enum Step {
+enum Step {
     Submit(Bio),
     Advance(prop::sample::Index),
-    Elsewhere,
 }
 
 fn bio() -> impl Strategy<Value = Bio> {
     let sectors = (0..SECTORS, 0..SECTORS).prop_map(|(a, b)| a.min(b)..a.max(b) + 1);
-    let whole_unit = (0..2u64).prop_map(|unit| unit * 4..unit * 4 + 4);
+    let whole_unit = (0..NR_UNITS).prop_map(|unit| unit * 4..unit * 4 + 4);
     let op = prop::sample::select(vec![Op::Write, Op::Write, Op::WriteZeroes, Op::Discard]);
     let flags = (prop::bool::weighted(0.3), prop::bool::weighted(0.2));
     let write = (op, prop_oneof![sectors, whole_unit], flags);
@@ -43,23 +43,39 @@ fn bio() -> impl Strategy<Value = Bio> {
             fua: fua && op != Op::Discard,
             sectors,
         }),
-        2 => Just(Bio::flush()),
+        3 => (0..SECTORS).prop_map(Bio::flush_of),
         1 => Just(Bio::mark()),
     ]
 }
 
-pub fn steps(length: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Step>> {
+fn steps(length: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         3 => bio().prop_map(Step::Submit),
         4 => any::<prop::sample::Index>().prop_map(Step::Advance),
-        1 => Just(Step::Elsewhere),
     ];
 
     prop::collection::vec(step, length)
 }
 
-/// Takes a step if there is room for it; tells whether.
-pub fn take(log: &mut Log, step: &Step) -> bool {
+/// Where each of some disks begins.
+fn members() -> impl Strategy<Value = Vec<u64>> {
+    prop::sample::select(vec![vec![0], vec![0, 4], vec![0, 8], vec![0, 4, 8]])
+}
+
+/// A history of one disk or several.
+pub fn log() -> impl Strategy<Value = Log> {
+    (any::<bool>(), members(), steps(1..length(45))).prop_map(|(write_cache, members, steps)| {
+        let mut log = Log::new(UNIT_SECTORS, write_cache).with_members(&members);
+
+        for step in &steps {
+            take(&mut log, step);
+        }
+        log
+    })
+}
+
+/// Takes a step if there is room for it.
+fn take(log: &mut Log, step: &Step) {
     let is_in_flight = |&index: &usize| log.entries[index].complete == IN_FLIGHT;
     let in_flight: Vec<_> = (0..log.entries.len()).filter(is_in_flight).collect();
     let writes = log.entries.iter().filter(|entry| entry.is_write()).count();
@@ -71,13 +87,11 @@ pub fn take(log: &mut Log, step: &Step) -> bool {
         Step::Submit(bio)
             if in_flight.len() < MAX_IN_FLIGHT && (writes < MAX_WRITES || !bio.op.is_write()) =>
         {
-            log.submit(bio);
+            log.submit(&log.cut_to_member(bio));
         }
         Step::Advance(which) if !in_flight.is_empty() => log.advance(*which.get(&in_flight)),
-        Step::Elsewhere => log.elsewhere(),
-        _ => return false,
+        _ => (),
     }
-    true
 }
 
 /// The disk that goes through a log, event by event.
@@ -101,8 +115,11 @@ impl Replay<'_> {
                     false => 0,
                 };
 
+                let member = self.log.member(entry).unwrap_or(0);
+                let units = self.space.units_of(member);
+
                 self.seen
-                    .push((version, flushes.then(|| self.device.flush())));
+                    .push((version, flushes.then(|| self.device.flush(&units))));
             }
             if entry.flush_complete() == Some(event) {
                 if let Some(flush) = self.seen[index].1 {
@@ -165,19 +182,14 @@ proptest! {
     })]
 
     #[test]
-    fn as_the_device(write_cache: bool, steps in steps(1..length(40))) {
+    fn as_the_device(log in log()) {
         let sectors: Vec<_> = (0..=SECTORS).collect();
-        let space = Space::new(UNIT_SECTORS, &sectors, 15);
-        let mut log = Log::new(UNIT_SECTORS, write_cache);
-
-        for step in &steps {
-            take(&mut log, step);
-        }
-
+        let space = Space::new(UNIT_SECTORS, &sectors, 15)
+            .with_members(log.geometry.members.starts());
         let mut replay = Replay {
             log: &log,
             space: &space,
-            device: Device::new(write_cache),
+            device: Device::new(log.geometry.write_cache),
             seen: Vec::new(),
         };
 

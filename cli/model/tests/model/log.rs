@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use powercut_model::{Entry, Event, Geometry, History, Op, IN_FLIGHT};
+use powercut_model::{Entry, Event, Geometry, History, Members, Op, IN_FLIGHT};
 
 /// What is submitted.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +46,14 @@ impl Bio {
         }
     }
 
+    /// A flush of the member that has a sector.
+    pub fn flush_of(sector: u64) -> Self {
+        Self {
+            sectors: sector..sector,
+            ..Self::flush()
+        }
+    }
+
     pub fn mark() -> Self {
         Self {
             op: Op::Mark,
@@ -79,9 +87,33 @@ impl Log {
             geometry: Geometry {
                 unit_sectors,
                 write_cache,
+                members: Members::ONE,
             },
             entries: Vec::new(),
             last: 0,
+        }
+    }
+
+    /// The same for members that begin at these sectors.
+    pub fn with_members(mut self, starts: &[u64]) -> Self {
+        self.geometry.members = Members::new(starts).unwrap();
+        self
+    }
+
+    /// The number of the member that an entry is of; [`None`] for a mark.
+    pub fn member(&self, entry: &Entry) -> Option<usize> {
+        (entry.op != Op::Mark).then(|| self.geometry.members.of(entry.sector))
+    }
+
+    /// What there is room for of a bio in its member.
+    pub fn cut_to_member(&self, bio: &Bio) -> Bio {
+        let Range { start, end } = bio.sectors;
+        let members = self.geometry.members;
+        let next = members.starts().get(members.of(start) + 1);
+
+        Bio {
+            sectors: start..next.map_or(end, |&next| end.min(next)),
+            ..bio.clone()
         }
     }
 
@@ -98,11 +130,6 @@ impl Log {
     fn tick(&mut self) -> Event {
         self.last += 1;
         self.last
-    }
-
-    /// Something happens to another disk of the group.
-    pub fn elsewhere(&mut self) {
-        self.tick();
     }
 
     /// Adds a bio that is in flight from now on, and returns its index.
@@ -161,42 +188,46 @@ impl Log {
         self.last = last;
     }
 
-    /// The events of this disk, in order.
-    pub fn events(&self) -> Vec<Event> {
-        let mut events: Vec<_> = self
-            .entries
+    /// What happened to one member, as if it were a disk by itself: with its marks, with the numbers
+    /// that its entries have here, and the events of this log that are its own.
+    pub fn alone(&self, member: usize) -> (Self, Vec<usize>, Vec<Event>) {
+        let is_of = |entry: &Entry| self.member(entry).is_none_or(|of| of == member);
+        let indices: Vec<_> = (0..self.entries.len())
+            .filter(|&index| is_of(&self.entries[index]))
+            .collect();
+        let mut events: Vec<_> = indices
             .iter()
+            .map(|&index| &self.entries[index])
             .flat_map(|entry| [entry.submit, entry.start, entry.complete])
             .filter(|&event| event != IN_FLIGHT)
             .collect();
 
         events.sort_unstable();
         events.dedup();
-        events
-    }
 
-    /// The same log without gaps in the numbers of its events.
-    pub fn alone(&self) -> Self {
-        let events = self.events();
         let renumber = |event| match events.binary_search(&event) {
             Ok(place) => place as Event + 1,
             Err(_) => IN_FLIGHT,
         };
-
-        Self {
-            geometry: self.geometry,
-            entries: self
-                .entries
+        let alone = Self {
+            geometry: Geometry {
+                members: Members::ONE,
+                ..self.geometry
+            },
+            entries: indices
                 .iter()
+                .map(|&index| self.entries[index])
                 .map(|entry| Entry {
                     submit: renumber(entry.submit),
                     start: renumber(entry.start),
                     complete: renumber(entry.complete),
-                    ..*entry
+                    ..entry
                 })
                 .collect(),
             last: events.len() as Event,
-        }
+        };
+
+        (alone, indices, events)
     }
 
     /// The log as it was after `event`, with what was in flight then.

@@ -2,7 +2,7 @@
 
 //! Longer histories, at random: writes that overlap in flight, sectors of any alignment, events in
 //! any order that a device may have. The answers are compared with the rules as they are written,
-//! flush by flush and sector by sector.
+//! flush by flush and sector by sector. The disk has one member or several.
 
 use std::collections::BTreeSet;
 
@@ -18,13 +18,11 @@ use crate::{
 const UNIT_SECTORS: u64 = 4;
 pub const NR_UNITS: u64 = 4;
 
-/// What happens next: a bio, the next event of the `n`-th of those in flight, or something on
-/// another disk of the group.
+/// What happens next: a bio, or the next event of the `n`-th of those in flight.
 #[derive(Clone, Debug)]
 enum Step {
     Submit(Bio),
     Advance(prop::sample::Index),
-    Elsewhere,
 }
 
 fn bio() -> impl Strategy<Value = Bio> {
@@ -34,7 +32,7 @@ fn bio() -> impl Strategy<Value = Bio> {
 
     prop_oneof![
         8 => write.prop_map(|(op, sectors, fua, preflush)| Bio { op, preflush, fua, sectors }),
-        1 => Just(Bio::flush()),
+        2 => (0..UNIT_SECTORS * NR_UNITS).prop_map(Bio::flush_of),
         1 => Just(Bio::mark()),
     ]
 }
@@ -43,18 +41,20 @@ pub fn log() -> impl Strategy<Value = Log> {
     let step = prop_oneof![
         2 => bio().prop_map(Step::Submit),
         3 => any::<prop::sample::Index>().prop_map(Step::Advance),
-        1 => Just(Step::Elsewhere),
     ];
 
-    (any::<bool>(), prop::collection::vec(step, 1..length(40))).prop_map(|(write_cache, steps)| {
-        let mut log = Log::new(u32::try_from(UNIT_SECTORS).unwrap(), write_cache);
+    let steps = prop::collection::vec(step, 1..length(40));
+    let members = prop::sample::select(vec![vec![0], vec![0, 4], vec![0, 8], vec![0, 4, 12]]);
+
+    (any::<bool>(), members, steps).prop_map(|(write_cache, members, steps)| {
+        let log = Log::new(u32::try_from(UNIT_SECTORS).unwrap(), write_cache);
+        let mut log = log.with_members(&members);
 
         for step in steps {
             match step {
                 Step::Submit(bio) => {
-                    log.submit(&bio);
+                    log.submit(&log.cut_to_member(&bio));
                 }
-                Step::Elsewhere => log.elsewhere(),
                 Step::Advance(which) => {
                     let is_in_flight = |&index: &usize| log.entries[index].complete == IN_FLIGHT;
                     let in_flight: Vec<_> = (0..log.entries.len()).filter(is_in_flight).collect();
@@ -79,7 +79,7 @@ fn must_survive(log: &Log, event: Event, write: &Entry) -> bool {
             _ => IN_FLIGHT,
         };
 
-        done <= event && write.complete < flush.submit
+        done <= event && write.complete < flush.submit && log.member(flush) == log.member(write)
     });
 
     write.is_write() && is_complete && (is_flushed || write.fua || !log.geometry.write_cache)

@@ -55,7 +55,7 @@ fn difference(space: &Space, log: &Log, cut: &Cut, media: &Set, allowed: &Set) -
     different
 }
 
-fn compare(bounds: &Bounds, log: &Log, device: &Device) -> u64 {
+pub fn compare(bounds: &Bounds, log: &Log, device: &Device) -> u64 {
     let space = &bounds.space;
     let cut = Cut::new(log, log.last).unwrap();
     let layers = space.layers(log, &cut);

@@ -61,7 +61,7 @@ fn flushes_complete_out_of_order() {
     log.issue(&Bio::flush());
     log.advance(older);
     for event in [5, 6] {
-        assert_eq!(Cut::new(&log, event).unwrap().watermark, 4);
+        assert_eq!(Cut::new(&log, event).unwrap().watermark(0), 4);
         assert_eq!(outcome(&log, event), ("1".to_owned(), String::new()));
     }
 

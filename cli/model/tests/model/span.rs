@@ -12,7 +12,7 @@ use crate::{
     walk::{walk, Bounds},
 };
 
-fn compare(bounds: &Bounds, log: &Log, _: &Device) -> u64 {
+pub fn compare(bounds: &Bounds, log: &Log, _: &Device) -> u64 {
     let allowed: Vec<(Set, usize)> = (0..=log.last)
         .map(|event| {
             let cut = Cut::new(log, event).unwrap();

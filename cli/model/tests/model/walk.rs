@@ -7,7 +7,7 @@ use std::{
     time::Instant,
 };
 
-use powercut_model::{Event, IN_FLIGHT};
+use powercut_model::{Event, Members, Op, IN_FLIGHT, MAX_MEMBERS};
 
 use crate::{
     contents::{Cells, Space},
@@ -32,9 +32,11 @@ pub struct Bounds {
     pub reduced: bool,
 }
 
-/// A write that can be submitted.
+/// A write or an empty flush that can be submitted.
 struct Choice {
     bio: Bio,
+    /// The number of the disk that it is sent to.
+    member: usize,
     by_unit: Vec<(u64, Cells)>,
     cells: Cells,
     mirrored: Cells,
@@ -43,8 +45,8 @@ struct Choice {
 #[derive(Clone)]
 struct InFlight {
     index: usize,
-    /// The number of the choice; [`None`] for an empty flush.
-    choice: Option<usize>,
+    /// The number of the choice.
+    choice: usize,
     flush: Option<Flush>,
     version: u8,
 }
@@ -58,7 +60,7 @@ struct Node {
     flushes: usize,
     marks: usize,
     symmetric: bool,
-    covered: Event,
+    covered: [Event; MAX_MEMBERS],
 }
 
 /// Called after each event: compares what it likes, and returns the number of states compared.
@@ -113,19 +115,11 @@ impl Walk<'_> {
         if node.in_flight.len() == self.bounds.in_flight {
             return;
         }
-        if self.may_flush(node) && self.is_mine(0) {
-            let mut next = node.clone();
-
-            self.submit(&mut next, None);
-            self.visit(&next);
-            self.extend(&next);
-            self.log.truncate(nr_entries, last);
-        }
         for choice in 0..self.choices.len() {
-            if self.may_write(node, choice) && self.is_mine(choice) {
+            if self.may_submit(node, &self.choices[choice]) && self.is_mine(choice) {
                 let mut next = node.clone();
 
-                self.submit(&mut next, Some(choice));
+                self.submit(&mut next, choice);
                 self.visit(&next);
                 self.extend(&next);
                 self.log.truncate(nr_entries, last);
@@ -133,42 +127,43 @@ impl Walk<'_> {
         }
     }
 
-    fn may_flush(&self, node: &Node) -> bool {
+    fn may_flush(&self, node: &Node, member: usize) -> bool {
+        let covered = node.covered[member];
         let covers_more = self.log.entries.iter().any(|entry| {
-            entry.is_write() && entry.complete > node.covered && entry.complete != IN_FLIGHT
+            entry.is_write()
+                && self.log.member(entry) == Some(member)
+                && entry.complete > covered
+                && entry.complete != IN_FLIGHT
         });
 
         node.flushes > 0 && (covers_more || !self.bounds.reduced)
     }
 
-    fn may_write(&self, node: &Node, choice: usize) -> bool {
-        let choice = &self.choices[choice];
-        let overlaps = |other: &InFlight| {
-            other
-                .choice
-                .is_some_and(|other| self.choices[other].cells & choice.cells != 0)
-        };
+    fn may_submit(&self, node: &Node, choice: &Choice) -> bool {
+        let overlaps = |other: &InFlight| self.choices[other.choice].cells & choice.cells != 0;
+        let is_mirrored = self.bounds.reduced
+            && self.bounds.space.members.len() == 1
+            && node.symmetric
+            && choice.mirrored < choice.cells;
 
-        node.writes > 0
-            && (!choice.bio.preflush || self.may_flush(node))
-            && !(self.bounds.reduced && node.symmetric && choice.mirrored < choice.cells)
-            && (self.bounds.overlapping || !node.in_flight.iter().any(overlaps))
+        (!choice.flushes() || self.may_flush(node, choice.member))
+            && (!choice.bio.op.is_write()
+                || node.writes > 0
+                    && !is_mirrored
+                    && (self.bounds.overlapping || !node.in_flight.iter().any(overlaps)))
     }
 
-    fn submit(&mut self, node: &mut Node, number: Option<usize>) {
-        let choice = number.map(|number| &self.choices[number]);
-        let index = match choice {
-            Some(choice) => self.log.submit(&choice.bio),
-            None => self.log.submit(&Bio::flush()),
-        };
-        let flushes = choice.is_none_or(|choice| choice.bio.preflush);
+    fn submit(&mut self, node: &mut Node, number: usize) {
+        let choice = &self.choices[number];
+        let index = self.log.submit(&choice.bio);
+        let flushes = choice.flushes();
         let mut version = 0;
 
         if flushes {
             node.flushes -= 1;
-            node.covered = self.log.last;
+            node.covered[choice.member] = self.log.last;
         }
-        if let Some(choice) = choice {
+        if choice.bio.op.is_write() {
             node.writes -= 1;
             node.symmetric &= choice.mirrored == choice.cells;
             version = node.device.submit(&choice.by_unit);
@@ -176,40 +171,62 @@ impl Walk<'_> {
                 node.device.start(version);
             }
         }
+        let units = self.bounds.space.units_of(choice.member);
+
         node.in_flight.push(InFlight {
             index,
             choice: number,
-            flush: flushes.then(|| node.device.flush()),
+            flush: flushes.then(|| node.device.flush(&units)),
             version,
         });
     }
 
     fn advance(&mut self, node: &mut Node, position: usize) {
         let bio = &mut node.in_flight[position];
+        let choice = &self.choices[bio.choice];
 
         self.log.advance(bio.index);
         if let Some(flush) = bio.flush.take() {
             node.device.flushed(flush);
-            if bio.choice.is_some() {
+            if choice.bio.op.is_write() {
                 node.device.start(bio.version);
                 return;
             }
-        } else if let Some(choice) = bio.choice {
-            node.device
-                .complete(bio.version, self.choices[choice].bio.fua);
+        } else if choice.bio.op.is_write() {
+            node.device.complete(bio.version, choice.bio.fua);
         }
         node.in_flight.remove(position);
     }
 }
 
+impl Choice {
+    fn flushes(&self) -> bool {
+        self.bio.preflush || self.bio.op == Op::Flush
+    }
+}
+
 fn choices(space: &Space) -> Vec<Choice> {
     let unused_bits = Cells::BITS - u32::try_from(space.nr_cells()).unwrap();
-    let mut choices = Vec::new();
+    let members = Members::new(&space.members).unwrap();
+    let mut choices: Vec<_> = (0..)
+        .zip(&space.members)
+        .map(|(member, &start)| Choice {
+            bio: Bio::flush_of(start),
+            member,
+            by_unit: Vec::new(),
+            cells: 0,
+            mirrored: 0,
+        })
+        .collect();
 
     for sectors in space.runs() {
+        let member = members.of(sectors.start);
         let by_unit = space.cells_by_unit(&sectors);
         let cells: Cells = by_unit.iter().fold(0, |all, (_, cells)| all | cells);
 
+        if members.of(sectors.end - 1) != member {
+            continue;
+        }
         for (preflush, fua) in [(false, false), (false, true), (true, false), (true, true)] {
             choices.push(Choice {
                 bio: Bio {
@@ -217,6 +234,7 @@ fn choices(space: &Space) -> Vec<Choice> {
                     fua,
                     ..Bio::write(sectors.clone())
                 },
+                member,
                 by_unit: by_unit.clone(),
                 cells,
                 mirrored: cells.reverse_bits() >> unused_bits,
@@ -244,7 +262,8 @@ pub fn walk(name: &str, bounds: &Bounds, visit: Visit<'_>) {
                     bounds,
                     choices,
                     visit,
-                    log: Log::new(bounds.space.unit_sectors, bounds.write_cache),
+                    log: Log::new(bounds.space.unit_sectors, bounds.write_cache)
+                        .with_members(&bounds.space.members),
                     worker,
                     workers,
                     cuts: 0,
@@ -258,7 +277,7 @@ pub fn walk(name: &str, bounds: &Bounds, visit: Visit<'_>) {
                     flushes: bounds.flushes.min(limit),
                     marks: bounds.marks.min(limit),
                     symmetric: true,
-                    covered: 0,
+                    covered: [0; MAX_MEMBERS],
                 });
                 cuts.fetch_add(walk.cuts, Ordering::Relaxed);
                 states.fetch_add(walk.states, Ordering::Relaxed);

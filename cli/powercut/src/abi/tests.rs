@@ -15,6 +15,7 @@ fn header() -> Header {
         truncated: 0,
         base_entries: 0,
         faults: Faults::of_entry(Faults::LIED),
+        members: Members::default(),
     }
 }
 
@@ -37,7 +38,7 @@ fn entry() -> Entry {
 }
 
 fn stream(header: &Header, entry: &Entry, payload: &[u8]) -> Vec<u8> {
-    let mut out = header.to_bytes().to_vec();
+    let mut out = header.to_bytes();
     write_entry(&mut out, entry, payload).unwrap();
     out
 }
@@ -47,7 +48,7 @@ fn read(bytes: &[u8]) -> Result<(Header, Entry), AbiError> {
     let mut payload = Vec::new();
     let entry = reader.next_entry(&mut payload)?.unwrap();
     assert!(reader.next_entry(&mut payload)?.is_none());
-    Ok((*reader.header(), entry))
+    Ok((reader.header().clone(), entry))
 }
 
 #[test]
@@ -67,10 +68,41 @@ fn a_short_stream_is_refused_wherever_it_ends() {
 #[test]
 fn other_files_and_versions_are_refused() {
     let mut bytes = stream(&header(), &entry(), &[7; 4096]);
-    bytes[8] = 2;
-    assert!(matches!(read(&bytes), Err(AbiError::Version(2))));
+    bytes[8] = 3;
+    assert!(matches!(read(&bytes), Err(AbiError::Version(3))));
     bytes[0] = b'P';
     assert!(matches!(read(&bytes), Err(AbiError::Magic)));
+}
+
+fn group() -> Header {
+    let member = |name: &str| Member {
+        name: name.into(),
+        sectors: 1024,
+    };
+    Header {
+        members: Members::new(vec![member("data"), member("log")]).unwrap(),
+        ..header()
+    }
+}
+
+#[test]
+fn a_group_comes_with_its_members() {
+    let bytes = stream(&group(), &entry(), &[7; 4096]);
+    assert_eq!(read(&bytes).unwrap(), (group(), entry()));
+    assert_eq!(bytes[8], 2);
+    for len in 0..bytes.len() {
+        assert!(matches!(read(&bytes[..len]), Err(AbiError::Short(_))));
+    }
+    // Name, size, number of members.
+    for (at, value) in [(72, b'/'), (72, 0), (64, 1), (13, 0), (13, 1)] {
+        let mut bytes = bytes.clone();
+        bytes[at] = value;
+        assert!(matches!(read(&bytes), Err(AbiError::Malformed(_))), "{at}");
+    }
+    let mut across = entry();
+    across.sector = 1020;
+    let bytes = stream(&group(), &across, &[7; 4096]);
+    assert!(matches!(read(&bytes), Err(AbiError::Malformed(_))));
 }
 
 #[test]

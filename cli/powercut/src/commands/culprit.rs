@@ -3,7 +3,7 @@
 //! From a violation to its culprit, on a view.
 
 use anyhow::Result;
-use powercut_model::Cut;
+use powercut_model::{Cut, History};
 
 use crate::choices::Choices;
 use crate::device::{Selection, Show};
@@ -50,8 +50,12 @@ impl Bench<'_> {
             return Ok(None);
         };
         let owners = self.owners(choices, &found)?;
+        // The filesystem is asked about the disk that is mounted: the first.
+        let members = choices.recording().geometry().members;
         Ok(Some(Culprit::of(choices, &found, runs, |write| {
-            owners.find(write.sector, write.sectors)
+            (members.of(write.sector) == 0)
+                .then(|| owners.find(write.sector, write.sectors))
+                .flatten()
         })))
     }
 
@@ -70,6 +74,7 @@ impl Bench<'_> {
             (_, None) => Selection::of(choices, &choices.all()),
         };
         self.view.show(&selection)?;
-        Ok(Owners::of(self.view.node(), mount, self.signals))
+        let nodes = self.view.nodes();
+        Ok(Owners::of(nodes.first(), &mount.fill(nodes), self.signals))
     }
 }

@@ -18,6 +18,7 @@ use crate::device::Root;
 use crate::exit::Exit;
 use crate::explore::legal_states;
 use crate::faults::Faults;
+use crate::members::Members;
 use crate::options;
 use crate::report::outside;
 use crate::strategy::Space;
@@ -33,7 +34,10 @@ struct Line<'e> {
     start: Option<u64>,
     /// None: in flight.
     complete: Option<u64>,
-    /// In units of 512 bytes, as `sectors`.
+    /// The disk of a group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disk: Option<&'e str>,
+    /// On that disk, in units of 512 bytes, as `sectors`.
     lba: u64,
     sectors: u32,
     task: &'e str,
@@ -62,13 +66,15 @@ pub fn log(args: &LogArgs) -> Result<Exit> {
         )?;
     }
     let mut payload = Vec::new();
+    let members = reader.header().members.clone();
     while let Some(entry) = reader.next_entry(&mut payload)? {
         let text = String::from_utf8_lossy(&payload);
         if args.json {
-            serde_json::to_writer(&mut out, &line(&entry, &text)).context("cannot print")?;
+            serde_json::to_writer(&mut out, &line(&entry, &text, &members))
+                .context("cannot print")?;
             out.write_all(b"\n")?;
         } else {
-            row(&mut out, &entry, &text)?;
+            row(&mut out, &entry, &text, &members)?;
         }
     }
     if reader.header().truncated != 0 {
@@ -79,14 +85,16 @@ pub fn log(args: &LogArgs) -> Result<Exit> {
     Ok(Exit::NoViolation)
 }
 
-fn line<'e>(entry: &'e Entry, text: &str) -> Line<'e> {
+fn line<'e>(entry: &'e Entry, text: &str, members: &'e Members) -> Line<'e> {
+    let (disk, lba) = members.locate(entry.sector);
     Line {
         op: entry.op.name(),
         flags: entry.flags.names().collect(),
         submit: entry.submit,
         start: (entry.start != entry.submit && entry.start != IN_FLIGHT).then_some(entry.start),
         complete: (entry.complete != IN_FLIGHT).then_some(entry.complete),
-        lba: entry.sector,
+        disk: disk.filter(|_| entry.op != EntryOp::Mark),
+        lba,
         sectors: entry.nr_sectors,
         task: &entry.task,
         tid: entry.tid,
@@ -101,14 +109,16 @@ fn is_elsewhere(entry: &Entry) -> bool {
     entry.flags.has(Faults::MISDIRECTED)
 }
 
-fn row(out: &mut impl Write, entry: &Entry, text: &str) -> Result<()> {
+fn row(out: &mut impl Write, entry: &Entry, text: &str, members: &Members) -> Result<()> {
     let event = |event| match event {
         IN_FLIGHT => "flying".to_string(),
         event => event.to_string(),
     };
-    let (lba, sectors) = match entry.op.changes_data() {
-        true => (entry.sector.to_string(), entry.nr_sectors.to_string()),
-        false => ("-".into(), "-".into()),
+    let (disk, _) = members.locate(entry.sector);
+    let (lba, sectors) = match (entry.op, disk) {
+        (op, _) if op.changes_data() => (members.place(entry.sector), entry.nr_sectors.to_string()),
+        (EntryOp::Flush, Some(disk)) => (disk.into(), "-".into()),
+        _ => ("-".into(), "-".into()),
     };
     let mut flags: Vec<&str> = entry.flags.names().collect();
     let quoted = format!("{text:?}");

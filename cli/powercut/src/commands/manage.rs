@@ -7,7 +7,7 @@ use std::io::Write;
 use anyhow::{bail, Context, Result};
 
 use crate::args::{CreateArgs, RecordArgs, RecordCommand, StateArgs};
-use crate::device::{DeviceError, DiskInfo, RecordStatus, Root, Selection, Settings, Show};
+use crate::device::{DeviceError, DiskInfo, Name, RecordStatus, Root, Selection, Settings, Show};
 use crate::exit::Exit;
 use crate::id::StateId;
 use crate::options;
@@ -24,7 +24,9 @@ pub fn create(args: &CreateArgs) -> Result<Exit> {
     if args.json {
         print_json(&disk.info()?)?;
     } else {
-        print(format_args!("{}\n", disk.node().display()))?;
+        for node in disk.nodes().all() {
+            print(format_args!("{}\n", node.display()))?;
+        }
     }
     disk.leave();
     Ok(Exit::NoViolation)
@@ -63,6 +65,11 @@ pub fn list(json: bool) -> Result<Exit> {
                 false => "powered off".into(),
             },
         ]);
+        for member in &disk.disks {
+            let node = member.node.display().to_string();
+            let size = size::human(member.size_mib << 20);
+            table.row([node.as_str(), &size, "", "", "", "", ""]);
+        }
         for view in &disk.views {
             let state = match view.power {
                 true => shorten(&view.state),
@@ -147,12 +154,24 @@ pub fn state(args: &StateArgs) -> Result<Exit> {
     let mut view = disk.lasting_view(&view_name)?;
     view.show(&Selection::of(&choices, &keep))
         .map_err(|e| match e {
-            DeviceError::Busy(_) => DeviceError::Busy(view.node().display().to_string()),
+            DeviceError::Busy(_) => DeviceError::Busy(view.nodes().whole().display().to_string()),
             other => other,
         })?;
-    print(format_args!("{}\n", view.node().display()))?;
+    for node in view.nodes().all() {
+        print(format_args!("{}\n", node.display()))?;
+    }
     view.leave();
     Ok(Exit::NoViolation)
+}
+
+/// A name for a disk of this process: short, if there must be room for others behind it.
+pub fn own_name(what: &str, settings: &Settings) -> Result<Name> {
+    let pid = std::process::id();
+    let name = match settings.members.is_empty() {
+        true => format!("{what}-{pid}"),
+        false => format!("{}{pid}", &what[..1]),
+    };
+    options::name(&name)
 }
 
 /// How to make a disk for a recording.
@@ -160,6 +179,7 @@ pub fn settings_of(recording: &Recording) -> Settings {
     let header = recording.header();
     Settings {
         size_mib: header.capacity_sectors >> 11,
+        members: header.members.clone(),
         block_size: header.block_size,
         atomic_unit: header.atomic_unit,
         write_cache: header.write_cache,

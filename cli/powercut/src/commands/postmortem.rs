@@ -10,6 +10,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use super::manage::print;
+use crate::device::Nodes;
 use crate::examine::scratch_dir;
 use crate::fs::MountSpec;
 use crate::recording::Mark;
@@ -17,8 +18,22 @@ use crate::recording::Mark;
 /// What is read and, if it is all zeroes, left out at a time.
 const PIECE: usize = 64 << 10;
 
+/// Copies a device to a file, those of a group to one file each: FILE.NAME.
+pub fn images(nodes: &Nodes, file: &Path) -> Result<()> {
+    for (name, node) in nodes.members() {
+        let mut own = file.as_os_str().to_os_string();
+        own.push(".");
+        own.push(name);
+        image(node, Path::new(&own))?;
+    }
+    match nodes.members().next() {
+        Some(_) => Ok(()),
+        None => image(nodes.whole(), file),
+    }
+}
+
 /// Copies a device to a file, with holes where it is zeroes.
-pub fn image(node: &Path, file: &Path) -> Result<()> {
+fn image(node: &Path, file: &Path) -> Result<()> {
     let failed = || format!("cannot copy {} to {}", node.display(), file.display());
     let mut device = File::open(node).with_context(failed)?;
     let mut out = File::create(file).with_context(failed)?;
@@ -38,9 +53,9 @@ pub fn image(node: &Path, file: &Path) -> Result<()> {
     out.set_len(length).with_context(failed)
 }
 
-/// Mounts what `node` shows and runs the user's shell there, or on the device
+/// Mounts what the first of `nodes` shows and runs the user's shell there, or on the device
 /// alone. All is taken down when the shell ends.
-pub fn shell(node: &Path, mount: Option<&MountSpec>, marks: &[Mark]) -> Result<()> {
+pub fn shell(nodes: &Nodes, mount: Option<&MountSpec>, marks: &[Mark]) -> Result<()> {
     let scratch = scratch_dir()?;
     let dir = scratch.path().join("mnt");
     let file = scratch.path().join("marks");
@@ -49,14 +64,13 @@ pub fn shell(node: &Path, mount: Option<&MountSpec>, marks: &[Mark]) -> Result<(
     fs::write(&file, text)?;
     let name = std::env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into());
     let mut command = Command::new(&name);
-    command
-        .env("POWERCUT_DEV", node)
-        .env("POWERCUT_MARKS", &file);
+    command.envs(nodes.env()).env("POWERCUT_MARKS", &file);
     let mounted = match mount {
         None => None,
         Some(spec) => {
-            let mounted = spec.mount(node, &dir).with_context(|| {
-                let node = node.display();
+            let spec = spec.fill(nodes);
+            let mounted = spec.mount(nodes.first(), &dir).with_context(|| {
+                let node = nodes.first().display();
                 format!(
                     "cannot mount {node} as {} {}; --mount none leaves that out",
                     spec.fs, spec.options
@@ -66,7 +80,10 @@ pub fn shell(node: &Path, mount: Option<&MountSpec>, marks: &[Mark]) -> Result<(
             Some(mounted)
         }
     };
-    let at = if mounted.is_some() { &dir } else { node };
+    let at = match mounted {
+        Some(_) => &dir,
+        None => nodes.whole(),
+    };
     let name = Path::new(&name).display().to_string();
     print(format_args!(
         "  shell   {name} at {}; its end ends all this\n",

@@ -5,7 +5,7 @@
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{bail, Result};
+use anyhow::{bail, Context, Result};
 use powercut_model::Cut;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -30,6 +30,13 @@ pub fn cut(args: &CutArgs) -> Result<Exit> {
     let request = options::cut(args)?;
     let signals = Signals::install()?;
     let disk = Root::open()?.disk(&name)?;
+    let request = match request.split_once(" lba:") {
+        Some((mode, range)) => {
+            let range = disk.members().whole(range).map_err(anyhow::Error::msg);
+            format!("{mode} lba:{}", range.context("--on")?)
+        }
+        None => request,
+    };
     disk.set("cut", request)?;
     if args.wait {
         wait(&disk, &signals)?;

@@ -87,13 +87,13 @@ fn show<'d>(
     let selection = Selection::of(&state.choices, &state.keep);
     if let Some(file) = &options.image {
         view.show(&selection)?;
-        postmortem::image(view.node(), file)?;
+        postmortem::images(view.nodes(), file)?;
     }
     let looked = match (options.shell, what.check.is_empty()) {
         (true, _) => {
             view.show(&selection)?;
             let marks = recording.marks_by(state.choices.event());
-            postmortem::shell(view.node(), what.mount.as_ref(), marks)?;
+            postmortem::shell(view.nodes(), what.mount.as_ref(), marks)?;
             None
         }
         (false, true) => None,
@@ -105,7 +105,7 @@ fn show<'d>(
     };
     if options.keep {
         view.show(&selection)?;
-        let node = view.node().display();
+        let node = view.nodes().whole().display();
         let remove = match options.replay.from {
             From::Disk(_) => view.name().to_string(),
             From::Report(_) => disk.name().to_string(),

@@ -9,12 +9,13 @@ use std::time::Instant;
 
 use anyhow::{bail, Context, Result};
 
+use super::manage::own_name;
 use super::session::{rules_of, Session};
 use crate::child::{self, Env};
 use crate::device::{Disk, Root, RuleStatus};
 use crate::examine::scratch_dir;
 use crate::exit::Exit;
-use crate::options::{name, Run};
+use crate::options::Run;
 use crate::report::Source;
 use crate::signals::Signals;
 use crate::writeback::Eager;
@@ -23,10 +24,7 @@ pub fn run(options: &Run) -> Result<Exit> {
     let signals = Signals::install()?;
     let began = Instant::now();
     let root = Root::open()?;
-    let disk = root.create(
-        &name(&format!("run-{}", std::process::id()))?,
-        &options.settings,
-    )?;
+    let disk = root.create(&own_name("run", &options.settings)?, &options.settings)?;
     let recorded = record(options, &disk, &signals);
     let result = recorded.and_then(|rules| {
         let session = Session {
@@ -49,7 +47,7 @@ pub fn run(options: &Run) -> Result<Exit> {
     if options.reporting.keep {
         eprintln!(
             "powercut: kept {}; `powercut remove {}` removes it",
-            disk.node().display(),
+            disk.nodes().whole().display(),
             disk.name()
         );
         disk.leave();
@@ -57,9 +55,23 @@ pub fn run(options: &Run) -> Result<Exit> {
     result
 }
 
+/// Makes the filesystem.
+fn mkfs(options: &Run, disk: &Disk, signals: &Signals) -> Result<()> {
+    let Some(command) = &options.mkfs else {
+        return options.fs.mkfs(disk.nodes(), &options.mkfs_opts, signals);
+    };
+    let command = disk.nodes().fill(command);
+    let done = child::shell(&command, &disk.nodes().env(), None, None, signals)?;
+    if !done.ended.ok() {
+        let output = done.output.trim_end();
+        bail!("--mkfs {command:?} failed ({}):\n{output}", done.ended);
+    }
+    Ok(())
+}
+
 /// Makes the filesystem and has the workload recorded. What the disk did wrong meanwhile.
 fn record(options: &Run, disk: &Disk, signals: &Signals) -> Result<Vec<RuleStatus>> {
-    options.fs.mkfs(disk.node(), &options.mkfs_opts, signals)?;
+    mkfs(options, disk, signals)?;
     let scratch = scratch_dir()?;
     let dir = scratch.path().join("mnt");
     fs::create_dir(&dir)?;
@@ -103,7 +115,8 @@ fn with_mount(
     let Some(spec) = &options.examination.mount else {
         return work();
     };
-    let mounted = spec.mount(disk.node(), dir).with_context(|| {
+    let spec = &spec.fill(disk.nodes());
+    let mounted = spec.mount(disk.nodes().first(), dir).with_context(|| {
         format!(
             "cannot mount the new filesystem as {} with options {:?}",
             spec.fs, spec.options
@@ -115,12 +128,10 @@ fn with_mount(
 }
 
 fn env(options: &Run, disk: &Disk, dir: &Path) -> Env {
-    let mut env: Env = vec![
-        ("POWERCUT_DEV", disk.node().into()),
-        ("POWERCUT_MARK", disk.mark_file().into()),
-    ];
+    let mut env = disk.nodes().env();
+    env.push(("POWERCUT_MARK".into(), disk.mark_file().into()));
     if options.examination.mount.is_some() {
-        env.push(("POWERCUT_MNT", dir.into()));
+        env.push(("POWERCUT_MNT".into(), dir.into()));
     }
     env
 }
@@ -131,6 +142,7 @@ fn source(options: &Run) -> Source {
         disk: None,
         fs: Some(options.fs.name().into()),
         mkfs_opts: given(&options.mkfs_opts),
+        mkfs: options.mkfs.clone(),
         mount_opts: given(&options.mount_opts),
         setup: options.setup.clone(),
         workload: Some(options.workload.clone()),

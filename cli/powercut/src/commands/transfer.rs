@@ -9,7 +9,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use lz4_flex::frame::{FrameDecoder, FrameEncoder};
 
-use super::manage::{print, settings_of};
+use super::manage::{own_name, print, settings_of};
 use crate::args::{ExportArgs, ImportArgs};
 use crate::device::{Disk, Root};
 use crate::exit::Exit;
@@ -60,7 +60,7 @@ pub fn import(args: &ImportArgs) -> Result<Exit> {
     })?;
     let disk = root.create(&name, &settings_of(&recording))?;
     root.control().import(name.as_str(), open()?)?;
-    print(format_args!("{}\n", disk.node().display()))?;
+    print(format_args!("{}\n", disk.nodes().whole().display()))?;
     disk.leave();
     Ok(Exit::NoViolation)
 }
@@ -68,8 +68,8 @@ pub fn import(args: &ImportArgs) -> Result<Exit> {
 /// A new disk with the recording of a report, or of a file.
 pub fn import_as_new(root: &Root, saved: &Saved) -> Result<Disk> {
     let recording = saved.recording()?;
-    let name = options::name(&format!("import-{}", std::process::id()))?;
-    let disk = root.create(&name, &settings_of(&recording))?;
+    let settings = settings_of(&recording);
+    let disk = root.create(&own_name("import", &settings)?, &settings)?;
     root.control()
         .import(disk.name().as_str(), saved.stream()?)
         .with_context(|| {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
-use super::{errno, DeviceError, Name};
+use super::{errno, DeviceError, Name, Nodes};
 
 /// How long a node may take to appear, and its last user to go.
 pub const PATIENCE: Duration = Duration::from_secs(5);
@@ -40,7 +40,11 @@ pub fn subdirectories(dir: &Path) -> Result<Vec<Name>, DeviceError> {
     Ok(names)
 }
 
-pub fn wait_for(node: &Path) -> Result<(), DeviceError> {
+pub fn wait_for(nodes: &Nodes) -> Result<(), DeviceError> {
+    nodes.all().try_for_each(wait_for_one)
+}
+
+fn wait_for_one(node: &Path) -> Result<(), DeviceError> {
     let until = Instant::now() + PATIENCE;
     while !node.exists() {
         if Instant::now() >= until {

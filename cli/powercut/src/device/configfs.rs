@@ -10,9 +10,13 @@ use rustix::io::Errno;
 use serde::Serialize;
 
 use super::attribute::{get, retry_busy, subdirectories, wait_for, write};
-use super::{errno, Control, DeviceError, Name, Show, View, CONTROL, NODES};
+use super::{errno, Control, DeviceError, Name, Nodes, Show, View, CONTROL};
+use crate::members::Members;
 
 const CONFIGFS: &str = "/sys/kernel/config";
+
+/// Why a name of a group is refused.
+pub const TOO_LONG: &str = "NAME/DISK and NAME.VIEW/DISK have 22 bytes at most: use shorter names";
 
 /// The driver's directory.
 #[derive(Debug, Clone)]
@@ -24,6 +28,8 @@ pub struct Root {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     pub size_mib: u64,
+    /// Of a group, whose sizes count then.
+    pub members: Members,
     pub block_size: u32,
     /// 0 stands for the block size.
     pub atomic_unit: u32,
@@ -62,12 +68,16 @@ impl Root {
 
     /// A disk that exists.
     pub fn disk(&self, name: &Name) -> Result<Disk, DeviceError> {
-        let disk = self.handle(name, false);
-        if disk.dir.is_dir() {
-            Ok(disk)
-        } else {
-            Err(DeviceError::NoDisk(name.to_string()))
+        let disk = self.handle(name, &Members::default(), false);
+        if !disk.dir.is_dir() {
+            return Err(DeviceError::NoDisk(name.to_string()));
         }
+        let text = disk.get("disks")?;
+        let members = Members::read(&text).map_err(|why| DeviceError::Refused {
+            what: format!("to tell the disks of group {name}: {text:?}"),
+            why,
+        })?;
+        Ok(self.handle(name, &members, false))
     }
 
     /// Makes a disk and powers it on. Until [`Disk::leave`], dropping it
@@ -78,8 +88,11 @@ impl Root {
             io::ErrorKind::AlreadyExists => DeviceError::DiskTaken(name.to_string()),
             _ => DeviceError::io(format!("cannot make {}", dir.display()))(e),
         })?;
-        let disk = self.handle(name, true);
-        disk.set("size", settings.size_mib)?;
+        let disk = self.handle(name, &settings.members, true);
+        match settings.members.is_empty() {
+            true => disk.set("size", settings.size_mib)?,
+            false => disk.set("disks", &settings.members)?,
+        }
         disk.set("blocksize", settings.block_size)?;
         disk.set("atomic_unit", settings.atomic_unit)?;
         // FUA needs the cache: off in that order, on in the other.
@@ -93,14 +106,15 @@ impl Root {
         disk.set("completion", &settings.completion)?;
         disk.set("discard_content", &settings.discard_content)?;
         disk.set("power", 1)?;
-        wait_for(&disk.node)?;
+        wait_for(&disk.nodes)?;
         Ok(disk)
     }
 
-    fn handle(&self, name: &Name, owned: bool) -> Disk {
+    fn handle(&self, name: &Name, members: &Members, owned: bool) -> Disk {
         Disk {
             dir: self.dir.join(name.as_str()),
-            node: Path::new(NODES).join(name.as_str()),
+            nodes: Nodes::of(name.as_str(), members),
+            members: members.clone(),
             name: name.clone(),
             owned,
         }
@@ -111,7 +125,8 @@ impl Root {
 #[derive(Debug)]
 pub struct Disk {
     dir: PathBuf,
-    node: PathBuf,
+    nodes: Nodes,
+    members: Members,
     name: Name,
     owned: bool,
 }
@@ -122,6 +137,9 @@ pub struct DiskInfo {
     pub name: String,
     pub node: PathBuf,
     pub size_mib: u64,
+    /// Of a group.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub disks: Vec<MemberInfo>,
     pub block_size: u64,
     pub atomic_unit: u64,
     pub write_cache: bool,
@@ -129,6 +147,13 @@ pub struct DiskInfo {
     pub power: bool,
     pub record: RecordStatus,
     pub views: Vec<ViewInfo>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct MemberInfo {
+    pub name: String,
+    pub node: PathBuf,
+    pub size_mib: u64,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -174,8 +199,13 @@ impl Disk {
         &self.name
     }
 
-    pub fn node(&self) -> &Path {
-        &self.node
+    pub fn nodes(&self) -> &Nodes {
+        &self.nodes
+    }
+
+    /// The disks that it is made of, if it is a group.
+    pub fn members(&self) -> &Members {
+        &self.members
     }
 
     pub(super) fn dir(&self) -> &Path {
@@ -206,7 +236,14 @@ impl Disk {
         let name = &self.name;
         let why = match (attribute, value, errno(&e)) {
             ("power", _, Some(Errno::BUSY)) => {
-                return DeviceError::Busy(self.node.display().to_string())
+                return DeviceError::Busy(self.nodes.whole().display().to_string())
+            }
+            ("disks" | "power", _, Some(Errno::NAMETOOLONG)) => TOO_LONG.into(),
+            ("disks", _, Some(Errno::EXIST)) => {
+                "a partition of one would be called as another is".into()
+            }
+            ("power", _, Some(Errno::EXIST)) => {
+                "a disk that is on could have a partition of its name, or it one of that".into()
             }
             ("cut", _, Some(Errno::NODATA)) => {
                 format!("it is not being recorded: `powercut record {name} start` first")
@@ -269,19 +306,29 @@ impl Disk {
         };
         let mut views = Vec::new();
         for view in self.views()? {
-            let view = View::of(&self.dir, self.name.as_str(), &view, false);
+            let view = View::of(&self.dir, self.name.as_str(), &self.members, &view, false);
             views.push(ViewInfo {
                 power: view.is_on()?,
                 state: view.state().unwrap_or_default(),
                 name: view.name().to_string(),
-                node: view.node().into(),
+                node: view.nodes().whole().into(),
             });
         }
         let block_size = number("blocksize")?;
         Ok(DiskInfo {
             name: self.name.to_string(),
-            node: self.node.clone(),
+            node: self.nodes.whole().into(),
             size_mib: number("size")?,
+            disks: self
+                .nodes
+                .members()
+                .zip(self.members.iter())
+                .map(|((name, node), member)| MemberInfo {
+                    name: name.into(),
+                    node: node.into(),
+                    size_mib: member.sectors >> 11,
+                })
+                .collect(),
             block_size,
             atomic_unit: match number("atomic_unit")? {
                 0 => block_size,
@@ -298,7 +345,7 @@ impl Disk {
     /// Makes a view of the record, powered on. Until [`View::leave`], dropping
     /// it removes it.
     pub fn create_view(&self, name: &Name) -> Result<View, DeviceError> {
-        View::create(&self.dir, self.name.as_str(), name)
+        View::create(&self.dir, self.name.as_str(), &self.members, name)
     }
 
     /// A view under the first free of a few names, as [`Self::create_view`].
@@ -322,7 +369,7 @@ impl Disk {
 
     /// A view of that name, made if need be; it stays when this handle goes.
     pub fn lasting_view(&self, name: &Name) -> Result<View, DeviceError> {
-        let view = View::of(&self.dir, self.name.as_str(), name, false);
+        let view = View::of(&self.dir, self.name.as_str(), &self.members, name, false);
         if !view.dir().is_dir() {
             return self.create_view(name);
         }
@@ -334,7 +381,7 @@ impl Disk {
 
     /// A view that is there; it stays when this handle goes.
     pub fn view(&self, name: &Name) -> Result<View, DeviceError> {
-        let view = View::of(&self.dir, self.name.as_str(), name, false);
+        let view = View::of(&self.dir, self.name.as_str(), &self.members, name, false);
         match view.dir().is_dir() {
             true => Ok(view),
             false => Err(DeviceError::NoView(view.name().into())),
@@ -342,7 +389,7 @@ impl Disk {
     }
 
     pub fn remove_view(&self, name: &Name) -> Result<(), DeviceError> {
-        let mut view = View::of(&self.dir, self.name.as_str(), name, false);
+        let mut view = View::of(&self.dir, self.name.as_str(), &self.members, name, false);
         if !view.dir().is_dir() {
             return Err(DeviceError::NoView(view.name().into()));
         }

@@ -7,11 +7,12 @@ mod configfs;
 mod control;
 mod fault;
 mod name;
+mod nodes;
 mod selection;
 mod view;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use thiserror::Error;
 
@@ -21,7 +22,8 @@ use crate::reads::Reads;
 pub use configfs::{Disk, DiskInfo, RecordStatus, Root, Settings};
 pub use control::Control;
 pub use fault::{FaultDir, FaultStatus, RuleStatus};
-pub use name::{Name, NameError};
+pub use name::{Name, NameError, MAX as NAME_MAX};
+pub use nodes::{variable, Nodes};
 pub use selection::Selection;
 pub use view::{Origin, View};
 
@@ -59,12 +61,12 @@ impl DeviceError {
     }
 }
 
-/// A block device that shows any crash state of a recorded disk.
+/// A block device, or a group of them, that shows any crash state of a recorded disk.
 pub trait Show {
     /// Points it at a state.
     fn show(&mut self, selection: &Selection) -> Result<(), DeviceError>;
-    /// Its node.
-    fn node(&self) -> &Path;
+    /// Its block devices.
+    fn nodes(&self) -> &Nodes;
     /// What was read of the state; none if that is not known.
     fn reads(&self) -> Result<Option<Reads>, DeviceError> {
         Ok(None)

@@ -9,9 +9,11 @@ use std::time::Instant;
 use rustix::io::Errno;
 
 use super::attribute::{get, pause, retry_busy, wait_for, write, PATIENCE};
+use super::configfs::TOO_LONG;
 use super::name::MAX;
-use super::{errno, Control, DeviceError, Name, Selection, Show, CONTROL, NODES};
+use super::{errno, Control, DeviceError, Name, Nodes, Selection, Show, CONTROL};
 use crate::faults::Rule;
+use crate::members::Members;
 use crate::reads::Reads;
 
 /// Bytes of marks written at a time: configfs takes a page.
@@ -21,7 +23,8 @@ const MARKS_LEN: usize = 2048;
 #[derive(Debug)]
 pub struct View {
     dir: PathBuf,
-    node: PathBuf,
+    nodes: Nodes,
+    members: Members,
     /// NAME.VIEW
     name: String,
     owned: bool,
@@ -29,11 +32,18 @@ pub struct View {
 
 impl View {
     /// A handle for a view that may not be there.
-    pub(super) fn of(disk_dir: &Path, disk: &str, name: &Name, owned: bool) -> Self {
+    pub(super) fn of(
+        disk_dir: &Path,
+        disk: &str,
+        members: &Members,
+        name: &Name,
+        owned: bool,
+    ) -> Self {
         let full = format!("{disk}.{name}");
         Self {
             dir: disk_dir.join(name.as_str()),
-            node: Path::new(NODES).join(&full),
+            nodes: Nodes::of(&full, members),
+            members: members.clone(),
             name: full,
             owned,
         }
@@ -61,6 +71,7 @@ impl View {
         Origin {
             dir: self.dir.clone(),
             name: self.name.clone(),
+            members: self.members.clone(),
         }
     }
 
@@ -70,8 +81,13 @@ impl View {
     }
 
     /// Makes a view of the record of what has that directory, powered on.
-    pub(super) fn create(dir: &Path, disk: &str, name: &Name) -> Result<Self, DeviceError> {
-        let view = Self::of(dir, disk, name, true);
+    pub(super) fn create(
+        dir: &Path,
+        disk: &str,
+        members: &Members,
+        name: &Name,
+    ) -> Result<Self, DeviceError> {
+        let view = Self::of(dir, disk, members, name, true);
         if view.name().len() > MAX {
             // Not there yet: nothing to remove.
             let name = view.name().to_string();
@@ -95,23 +111,25 @@ impl View {
             what: format!("power=1 of view {}", self.name),
             why: match errno(&e) {
                 Some(Errno::NODATA) => "the disk has no record".into(),
+                Some(Errno::NAMETOOLONG) => TOO_LONG.into(),
                 _ => e.to_string(),
             },
         })?;
-        wait_for(&self.node)
+        wait_for(&self.nodes)
     }
 
     /// Has the kernel read no more than is asked for, where it would guess: the
     /// less is read, the fewer states differ. Where it can't be set, it is not.
     pub fn read_no_more(&self) {
-        let queue = format!("/sys/block/powercut!{}/queue", self.name);
-        let _ = fs::write(Path::new(&queue).join("read_ahead_kb"), "0\n");
+        for disk in self.nodes.sysfs() {
+            let _ = fs::write(disk.join("queue/read_ahead_kb"), "0\n");
+        }
     }
 
     pub(super) fn remove(&mut self) -> Result<(), DeviceError> {
         self.owned = false;
         retry_busy(|| write(&self.dir.join("power"), "0")).map_err(|e| match errno(&e) {
-            Some(Errno::BUSY) => DeviceError::Busy(self.node.display().to_string()),
+            Some(Errno::BUSY) => DeviceError::Busy(self.nodes.whole().display().to_string()),
             _ => DeviceError::io(format!("cannot power off view {}", self.name))(e),
         })?;
         fs::remove_dir(&self.dir).map_err(DeviceError::io(format!(
@@ -126,6 +144,7 @@ impl View {
 pub struct Origin {
     dir: PathBuf,
     name: String,
+    members: Members,
 }
 
 impl Origin {
@@ -171,7 +190,7 @@ impl Origin {
 
     /// A view of the record.
     pub fn create_view(&self, name: &Name) -> Result<View, DeviceError> {
-        View::create(&self.dir, &self.name, name)
+        View::create(&self.dir, &self.name, &self.members, name)
     }
 }
 
@@ -188,8 +207,8 @@ impl Show for View {
         }
     }
 
-    fn node(&self) -> &Path {
-        &self.node
+    fn nodes(&self) -> &Nodes {
+        &self.nodes
     }
 
     fn reads(&self) -> Result<Option<Reads>, DeviceError> {

@@ -78,6 +78,9 @@ pub struct Overwritten {
     pub tasks: BTreeMap<String, u64>,
     /// Where most of them are: the first sector and how many.
     pub places: Vec<(u64, u64)>,
+    /// The first sectors of these on their disks, of a group: `log+2048`.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub names: Vec<String>,
 }
 
 /// Examples listed.
@@ -228,5 +231,8 @@ fn overwritten(recording: &Recording, stability: &Stability) -> Overwritten {
         .places
         .sort_unstable_by_key(|(sector, n)| (std::cmp::Reverse(*n), *sector));
     found.places.truncate(EXAMPLES);
+    let places = found.places.iter();
+    let names = places.filter_map(|(sector, _)| recording.members().place_in_group(*sector));
+    found.names = names.collect();
     found
 }

@@ -17,7 +17,7 @@ pub struct Stability {
     covers: Vec<bool>,
 }
 
-/// A flush that is complete.
+/// A flush that is complete, of one member.
 #[derive(Debug, Clone, Copy)]
 struct Flush {
     index: usize,
@@ -30,12 +30,14 @@ struct Flush {
 impl Stability {
     pub fn of(recording: &Recording) -> Self {
         let entries = recording.entries();
-        let mut flushes: Vec<Flush> = Vec::new();
+        let members = recording.geometry().members;
+        // By member.
+        let mut flushes: Vec<Vec<Flush>> = vec![Vec::new(); members.count()];
         for (index, recorded) in entries.iter().enumerate() {
             let done = recorded.entry.flush_complete();
             if let Some(done) = done.filter(|done| *done != IN_FLIGHT) {
                 let raw = &recorded.raw;
-                flushes.push(Flush {
+                flushes[members.of(raw.sector)].push(Flush {
                     index,
                     submit: raw.submit,
                     done,
@@ -45,9 +47,11 @@ impl Stability {
         }
         // Of the flushes from each on, the one that completes first.
         let mut first = flushes.clone();
-        for at in (1..first.len()).rev() {
-            if first[at].done < first[at - 1].done {
-                first[at - 1] = first[at];
+        for first in &mut first {
+            for at in (1..first.len()).rev() {
+                if first[at].done < first[at - 1].done {
+                    first[at - 1] = first[at];
+                }
             }
         }
         let cached = recording.geometry().write_cache;
@@ -58,8 +62,9 @@ impl Stability {
                 return None;
             }
             let own = (entry.fua || !cached).then_some((entry.complete, recorded.raw.completed_ns));
-            let from = flushes.partition_point(|f| f.submit < entry.complete);
-            let flush = first.get(from);
+            let member = members.of(entry.sector);
+            let from = flushes[member].partition_point(|f| f.submit < entry.complete);
+            let flush = first[member].get(from);
             let by_flush = flush.map(|f| (f.done, f.ns));
             let (Some(flush), None) = (flush, own) else {
                 return own.into_iter().chain(by_flush).min();

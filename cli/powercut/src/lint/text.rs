@@ -30,8 +30,13 @@ pub fn text(lint: &Lint) -> String {
     }
     let gone = &lint.overwritten;
     if gone.writes > 0 {
-        let places = gone.places.iter();
-        let places: Vec<String> = places.map(|(lba, n)| format!("{lba} ({n})")).collect();
+        let places = gone.places.iter().enumerate();
+        let places: Vec<String> = places
+            .map(|(nr, (lba, n))| match gone.names.get(nr) {
+                Some(name) => format!("{name} ({n})"),
+                None => format!("{lba} ({n})"),
+            })
+            .collect();
         let _ = writeln!(
             out,
             "{} writes ({}) were overwritten before they were stable: {}; most at lba {}",

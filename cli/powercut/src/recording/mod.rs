@@ -16,6 +16,7 @@ use xxhash_rust::xxh3::{xxh3_128, Xxh3};
 use crate::abi::{self, Header};
 use crate::faults::Faults;
 use crate::garbage::PAGE;
+use crate::members::Members;
 
 pub use read::RecordingError;
 
@@ -72,8 +73,9 @@ pub struct Recording {
     written: Vec<u64>,
     /// The largest complete event up to each entry.
     max_complete: Vec<Event>,
-    /// One more than the index of the newest flush up to each entry, or 0.
-    newest_flush: Vec<usize>,
+    /// For each member, one more than the index of the newest flush up to each
+    /// entry, or 0.
+    newest_flush: Vec<Vec<usize>>,
     /// The same for FUA writes.
     newest_fua: Vec<usize>,
 }
@@ -81,6 +83,11 @@ pub struct Recording {
 impl Recording {
     pub fn header(&self) -> &Header {
         &self.header
+    }
+
+    /// The disks that it is made of.
+    pub fn members(&self) -> &Members {
+        &self.header.members
     }
 
     pub fn entries(&self) -> &[Recorded] {
@@ -161,6 +168,10 @@ impl Recording {
         put(u64::from(header.block_size));
         put(u64::from(header.atomic_unit));
         put(u64::from(header.write_cache) | (u64::from(header.fua) << 1));
+        for member in header.members.iter() {
+            put(member.sectors);
+            put(xxhash_rust::xxh3::xxh3_64(member.name.as_bytes()));
+        }
         put(self.base_hash as u64);
         put((self.base_hash >> 64) as u64);
         for recorded in &self.entries[..self.submitted_by(cut)] {
@@ -223,8 +234,8 @@ impl History for Recording {
         self.max_complete.partition_point(|max| *max <= event)
     }
 
-    fn newest_flush(&self, within: Range<usize>) -> Option<usize> {
-        newest(&self.newest_flush, within)
+    fn newest_flush(&self, within: Range<usize>, member: usize) -> Option<usize> {
+        newest(self.newest_flush.get(member)?, within)
     }
 
     fn newest_fua(&self, within: Range<usize>) -> Option<usize> {

@@ -53,17 +53,20 @@ impl Recording {
     }
 
     fn collect(mut reader: Reader<impl Read>) -> Result<Self, RecordingError> {
-        let header = *reader.header();
+        let header = reader.header().clone();
         if header.truncated != 0 {
             return Err(RecordingError::Truncated(header.truncated));
         }
         let block_size = header.block_size as usize;
+        let mut base_left = header.base_entries;
         let mut recording = Recording {
-            header,
             geometry: Geometry {
                 unit_sectors: header.atomic_unit / 512,
                 write_cache: header.write_cache,
+                members: header.members.to_model(),
             },
+            newest_flush: vec![Vec::new(); header.members.to_model().count()],
+            header,
             entries: Vec::new(),
             marks: Vec::new(),
             garbage: HashMap::new(),
@@ -73,14 +76,12 @@ impl Recording {
             by_unit: HashMap::new(),
             written: Vec::new(),
             max_complete: Vec::new(),
-            newest_flush: Vec::new(),
             newest_fua: Vec::new(),
         };
         let mut pieces = 0;
         // Pages that anything was written to so far.
         let mut pages = BTreeSet::new();
         let mut payload = Vec::new();
-        let mut base_left = header.base_entries;
         while let Some(raw) = reader.next_entry(&mut payload)? {
             let blocks = || payload.chunks_exact(block_size).map(xxh3_128);
             if base_left > 0 {
@@ -161,11 +162,13 @@ impl Recording {
             (true, _) => index + 1,
             (false, last) => last.copied().unwrap_or(0),
         };
-        let flushes = entry.flush_complete().is_some();
-        let flush = up_to(&self.newest_flush, flushes);
+        let member = self.geometry.members.of(entry.sector);
+        for (nr, table) in self.newest_flush.iter_mut().enumerate() {
+            let flushes = entry.flush_complete().is_some() && nr == member;
+            table.push(up_to(table, flushes));
+        }
         let fua = up_to(&self.newest_fua, entry.is_write() && entry.fua);
         let max = self.max_complete.last().copied().unwrap_or(0);
-        self.newest_flush.push(flush);
         self.newest_fua.push(fua);
         self.max_complete.push(max.max(entry.complete));
         if let Content::Mark(text) = &content {

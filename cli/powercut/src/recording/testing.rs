@@ -5,6 +5,7 @@
 
 use crate::abi::{write_entry, Entry, EntryOp, Flags, Header, IN_FLIGHT};
 use crate::faults::Faults;
+use crate::members::{Member, Members};
 use crate::recording::Recording;
 
 const BLOCK: usize = 4096;
@@ -18,6 +19,7 @@ pub struct History {
     blocks_per_unit: u32,
     write_cache: bool,
     faults: Faults,
+    members: Members,
 }
 
 /// A block that holds a word, over and over.
@@ -39,6 +41,7 @@ impl Default for History {
             blocks_per_unit: 1,
             write_cache: true,
             faults: Faults::default(),
+            members: Members::default(),
         }
     }
 }
@@ -55,6 +58,17 @@ impl History {
 
     pub fn no_write_cache(mut self) -> Self {
         self.write_cache = false;
+        self
+    }
+
+    /// Makes it a group: disks `data` and `log`, the second from that block on.
+    pub fn group(mut self, border: u64) -> Self {
+        let member = |name: &str, blocks: u64| Member {
+            name: name.into(),
+            sectors: blocks * 8,
+        };
+        let both = vec![member("data", border), member("log", 256 - border)];
+        self.members = Members::new(both).unwrap();
         self
     }
 
@@ -114,13 +128,18 @@ impl History {
         log
     }
 
-    pub fn flush(mut self) -> Self {
+    pub fn flush(self) -> Self {
+        self.flush_of(0)
+    }
+
+    /// A flush of the disk that begins at that block.
+    pub fn flush_of(mut self, block_nr: u64) -> Self {
         let submit = self.next();
         let complete = self.next();
         let entry = entry(
             EntryOp::Flush,
             Flags::PREFLUSH,
-            0,
+            block_nr,
             0,
             submit,
             Some(complete),
@@ -191,16 +210,23 @@ impl History {
         };
         let mut log = Self::new().blocks_per_unit(1 << roll(2));
         log.write_cache = roll(4) != 0;
+        let border = if roll(3) == 0 { 2 } else { u64::MAX };
+        if border == 2 {
+            log = log.group(border);
+        }
         for step in 0..=roll(12) {
             let at = roll(4);
             let word = ["a", "b", "c", ""][roll(4) as usize];
+            // Up to the end of its disk.
+            let fit = |nr: u64| if at < border { nr.min(border - at) } else { nr };
             log = match roll(9) {
-                0 => log.flush(),
+                0 if at < border => log.flush(),
+                0 => log.flush_of(border),
                 1 => log.fua(at, word),
                 2 => log.bio(EntryOp::Write, Flags::PREFLUSH | Flags::FUA, at, &[word]),
                 3 => log.mark(&step.to_string()),
-                4 => log.write_run(at, &[word, "z"]),
-                5 => log.discard(at, 1 + roll(3) as u32),
+                4 => log.write_run(at, &[word, "z"][..fit(2) as usize]),
+                5 => log.discard(at, fit(1 + roll(3)) as u32),
                 6 => log.submit(at, word),
                 7 if log.entries.iter().any(|(e, _)| e.complete == IN_FLIGHT) => log.complete(),
                 _ => log.write(at, word),
@@ -228,8 +254,9 @@ impl History {
             truncated: 0,
             base_entries: self.base.len() as u64,
             faults: self.faults,
+            members: self.members.clone(),
         };
-        let mut out = header.to_bytes().to_vec();
+        let mut out = header.to_bytes();
         for (entry, payload) in self.base.iter().chain(&self.entries) {
             write_entry(&mut out, entry, payload).unwrap();
         }

@@ -6,7 +6,7 @@ use powercut_model::{Cut, Event};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::fate::ranges;
+use super::fate::{place, ranges};
 use crate::abi::EntryOp;
 use crate::choices::Choices;
 use crate::id::StateId;
@@ -63,6 +63,9 @@ pub struct Suspect {
     pub op: String,
     /// In units of 512 bytes.
     pub sector: u64,
+    /// Of a group, the disk and the sector on it: `log+2048`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub place: Option<String>,
     pub sectors: u32,
     pub flags: Vec<String>,
     pub task: String,
@@ -200,6 +203,7 @@ fn suspect(recording: &Recording, index: usize, units: Option<Vec<(u64, u64)>>) 
         write: raw.submit,
         op: raw.op.name().into(),
         sector: raw.sector,
+        place: recording.members().place_in_group(raw.sector),
         sectors: raw.nr_sectors,
         flags: raw.flags.names().map(str::to_string).collect(),
         task: raw.task.clone(),
@@ -211,9 +215,14 @@ fn suspect(recording: &Recording, index: usize, units: Option<Vec<(u64, u64)>>) 
 }
 
 impl Suspect {
+    /// Where it begins, for people.
+    pub fn at(&self) -> String {
+        place(&self.place, self.sector)
+    }
+
     /// W812 (lba 2064 +8, META, by jbd2/x-8)
     pub fn name(&self) -> String {
-        let mut name = format!("W{} (lba {} +{}", self.write, self.sector, self.sectors);
+        let mut name = format!("W{} (lba {} +{}", self.write, self.at(), self.sectors);
         if let Some(units) = &self.units {
             name.push_str(&format!(", only units {}", list(units)));
         }

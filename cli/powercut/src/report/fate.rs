@@ -20,6 +20,9 @@ pub struct Write {
     pub op: String,
     /// The first sector of the whole write, in units of 512 bytes.
     pub sector: u64,
+    /// Of a group, the disk and the sector on it: `log+2048`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub place: Option<String>,
     /// The length of the whole write in such sectors.
     pub sectors: u32,
     pub flags: Vec<String>,
@@ -32,6 +35,18 @@ pub struct Write {
     pub rule: String,
     /// That rule applied to this write.
     pub why: String,
+}
+
+impl Write {
+    /// Where it begins, for people.
+    pub fn at(&self) -> String {
+        place(&self.place, self.sector)
+    }
+}
+
+/// A place in a group, or a sector.
+pub fn place(place: &Option<String>, sector: u64) -> String {
+    place.clone().unwrap_or_else(|| sector.to_string())
 }
 
 /// The kept and the lost writes of a state, oldest first. Pieces that newer
@@ -68,6 +83,7 @@ fn describe(choices: &Choices<'_>, recorded: &Recorded, units: Option<Vec<(u64, 
         write: raw.submit,
         op: raw.op.name().into(),
         sector: raw.sector,
+        place: choices.recording().members().place_in_group(raw.sector),
         sectors: raw.nr_sectors,
         flags: raw.flags.names().map(str::to_string).collect(),
         task: raw.task.clone(),
@@ -87,7 +103,7 @@ fn rule(choices: &Choices<'_>, recorded: &Recorded) -> (&'static str, String) {
             false => ("R6", "in flight at the cut".into()),
         };
     }
-    let why = match cut.watermark {
+    let why = match cut.watermark(entry.sector) {
         0 => format!("complete at event {}, no flush yet", entry.complete),
         flush => format!(
             "complete at event {}, the newest complete flush was submitted at {flush}",

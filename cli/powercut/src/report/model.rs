@@ -15,6 +15,7 @@ use crate::abi::Flags;
 use crate::choices::Choices;
 use crate::examine::Examination;
 use crate::explore::{self, End, Outcome, Plan};
+use crate::members::Members;
 use crate::oracle::Kind;
 use crate::recording::{Content, Recording};
 use crate::strategy::Space;
@@ -53,6 +54,9 @@ pub struct Report {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct DiskFacts {
     pub bytes: u64,
+    /// Those of a group, whose sectors follow each other.
+    #[serde(skip_serializing_if = "Members::is_empty", default)]
+    pub disks: Members,
     pub block_size: u32,
     pub atomic_unit: u32,
     pub write_cache: bool,
@@ -69,6 +73,8 @@ pub struct Source {
     pub fs: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub mkfs_opts: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub mkfs: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub mount_opts: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -266,6 +272,7 @@ impl DiskFacts {
         let header = recording.header();
         Self {
             bytes: header.capacity_sectors * crate::abi::SECTOR,
+            disks: header.members.clone(),
             block_size: header.block_size,
             atomic_unit: header.atomic_unit,
             write_cache: header.write_cache,

@@ -195,7 +195,7 @@ fn writes(out: &mut String, title: &str, writes: &[Write]) {
 
 /// W812 lba 2064 +8 META by jbd2/x-8
 fn line(write: &Write) -> String {
-    let mut line = format!("W{} lba {} +{}", write.write, write.sector, write.sectors);
+    let mut line = format!("W{} lba {} +{}", write.write, write.at(), write.sectors);
     if write.op != "WRITE" {
         let _ = write!(line, " {}", write.op);
     }

@@ -122,7 +122,9 @@ fn stable(choices: &Choices<'_>) -> String {
     match newest {
         Some(recorded) => format!(
             "what is stable already at cut {}, up to W{} at lba {}",
-            cut.event, recorded.raw.submit, recorded.raw.sector
+            cut.event,
+            recorded.raw.submit,
+            choices.recording().members().place(recorded.raw.sector)
         ),
         None => "the record began".into(),
     }

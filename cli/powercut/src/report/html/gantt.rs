@@ -174,7 +174,7 @@ fn rows(violation: &Violation) -> Vec<Row<'_>> {
         .map(|(class, suspect)| Row {
             write: suspect.write,
             class,
-            name: name(suspect.write, suspect.sector, &suspect.flags, &suspect.task),
+            name: name(suspect.write, &suspect.at(), &suspect.flags, &suspect.task),
             named: true,
             units: suspect.units.as_ref(),
         })
@@ -187,7 +187,7 @@ fn rows(violation: &Violation) -> Vec<Row<'_>> {
         rows.extend(others.map(|(class, write)| Row {
             write: write.write,
             class,
-            name: name(write.write, write.sector, &write.flags, &write.task),
+            name: name(write.write, &write.at(), &write.flags, &write.task),
             named: false,
             units: write.units.as_ref(),
         }));
@@ -195,14 +195,14 @@ fn rows(violation: &Violation) -> Vec<Row<'_>> {
     rows
 }
 
-fn name(write: Event, sector: u64, flags: &[String], task: &str) -> String {
+fn name(write: Event, place: &str, flags: &[String], task: &str) -> String {
     let flags: Vec<&str> = flags
         .iter()
         .map(String::as_str)
         .filter(|f| *f != "SYNC")
         .collect();
     let task = task.split('/').next().unwrap_or(task);
-    let mut name = format!("W{write} · lba {sector}");
+    let mut name = format!("W{write} · lba {place}");
     if !flags.is_empty() {
         name.push_str(&format!(" · {}", flags.join(" ")));
     }

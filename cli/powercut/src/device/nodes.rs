@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The block devices of a disk or a view: one, or one for each member of a group.
+
+use std::path::{Path, PathBuf};
+
+use super::NODES;
+use crate::child::Env;
+use crate::members::Members;
+
+#[derive(Debug, Clone)]
+pub struct Nodes {
+    /// The block device, or the directory with those of a group.
+    whole: PathBuf,
+    /// As sysfs calls it.
+    name: String,
+    /// Of a group, by their names.
+    members: Vec<(String, PathBuf)>,
+}
+
+impl Nodes {
+    /// Of the disk or view of that name.
+    pub fn of(name: &str, members: &Members) -> Self {
+        let whole = Path::new(NODES).join(name);
+        Self {
+            members: members
+                .names()
+                .map(|member| (member.to_string(), whole.join(member)))
+                .collect(),
+            whole,
+            name: format!("powercut!{name}"),
+        }
+    }
+
+    /// The block device, or the directory with those of a group.
+    pub fn whole(&self) -> &Path {
+        &self.whole
+    }
+
+    /// The first block device: what is mounted.
+    pub fn first(&self) -> &Path {
+        self.members.first().map_or(&self.whole, |(_, node)| node)
+    }
+
+    /// All block devices.
+    pub fn all(&self) -> impl Iterator<Item = &Path> {
+        let one = self.members.is_empty().then_some(self.whole.as_path());
+        one.into_iter()
+            .chain(self.members.iter().map(|(_, node)| node.as_path()))
+    }
+
+    /// The members of a group, with their names.
+    pub fn members(&self) -> impl Iterator<Item = (&str, &Path)> {
+        self.members
+            .iter()
+            .map(|(name, node)| (name.as_str(), node.as_path()))
+    }
+
+    /// The directories of all of them in sysfs.
+    pub fn sysfs(&self) -> impl Iterator<Item = PathBuf> + '_ {
+        let one = self.members.is_empty().then(|| self.name.clone());
+        let members = self.members.iter();
+        one.into_iter()
+            .chain(members.map(|(member, _)| format!("{}!{member}", self.name)))
+            .map(|name| Path::new("/sys/block").join(name))
+    }
+
+    /// A text with the path of each member in the place of `{its name}`.
+    pub fn fill(&self, text: &str) -> String {
+        self.members.iter().fold(text.into(), |text, (name, node)| {
+            text.replace(&format!("{{{name}}}"), &node.display().to_string())
+        })
+    }
+
+    /// The variables that tell of them: POWERCUT_DEV, and of a group
+    /// POWERCUT_DEV_NAME.
+    pub fn env(&self) -> Env {
+        let mut env: Env = vec![("POWERCUT_DEV".into(), self.first().into())];
+        let members = self.members.iter();
+        env.extend(members.map(|(name, node)| (variable(name), node.into())));
+        env
+    }
+}
+
+/// The variable of a member.
+pub fn variable(member: &str) -> String {
+    format!(
+        "POWERCUT_DEV_{}",
+        member.to_ascii_uppercase().replace('-', "_")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_device() {
+        let nodes = Nodes::of("a", &Members::default());
+        assert_eq!(nodes.first(), Path::new("/dev/powercut/a"));
+        assert!(nodes.all().eq([nodes.whole()]));
+        assert!(nodes.sysfs().eq([PathBuf::from("/sys/block/powercut!a")]));
+        assert_eq!(nodes.fill("{data}"), "{data}");
+        assert_eq!(nodes.env().len(), 1);
+    }
+
+    #[test]
+    fn a_device_for_each_member() {
+        let members = Members::read("data:48 my-log:16").unwrap();
+        let nodes = Nodes::of("a.v", &members);
+        assert_eq!(nodes.first(), Path::new("/dev/powercut/a.v/data"));
+        assert_eq!(nodes.whole(), Path::new("/dev/powercut/a.v"));
+        assert_eq!(
+            nodes.fill("-J device={my-log} {data} {x}"),
+            "-J device=/dev/powercut/a.v/my-log /dev/powercut/a.v/data {x}"
+        );
+        let env = nodes.env();
+        let names: Vec<&str> = env.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(
+            names,
+            ["POWERCUT_DEV", "POWERCUT_DEV_DATA", "POWERCUT_DEV_MY_LOG"]
+        );
+        let last = nodes.sysfs().last().unwrap();
+        assert_eq!(last, Path::new("/sys/block/powercut!a.v!my-log"));
+    }
+}
