@@ -10,6 +10,7 @@ from lib.disk import Disk, get
 from lib.tap import equal, fails, test
 
 DEFAULTS = {
+    "disks": "",
     "power": "0", "size": "64", "blocksize": "4096", "write_cache": "1", "fua": "1", "discard": "1",
     "log_limit_mib": "1024", "mark": "0", "completion": "inline", "cut": "off", "atomic_unit": "4096",
     "physical_blocksize": "4096", "discard_content": "zeroes",

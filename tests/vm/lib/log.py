@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 CONTROL = "/dev/powercut-control"
 HEADER = struct.Struct("<8sIIQIIQQQQ")
+MEMBER = struct.Struct("<Q24s")
 ENTRY = struct.Struct("<B3sIQQQQIIQQII16sQ")
 WRITE, WRITE_ZEROES, DISCARD, FLUSH, MARK, BASE = range(1, 7)
 PREFLUSH, FUA, META, SYNC, ATOMIC, NOUNMAP, PRIO = (1 << bit for bit in range(7))
@@ -69,12 +70,14 @@ class Log:
     magic: bytes = b"powercut"
     version: int = 1
     faults: int = 0
+    members: list = field(default_factory=list)  # (name, sectors)
 
     def pack(self):
-        flags = self.cache | self.fua << 1 | self.data << 2 | self.faults << 8
+        flags = self.cache | self.fua << 1 | self.data << 2 | self.faults << 8 | len(self.members) << 8
         counts = (len(self.entries), self.newest, self.truncated, len(self.base))
         shape = (self.capacity, self.block, self.unit)
         header = HEADER.pack(self.magic, self.version, flags, *shape, *counts)
+        header += b"".join(MEMBER.pack(sectors, name.encode()) for name, sectors in self.members)
         return header + b"".join(entry.pack() for entry in (*self.base, *self.entries))
 
 
@@ -83,11 +86,18 @@ def parse(data):
     magic, version, flags, capacity, block, unit, nr, newest, truncated, nr_base = (
         HEADER.unpack_from(data)
     )
-    assert (magic, version) == (b"powercut", 1), (magic, version)
-    assert flags & ~(7 | FAULTS << 8) == 0, flags
+    nr_members = flags >> 8 & 255
+    assert (magic, version) == (b"powercut", 2 if nr_members else 1), (magic, version)
+    assert flags & ~(7 | 255 << 8 | FAULTS << 8) == 0, flags
     log = Log(capacity, block, unit, bool(flags & 1), bool(flags & 2), bool(flags & 4))
     log.newest, log.truncated, log.faults = newest, truncated, flags >> 8 & FAULTS
     offset = HEADER.size
+    if nr_members:
+        log.version = 2
+    for _ in range(nr_members):
+        sectors, name = MEMBER.unpack_from(data, offset)
+        log.members.append((name.rstrip(b"\0").decode(), sectors))
+        offset += MEMBER.size
     for index in range(nr_base + nr):
         (op, zero, *numbers, length, submit_ns, complete_ns, pid, zero2, comm, asked) = (
             ENTRY.unpack_from(data, offset)
