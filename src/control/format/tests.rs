@@ -124,7 +124,7 @@ mod suite {
             ..header()
         };
         let bytes = header.encode();
-        assert!(bytes.starts_with(b"powercut\x02\0\0\0\x05\x02\0\0"));
+        assert!(bytes.starts_with(b"powercut\x02\0\0\0\x05\x02\x21\0"));
         assert!(Header::decode(&bytes, GEOMETRY, 2)?.encode() == bytes);
         for nr_members in [0, 1, 3] {
             let other = Header::decode(&bytes, GEOMETRY, nr_members);
