@@ -4,6 +4,7 @@
 
 use super::{
     io::Request,
+    Member,
     RecordedDisk,
     State, //
 };
@@ -99,6 +100,22 @@ impl RecordedDisk {
     pub(crate) fn with_faults<R>(&self, f: impl FnOnce(&Faults) -> R) -> R {
         let _noio = NoIo::enter();
         f(&self.state.lock().faults)
+    }
+
+    /// Where a write that is to go to `sector` ends up: no further than the block device that
+    /// it was for.
+    pub(super) fn within(&self, request: &Request, sector: u64) -> u64 {
+        let has = |member: &&Member| {
+            let end = member.start.saturating_add(member.nr_sectors);
+            (member.start..end).contains(&request.sector)
+        };
+        match self.members().as_slice().iter().find(has) {
+            None => sector,
+            Some(member) => {
+                let room = member.nr_sectors.saturating_sub(request.nr_sectors.into());
+                sector.clamp(member.start, member.start.saturating_add(room))
+            }
+        }
     }
 
     /// As [`Self::read_page`], but what was there before the newest write to the page, as

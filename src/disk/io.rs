@@ -242,7 +242,7 @@ impl RecordedDisk {
     fn write(&self, asked: Request, bio: &mut Bio, fate: &Fate) -> Result<Served> {
         let mut request = asked;
         if fate.is(Kinds::MISDIRECTED) {
-            request.sector = fate.sector;
+            request.sector = self.within(&asked, fate.sector);
             request.met.asked = asked.sector;
         }
         let mut copy = || {
