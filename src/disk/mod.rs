@@ -14,6 +14,7 @@
 //! which it took effect, before its submitter is told: so whoever was told of it comes
 //! after it in the log.
 
+mod apply;
 mod completion;
 mod faults;
 mod in_flight;

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a recorded bio does to the store and to the log: both, or neither.
+
+use super::{
+    in_flight::{
+        Served,
+        Ticket, //
+    },
+    io::{
+        written_pages,
+        Request, //
+    },
+    RecordedDisk,
+    State, //
+};
+use crate::{
+    fault::Kinds,
+    model,
+    random::garbage,
+    record::{
+        LogEntry,
+        Record, //
+    },
+    store::{
+        DataPage,
+        Layer,
+        PageList,
+        SectorMask,
+        Version,
+        PAGE_SECTORS,
+        SECTOR_SIZE, //
+    }, //
+};
+use kernel::{
+    page::PAGE_SIZE,
+    prelude::*, //
+};
+
+/// Appends an entry to a record, given the memory that goes with it.
+type Log<'a> = &'a mut dyn FnMut(&mut Record, u64) -> Result;
+
+impl State {
+    /// The entry of that index was submitted and took effect: whether it is complete.
+    pub(super) fn submitted(
+        &mut self,
+        index: u32,
+        request: &Request,
+        disk: &RecordedDisk,
+    ) -> Result<Served> {
+        if self.trigger(index, disk) {
+            if let Some(off) = self.supply.off() {
+                return off.serve();
+            }
+        }
+        let record = self.record.as_mut().ok_or(ENODATA)?;
+        if disk.completion.is_inline() && request.delay_us == 0 {
+            record.complete_bio_inline(index)?;
+            return Ok(Served::Done);
+        }
+        Ok(Served::Later(Some(Ticket {
+            generation: record.generation(),
+            index,
+        })))
+    }
+
+    /// Logs the next event of a bio. False if it has more of them. The error that the
+    /// log ended with, if it did.
+    pub(super) fn advance(&mut self, ticket: Option<Ticket>) -> Result<bool> {
+        let (Some(ticket), Some(record)) = (ticket, self.recording()) else {
+            return Ok(true);
+        };
+        if record.generation() != ticket.generation {
+            return Ok(true);
+        }
+        let entry = record.log_entry(ticket.index as usize).ok_or(EIO)?;
+        if entry.start() == model::IN_FLIGHT {
+            record.start_bio(ticket.index)?;
+            return Ok(false);
+        }
+        record.complete_bio(ticket.index)?;
+        Ok(true)
+    }
+
+    /// Applies a write of data and logs it. On failure nothing was applied, and the
+    /// log ends here. Returns the index of its entry.
+    pub(super) fn apply_write(
+        &mut self,
+        request: &Request,
+        data: PageList,
+        log: Log<'_>,
+    ) -> Result<u32> {
+        let data_bytes = (data.len() * (PAGE_SIZE + size_of::<Version>())) as u64;
+        self.recall_zeroes(request)?;
+        let entry = self.reserve(request.pages(), data_bytes)?;
+        log(self.record.as_mut().ok_or(ENODATA)?, data_bytes)?;
+        for (page, data) in request.pages().zip(data) {
+            let layer = Layer::data(request.mask(page), data);
+            self.store.push_version(page, Version { entry, layer })?;
+        }
+        Ok(entry)
+    }
+
+    /// Applies a write of zeroes to the pages `written`, all others of the request
+    /// being zeroes already, and logs it, likewise. If it is a discard that leaves garbage,
+    /// then in these pages.
+    pub(super) fn apply_zeroes(
+        &mut self,
+        request: &Request,
+        written: &[u64],
+        log: Log<'_>,
+    ) -> Result<u32> {
+        let record = self.record.as_mut().ok_or(ENODATA)?;
+        let seed = record
+            .garbage()
+            .filter(|_| request.op == model::Op::Discard);
+        let mut data_bytes = size_of_val(written) + written.len() * size_of::<Version>();
+        let mut garbage = KVVec::new();
+        for page in seed.iter().flat_map(|_| written) {
+            let made = garbage_page(seed.unwrap_or(0), *page, request.mask(*page));
+            let kept = made.and_then(|made| Ok(garbage.push(made, GFP_KERNEL | __GFP_NOWARN)?));
+            kept.map_err(|error| record.truncate(error))?;
+            data_bytes += PAGE_SIZE;
+        }
+        let entry = self.reserve(written.iter().copied(), data_bytes as u64)?;
+        log(self.record.as_mut().ok_or(ENODATA)?, data_bytes as u64)?;
+        let mut garbage = garbage.into_iter();
+        for page in written {
+            let layer = match garbage.next() {
+                Some(data) => Layer::data(request.mask(*page), data),
+                None => Layer::zeroes(request.mask(*page)),
+            };
+            self.store.push_version(*page, Version { entry, layer })?;
+        }
+        Ok(entry)
+    }
+
+    /// Gives the pages of a write the zeroes that were written to them while they held
+    /// nothing else, by those still in flight: these may come to lie above it.
+    fn recall_zeroes(&mut self, request: &Request) -> Result {
+        let record = self.record.as_mut().ok_or(ENODATA)?;
+        for index in record.unsettled() {
+            let is_zeroes = |old: &LogEntry| {
+                matches!(old.op, model::Op::WriteZeroes | model::Op::Discard)
+                    && !old.faults.contains(Kinds::LOST)
+            };
+            let Some(zeroes) = record.log_entry(index).filter(is_zeroes) else {
+                continue;
+            };
+            let index = u32::try_from(index)?;
+            for page in request.pages() {
+                let mask = SectorMask::of_page(page, zeroes.sector, zeroes.nr_sectors.into());
+                if mask.is_empty() || self.store.version(page, index).is_some() {
+                    continue;
+                }
+                let version = Version {
+                    entry: index,
+                    layer: Layer::zeroes(mask),
+                };
+                let pushed = self
+                    .store
+                    .reserve_version(page)
+                    .and_then(|()| self.store.push_version(page, version));
+                pushed.map_err(|error| record.truncate(error))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The pages of a request that hold anything but zeroes.
+    pub(super) fn written_pages(&self, request: &Request) -> Result<KVVec<u64>> {
+        written_pages(request.pages(), |page| self.store.next_written(page))
+    }
+
+    /// Makes room for an entry that writes to `pages`, so that applying it can't
+    /// fail. Returns the index that it will have.
+    fn reserve(&mut self, mut pages: impl Iterator<Item = u64>, data_bytes: u64) -> Result<u32> {
+        let record = self.record.as_mut().ok_or(ENODATA)?;
+        record.reserve(data_bytes)?;
+        let reserved = pages.try_for_each(|page| self.store.reserve_version(page));
+        reserved.map_err(|error| record.truncate(error))?;
+        record.next_index()
+    }
+}
+
+/// A page with what its sectors `mask` hold after a discard.
+pub(super) fn garbage_page(seed: u64, page: u64, mask: SectorMask) -> Result<DataPage> {
+    let data = DataPage::new_stale()?;
+    for range in mask.runs() {
+        for offset in range.step_by(SECTOR_SIZE) {
+            let sector = page * PAGE_SECTORS as u64 + (offset / SECTOR_SIZE) as u64;
+            data.write(offset, &garbage(seed, sector));
+        }
+    }
+    Ok(data)
+}
