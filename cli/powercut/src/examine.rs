@@ -140,7 +140,15 @@ impl<'a> Examiner<'a> {
             Some(spec) => {
                 self.kmsg.skip();
                 let dir = self.scratch.path().join("mnt");
-                match mount(spec, self.view.nodes().first(), &dir, self.alone) {
+                let again = |e: std::io::Error| match spec.fs.as_str() {
+                    "btrfs" => {
+                        forget_btrfs()?;
+                        self.kmsg.skip();
+                        mount(spec, self.view.nodes().first(), &dir, self.alone)
+                    }
+                    _ => Err(e),
+                };
+                match mount(spec, self.view.nodes().first(), &dir, self.alone).or_else(again) {
                     Ok(mounted) => Some(mounted),
                     Err(e) => return self.mount_failed(spec, &e),
                 }
@@ -216,20 +224,20 @@ fn lines<'l>(lines: impl Iterator<Item = &'l str>) -> String {
     lines.flat_map(|line| [line, "\n"]).collect()
 }
 
-/// Mounts. A btrfs that the kernel believes to know newer is made unknown; an
-/// XFS that is not alone may have the same UUID as another.
+/// Mounts. An XFS that is not alone may have the same UUID as another.
 fn mount(spec: &MountSpec, node: &Path, dir: &Path, alone: bool) -> std::io::Result<Mounted> {
     if spec.fs == "xfs" && !alone {
         return spec.with("nouuid").mount(node, dir);
     }
-    match spec.mount(node, dir) {
-        Err(e) if spec.fs == "btrfs" && Errno::from_io_error(&e) == Some(Errno::EXIST) => {
-            let forget = ["device", "scan", "--forget"];
-            std::process::Command::new("btrfs").args(forget).output()?;
-            spec.mount(node, dir)
-        }
-        other => other,
-    }
+    spec.mount(node, dir)
+}
+
+/// Has btrfs forget the devices that it remembers and that are not mounted: what it knows of one
+/// that is gone, or showed another state, it would take for this one's.
+fn forget_btrfs() -> std::io::Result<()> {
+    let forget = ["device", "scan", "--forget"];
+    std::process::Command::new("btrfs").args(forget).output()?;
+    Ok(())
 }
 
 /// A directory for mounts and files of this run.
