@@ -6,7 +6,7 @@ import os
 from lib import log
 from lib.command import powercut, tidy
 from lib.disk import Disk
-from lib.tap import DEBUG, equal, rounds, test
+from lib.tap import equal, rounds, test
 from cases.nested import A, B, C, HOLE, Nested
 
 KEEPER = "/mnt/powercut/tests/explore/keeper"
@@ -75,8 +75,6 @@ def careful():
 
 @test("three power cuts on each other", limit=400)
 def three():
-    if DEBUG:
-        return
     with tidy() as own:
         options = ("--depth", "3", "--strategy", "ends", "--recovery-budget", "3")
         report = keep("careful", own, *options, code=0, budget=3)
