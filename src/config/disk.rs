@@ -16,6 +16,7 @@ use super::{
 use crate::{
     device::Power,
     disk::RecordedDisk,
+    model::Tear,
     text::{
         line,
         parse_bool, //
@@ -79,6 +80,7 @@ impl DiskGroup {
                 badblocks_hits: 18,
                 discard_content: 19,
                 disks: 20,
+                tear: 21,
             ],
         };
 
@@ -300,6 +302,27 @@ impl configfs::AttributeOperations<20> for DiskGroup {
         }
         let name_len = this.name.to_bytes().len();
         inner.settings.set_members(line(text), name_len)
+    }
+}
+
+#[vtable]
+impl configfs::AttributeOperations<21> for DiskGroup {
+    type Data = DiskGroup;
+
+    fn show(this: &DiskGroup, page: &mut [u8; PAGE_SIZE]) -> Result<usize> {
+        let text = match this.inner.lock().settings.tear() {
+            Tear::Any => "any",
+            Tear::Prefix => "prefix",
+        };
+        show(page, fmt!("{}\n", text))
+    }
+
+    fn store(this: &DiskGroup, text: &[u8]) -> Result {
+        let mut inner = this.inner.lock();
+        if inner.device.is_some() {
+            return Err(EBUSY);
+        }
+        inner.settings.set_tear(line(text))
     }
 }
 

@@ -55,7 +55,7 @@ impl configfs::AttributeOperations<0> for Top {
                 "atomic_unit,badblocks,badblocks_hits,badblocks_mode,badblocks_once,blocksize,\
                  completion,cut,discard,discard_content,disks,faults,fua,log_limit_mib,mark,\
                  physical_blocksize,power,record,\
-                 restore,size,state,write_cache\n"
+                 restore,size,state,tear,write_cache\n"
             ),
         )
     }

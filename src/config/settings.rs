@@ -10,6 +10,7 @@ use crate::{
         Geometry,
         Members, //
     },
+    model::Tear,
     text::{
         parse_bool,
         parse_u64, //
@@ -44,6 +45,7 @@ pub(super) struct Settings {
     physical_block_size: u32,
     /// 0: as the block.
     atomic_unit: u32,
+    tear: Tear,
     write_cache: bool,
     fua: bool,
     discard: bool,
@@ -62,6 +64,7 @@ impl Default for Settings {
             block_size: 4096,
             physical_block_size: 0,
             atomic_unit: 0,
+            tear: Tear::Any,
             write_cache: true,
             fua: true,
             discard: true,
@@ -167,6 +170,7 @@ impl Settings {
             block_size: self.block_size,
             physical_block_size: self.physical_bytes(),
             atomic_unit: self.unit_bytes(),
+            tear: self.tear,
             write_cache: self.write_cache,
             fua: self.fua && self.write_cache,
             discard: self.discard,
@@ -204,6 +208,21 @@ impl Settings {
             Some(seed) => Some(parse_u64(seed)?),
             None if text == b"zeroes" => None,
             None => return Err(EINVAL),
+        };
+        Ok(())
+    }
+
+    /// How its writes are to tear.
+    pub(super) fn tear(&self) -> Tear {
+        self.tear
+    }
+
+    /// Changes that: `any` or `prefix`. [`EINVAL`] if the text is no such thing.
+    pub(super) fn set_tear(&mut self, text: &[u8]) -> Result {
+        self.tear = match text {
+            b"any" => Tear::Any,
+            b"prefix" => Tear::Prefix,
+            _ => return Err(EINVAL),
         };
         Ok(())
     }

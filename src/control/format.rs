@@ -2,7 +2,9 @@
 
 //! The log's binary format, out and in: docs/abi.md.
 //!
-//! A group's is of version 2: its header is followed by its members.
+//! A group's is of version 2: its header is followed by its members. That of a disk on which
+//! writes survive as prefixes is of version 3, of a group or not: readers that know
+//! of no such disk would take for legal what is not.
 
 #[cfg(CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST)]
 mod tests;
@@ -24,7 +26,10 @@ use crate::{
         Kinds,
         Met, //
     },
-    model,
+    model::{
+        self,
+        Tear, //
+    },
     record::LogEntry, //
 };
 use kernel::prelude::*;
@@ -39,10 +44,12 @@ pub(super) const ENTRY_LEN: usize = 96;
 const MAGIC: [u8; 8] = *b"powercut";
 const VERSION: u32 = 1;
 const VERSION_OF_GROUPS: u32 = 2;
+const VERSION_OF_PREFIXES: u32 = 3;
 
 const FLAG_WRITE_CACHE: u32 = 1;
 const FLAG_FUA: u32 = 2;
 const FLAG_DATA: u32 = 4;
+const FLAG_PREFIX: u32 = 8;
 /// Where the number of members is.
 const FLAGS_MEMBERS_SHIFT: u32 = 8;
 
@@ -77,10 +84,11 @@ impl Header {
         if self.has_data {
             flags |= FLAG_DATA;
         }
+        flags |= tear_flag(self.geometry.tear);
 
         // No truncation: there are 8 at most.
         flags |= (self.nr_members as u32) << FLAGS_MEMBERS_SHIFT;
-        let version = version(self.nr_members);
+        let version = version(self.nr_members, self.geometry.tear);
 
         let mut bytes = Writer([0; HEADER_LEN]);
         bytes.put(0, &MAGIC);
@@ -112,10 +120,10 @@ impl Header {
             faults: Kinds::of_header(flags),
         };
         let is_ours = bytes.bytes::<8>(0)? == MAGIC
-            && bytes.u32(8)? == version(nr_members)
+            && bytes.u32(8)? == version(nr_members, geometry.tear)
             && header.has_data
             && flags & !(FLAG_WRITE_CACHE | FLAG_FUA | FLAG_DATA | Kinds::HEADER_FLAGS)
-                == (nr_members as u32) << FLAGS_MEMBERS_SHIFT
+                == (nr_members as u32) << FLAGS_MEMBERS_SHIFT | tear_flag(geometry.tear)
             && (flags & FLAG_WRITE_CACHE != 0) == geometry.write_cache
             && bytes.u64(16)? == geometry.nr_sectors
             && bytes.u32(24)? == geometry.block_size
@@ -131,10 +139,18 @@ impl Header {
 /// Of a discard: the sectors that were written to before hold garbage.
 const FLAG_GARBAGE: u32 = 1 << 16;
 
-fn version(nr_members: usize) -> u32 {
-    match nr_members {
-        0 => VERSION,
-        _ => VERSION_OF_GROUPS,
+fn version(nr_members: usize, tear: Tear) -> u32 {
+    match (tear, nr_members) {
+        (Tear::Prefix, _) => VERSION_OF_PREFIXES,
+        (Tear::Any, 0) => VERSION,
+        (Tear::Any, _) => VERSION_OF_GROUPS,
+    }
+}
+
+fn tear_flag(tear: Tear) -> u32 {
+    match tear {
+        Tear::Any => 0,
+        Tear::Prefix => FLAG_PREFIX,
     }
 }
 

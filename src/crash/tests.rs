@@ -7,6 +7,7 @@ use crate::{
     block::Flags,
     disk::tests::{
         disk,
+        disk_of_prefixes,
         disk_with,
         flush,
         look_after,
@@ -268,6 +269,42 @@ mod suite {
         for tear in TEARS {
             assert!(check_tear(tear) == Ok(true));
         }
+    }
+
+    #[test]
+    fn prefixes() -> Result {
+        // Page 2 of the first write is retired.
+        let disk = disk_of_prefixes()?;
+        put(&disk, (8, 32), 1)?;
+        write(&disk, Flags::FUA, (16, 8), 2)?;
+        put(&disk, (48, 16), 3)?;
+        let legal: &[(&[u8], [u8; 4])] = &[
+            (b"cut=6 keep=none", [0, 2, 0, 0]),
+            (b"cut=6 keep=all", [1, 2, 1, 1]),
+            (b"cut=6 keep=1:1", [1, 2, 0, 0]),
+            (b"cut=6 keep=1:1,1:3", [1, 2, 1, 0]),
+            (b"cut=6 keep=1:1,1:3-4,5:6", [1, 2, 1, 1]),
+            (b"cut=6 keep=5:6-7", [0, 2, 0, 0]),
+            (b"cut=2 keep=1:1-3", [1, 1, 1, 0]),
+        ];
+        let view = view_of(&disk)?;
+        for (state, pages) in legal {
+            for (page, byte) in (1..).zip(pages) {
+                assert!(look_after(&view, state, page)? == [*byte; 8]);
+            }
+        }
+        let illegal: [&[u8]; 6] = [
+            b"cut=6 keep=1:3",
+            b"cut=6 keep=1:3-4",
+            b"cut=6 keep=1:1,1:4",
+            b"cut=6 keep=1:1,5:7",
+            b"cut=2 keep=1:1,1:3",
+            b"cut=2 keep=1:4",
+        ];
+        for state in illegal {
+            assert!(parse(&disk, state).is_err_and(|error| error == EINVAL));
+        }
+        Ok(())
     }
 
     #[test]

@@ -93,6 +93,8 @@ pub(crate) struct Geometry {
     pub(crate) physical_block_size: u32,
     /// What never tears, in bytes.
     pub(crate) atomic_unit: u32,
+    /// How writes tear.
+    pub(crate) tear: model::Tear,
     /// Whether it has a volatile write cache.
     pub(crate) write_cache: bool,
     /// Whether it advertises FUA.
@@ -107,6 +109,7 @@ impl Geometry {
         model::Geometry {
             unit_sectors: self.atomic_unit / SECTOR_SIZE as u32,
             write_cache: self.write_cache,
+            tear: self.tear,
             members,
         }
     }

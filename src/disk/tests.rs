@@ -13,7 +13,10 @@ use super::{
 use crate::{
     block::Flags,
     fault::Met,
-    model::Op,
+    model::{
+        Op,
+        Tear, //
+    },
     record::{
         LogEntry,
         ENTRY_BYTES, //
@@ -34,15 +37,21 @@ pub(crate) type Shown = [u8; PAGE_SECTORS];
 
 /// A disk of 1 MiB with that atomic unit in bytes and that limit on its log.
 pub(crate) fn disk_with(atomic_unit: u32, limit: u64) -> Result<Arc<RecordedDisk>> {
-    disk_of(Members::NONE, atomic_unit, limit)
+    disk_of(Members::NONE, atomic_unit, Tear::Any, limit)
 }
 
-fn disk_of(members: Members, atomic_unit: u32, limit: u64) -> Result<Arc<RecordedDisk>> {
+fn disk_of(
+    members: Members,
+    atomic_unit: u32,
+    tear: Tear,
+    limit: u64,
+) -> Result<Arc<RecordedDisk>> {
     let geometry = Geometry {
         nr_sectors: 2048,
         block_size: atomic_unit.min(4096),
         physical_block_size: 4096,
         atomic_unit,
+        tear,
         write_cache: true,
         fua: true,
         discard: true,
@@ -57,6 +66,13 @@ fn disk_of(members: Members, atomic_unit: u32, limit: u64) -> Result<Arc<Recorde
 /// A disk of 1 MiB whose blocks are pages, recording.
 pub(crate) fn disk() -> Result<Arc<RecordedDisk>> {
     let disk = disk_with(4096, 0)?;
+    disk.start_record()?;
+    Ok(disk)
+}
+
+/// The same, on which writes survive as prefixes.
+pub(crate) fn disk_of_prefixes() -> Result<Arc<RecordedDisk>> {
+    let disk = disk_of(Members::NONE, 4096, Tear::Prefix, 0)?;
     disk.start_record()?;
     Ok(disk)
 }

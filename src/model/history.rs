@@ -123,6 +123,16 @@ impl Entry {
     }
 }
 
+/// Which parts of a write that is not stable may survive a power cut (R3).
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Tear {
+    /// Any of its units.
+    #[default]
+    Any,
+    /// Its first units, in ascending order: none, some or all.
+    Prefix,
+}
+
 /// The properties of a disk that legality depends on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Geometry {
@@ -130,6 +140,8 @@ pub struct Geometry {
     pub unit_sectors: u32,
     /// Whether the disk has a volatile write cache.
     pub write_cache: bool,
+    /// How writes tear.
+    pub tear: Tear,
     /// The block devices that the disk is cut into.
     pub members: Members,
 }

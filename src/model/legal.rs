@@ -17,7 +17,8 @@ use super::{
     history::{
         Entry,
         Event,
-        History, //
+        History,
+        Tear, //
     },
     unit::{
         coverage,
@@ -48,6 +49,9 @@ pub enum Illegal {
     OutsideWrite,
     /// The piece is not after the previous one of the selection.
     OutOfOrder,
+    /// An earlier piece of the write is not selected, where writes tear into prefixes
+    /// ([`Tear::Prefix`]).
+    Gap,
 }
 
 impl fmt::Display for Illegal {
@@ -61,6 +65,7 @@ impl fmt::Display for Illegal {
             Illegal::Retired => "newer stable writes have retired that piece",
             Illegal::OutsideWrite => "the write does not touch that unit",
             Illegal::OutOfOrder => "pieces must ascend, by write, then by unit, without repeats",
+            Illegal::Gap => "an earlier piece of that write is lost, but with tear=prefix only the first ones survive",
         })
     }
 }
@@ -129,6 +134,7 @@ fn visible_of<H: History + ?Sized>(history: &H, cut: &Cut, piece: Piece, entry: 
 ///
 /// Every subset is a crash state of the contract, and every crash state is a subset: R3 has pending
 /// writes survive in part, unit by unit, and R4 has no order among them that R1 and R2 do not make.
+/// With [`Tear::Prefix`] that is so of the subsets that have of each write its first pieces.
 /// Two subsets may have the same content: see [`is_shadowed`].
 pub fn pending<'h, H: History + ?Sized>(history: &'h H, cut: &Cut) -> Pending<'h, H> {
     Pending {
@@ -181,7 +187,8 @@ impl<H: History + ?Sized> FusedIterator for Pending<'_, H> {}
 
 /// Whether `piece` may be kept at a cut, as one of a selection in which it follows `previous`.
 ///
-/// Accepts what [`pending`] yields, and nothing else.
+/// Accepts what [`pending`] yields, and nothing else; with [`Tear::Prefix`] only what it yields next of
+/// the same write, or first.
 ///
 /// # Errors
 ///
@@ -197,7 +204,7 @@ pub fn check_piece<H: History + ?Sized>(
 
 /// Whether all pieces of one write in a run of units may be kept at a cut, as part of a selection
 /// in which they follow `previous`: [`check_piece`] for each, in as many steps as FUA writes after
-/// the write touch the run, however long it is.
+/// the write touch the run, however long it is; or, with [`Tear::Prefix`], what lies before it.
 ///
 /// # Errors
 ///
@@ -218,6 +225,10 @@ pub fn check_pieces<H: History + ?Sized>(
 
     let entry = history.entry(index).ok_or(Illegal::NotAWrite)?;
     let units = units(cut.geometry(), &entry);
+    let next = match previous.filter(|previous| previous.entry == index) {
+        Some(previous) => previous.unit.saturating_add(1),
+        None => units.start,
+    };
 
     if !entry.is_write() {
         Err(Illegal::NotAWrite)
@@ -231,6 +242,10 @@ pub fn check_pieces<H: History + ?Sized>(
         Err(Illegal::OutsideWrite)
     } else if any_retired(history, cut, index, &entry, first..last.saturating_add(1)) {
         Err(Illegal::Retired)
+    } else if cut.geometry().tear == Tear::Prefix
+        && any_visible(history, cut, index, &entry, next..first)
+    {
+        Err(Illegal::Gap)
     } else {
         Ok(())
     }
@@ -278,6 +293,51 @@ fn any_retired<H: History + ?Sized>(
         }
     }
     false
+}
+
+/// Whether a pending write's piece in one of `units` is not retired: in no more steps than there are FUA
+/// writes after it.
+fn any_visible<H: History + ?Sized>(
+    history: &H,
+    cut: &Cut,
+    index: usize,
+    entry: &Entry,
+    units: Range<u64>,
+) -> bool {
+    let mut units = units;
+
+    while !units.is_empty() {
+        let unit = units.start;
+        let piece = Piece { entry: index, unit };
+
+        if !visible_of(history, cut, piece, entry).is_empty() {
+            return true;
+        }
+        units.start = retired_until(history, cut, entry, unit);
+    }
+    false
+}
+
+/// The first unit after `unit`, which is retired, that is not retired by the writes which retire that.
+fn retired_until<H: History + ?Sized>(history: &H, cut: &Cut, entry: &Entry, unit: u64) -> u64 {
+    let here = sectors(cut.geometry(), unit, unit);
+    let mut newer = cut.fua_from(history.submitted_by(entry.complete));
+    let mut end = unit.saturating_add(1);
+
+    while !newer.is_empty() {
+        let Some(index) = history.newest_fua_touching(newer.clone(), here.clone()) else {
+            break;
+        };
+
+        // Whatever it covers from here on it covers whole, but for its last unit.
+        if let Some(over) = history.entry(index).filter(|over| cut.is_stable(over)) {
+            let sectors_end = over.sector.saturating_add(u64::from(over.nr_sectors));
+
+            end = end.max(sectors_end >> cut.geometry().unit_shift());
+        }
+        newer.end = index;
+    }
+    end
 }
 
 /// Whether a legal piece of a selection can't be seen in it, because those of the kept pieces that

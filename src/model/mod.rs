@@ -29,7 +29,8 @@
 //!   Not the writes in flight at its submit, not its own data.
 //! - **R2 FUA.** When a FUA write completes, its own data is stable; it says nothing of others.
 //! - **R3 pending.** A write that has started and is not stable may survive, be lost, or survive
-//!   in part, piece by piece, complete or in flight.
+//!   in part, piece by piece, complete or in flight. On a disk with [`Tear::Prefix`] the pieces that
+//!   survive of one write are its first.
 //! - **R4 no other order.** Nothing but R1 and R2 orders two units.
 //! - **R5 versions.** A sector holds its stable version or any one newer. A stable version retires
 //!   the older ones. Overlapping writes in flight at the same time: either order, so that none of
@@ -59,6 +60,16 @@
 //! *stable* ones lie as they were submitted, which is how the live disk shows them. And where
 //! writes end inside of a unit, and *both* are seen in that unit, they lie in the one order above,
 //! not in the other.
+//!
+//! # Prefixes
+//!
+//! [`Tear::Prefix`] narrows R3 and nothing else: of the pieces of one write that are [`pending`], those
+//! kept are the first, by unit; none and all are among that. A retired piece does not count: newer
+//! data has been put in its place for good, and whether it was there before can't be seen. So a
+//! cut has a state for each way to give every write with pending pieces a number of these.
+//!
+//! With prefixes, one more order is not told apart: two writes that were in flight together lie in the
+//! order above in *all* units that they share, not in one order here and in the other there.
 //!
 //! # A trace
 //!
@@ -112,6 +123,7 @@ pub use history::{
     Geometry,
     History,
     Op,
+    Tear,
     UnknownOp,
     IN_FLIGHT, //
 };

@@ -26,7 +26,11 @@ pub(super) const fn write(unit: u64, nr_units: u32) -> Bio {
 }
 
 pub(super) const fn write_fua(unit: u64) -> Bio {
-    Bio(Op::Write, false, true, unit, 1)
+    write_fua_of(unit, 1)
+}
+
+pub(super) const fn write_fua_of(unit: u64, nr_units: u32) -> Bio {
+    Bio(Op::Write, false, true, unit, nr_units)
 }
 
 pub(super) const fn write_preflush(unit: u64) -> Bio {
@@ -59,6 +63,7 @@ impl Log {
             geometry: Geometry {
                 unit_sectors: 8,
                 write_cache,
+                tear: Tear::Any,
                 members: Members::ONE,
             },
             entries: [None; MAX_ENTRIES],

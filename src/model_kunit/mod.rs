@@ -166,6 +166,58 @@ mod tests {
     }
 
     #[test]
+    fn prefixes() {
+        // Unit 3 of the first write is retired, and all of the third but its first unit.
+        let mut log = Log::of(
+            true,
+            &[write(1, 5), write_fua(3), write(6, 3), write_fua_of(7, 4)],
+        );
+        let table = [
+            (0, 1..=1, None, Ok(())),
+            (0, 1..=2, None, Ok(())),
+            (0, 2..=2, None, Err(Illegal::Gap)),
+            (0, 4..=5, None, Err(Illegal::Gap)),
+            (0, 4..=5, Some((0, 2)), Ok(())),
+            (0, 4..=4, Some((0, 1)), Err(Illegal::Gap)),
+            (0, 5..=5, Some((0, 4)), Ok(())),
+            (0, 1..=5, None, Err(Illegal::Retired)),
+            (2, 6..=6, Some((0, 1)), Ok(())),
+            (2, 6..=6, Some((0, 5)), Ok(())),
+            (2, 7..=7, None, Err(Illegal::Retired)),
+            (2, 9..=9, None, Err(Illegal::OutsideWrite)),
+        ];
+
+        for tear in [Tear::Prefix, Tear::Any] {
+            log.geometry.tear = tear;
+            for (index, run, previous, expected) in &table {
+                let previous = previous.map(|(entry, unit)| Piece { entry, unit });
+                let found = Cut::new(&log, log.last)
+                    .and_then(|cut| check_pieces(&log, &cut, *index, run.clone(), previous));
+                let is_expected = match tear {
+                    Tear::Any if *expected == Err(Illegal::Gap) => found == Ok(()),
+                    _ => found == *expected,
+                };
+
+                if !is_expected {
+                    pr_err!("wrong: {}:{}-{}\n", index, run.start(), run.end());
+                }
+                assert!(is_expected);
+            }
+        }
+
+        // However much of a write is retired, it is gone over at once.
+        let mut log = Log::new(true);
+
+        log.geometry.tear = Tear::Prefix;
+        log.push(write(0, 1 << 28), 1, 1, 2);
+        log.push(write_fua_of(0, (1 << 28) - 1), 3, 3, 4);
+        let last = (1 << 28) - 1;
+        let found =
+            Cut::new(&log, 4).and_then(|cut| check_pieces(&log, &cut, 0, last..=last, None));
+        assert!(found == Ok(()));
+    }
+
+    #[test]
     fn groups() {
         // Two members, of which the second begins at unit 4.
         let Some(members) = Members::new(&[0, 32]) else {
@@ -324,6 +376,7 @@ mod tests {
                 let geometry = Geometry {
                     unit_sectors,
                     write_cache: true,
+                    tear: Tear::Any,
                     members: Members::ONE,
                 };
                 let units = units(geometry, &entry);

@@ -17,6 +17,7 @@ fn record(limit_bytes: u64) -> Record {
     let geometry = model::Geometry {
         unit_sectors: 8,
         write_cache: true,
+        tear: model::Tear::Any,
         members: model::Members::ONE,
     };
     Record::new(geometry, limit_bytes, 1)

@@ -10,6 +10,7 @@ const GEOMETRY: Geometry = Geometry {
     block_size: 512,
     physical_block_size: 4096,
     atomic_unit: 4096,
+    tear: Tear::Any,
     write_cache: true,
     fua: false,
     discard: true,
@@ -137,6 +138,44 @@ mod suite {
         let bytes = encode_member(data);
         assert!(bytes.starts_with(b"\0\x10\0\0\0\0\0\0data\0"));
         assert!(bytes.iter().skip(12).all(|byte| *byte == 0));
+        Ok(())
+    }
+
+    #[test]
+    fn headers_of_prefixes() -> Result {
+        let prefix = Geometry {
+            tear: Tear::Prefix,
+            ..GEOMETRY
+        };
+        for (nr_members, begin) in [
+            (0, b"powercut\x03\0\0\0\x0d\0\x21\0"),
+            (2, b"powercut\x03\0\0\0\x0d\x02\x21\0"),
+        ] {
+            let header = Header {
+                geometry: prefix,
+                nr_members,
+                ..header()
+            };
+            let bytes = header.encode();
+            assert!(bytes.starts_with(begin));
+            assert!(Header::decode(&bytes, prefix, nr_members)?.encode() == bytes);
+            let refused = Header::decode(&bytes, GEOMETRY, nr_members);
+            assert!(refused.is_err_and(|error| error == EINVAL));
+
+            // The bit or the version alone.
+            for offset in [8, 12] {
+                let mut other = bytes;
+                if let Some(byte) = other.get_mut(offset) {
+                    *byte = if offset == 8 { 1 } else { 5 };
+                }
+                for geometry in [prefix, GEOMETRY] {
+                    let refused = Header::decode(&other, geometry, nr_members);
+                    assert!(refused.is_err_and(|error| error == EINVAL));
+                }
+            }
+        }
+        let refused = Header::decode(&header().encode(), prefix, 0);
+        assert!(refused.is_err_and(|error| error == EINVAL));
         Ok(())
     }
 

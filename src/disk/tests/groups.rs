@@ -9,7 +9,7 @@ fn group() -> Result<Arc<RecordedDisk>> {
     let mut members = Members::NONE;
     members.push(b"data", 1024)?;
     members.push(b"log", 1024)?;
-    let disk = disk_of(members, 4096, 0)?;
+    let disk = disk_of(members, 4096, Tear::Any, 0)?;
     disk.start_record()?;
     Ok(disk)
 }

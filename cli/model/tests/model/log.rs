@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use powercut_model::{Entry, Event, Geometry, History, Members, Op, IN_FLIGHT};
+use powercut_model::{Entry, Event, Geometry, History, Members, Op, Tear, IN_FLIGHT};
 
 /// What is submitted.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,6 +87,7 @@ impl Log {
             geometry: Geometry {
                 unit_sectors,
                 write_cache,
+                tear: Tear::Any,
                 members: Members::ONE,
             },
             entries: Vec::new(),
@@ -97,6 +98,12 @@ impl Log {
     /// The same for members that begin at these sectors.
     pub fn with_members(mut self, starts: &[u64]) -> Self {
         self.geometry.members = Members::new(starts).unwrap();
+        self
+    }
+
+    /// The same for a disk on which writes survive as prefixes.
+    pub fn with_prefixes(mut self) -> Self {
+        self.geometry.tear = Tear::Prefix;
         self
     }
 

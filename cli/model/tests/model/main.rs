@@ -10,6 +10,8 @@ mod faults;
 mod groups;
 mod histories;
 mod log;
+mod ordered;
+mod prefixes;
 mod random;
 mod reference;
 mod rules;
