@@ -8,11 +8,16 @@ use thiserror::Error;
 
 use crate::faults::Faults;
 use crate::members::{Member, Members, MAX_MEMBERS};
+use crate::tear::Tear;
 
 pub const MAGIC: [u8; 8] = *b"powercut";
 pub const VERSION: u32 = 1;
 /// Of recordings of groups: their members follow the header.
 pub const VERSION_OF_GROUPS: u32 = 2;
+/// Of recordings of disks on which writes survive as prefixes, groups or not.
+pub const VERSION_OF_PREFIXES: u32 = 3;
+/// The bit that says so.
+const PREFIX: u32 = 8;
 pub const HEADER_LEN: usize = 64;
 const MEMBER_LEN: usize = 32;
 /// Where a member's name begins.
@@ -28,7 +33,7 @@ const MAX_PAYLOAD: u32 = 1 << 30;
 pub enum AbiError {
     #[error("not a powercut recording: it does not begin with \"powercut\"")]
     Magic,
-    #[error("a powercut recording of version {0}; this command reads versions {VERSION} and {VERSION_OF_GROUPS}: use the powercut that wrote it")]
+    #[error("a powercut recording of version {0}; this command reads versions {VERSION} to {VERSION_OF_PREFIXES}: use the powercut that wrote it")]
     Version(u32),
     #[error("the recording is damaged: {0}")]
     Malformed(String),
@@ -47,6 +52,7 @@ pub struct Header {
     pub capacity_sectors: u64,
     pub block_size: u32,
     pub atomic_unit: u32,
+    pub tear: Tear,
     pub entries: u64,
     pub newest_event: u64,
     pub truncated: u64,
@@ -186,8 +192,16 @@ impl Header {
             VERSION_OF_GROUPS if (bits >> 8) & 0xff == 0 => {
                 return Err(AbiError::Malformed("a group without disks".into()))
             }
-            VERSION_OF_GROUPS => (bits >> 8) & 0xff,
+            VERSION_OF_GROUPS | VERSION_OF_PREFIXES => (bits >> 8) & 0xff,
             version => return Err(AbiError::Version(version)),
+        };
+        let tear = match (u32_at(&b, 8), bits & PREFIX != 0) {
+            (VERSION_OF_PREFIXES, true) => Tear::Prefix,
+            (VERSION | VERSION_OF_GROUPS, false) => Tear::Any,
+            (version, _) => {
+                let what = format!("a header of version {version} with flags {bits:#x}");
+                return Err(AbiError::Malformed(what));
+            }
         };
         let members = read_members(inner, nr_members)?;
         let b = &b;
@@ -198,6 +212,7 @@ impl Header {
             capacity_sectors: u64_at(b, 16),
             block_size: u32_at(b, 24),
             atomic_unit: u32_at(b, 28),
+            tear,
             entries: u64_at(b, 32),
             newest_event: u64_at(b, 40),
             truncated: u64_at(b, 48),
@@ -235,10 +250,12 @@ impl Header {
             | (u32::from(self.fua) << 1)
             | (u32::from(self.with_data) << 2)
             | self.faults.header_flags()
-            | (nr_members << 8);
-        let version = match nr_members {
-            0 => VERSION,
-            _ => VERSION_OF_GROUPS,
+            | (nr_members << 8)
+            | if self.tear.is_any() { 0 } else { PREFIX };
+        let version = match (self.tear, nr_members) {
+            (Tear::Prefix, _) => VERSION_OF_PREFIXES,
+            (Tear::Any, 0) => VERSION,
+            (Tear::Any, _) => VERSION_OF_GROUPS,
         };
         b[..8].copy_from_slice(&MAGIC);
         put_u32(&mut b, 8, version);

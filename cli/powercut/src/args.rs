@@ -12,6 +12,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use crate::explore::Shard;
 use crate::fs::Fs;
 use crate::strategy::Strategy;
+use crate::tear::Tear;
 
 pub use after::{LintArgs, MergeArgs, MinimizeArgs, ReplayArgs, ReportArgs, ShowArgs};
 pub use fault::{FaultArgs, FaultCommand};
@@ -124,6 +125,10 @@ pub struct DiskArgs {
     /// What never tears, a power of two from the block size to 65536 [default: the block size]
     #[arg(long, value_name = "BYTES")]
     pub atomic_unit: Option<u32>,
+    /// What survives of a write of several units that did not become stable: any of them, or a
+    /// prefix
+    #[arg(long, value_name = "WHAT", default_value = "any")]
+    pub tear: Tear,
     /// A volatile write cache
     #[arg(long, value_name = "WHETHER", default_value = "on")]
     pub write_cache: Switch,

@@ -3,12 +3,24 @@
 //! What there is to choose at one cut: the pending pieces, the units they lie
 //! in, and the image that every choice leaves, as a hash.
 
-use std::collections::HashMap;
+mod contents;
+mod lengths;
+mod prefixes;
 
+use std::cell::OnceCell;
+use std::collections::HashMap;
+use std::ops::Range;
+
+use num_bigint::BigUint;
 use powercut_model::{coverage, pending, Cut, Event, Mask, Piece};
 
 use crate::keep::Keep;
 use crate::recording::{weight, Recording};
+
+pub use lengths::{Bounds, Lengths};
+
+/// A pending write, by its entry and the range of its pieces.
+pub type Write = (usize, Range<usize>);
 
 /// One version of a unit: a pending piece, or the part of a stable write.
 #[derive(Debug, Clone, Copy)]
@@ -58,7 +70,12 @@ pub struct Choices<'r> {
     recording: &'r Recording,
     cut: Cut,
     pieces: Vec<Piece>,
+    /// The pending writes, each by its entry and the range of its pieces.
+    writes: Vec<Write>,
     units: Vec<Unit>,
+    /// Of a disk on which writes survive as prefixes, once it is asked for.
+    lengths: OnceCell<Lengths>,
+    prefixes: OnceCell<(BigUint, bool)>,
     /// The hash of the image without any pending piece.
     stable: u128,
     /// What each unit written adds to it.
@@ -69,13 +86,21 @@ impl<'r> Choices<'r> {
     pub fn new(recording: &'r Recording, cut: Cut) -> Self {
         let pieces: Vec<Piece> = pending(recording, &cut).collect();
         let mut of_unit: HashMap<u64, Vec<u32>> = HashMap::new();
+        let mut writes: Vec<Write> = Vec::new();
         for (index, piece) in pieces.iter().enumerate() {
             of_unit.entry(piece.unit).or_default().push(index as u32);
+            match writes.last_mut() {
+                Some((entry, range)) if *entry == piece.entry => range.end = index + 1,
+                _ => writes.push((piece.entry, index..index + 1)),
+            }
         }
         let mut choices = Self {
             recording,
             cut,
             pieces,
+            writes,
+            lengths: OnceCell::new(),
+            prefixes: OnceCell::new(),
             units: Vec::with_capacity(of_unit.len()),
             stable: 0,
             contents: Vec::with_capacity(recording.written().len()),
@@ -227,31 +252,36 @@ impl<'r> Choices<'r> {
         })
     }
 
-    /// The pending writes that make a difference, as [`Self::writes`].
-    pub fn telling_writes(&self) -> Vec<(usize, std::ops::Range<usize>)> {
+    /// The pieces that make a difference.
+    pub fn telling(&self) -> Keep {
         let mut telling = self.none();
         for unit in self.units.iter().filter(|unit| self.varies(unit)) {
             unit.pieces().for_each(|piece| telling.insert(piece));
         }
-        let mut writes = self.writes();
+        telling
+    }
+
+    /// The pending writes that make a difference, as [`Self::writes`].
+    pub fn telling_writes(&self) -> Vec<Write> {
+        let telling = self.telling();
+        let mut writes = self.writes.clone();
         writes.retain(|(_, pieces)| pieces.clone().any(|piece| telling.contains(piece)));
         writes
     }
 
     /// The pending writes, each by its entry and the range of its pieces.
-    pub fn writes(&self) -> Vec<(usize, std::ops::Range<usize>)> {
-        let mut writes: Vec<(usize, std::ops::Range<usize>)> = Vec::new();
-        for (index, piece) in self.pieces.iter().enumerate() {
-            match writes.last_mut() {
-                Some((entry, range)) if *entry == piece.entry => range.end = index + 1,
-                _ => writes.push((piece.entry, index..index + 1)),
-            }
-        }
-        writes
+    pub fn writes(&self) -> &[Write] {
+        &self.writes
     }
 
-    /// The same state without the pieces that others hide.
-    pub fn canonical(&self, keep: &Keep) -> Keep {
+    /// The write that a piece is of, by its number among them.
+    pub fn write_of(&self, piece: usize) -> usize {
+        self.writes
+            .partition_point(|(_, pieces)| pieces.end <= piece)
+    }
+
+    /// The pieces of a legal state that are on the disk.
+    pub fn shown(&self, keep: &Keep) -> Keep {
         let mut shown = self.none();
         self.fates(keep, |piece, fate| {
             if fate == Fate::Kept {
@@ -311,69 +341,6 @@ impl<'r> Choices<'r> {
     pub fn content(&self, unit: &Unit, keep: &Keep) -> u128 {
         let kept = |p: u32| keep.contains(p as usize);
         self.unit_hash(unit.unit, &unit.layers, kept)
-    }
-
-    /// The contents a unit may have; the first is that without any piece. None
-    /// if there are more than `limit` choices.
-    pub fn options(&self, unit: &Unit, limit: usize) -> Option<Vec<Content>> {
-        let all = unit.layers.iter().fold(Mask::EMPTY, |all, l| all | l.mask);
-        let mut found: Vec<Vec<u32>> = vec![Vec::new()];
-        let mut frontier: Vec<(usize, Mask, Vec<u32>)> = vec![(0, Mask::EMPTY, Vec::new())];
-        while let Some((at, hidden, kept)) = frontier.pop() {
-            let Some(layer) = unit.layers.get(at) else {
-                continue;
-            };
-            if all.without(hidden).is_empty() {
-                continue;
-            }
-            match layer.piece {
-                None => frontier.push((at + 1, hidden | layer.mask, kept)),
-                Some(piece) => {
-                    if !layer.mask.without(hidden).is_empty() {
-                        let mut with = kept.clone();
-                        with.push(piece);
-                        found.push(with.clone());
-                        if found.len() > limit {
-                            return None;
-                        }
-                        frontier.push((at + 1, hidden | layer.mask, with));
-                    }
-                    frontier.push((at + 1, hidden, kept));
-                }
-            }
-        }
-        let mut contents: Vec<Content> = Vec::new();
-        let mut at = HashMap::new();
-        for pieces in found {
-            let hash = self.unit_hash(unit.unit, &unit.layers, |p| pieces.contains(&p));
-            match at.get(&hash) {
-                Some(index) => contents[*index as usize].ways += 1,
-                None => {
-                    at.insert(hash, contents.len() as u32);
-                    contents.push(Content {
-                        pieces,
-                        hash,
-                        ways: 1,
-                    });
-                }
-            }
-        }
-        Some(contents)
-    }
-}
-
-impl Unit {
-    /// The coverage of its pieces and of the stable writes among them, topmost
-    /// first; true for a piece.
-    pub fn coverages(&self) -> impl Iterator<Item = (Mask, bool)> + '_ {
-        self.layers.iter().map(|l| (l.mask, l.piece.is_some()))
-    }
-
-    /// Its pieces, topmost first.
-    pub fn pieces(&self) -> impl Iterator<Item = usize> + '_ {
-        self.layers
-            .iter()
-            .filter_map(|l| l.piece.map(|p| p as usize))
     }
 }
 

@@ -9,8 +9,17 @@ use powercut_model::Mask;
 
 use crate::choices::{Choices, Unit};
 
-/// The number of legal states of a cut: the product over its units.
+/// Whether [`states`] tells the number exactly, not just one that it is no more than.
+pub fn is_exact(choices: &Choices<'_>) -> bool {
+    !choices.has_prefixes() || choices.prefixes().1
+}
+
+/// The number of legal states of a cut: the product over its units, or, where writes
+/// survive as prefixes, over the writes that share none.
 pub fn states(choices: &Choices<'_>) -> BigUint {
+    if choices.has_prefixes() {
+        return choices.prefixes().0.clone();
+    }
     let mut total = BigUint::from(1u8);
     // Most units have the same few versions: multiply small numbers first.
     let mut small: u64 = 1;
@@ -56,6 +65,15 @@ fn contents(unit: &Unit) -> BigUint {
         ways = next;
     }
     ways.into_values().map(|(_, n)| n).sum()
+}
+
+/// The number of legal states of a cut, for people.
+pub fn told(choices: &Choices<'_>) -> String {
+    let states = human(&states(choices));
+    match is_exact(choices) {
+        true => states,
+        false => format!("at most {states}"),
+    }
 }
 
 /// A number for people: exact when short, else as a power of two and ten.
@@ -135,6 +153,63 @@ mod tests {
                 assert_eq!(n, sets.len() as u64, "seed {seed} cut {}", cut.event);
             }
         }
+    }
+
+    /// Distinct contents by versions, over every number of pieces for each write.
+    #[test]
+    fn prefixes_equal_brute_force() {
+        let mut overlaps = 0;
+        for seed in 0..400 {
+            let log = History::random_prefixes(seed).done();
+            for cut in spans(&log) {
+                let choices = Choices::new(&log, cut);
+                let every = choices.every_prefix(usize::MAX).unwrap();
+                let mut seen = std::collections::HashMap::new();
+                for keep in &every {
+                    let canonical = choices.canonical(keep);
+                    assert_eq!(choices.legal(&canonical), canonical);
+                    assert_eq!(choices.image(&canonical), choices.image(keep));
+                    // One for all that show the same pieces.
+                    let shown = choices.shown(keep);
+                    assert_eq!(choices.shown(&canonical), shown);
+                    let known = seen.entry(shown).or_insert(canonical.clone());
+                    assert_eq!(*known, canonical);
+                }
+                let n = u64::try_from(&states(&choices)).unwrap();
+                assert_eq!(n, seen.len() as u64, "seed {seed} cut {}", cut.event);
+                assert!(is_exact(&choices));
+                overlaps += u64::from(seen.len() < every.len());
+            }
+        }
+        assert!(overlaps > 100, "{overlaps}");
+    }
+
+    #[test]
+    fn a_prefix_is_one_of_so_many() {
+        let words = ["x"; 200];
+        let log = History::new().prefixes().write_run(0, &words);
+        assert_eq!(count(&log.done(), 2), 201);
+        let log = log.write_run(210, &["y", "z"]);
+        assert_eq!(count(&log.done(), 4), 201 * 3);
+        // Over the first half: the longer the newer one, the fewer of the older show.
+        let log = History::new().prefixes().write_run(0, &words);
+        let log = log.write_run(0, &words[..100]).done();
+        let expected: u64 = (0..=100).map(|newer| 201 - newer).sum();
+        assert_eq!(count(&log, 4), expected);
+    }
+
+    #[test]
+    fn what_is_not_counted_is_said_to_be_at_most_so_many() {
+        let words = ["x"; 250];
+        let log = (0..12).fold(History::new().prefixes(), |log, n| {
+            log.write_run(n % 3, &words[..250 - n as usize])
+        });
+        let log = log.done();
+        let choices = Choices::new(&log, Cut::new(&log, 24).unwrap());
+        let bound: BigUint = choices.writes().iter().map(|(_, p)| p.len() + 1).product();
+        assert!(!is_exact(&choices));
+        assert_eq!(states(&choices), bound);
+        assert!(told(&choices).starts_with("at most ~"));
     }
 
     #[test]

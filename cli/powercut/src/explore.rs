@@ -8,6 +8,7 @@
 //! another cut ([`powercut_model::spans`]). What comes out is a function of the
 //! recording, the plan and what the check does, not of how many run at a time.
 
+mod boxes;
 mod candidate;
 mod desk;
 mod forest;

@@ -4,12 +4,14 @@
 //! `HASH:k=K:keep=LIST:faults=FAULTS`, which names why.
 //!
 //! HASH names the log up to the cut K; LIST is `none`, `all`, or the indices
-//! of the pieces kept among the pending ones, as ascending ranges: `0-3,7`.
+//! of the pieces kept among the pending ones, as ascending ranges: `0-3,7`. Of a disk on
+//! which writes survive as prefixes, LIST has of each write its first pieces, up to one
+//! that shows.
 
 use std::fmt;
 use std::str::FromStr;
 
-use powercut_model::{Cut, Event};
+use powercut_model::{Cut, Event, Illegal};
 use thiserror::Error;
 
 use crate::choices::Choices;
@@ -69,6 +71,13 @@ pub enum IdError {
         theirs: Faults,
         ours: Faults,
         cut: Event,
+    },
+    #[error("state {id} keeps piece {index} but not piece {gap}: {why}")]
+    Gap {
+        id: String,
+        index: usize,
+        gap: usize,
+        why: Illegal,
     },
     #[error("state {id} keeps piece {index}, but at k={cut} there are {len} pending pieces, numbered from 0")]
     NoSuchPiece {
@@ -140,6 +149,17 @@ impl StateId {
                 });
             }
             (*first..=*last).for_each(|index| keep.insert(index));
+        }
+        let legal = choices.legal(&keep);
+        if let Some(index) = keep.iter().find(|index| !legal.contains(*index)) {
+            let (_, pieces) = &choices.writes()[choices.write_of(index)];
+            let gap = pieces.clone().find(|piece| !keep.contains(*piece));
+            return Err(IdError::Gap {
+                id: self.to_string(),
+                index,
+                gap: gap.unwrap_or(pieces.start),
+                why: Illegal::Gap,
+            });
         }
         Ok(choices.canonical(&keep))
     }
@@ -330,6 +350,7 @@ mod tests {
             History::new().base(9, "x").write(0, "a").fua(1, "b"),
             log.clone().no_write_cache(),
             log.clone().group(4),
+            log.clone().prefixes(),
         ];
         for other in changed {
             assert_ne!(id(&other, 4).hash, before.hash);
@@ -388,6 +409,34 @@ mod tests {
     }
 
     #[test]
+    fn a_gap_is_refused_where_writes_survive_as_prefixes() {
+        let log = History::new()
+            .write_run(0, &["a", "b", "c"])
+            .write_run(4, &["d", "e"]);
+        let resolve = |log: &History, keep: &str| {
+            let recording = log.done();
+            let id = format!("{:08x}:k=4:keep={keep}", recording.hash_at(4));
+            let id: StateId = id.parse().unwrap();
+            id.resolve(&recording).map(|(_, keep)| keep.ranges())
+        };
+        let prefixes = log.clone().prefixes();
+        for keep in ["0-1,3", "0-4", "3", "none", "all"] {
+            assert_eq!(resolve(&prefixes, keep), resolve(&log, keep), "{keep}");
+        }
+        for (keep, index, gap) in [("1", 1, 0), ("0,2", 2, 1), ("0-2,4", 4, 3)] {
+            assert!(resolve(&log, keep).is_ok());
+            let refused = resolve(&prefixes, keep).unwrap_err();
+            let text = refused.to_string();
+            assert!(matches!(refused, IdError::Gap { .. }), "{text}");
+            let words = format!("keeps piece {index} but not piece {gap}: ");
+            assert!(
+                text.contains(&words) && text.contains("tear=prefix"),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
     fn what_is_out_of_range_is_named() {
         let recording = History::new().write(0, "a").done();
         let hash = recording.hash_at(2);
@@ -415,8 +464,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn ids_are_read_as_they_are_written(seed in 0u64..500, bits: u64) {
-            let recording = History::random(seed).done();
+        fn ids_are_read_as_they_are_written(seed in 0u64..500, bits: u64, prefixes: bool) {
+            let recording = match prefixes {
+                true => History::random_prefixes(seed),
+                false => History::random(seed),
+            };
+            let recording = recording.done();
             for cut in spans(&recording) {
                 let choices = Choices::new(&recording, cut);
                 let keep = Keep::that(choices.len(), |i| (bits >> (i % 64)) & 1 == 1);

@@ -42,4 +42,5 @@ pub mod signals;
 pub mod size;
 pub mod strategy;
 pub mod table;
+pub mod tear;
 pub mod writeback;

@@ -155,6 +155,7 @@ pub fn settings(args: &args::DiskArgs, default_mib: Option<u64>) -> Result<Setti
         members,
         block_size,
         atomic_unit: args.atomic_unit.unwrap_or(0),
+        tear: args.tear,
         write_cache,
         fua,
         completion: args.completion.clone(),

@@ -10,6 +10,7 @@ fn header() -> Header {
         capacity_sectors: 2048,
         block_size: 4096,
         atomic_unit: 8192,
+        tear: Tear::Any,
         entries: 1,
         newest_event: 2,
         truncated: 0,
@@ -68,8 +69,8 @@ fn a_short_stream_is_refused_wherever_it_ends() {
 #[test]
 fn other_files_and_versions_are_refused() {
     let mut bytes = stream(&header(), &entry(), &[7; 4096]);
-    bytes[8] = 3;
-    assert!(matches!(read(&bytes), Err(AbiError::Version(3))));
+    bytes[8] = 4;
+    assert!(matches!(read(&bytes), Err(AbiError::Version(4))));
     bytes[0] = b'P';
     assert!(matches!(read(&bytes), Err(AbiError::Magic)));
 }
@@ -103,6 +104,25 @@ fn a_group_comes_with_its_members() {
     across.sector = 1020;
     let bytes = stream(&group(), &across, &[7; 4096]);
     assert!(matches!(read(&bytes), Err(AbiError::Malformed(_))));
+}
+
+/// A version of its own, so that nobody takes a state with gaps for legal.
+#[test]
+fn prefixes_have_a_version_of_their_own() {
+    for header in [header(), group()] {
+        let header = Header {
+            tear: Tear::Prefix,
+            ..header
+        };
+        let bytes = stream(&header, &entry(), &[7; 4096]);
+        assert_eq!(read(&bytes).unwrap(), (header.clone(), entry()));
+        assert_eq!((bytes[8], bytes[12] & 8), (3, 8));
+        for (at, value) in [(8, 1), (8, 2), (12, bytes[12] & !8)] {
+            let mut bytes = bytes.clone();
+            bytes[at] = value;
+            assert!(matches!(read(&bytes), Err(AbiError::Malformed(_))), "{at}");
+        }
+    }
 }
 
 #[test]

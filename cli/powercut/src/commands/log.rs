@@ -6,7 +6,7 @@ use std::io::{BufWriter, Write};
 
 use anyhow::{Context, Result};
 use num_bigint::BigUint;
-use powercut_model::Cut;
+use powercut_model::{Cut, Event};
 use serde::Serialize;
 
 use super::manage::{load, print, print_json};
@@ -152,6 +152,9 @@ struct Counted {
     outside_states: Option<String>,
     /// In decimal.
     legal_states: String,
+    /// There may be fewer: they could not be counted exactly.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    legal_at_most: bool,
     cuts: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     cut: Option<u64>,
@@ -165,17 +168,21 @@ pub fn count(args: &CountArgs) -> Result<Exit> {
     let root = Root::open()?;
     let disk = root.disk(&name)?;
     let recording = load(&root, disk.name().as_str())?;
-    let (states, cuts, pieces) = match args.cut {
+    let (states, cuts, pieces, is_exact) = match args.cut {
         Some(event) => {
             let last = recording.header().newest_event;
             let cut = Cut::new(&recording, event)
                 .with_context(|| format!("--cut {event}: the last event of {name} is {last}"))?;
             let choices = Choices::new(&recording, cut);
-            (count::states(&choices), 1, Some(choices.len()))
+            let states = count::states(&choices);
+            (states, 1, Some(choices.len()), count::is_exact(&choices))
         }
         None => {
             let space = Space::new(&recording);
-            (legal_states(&space), space.cuts().len(), None)
+            let choices = |cut: &Event| space.choices(*cut);
+            let mut all = space.cuts().iter().filter_map(choices);
+            let is_exact = all.all(|choices| count::is_exact(&choices));
+            (legal_states(&space), space.cuts().len(), None, is_exact)
         }
     };
     let faults = match args.cut {
@@ -192,6 +199,7 @@ pub fn count(args: &CountArgs) -> Result<Exit> {
             faults: faults.names(),
             outside_states: outside.as_ref().map(BigUint::to_string),
             legal_states: states.to_string(),
+            legal_at_most: !is_exact,
             cuts,
             cut: args.cut,
             pending_pieces: pieces,
@@ -212,7 +220,9 @@ pub fn count(args: &CountArgs) -> Result<Exit> {
             ),
         ),
     };
-    print(format_args!("{} {sort} {of}{outside}\n", exact(&states)))?;
+    let at_most = if is_exact { "" } else { "at most " };
+    let states = exact(&states);
+    print(format_args!("{at_most}{states} {sort} {of}{outside}\n"))?;
     Ok(Exit::NoViolation)
 }
 

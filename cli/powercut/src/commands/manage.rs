@@ -14,6 +14,7 @@ use crate::options;
 use crate::recording::Recording;
 use crate::size;
 use crate::table::Table;
+use crate::tear::Tear;
 
 pub fn create(args: &CreateArgs) -> Result<Exit> {
     let name = options::name(&args.name)?;
@@ -57,7 +58,10 @@ pub fn list(json: bool) -> Result<Exit> {
             disk.node.display().to_string(),
             size::human(disk.size_mib << 20),
             disk.block_size.to_string(),
-            disk.atomic_unit.to_string(),
+            match disk.tear {
+                Tear::Any => disk.atomic_unit.to_string(),
+                Tear::Prefix => format!("{} {}", disk.atomic_unit, disk.tear),
+            },
             on(disk.write_cache).to_string(),
             on(disk.fua).to_string(),
             match disk.power {
@@ -182,6 +186,7 @@ pub fn settings_of(recording: &Recording) -> Settings {
         members: header.members.clone(),
         block_size: header.block_size,
         atomic_unit: header.atomic_unit,
+        tear: header.tear,
         write_cache: header.write_cache,
         fua: header.fua,
         completion: "inline".into(),

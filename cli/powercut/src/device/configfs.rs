@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::attribute::{get, retry_busy, subdirectories, wait_for, write};
 use super::{errno, Control, DeviceError, Name, Nodes, Show, View, CONTROL};
 use crate::members::Members;
+use crate::tear::Tear;
 
 const CONFIGFS: &str = "/sys/kernel/config";
 
@@ -33,6 +34,7 @@ pub struct Settings {
     pub block_size: u32,
     /// 0 stands for the block size.
     pub atomic_unit: u32,
+    pub tear: Tear,
     pub write_cache: bool,
     pub fua: bool,
     /// As the driver takes it, `inline` or `delayed:`...
@@ -95,6 +97,9 @@ impl Root {
         }
         disk.set("blocksize", settings.block_size)?;
         disk.set("atomic_unit", settings.atomic_unit)?;
+        if !settings.tear.is_any() {
+            disk.set("tear", settings.tear)?;
+        }
         // FUA needs the cache: off in that order, on in the other.
         if !settings.fua {
             disk.set("fua", 0)?;
@@ -142,6 +147,8 @@ pub struct DiskInfo {
     pub disks: Vec<MemberInfo>,
     pub block_size: u64,
     pub atomic_unit: u64,
+    #[serde(skip_serializing_if = "Tear::is_any")]
+    pub tear: Tear,
     pub write_cache: bool,
     pub fua: bool,
     pub power: bool,
@@ -333,6 +340,10 @@ impl Disk {
             atomic_unit: match number("atomic_unit")? {
                 0 => block_size,
                 unit => unit,
+            },
+            tear: match self.get("tear")?.as_str() {
+                "prefix" => Tear::Prefix,
+                _ => Tear::Any,
             },
             write_cache: number("write_cache")? == 1,
             fua: number("fua")? == 1,

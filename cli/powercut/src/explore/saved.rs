@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use num_bigint::BigUint;
-use powercut_model::{Cut, History};
+use powercut_model::{Cut, History, Tear};
 
 use super::tree::Tree;
 use crate::choices::Choices;
@@ -54,9 +54,12 @@ impl Images {
 }
 
 /// Distinct images, told apart by the marks that go with them, over all
-/// dominating cuts; none if there is too much to count.
+/// dominating cuts; none if there is too much to count, or units depend on each other.
 pub fn images(space: &Space<'_>) -> Option<BigUint> {
     let recording = space.recording();
+    if recording.geometry().tear == Tear::Prefix {
+        return None;
+    }
     let mut total = BigUint::ZERO;
     let mut before: Vec<Images> = Vec::new();
     let mut marks = None;

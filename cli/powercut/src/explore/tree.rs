@@ -13,6 +13,7 @@ use std::rc::Rc;
 
 use num_bigint::BigUint;
 
+use super::boxes::{Boxes, Narrowed};
 use crate::choices::{Choices, Content};
 use crate::strategy::{State, MAX_OPTIONS};
 
@@ -37,13 +38,15 @@ struct Open {
 pub struct Node {
     /// Units and their contents, by position in `Tree::open`.
     fixed: Vec<(u32, u32)>,
+    /// Where writes survive as prefixes, what their lengths are held to instead.
+    narrowed: Narrowed,
     /// Its share of the images of the cut.
     share: f64,
 }
 
 impl Node {
-    /// The place of the unit in which it differs from its parent, which the
-    /// parent had read.
+    /// The place of the unit in which alone it differs from its parent, which the
+    /// parent had read; none if there may be several.
     pub fn branch(&self, tree: &Tree<'_>) -> Option<u32> {
         let last = self.fixed.last();
         last.map(|(at, _)| tree.open[*at as usize].place)
@@ -61,6 +64,8 @@ pub struct Size {
 pub struct Tree<'r> {
     choices: Rc<Choices<'r>>,
     open: Vec<Open>,
+    /// In place of `open`, where writes survive as prefixes.
+    boxes: Option<Boxes>,
     /// The position in `open` of a unit, by place; MAX: it has one content.
     at: Vec<u32>,
     /// The number of choices among units that have one content all the same.
@@ -76,9 +81,18 @@ pub struct Tree<'r> {
 impl<'r> Tree<'r> {
     /// None if some unit has too many contents to tell them apart.
     pub fn new(choices: Rc<Choices<'r>>) -> Option<Self> {
+        match choices.has_prefixes() {
+            true => {
+                let boxes = Boxes::new(&choices)?;
+                Some(Self::of(choices, Vec::new(), Some(boxes)))
+            }
+            false => Self::of_units(choices),
+        }
+    }
+
+    fn of_units(choices: Rc<Choices<'r>>) -> Option<Self> {
         let mut open = Vec::new();
         let mut alike = BigUint::from(1u8);
-        let mut at = vec![u32::MAX; choices.recording().written().len()];
         let all = choices.all();
         for (nr, unit) in choices.units().iter().enumerate() {
             let contents = choices.options(unit, MAX_OPTIONS)?;
@@ -89,7 +103,6 @@ impl<'r> Tree<'r> {
             }
             let newest = choices.content(unit, &all);
             let newest = contents.iter().position(|c| c.hash == newest);
-            at[unit.place] = open.len() as u32;
             open.push(Open {
                 place: unit.place as u32,
                 unit: nr as u32,
@@ -100,17 +113,30 @@ impl<'r> Tree<'r> {
             });
         }
         Some(Self {
-            newest: choices.contents(&all),
+            alike,
+            ..Self::of(choices, open, None)
+        })
+    }
+
+    fn of(choices: Rc<Choices<'r>>, open: Vec<Open>, boxes: Option<Boxes>) -> Self {
+        let mut at = vec![u32::MAX; choices.recording().written().len()];
+        for (nr, open) in open.iter().enumerate() {
+            at[open.place as usize] = nr as u32;
+        }
+        Self {
+            newest: choices.contents(&choices.all()),
             choices,
             open,
+            boxes,
             at,
-            alike,
+            alike: BigUint::from(1u8),
             left: vec![Node {
                 fixed: Vec::new(),
+                narrowed: Narrowed::new(),
                 share: 1.0,
             }],
             done: 0.0,
-        })
+        }
     }
 
     pub fn choices(&self) -> &Rc<Choices<'r>> {
@@ -119,6 +145,9 @@ impl<'r> Tree<'r> {
 
     /// The states of a node that have the newest content in further units.
     pub fn size_of(&self, node: &Node, newest: &[u32]) -> Size {
+        if let Some(boxes) = &self.boxes {
+            return boxes.size_of(&self.choices, &node.narrowed);
+        }
         let mut fixed: Vec<Option<u32>> = vec![None; self.open.len()];
         for (at, content) in &node.fixed {
             fixed[*at as usize] = Some(*content);
@@ -144,7 +173,10 @@ impl<'r> Tree<'r> {
 
     /// The state of a node to run the check on: what is open is kept.
     pub fn state(&self, node: &Node) -> State<'r> {
-        let mut keep = self.choices.all();
+        let mut keep = match &self.boxes {
+            Some(boxes) => boxes.keep(&self.choices, &node.narrowed),
+            None => self.choices.all(),
+        };
         for (at, content) in &node.fixed {
             let open = &self.open[*at as usize];
             let unit = &self.choices.units()[open.unit as usize];
@@ -161,6 +193,17 @@ impl<'r> Tree<'r> {
     /// Makes a node a leaf that its state's run speaks for, and leaves the
     /// rest of it to do. The number of states in the leaf.
     pub fn settle(&mut self, node: &Node, reads: &[u32]) -> Size {
+        if let Some(boxes) = &mut self.boxes {
+            let (own, share, others) = boxes.part(&self.choices, &node.narrowed, reads);
+            let part = |(narrowed, share): (Narrowed, f64)| Node {
+                fixed: Vec::new(),
+                narrowed,
+                share: node.share * share,
+            };
+            self.done += node.share * share;
+            self.left.extend(others.into_iter().rev().map(part));
+            return boxes.size_of(&self.choices, &own);
+        }
         let is_fixed = |at: u32| node.fixed.iter().any(|(fixed, _)| *fixed == at);
         let mut read: Vec<u32> = Vec::new();
         for place in reads {
@@ -185,6 +228,7 @@ impl<'r> Tree<'r> {
             for content in (0..open.contents.len() as u32).filter(|c| *c != open.newest) {
                 let mut child = Node {
                     fixed: fixed.clone(),
+                    narrowed: Narrowed::new(),
                     share,
                 };
                 child.fixed.push((at, content));
@@ -200,6 +244,9 @@ impl<'r> Tree<'r> {
     /// The contents of all units in that state.
     pub fn contents(&self, node: &Node) -> Vec<u128> {
         let mut contents = self.newest.clone();
+        if let Some(boxes) = &self.boxes {
+            boxes.contents(&self.choices, &node.narrowed, &mut contents);
+        }
         for (at, content) in &node.fixed {
             let open = &self.open[*at as usize];
             contents[open.place as usize] = open.contents[*content as usize].hash;

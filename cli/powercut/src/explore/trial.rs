@@ -177,10 +177,26 @@ fn gist(outcome: &Outcome) -> String {
     )
 }
 
-/// Every legal state at the dominating cuts, and more: by every set of pieces.
+/// Of every third disk, writes survive as prefixes.
+fn some_history(seed: u64) -> History {
+    match seed % 3 {
+        2 => History::random_prefixes(seed),
+        _ => History::random(seed),
+    }
+}
+
+/// Every legal state at the dominating cuts, and more: by every set of pieces, or prefix
+/// of each write.
 fn every_state<'r>(space: &Space<'r>, mut look: impl FnMut(&State<'r>)) {
     for cut in space.cuts() {
         let choices = space.choices(*cut).unwrap();
+        if choices.has_prefixes() {
+            for keep in choices.every_prefix(usize::MAX).unwrap() {
+                let choices = std::rc::Rc::clone(&choices);
+                look(&State { choices, keep });
+            }
+            continue;
+        }
         assert!(choices.len() <= 20);
         for bits in 0u32..1 << choices.len() {
             let keep = Keep::that(choices.len(), |i| (bits >> i) & 1 == 1);
@@ -192,11 +208,11 @@ fn every_state<'r>(space: &Space<'r>, mut look: impl FnMut(&State<'r>)) {
     }
 }
 
-#[test]
-fn exhaustive_knows_what_brute_force_finds() {
+/// What exhaustive says of histories, against brute force: runs, images, and failing states.
+fn exhaustive_against_brute_force(histories: impl Iterator<Item = (u64, History)>) -> [u64; 3] {
     let mut saved = [0u64; 3];
-    for seed in 0..2500 {
-        let recording = History::random(seed).done();
+    for (seed, history) in histories {
+        let recording = history.done();
         let check = Check::of(seed);
         let space = Space::new(&recording);
         let plan = plan(Strategy::Exhaustive);
@@ -241,15 +257,49 @@ fn exhaustive_knows_what_brute_force_finds() {
         saved[1] += images.len() as u64;
         saved[2] += failing;
     }
-    // The trial is worth something: much was pruned, and much failed.
+    saved
+}
+
+/// The trial is worth something: much was pruned, and much failed.
+#[test]
+fn exhaustive_knows_what_brute_force_finds() {
+    let histories = (0..2500).map(|seed| (seed, History::random(seed)));
+    let saved = exhaustive_against_brute_force(histories);
     assert!(saved[0] * 3 < saved[1] * 2, "{saved:?}");
     assert!(saved[2] > 1000, "{saved:?}");
 }
 
 #[test]
+fn exhaustive_knows_what_brute_force_finds_among_prefixes() {
+    let histories = (0..1500).map(|seed| (seed, History::random_prefixes(seed)));
+    let saved = exhaustive_against_brute_force(histories);
+    assert!(saved[0] * 3 < saved[1] * 2, "{saved:?}");
+    assert!(saved[2] > 1000, "{saved:?}");
+}
+
+#[test]
+fn a_write_that_is_read_has_a_leaf_for_each_of_its_lengths() {
+    let words = ["x"; 60];
+    let log = History::new().prefixes().write_run(0, &words).done();
+    let all = |_: &State<'_>| Seen::new(Verdict::Consistent, None);
+    let outcome = go(&log, &plan(Strategy::Exhaustive), &mut Fake::new(1, all));
+    assert_eq!((outcome.checked, outcome.all), (61, true));
+    // One unit alone tells two sorts of states apart.
+    let one = |_: &State<'_>| {
+        Seen::new(
+            Verdict::Consistent,
+            Some(Reads::from_ranges(vec![(8 * 40, 8)])),
+        )
+    };
+    let outcome = go(&log, &plan(Strategy::Exhaustive), &mut Fake::new(1, one));
+    assert_eq!((outcome.checked, outcome.all), (2, true));
+    assert_eq!(outcome.covered.unwrap().states, BigUint::from(61u8));
+}
+
+#[test]
 fn how_many_run_at_a_time_makes_no_difference() {
     for seed in 0..300 {
-        let recording = History::random(seed).done();
+        let recording = some_history(seed).done();
         let check = Check::of(seed);
         for strategy in [
             Strategy::Exhaustive,
@@ -275,7 +325,7 @@ fn how_many_run_at_a_time_makes_no_difference() {
 #[test]
 fn what_was_interrupted_ends_as_if_it_had_not_been() {
     for seed in 0..60 {
-        let recording = History::random(seed).done();
+        let recording = some_history(seed).done();
         let check = Check::of(seed);
         let plan = plan(Strategy::Auto);
         let mut whole = Fake::new(2, |s: &State<'_>| check.examine(s));
@@ -302,7 +352,7 @@ fn what_was_interrupted_ends_as_if_it_had_not_been() {
 #[test]
 fn shards_find_what_one_run_finds() {
     for seed in 0..300 {
-        let recording = History::random(seed).done();
+        let recording = some_history(seed).done();
         let check = Check::of(seed);
         for strategy in [
             Strategy::Exhaustive,

@@ -1,22 +1,125 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Blends of two states of one cut: each unit as one or the other has it. Any
-//! such blend is legal, for nothing orders two units.
+//! such blend is legal, for nothing orders two units. Where writes survive as
+//! prefixes, that is so of writes instead: a blend has each as one or the other has it.
 
 use std::collections::BTreeMap;
 
-use crate::choices::{Choices, Unit};
+use crate::choices::Choices;
 use crate::keep::Keep;
 
-/// Units, by their place among those of the cut.
-pub type Units = Vec<usize>;
+/// What is blended, by its place among the units of the cut, or among its writes.
+pub type Items = Vec<usize>;
 
-/// `of` with some units as `other` has them.
-pub fn blend(choices: &Choices<'_>, of: &Keep, other: &Keep, units: &[usize]) -> Keep {
+/// The pieces of an item, the topmost first or the last.
+fn pieces(choices: &Choices<'_>, item: usize) -> Vec<usize> {
+    match choices.has_prefixes() {
+        true => {
+            let write = choices.writes().get(item);
+            write.map_or(Vec::new(), |(_, pieces)| pieces.clone().rev().collect())
+        }
+        false => {
+            let unit = choices.units().get(item);
+            unit.map_or(Vec::new(), |unit| unit.pieces().collect())
+        }
+    }
+}
+
+/// `of` with some items as `other` has them.
+pub fn blend(choices: &Choices<'_>, of: &Keep, other: &Keep, items: &[usize]) -> Keep {
     let mut keep = of.clone();
-    for unit in units.iter().filter_map(|at| choices.units().get(*at)) {
-        for piece in unit.pieces() {
-            match other.contains(piece) {
+    for piece in items.iter().flat_map(|item| pieces(choices, *item)) {
+        match other.contains(piece) {
+            true => keep.insert(piece),
+            false => keep.remove(piece),
+        }
+    }
+    keep
+}
+
+/// The pieces of some items that a state has on the disk.
+pub fn kept_of(choices: &Choices<'_>, keep: &Keep, items: &[usize]) -> Keep {
+    let shown = choices.shown(keep);
+    let mut some = choices.none();
+    for piece in items.iter().flat_map(|item| pieces(choices, *item)) {
+        if shown.contains(piece) {
+            some.insert(piece);
+        }
+    }
+    some
+}
+
+/// The items in which two states differ, in groups: those that differ by the
+/// same write are together, older writes first.
+pub fn differences(choices: &Choices<'_>, a: &Keep, b: &Keep) -> Vec<Items> {
+    let (a, b) = (choices.canonical(a), choices.canonical(b));
+    by_write(choices, |piece| a.contains(piece) != b.contains(piece))
+}
+
+/// The items out of some others in which a state keeps something, in groups by
+/// the newest write kept.
+pub fn kept_groups(choices: &Choices<'_>, keep: &Keep, but: &[usize]) -> Vec<Items> {
+    let shown = choices.shown(keep);
+    let mut groups = by_write(choices, |piece| shown.contains(piece));
+    for group in &mut groups {
+        group.retain(|item| !but.contains(item));
+    }
+    groups.retain(|group| !group.is_empty());
+    groups
+}
+
+/// The items with such a piece, by the write of the first.
+fn by_write(choices: &Choices<'_>, is_sought: impl Fn(usize) -> bool) -> Vec<Items> {
+    let mut groups: BTreeMap<usize, Items> = BTreeMap::new();
+    let nr_items = match choices.has_prefixes() {
+        true => choices.writes().len(),
+        false => choices.units().len(),
+    };
+    for item in 0..nr_items {
+        let mut pieces = pieces(choices, item).into_iter();
+        if let Some(piece) = pieces.find(|piece| is_sought(*piece)) {
+            let entry = choices.pieces()[piece].entry;
+            groups.entry(entry).or_default().push(item);
+        }
+    }
+    groups.into_values().collect()
+}
+
+/// Of items in which two states differ: what the one that passes has newer, and what
+/// the one that fails has newer.
+pub fn lost_and_kept(
+    choices: &Choices<'_>,
+    passes: &Keep,
+    fails: &Keep,
+    items: &[usize],
+) -> (Keep, Keep) {
+    let (mut lost, mut kept) = (choices.none(), choices.none());
+    for item in items {
+        let has = |keep: &Keep| kept_of(choices, keep, &[*item]).iter().collect::<Vec<_>>();
+        let (mut with, mut without) = (has(passes), has(fails));
+        let is_lost = with.last() > without.last();
+        if choices.has_prefixes() {
+            // Of a write, no more than what is to that.
+            let both = with.clone();
+            with.retain(|piece| !without.contains(piece));
+            without.retain(|piece| !both.contains(piece));
+        }
+        let (into, pieces) = match is_lost {
+            true => (&mut lost, with),
+            false => (&mut kept, without),
+        };
+        pieces.into_iter().for_each(|piece| into.insert(piece));
+    }
+    (lost, kept)
+}
+
+/// The state in which an item that is a write has so many pieces.
+pub fn with_length(choices: &Choices<'_>, of: &Keep, item: usize, length: usize) -> Keep {
+    let mut keep = of.clone();
+    if let Some((_, pieces)) = choices.writes().get(item) {
+        for piece in pieces.clone() {
+            match piece < pieces.start + length {
                 true => keep.insert(piece),
                 false => keep.remove(piece),
             }
@@ -25,50 +128,12 @@ pub fn blend(choices: &Choices<'_>, of: &Keep, other: &Keep, units: &[usize]) ->
     keep
 }
 
-/// The pieces of some units that a state has on the disk.
-pub fn kept_of(choices: &Choices<'_>, keep: &Keep, units: &[usize]) -> Keep {
-    let canonical = choices.canonical(keep);
-    let mut some = choices.none();
-    for unit in units.iter().filter_map(|at| choices.units().get(*at)) {
-        for piece in unit.pieces().filter(|p| canonical.contains(*p)) {
-            some.insert(piece);
-        }
-    }
-    some
-}
-
-/// The units in which two states differ, in groups: those that differ by the
-/// same write are together, older writes first.
-pub fn differences(choices: &Choices<'_>, a: &Keep, b: &Keep) -> Vec<Units> {
-    let (a, b) = (choices.canonical(a), choices.canonical(b));
-    by_write(choices, |unit| {
-        unit.pieces().find(|p| a.contains(*p) != b.contains(*p))
+/// How many pieces of an item that is a write a legal state has.
+pub fn length(choices: &Choices<'_>, keep: &Keep, item: usize) -> usize {
+    let write = choices.writes().get(item);
+    write.map_or(0, |(_, pieces)| {
+        pieces.clone().filter(|p| keep.contains(*p)).count()
     })
-}
-
-/// The units out of some others in which a state keeps something, in groups by
-/// the newest write kept.
-pub fn kept_groups(choices: &Choices<'_>, keep: &Keep, but: &[usize]) -> Vec<Units> {
-    let canonical = choices.canonical(keep);
-    let mut groups = by_write(choices, |unit| {
-        unit.pieces().find(|p| canonical.contains(*p))
-    });
-    for group in &mut groups {
-        group.retain(|unit| !but.contains(unit));
-    }
-    groups.retain(|group| !group.is_empty());
-    groups
-}
-
-fn by_write(choices: &Choices<'_>, piece: impl Fn(&Unit) -> Option<usize>) -> Vec<Units> {
-    let mut groups: BTreeMap<usize, Units> = BTreeMap::new();
-    for (at, unit) in choices.units().iter().enumerate() {
-        if let Some(piece) = piece(unit) {
-            let entry = choices.pieces()[piece].entry;
-            groups.entry(entry).or_default().push(at);
-        }
-    }
-    groups.into_values().collect()
 }
 
 #[cfg(test)]

@@ -89,6 +89,9 @@ pub fn passing(
 /// Every state of the cut, if there are no more than `limit`.
 fn every(choices: &Choices<'_>, limit: u64) -> Option<Vec<Keep>> {
     let limit = usize::try_from(limit).ok()?;
+    if choices.has_prefixes() {
+        return choices.every_prefix(limit);
+    }
     let mut states = vec![choices.none()];
     for unit in choices.units() {
         let options = choices.options(unit, limit)?;
@@ -115,6 +118,9 @@ fn every(choices: &Choices<'_>, limit: u64) -> Option<Vec<Keep>> {
 fn at_random<'c>(choices: &'c Choices<'_>) -> impl Iterator<Item = Keep> + 'c {
     let mut rng = ChaCha8Rng::seed_from_u64(choices.event());
     std::iter::repeat_with(move || {
+        if choices.has_prefixes() {
+            return choices.prefixes_by(|len| rng.next_u32() % (len + 1));
+        }
         let mut keep = choices.none();
         for piece in 0..choices.len() {
             if rng.next_u32() & 1 == 1 {

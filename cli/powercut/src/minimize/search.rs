@@ -5,7 +5,9 @@
 use anyhow::Result;
 use powercut_model::Event;
 
-use super::blend::{blend, differences, kept_groups, kept_of, Units};
+use super::blend::{
+    blend, differences, kept_groups, kept_of, length, lost_and_kept, with_length, Items,
+};
 use super::ddmin::{ddmin, Reduced};
 use super::lab::{Answer, Lab};
 use super::later::mended_by;
@@ -103,7 +105,12 @@ impl Search<'_, '_, '_> {
         let switched = self.smallest(&found.fails, passes)?;
         found.minimal = switched.minimal;
         let switched = switched.items;
-        let fails = blend(self.choices, passes, &found.fails, &switched);
+        let mut fails = blend(self.choices, passes, &found.fails, &switched);
+        let mut passes = passes.clone();
+        if let (true, [write]) = (self.choices.has_prefixes(), &switched[..]) {
+            found.minimal &= self.where_it_tears(&mut fails, &mut passes, *write)?;
+        }
+        let passes = &passes;
         (found.lost, found.kept) = lost_and_kept(self.choices, passes, &fails, &switched);
         (found.fails, found.passes) = (fails, Some(passes.clone()));
         if found.lost.is_empty() {
@@ -147,6 +154,29 @@ impl Search<'_, '_, '_> {
         ddmin(units, try_units)
     }
 
+    /// From two states that differ in the length of one write to two that differ in one piece of
+    /// it. False if some length on the way did neither pass nor fail so.
+    fn where_it_tears(
+        &mut self,
+        fails: &mut Keep,
+        passes: &mut Keep,
+        write: usize,
+    ) -> Result<bool> {
+        let choices = self.choices;
+        let mut bad = length(choices, fails, write);
+        let mut good = length(choices, passes, write);
+        while bad.abs_diff(good) > 1 {
+            let middle = bad.midpoint(good);
+            let state = with_length(choices, fails, write, middle);
+            match self.lab.ask(choices, &state, self.marks)? {
+                Some(Answer::Fails) => (bad, *fails) = (middle, state),
+                Some(Answer::Passes) => (good, *passes) = (middle, state),
+                _ => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+
     /// The fewest other pieces that have to be kept for it to make a difference
     /// whether `switched` are lost.
     fn which_kept(&mut self, found: &mut Found, switched: &[usize]) -> Result<()> {
@@ -156,7 +186,7 @@ impl Search<'_, '_, '_> {
         let (fails, choices) = (found.fails.clone(), self.choices);
         let groups = kept_groups(choices, &passes, switched);
         let none = choices.none();
-        let pair = |others: &[Units]| {
+        let pair = |others: &[Items]| {
             let units = others.concat();
             let with = |of: &Keep| {
                 let own = blend(choices, &none, of, switched);
@@ -186,7 +216,7 @@ impl Search<'_, '_, '_> {
             group.retain(|unit| !switched.contains(unit));
         }
         groups.retain(|group| !group.is_empty());
-        let pair = |lost: &[Units]| {
+        let pair = |lost: &[Items]| {
             let units = lost.concat();
             let with = |of: &Keep| {
                 let own = blend(choices, &all, of, switched);
@@ -209,25 +239,4 @@ impl Search<'_, '_, '_> {
             answer => Ok(answer.map(|_| false)),
         }
     }
-}
-
-/// Of the units in which two states differ: what the one that passes has newer,
-/// and what the one that fails has newer.
-fn lost_and_kept(
-    choices: &Choices<'_>,
-    passes: &Keep,
-    fails: &Keep,
-    units: &[usize],
-) -> (Keep, Keep) {
-    let (mut lost, mut kept) = (choices.none(), choices.none());
-    for unit in units {
-        let has = |keep: &Keep| kept_of(choices, keep, &[*unit]).iter().collect::<Vec<_>>();
-        let (with, without) = (has(passes), has(fails));
-        let (into, pieces) = match with.last() > without.last() {
-            true => (&mut lost, with),
-            false => (&mut kept, without),
-        };
-        pieces.into_iter().for_each(|piece| into.insert(piece));
-    }
-    (lost, kept)
 }

@@ -26,6 +26,7 @@ struct Checked<F>(F);
 
 impl<F: Fn(&Disk, usize) -> bool> Trial for Checked<F> {
     fn examine(&mut self, choices: &Choices<'_>, keep: &Keep, marks: usize) -> Result<Verdict> {
+        assert_eq!(&choices.legal(keep), keep);
         Ok(match (self.0)(&disk(choices, keep), marks) {
             true => Verdict::Consistent,
             false => Verdict::Violation(finding()),
@@ -89,6 +90,29 @@ fn a_write_that_must_be_stable_before_another() {
     assert_eq!(found.later, Later::NotAsked);
     assert_eq!(found.broken, None);
     assert!(runs < 60, "{runs} runs");
+}
+
+#[test]
+fn the_unit_at_which_a_prefix_ends() {
+    let log = History::new().prefixes().write(20, "x");
+    let log = log.write_run(0, &["y"; 10]).write(30, "z").done();
+    // Unit 6 belongs to unit 3, which the same write has.
+    let check = |disk: &Disk, _| !disk.contains_key(&3) || disk.contains_key(&6);
+    let (found, runs) = culprit(&log, 6, |i| i <= 5, check);
+    let found = found.unwrap();
+    // Pieces: 0 x, 1-10 y, 11 z.
+    assert_eq!((set(&found.lost), set(&found.kept)), (vec![7], vec![]));
+    assert_eq!(set(&found.fails), [1, 2, 3, 4, 5, 6]);
+    assert_eq!(set(&found.passes.unwrap()), [1, 2, 3, 4, 5, 6, 7]);
+    assert!(found.minimal && !found.all_fail);
+    assert!(runs < 40, "{runs} runs");
+
+    // Another write that has to be there.
+    let check = |disk: &Disk, _| !disk.contains_key(&30) || disk.contains_key(&6);
+    let (found, _) = culprit(&log, 6, |i| i < 5 || i == 11, check);
+    let found = found.unwrap();
+    assert_eq!((set(&found.lost), set(&found.kept)), (vec![7], vec![11]));
+    assert!(found.minimal);
 }
 
 #[test]

@@ -167,7 +167,8 @@ impl Recording {
         put(header.capacity_sectors);
         put(u64::from(header.block_size));
         put(u64::from(header.atomic_unit));
-        put(u64::from(header.write_cache) | (u64::from(header.fua) << 1));
+        let prefixes = u64::from(!header.tear.is_any());
+        put(u64::from(header.write_cache) | (u64::from(header.fua) << 1) | (prefixes << 2));
         for member in header.members.iter() {
             put(member.sectors);
             put(xxhash_rust::xxh3::xxh3_64(member.name.as_bytes()));

@@ -63,7 +63,7 @@ impl Recording {
             geometry: Geometry {
                 unit_sectors: header.atomic_unit / 512,
                 write_cache: header.write_cache,
-                tear: powercut_model::Tear::Any,
+                tear: header.tear.to_model(),
                 members: header.members.to_model(),
             },
             newest_flush: vec![Vec::new(); header.members.to_model().count()],

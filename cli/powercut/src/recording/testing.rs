@@ -7,6 +7,7 @@ use crate::abi::{write_entry, Entry, EntryOp, Flags, Header, IN_FLIGHT};
 use crate::faults::Faults;
 use crate::members::{Member, Members};
 use crate::recording::Recording;
+use crate::tear::Tear;
 
 const BLOCK: usize = 4096;
 
@@ -20,6 +21,7 @@ pub struct History {
     write_cache: bool,
     faults: Faults,
     members: Members,
+    tear: Tear,
 }
 
 /// A block that holds a word, over and over.
@@ -42,6 +44,7 @@ impl Default for History {
             write_cache: true,
             faults: Faults::default(),
             members: Members::default(),
+            tear: Tear::Any,
         }
     }
 }
@@ -53,6 +56,12 @@ impl History {
 
     pub fn blocks_per_unit(mut self, n: u32) -> Self {
         self.blocks_per_unit = n;
+        self
+    }
+
+    /// Writes survive as prefixes.
+    pub fn prefixes(mut self) -> Self {
+        self.tear = Tear::Prefix;
         self
     }
 
@@ -235,6 +244,45 @@ impl History {
         log
     }
 
+    /// Some history of a few writes of several blocks that overlap, on a disk on which writes
+    /// survive as prefixes; the same for the same seed.
+    pub fn random_prefixes(seed: u64) -> Self {
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut roll = move |n: u64| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state % n
+        };
+        let mut log = Self::new().blocks_per_unit(1 << roll(2)).prefixes();
+        log.write_cache = roll(8) != 0;
+        for step in 0..=roll(7) {
+            let at = roll(5);
+            let words = [
+                ["a", "b", "c", "d"],
+                ["a", "", "c", "a"],
+                ["z", "z", "z", ""],
+            ];
+            let words = &words[roll(3) as usize][..1 + roll(4) as usize];
+            log = match roll(9) {
+                0 => log.flush(),
+                1 => log.bio(
+                    EntryOp::Write,
+                    Flags::FUA,
+                    at,
+                    &words[..1 + roll(2) as usize % words.len()],
+                ),
+                2 => log.mark(&step.to_string()),
+                3 => log.discard(at, 1 + roll(4) as u32),
+                4 => log.submit(at, words[0]),
+                5 if log.entries.iter().any(|(e, _)| e.complete == IN_FLIGHT) => log.complete(),
+                6 => log.bio(EntryOp::Write, Flags::PREFLUSH | Flags::FUA, at, words),
+                _ => log.write_run(at, words),
+            };
+        }
+        log
+    }
+
     fn next(&mut self) -> u64 {
         self.event += 1;
         self.event
@@ -249,6 +297,7 @@ impl History {
             capacity_sectors: 2048,
             block_size: BLOCK as u32,
             atomic_unit: BLOCK as u32 * self.blocks_per_unit,
+            tear: self.tear,
             entries: self.entries.len() as u64,
             newest_event: self.event,
             truncated: 0,

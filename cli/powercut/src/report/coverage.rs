@@ -9,6 +9,7 @@ use num_bigint::BigUint;
 use super::faults::{states_of, FaultFacts};
 use super::model::{Coverage, Ended, Report};
 use crate::count;
+use crate::tear::Tear;
 
 /// A decimal number of a report, for people.
 fn human(text: &str) -> String {
@@ -24,7 +25,12 @@ pub fn coverage(report: &Report) -> String {
     let legal = human(&coverage.legal_states);
     let states = states_of(report);
     let (cuts, runs) = (coverage.cuts, coverage.checked);
-    let mut text = format!("{legal} {states} over {cuts} cuts");
+    let at_most = if coverage.legal_at_most {
+        "at most "
+    } else {
+        ""
+    };
+    let mut text = format!("{at_most}{legal} {states} over {cuts} cuts");
     if coverage.all {
         let _ = write!(text, ": all covered by {runs} runs");
     } else {
@@ -49,6 +55,11 @@ pub fn coverage(report: &Report) -> String {
     pruned(&mut text, coverage);
     recoveries(&mut text, coverage);
     repeats(&mut text, coverage);
+    if report.disk.tear == Tear::Prefix {
+        text.push_str(
+            "\nof a write that is not stable the first units survive, not any (tear=prefix)",
+        );
+    }
     for line in report.faults.iter().flat_map(FaultFacts::lines) {
         let _ = write!(text, "\n{line}");
     }

@@ -189,7 +189,7 @@ fn suspects(choices: &Choices<'_>, keep: &Keep) -> Vec<Suspect> {
         if !units.is_empty() {
             let whole = units.len() == pieces.len();
             let units = (!whole).then(|| ranges(units));
-            suspects.push(suspect(choices.recording(), entry, units));
+            suspects.push(suspect(choices.recording(), *entry, units));
         }
     }
     suspects

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use num_bigint::BigUint;
 use powercut_model::Event;
 use quick_junit::{NonSuccessKind, Report as Junit, TestCase, TestCaseStatus, TestSuite};
 
@@ -41,7 +40,7 @@ pub fn junit(report: &Report, recording: &Recording, dir: &str) -> Result<String
     suite.set_time(seconds(report.seconds.explore));
     suite.set_system_out(coverage(report));
     for (cut, violations) in &cuts {
-        let states = space.choices(*cut).map(|choices| count::states(&choices));
+        let states = space.choices(*cut).map(|choices| count::told(&choices));
         let faults = recording.faults_at(*cut);
         suite.add_test_case(case(report, *cut, (states, faults), violations, dir));
     }
@@ -58,7 +57,7 @@ fn seconds(seconds: f64) -> Duration {
 fn case(
     report: &Report,
     cut: Event,
-    (states, faults): (Option<BigUint>, Faults),
+    (states, faults): (Option<String>, Faults),
     violations: &[&Violation],
     dir: &str,
 ) -> TestCase {
@@ -67,7 +66,7 @@ fn case(
         status(report, cut, violations),
     );
     case.set_classname(format!("powercut.{}.{}", report.case, report.plan.strategy));
-    let legal = states.map_or_else(|| "?".into(), |n| count::human(&n));
+    let legal = states.unwrap_or_else(|| "?".into());
     let sort = match faults.is_empty() {
         true => "legal states".to_string(),
         false => format!("states outside of the contract (faults {faults})"),

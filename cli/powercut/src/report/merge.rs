@@ -106,6 +106,7 @@ fn coverage<'c>(parts: impl Iterator<Item = &'c Coverage>) -> Coverage {
         *merged.runs.entry(*cut).or_default() += runs;
     }
     merged.reads_known = parts.iter().all(|c| c.reads_known);
+    merged.legal_at_most = parts.iter().any(|c| c.legal_at_most);
     merged.all = parts.iter().all(|c| c.all);
     let ended = parts.iter().map(|c| c.ended);
     merged.ended = ended.max_by_key(|e| weight(*e)).unwrap_or_default();

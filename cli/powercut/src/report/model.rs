@@ -13,12 +13,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::abi::Flags;
 use crate::choices::Choices;
+use crate::count;
 use crate::examine::Examination;
 use crate::explore::{self, End, Outcome, Plan};
 use crate::members::Members;
 use crate::oracle::Kind;
 use crate::recording::{Content, Recording};
 use crate::strategy::Space;
+use crate::tear::Tear;
 
 use super::culprit::Culprit;
 use super::fate::{fates, Write};
@@ -59,6 +61,9 @@ pub struct DiskFacts {
     pub disks: Members,
     pub block_size: u32,
     pub atomic_unit: u32,
+    /// What survives of writes of several units, if not any of these
+    #[serde(skip_serializing_if = "Tear::is_any", default)]
+    pub tear: Tear,
     pub write_cache: bool,
     pub fua: bool,
 }
@@ -127,6 +132,9 @@ pub struct Record {
 pub struct Coverage {
     /// Legal states over all cuts that dominate, in decimal: it may be huge.
     pub legal_states: String,
+    /// There may be fewer: they could not be counted exactly.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub legal_at_most: bool,
     pub cuts: u64,
     /// Distinct images examined.
     pub checked: u64,
@@ -275,6 +283,7 @@ impl DiskFacts {
             disks: header.members.clone(),
             block_size: header.block_size,
             atomic_unit: header.atomic_unit,
+            tear: header.tear,
             write_cache: header.write_cache,
             fua: header.fua,
         }
@@ -322,6 +331,9 @@ impl Coverage {
     /// Of an outcome, and what the space has to say.
     pub fn new(outcome: &Outcome, space: &Space<'_>) -> Self {
         let mut coverage = Self::of(outcome);
+        let choices = |cut: &Event| space.choices(*cut);
+        let mut cuts = space.cuts().iter().filter_map(choices);
+        coverage.legal_at_most = !cuts.all(|choices| count::is_exact(&choices));
         coverage.images = explore::images(space).map(|n| n.to_string());
         if let Some(pruned) = &mut coverage.pruned {
             pruned.dominated = explore::dominated(space).map(|n| n.to_string());
@@ -332,6 +344,7 @@ impl Coverage {
     fn of(outcome: &Outcome) -> Self {
         Self {
             legal_states: outcome.legal.to_string(),
+            legal_at_most: false,
             cuts: outcome.cuts as u64,
             checked: outcome.checked,
             same_image: outcome.same_image,

@@ -96,12 +96,12 @@ fn every_state(choices: &Choices<'_>, found: &Found) -> String {
         }
         (false, true) => format!(
             "all {} legal states of cut {cut} fail",
-            count::human(&legal)
+            count::told(choices)
         ),
         (false, false) => format!(
             "all {} states tried of {} legal ones of cut {cut} fail",
             found.tried,
-            count::human(&legal)
+            count::told(choices)
         ),
     }
 }

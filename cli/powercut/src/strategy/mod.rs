@@ -176,7 +176,8 @@ impl<'r> Space<'r> {
         Some(choices)
     }
 
-    /// For each of these cuts, the states that `make` names.
+    /// For each of these cuts, the states that `make` names; of one that is not legal,
+    /// the nearest that is.
     fn at<'s, I>(
         &'s self,
         cuts: Vec<Event>,
@@ -192,8 +193,8 @@ impl<'r> Space<'r> {
             .flat_map(move |choices| {
                 let keeps = make(&choices).into_iter();
                 keeps.map(move |keep| State {
+                    keep: choices.legal(&keep),
                     choices: Rc::clone(&choices),
-                    keep,
                 })
             })
     }

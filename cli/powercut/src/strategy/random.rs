@@ -4,6 +4,7 @@
 //! stream which ends has shown them all.
 
 use std::collections::HashSet;
+use std::ops::Range;
 use std::rc::Rc;
 
 use powercut_model::Event;
@@ -19,15 +20,24 @@ pub const MAX_OPTIONS: usize = 1 << 16;
 /// Draws that may repeat before a cut is walked through in order.
 const TRIES: usize = 32;
 
-/// The contents that the units of a cut may have.
+/// What is drawn from at a cut.
 #[derive(Debug)]
 struct Urn<'r> {
     choices: Rc<Choices<'r>>,
-    /// Of each unit, the pieces that make each content, the lost first.
-    options: Vec<Vec<Vec<u32>>>,
+    /// What is drawn together, one of each.
+    options: Vec<Options>,
     drawn: HashSet<u128>,
     /// How many there are to draw.
     total: u128,
+}
+
+/// Several things of which a draw has one, the one that keeps nothing first.
+#[derive(Debug)]
+enum Options {
+    /// Of a unit, the pieces that make each content.
+    Contents(Vec<Vec<u32>>),
+    /// Of a write that survives as a prefix, its first piece and how many there are of it.
+    Lengths(u32, Vec<u32>),
 }
 
 /// How a draw leans.
@@ -87,28 +97,17 @@ impl<'r> Iterator for Random<'_, 'r> {
 
 impl<'r> Urn<'r> {
     fn new(space: &Space<'r>, choices: Rc<Choices<'r>>) -> Self {
-        let mut total: u128 = 1;
-        let mut options = Vec::new();
-        for unit in choices.units() {
-            let of_unit: Vec<Vec<u32>> = match choices.options(unit, MAX_OPTIONS) {
-                Some(contents) => contents.into_iter().map(|c| c.pieces).collect(),
-                // Too many to tell apart: one piece of it at a time, and say so.
-                None => {
-                    space.note_partial();
-                    let alone = unit.pieces().map(|p| vec![p as u32]);
-                    std::iter::once(Vec::new()).chain(alone).collect()
-                }
-            };
-            total = total.saturating_mul(of_unit.len() as u128);
-            if of_unit.len() > 1 {
-                options.push(of_unit);
-            }
-        }
+        let mut options = match choices.has_prefixes() {
+            true => lengths(&choices),
+            false => contents(space, &choices),
+        };
+        options.retain(|options| options.len() > 1);
+        let len = |options: &Options| options.len() as u128;
         Self {
+            total: options.iter().map(len).fold(1, u128::saturating_mul),
             choices,
             options,
             drawn: HashSet::new(),
-            total,
         }
     }
 
@@ -156,8 +155,16 @@ impl<'r> Urn<'r> {
     fn state(&self, picks: &[u32]) -> State<'r> {
         let mut keep = self.choices.none();
         for (pick, options) in picks.iter().zip(&self.options) {
-            for piece in &options[*pick as usize] {
-                keep.insert(*piece as usize);
+            let pick = *pick as usize;
+            match options {
+                Options::Contents(contents) => {
+                    let pieces = contents[pick].iter();
+                    pieces.for_each(|piece| keep.insert(*piece as usize));
+                }
+                Options::Lengths(first, lengths) => {
+                    let pieces = *first..*first + lengths[pick];
+                    pieces.for_each(|piece| keep.insert(piece as usize));
+                }
             }
         }
         State {
@@ -167,13 +174,62 @@ impl<'r> Urn<'r> {
     }
 }
 
-fn pick(options: &[Vec<u32>], leaning: Leaning, rng: &mut ChaCha8Rng) -> usize {
-    let newest = |list: &[u32]| list.iter().max().copied();
+/// The contents of each unit.
+fn contents(space: &Space<'_>, choices: &Choices<'_>) -> Vec<Options> {
+    let of_unit = |unit| match choices.options(unit, MAX_OPTIONS) {
+        Some(contents) => contents.into_iter().map(|c| c.pieces).collect(),
+        // Too many to tell apart: one piece of it at a time, and say so.
+        None => {
+            space.note_partial();
+            let alone = unit.pieces().map(|p| vec![p as u32]);
+            std::iter::once(Vec::new()).chain(alone).collect()
+        }
+    };
+    choices
+        .units()
+        .iter()
+        .map(|unit| Options::Contents(of_unit(unit)))
+        .collect()
+}
+
+/// The lengths of each write: 0, and those that end with a piece that makes a difference.
+fn lengths(choices: &Choices<'_>) -> Vec<Options> {
+    let telling = choices.telling();
+    let of_write = |pieces: &Range<usize>| {
+        let ends = pieces.clone().filter(|piece| telling.contains(*piece));
+        let lengths = ends.map(|piece| (piece + 1 - pieces.start) as u32);
+        let lengths = std::iter::once(0).chain(lengths).collect();
+        Options::Lengths(pieces.start as u32, lengths)
+    };
+    let writes = choices.writes().iter();
+    writes.map(|(_, pieces)| of_write(pieces)).collect()
+}
+
+impl Options {
+    fn len(&self) -> usize {
+        match self {
+            Self::Contents(contents) => contents.len(),
+            Self::Lengths(_, lengths) => lengths.len(),
+        }
+    }
+
+    /// The newest piece that one of them keeps.
+    fn newest(&self, at: usize) -> Option<u32> {
+        match self {
+            Self::Contents(contents) => contents[at].iter().max().copied(),
+            Self::Lengths(first, lengths) => (first + lengths[at])
+                .checked_sub(1)
+                .filter(|_| lengths[at] > 0),
+        }
+    }
+}
+
+fn pick(options: &Options, leaning: Leaning, rng: &mut ChaCha8Rng) -> usize {
     let by = |limit: u32| {
-        let allowed = options.iter().enumerate();
-        let allowed = allowed.filter(|(_, o)| newest(o).is_none_or(|n| n <= limit));
+        let allowed = (0..options.len()).map(|at| (at, options.newest(at)));
+        let allowed = allowed.filter(|(_, newest)| newest.is_none_or(|n| n <= limit));
         allowed
-            .max_by_key(|(_, o)| newest(o))
+            .max_by_key(|(_, newest)| *newest)
             .map_or(0, |(at, _)| at)
     };
     if below(rng, 8) == 0 {

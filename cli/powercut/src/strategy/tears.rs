@@ -13,14 +13,15 @@ use crate::choices::Choices;
 use crate::keep::Keep;
 
 /// Each write torn, the others kept: its first unit alone, all but its first,
-/// its first half, its second half, all but its last, its last alone. Those
-/// that commit something (FUA, or with a flush of their own) first.
+/// its first half, its second half, all but its last, its last alone; where
+/// writes survive as prefixes, the first of each two. Those that commit something (FUA, or with a flush of their own) first.
 pub fn tears<'s, 'r: 's>(
     space: &'s Space<'r>,
     cuts: Vec<Event>,
 ) -> impl Iterator<Item = State<'r>> + 's {
     space.at(cuts, |choices| {
         let choices = Rc::clone(choices);
+        let prefixes = choices.has_prefixes();
         let mut writes: Vec<Range<usize>> = Vec::new();
         let (commits, others): (Vec<_>, Vec<_>) = choices
             .telling_writes()
@@ -43,7 +44,9 @@ pub fn tears<'s, 'r: 's>(
                 end - 1..end,
             ];
             let choices = Rc::clone(&choices);
-            parts.into_iter().map(move |part| {
+            let parts = parts.into_iter();
+            let parts = parts.filter(move |part| !prefixes || part.start == first);
+            parts.map(move |part| {
                 Keep::that(choices.len(), |index| {
                     !pieces.contains(&index) || part.contains(&index)
                 })

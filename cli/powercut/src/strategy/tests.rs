@@ -35,8 +35,10 @@ fn kept(recording: &Recording, strategy: Strategy) -> Vec<String> {
 
 #[test]
 fn every_strategy_names_legal_states_only() {
-    for seed in 0..100 {
-        let recording = History::random(seed).done();
+    let plain = (0..100).map(History::random);
+    let prefixes = (0..100).map(History::random_prefixes);
+    for (seed, history) in (0..).zip(plain.chain(prefixes)) {
+        let recording = history.done();
         let space = Space::new(&recording);
         for strategy in ALL {
             for state in strategy.states(&space, seed).take(300) {
@@ -105,6 +107,31 @@ fn random_shows_every_content_of_every_cut_once() {
             assert!(all.is_empty(), "seed {seed}: {} not drawn", all.len());
         }
     }
+}
+
+#[test]
+fn random_prefixes_show_every_content_of_every_cut() {
+    for seed in 0..100 {
+        let recording = History::random_prefixes(seed).done();
+        let space = Space::new(&recording);
+        let image = |state: State<'_>| (state.choices.event(), state.choices.image(&state.keep));
+        let drawn: HashSet<_> = Strategy::Random.states(&space, seed).map(image).collect();
+        let mut all = HashSet::new();
+        for cut in space.cuts() {
+            let choices = space.choices(*cut).unwrap();
+            let every = choices.every_prefix(usize::MAX).unwrap();
+            all.extend(every.iter().map(|keep| (*cut, choices.image(keep))));
+        }
+        assert_eq!(drawn, all, "seed {seed}");
+    }
+}
+
+#[test]
+fn prefixes_are_torn_at_their_ends() {
+    let words = ["a", "b", "c", "d"];
+    let recording = History::new().prefixes().write_run(0, &words).done();
+    let expected = ["0", "0-1", "0-2"].map(|keep| format!("k=2:keep={keep}"));
+    assert_eq!(kept(&recording, Strategy::Tears), expected);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use super::timeline::number;
 use crate::oracle::Kind;
 use crate::report::Report;
 use crate::size;
+use crate::tear::Tear;
 
 /// A figure.
 pub struct Tile {
@@ -71,7 +72,10 @@ pub fn tiles(report: &Report) -> Vec<Tile> {
                 Some(faults) if faults.is_outside() => "States",
                 _ => "Legal states",
             },
-            about(&coverage.legal_states),
+            match coverage.legal_at_most {
+                true => format!("at most {}", about(&coverage.legal_states)),
+                false => about(&coverage.legal_states),
+            },
             match coverage.cuts {
                 n if outside != "0" => format!("{} not legal, at {n} cuts", about(outside)),
                 1 => "at one cut".into(),
@@ -170,11 +174,15 @@ pub fn facts(report: &Report) -> Vec<Fact> {
     add(
         "Disk",
         Some(format!(
-            "{}, blocks of {} bytes, write cache {}, FUA {}",
+            "{}, blocks of {} bytes, write cache {}, FUA {}{}",
             size::human(disk.bytes),
             disk.block_size,
             on(disk.write_cache),
-            on(disk.fua)
+            on(disk.fua),
+            match disk.tear {
+                Tear::Any => "",
+                Tear::Prefix => ", writes survive as prefixes (tear=prefix)",
+            }
         )),
         false,
     );

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A cut of a disk on which writes survive as prefixes, taken apart by what a check
+//! reads.
+//!
+//! Here units depend on each other by way of the writes that touch them. What shows in
+//! a unit says of some writes that they are at least so long, and of some that they
+//! are no longer than that: all that has been decided about a part is bounds for
+//! each write, and any lengths within them are legal.
+
+use std::cmp::Reverse;
+
+use num_bigint::BigUint;
+
+use super::tree::Size;
+use crate::choices::{Bounds, Choices};
+use crate::keep::Keep;
+
+/// Units with more sets of pieces than this are not taken apart.
+const MAX_SETS: usize = 1 << 12;
+
+/// The bounds of writes that are not left at any length, by write.
+pub type Narrowed = Vec<(u32, Bounds)>;
+
+/// A unit with several contents.
+#[derive(Debug)]
+struct Open {
+    /// Its position among those with pending pieces.
+    unit: u32,
+    /// The sets of its pieces that may show.
+    sets: Vec<Vec<u32>>,
+    /// In how many leaves it was read.
+    read: u64,
+}
+
+#[derive(Debug)]
+pub struct Boxes {
+    open: Vec<Open>,
+    /// The position in `open` of a unit, by place; MAX: it has one content.
+    at: Vec<u32>,
+    /// The states of each component of writes, and of all together.
+    states: Vec<BigUint>,
+    all: BigUint,
+}
+
+impl Boxes {
+    /// None if some unit has too many contents to tell them apart, or the states can't
+    /// be counted.
+    pub fn new(choices: &Choices<'_>) -> Option<Self> {
+        let mut at = vec![u32::MAX; choices.recording().written().len()];
+        let mut open = Vec::new();
+        for (nr, unit) in choices.units().iter().enumerate() {
+            if choices.varies(unit) {
+                at[unit.place] = open.len() as u32;
+                open.push(Open {
+                    unit: nr as u32,
+                    sets: choices.sets(unit, MAX_SETS)?,
+                    read: 0,
+                });
+            }
+        }
+        let lengths = choices.lengths();
+        let states: Option<Vec<BigUint>> = (0..lengths.nr_components())
+            .map(|nr| lengths.count(nr, |write| any(choices, write)))
+            .collect();
+        let states = states?;
+        Some(Self {
+            open,
+            at,
+            all: states.iter().product(),
+            states,
+        })
+    }
+
+    /// How many states have lengths within bounds. Images are not told apart from states.
+    pub fn size_of(&self, choices: &Choices<'_>, narrowed: &Narrowed) -> Size {
+        let lengths = choices.lengths();
+        let touched = narrowed
+            .iter()
+            .map(|(write, _)| lengths.component_of(*write));
+        let mut touched: Vec<usize> = touched.collect();
+        touched.sort_unstable();
+        touched.dedup();
+        let mut legal = self.all.clone();
+        for nr in touched {
+            let bounds = |write| bounds_of(choices, narrowed, write);
+            // It could be counted, and with more bounds it takes no longer.
+            let within = lengths
+                .count(nr, bounds)
+                .unwrap_or_else(|| lengths.at_most(nr, bounds));
+            legal = legal / &self.states[nr] * within;
+        }
+        Size {
+            images: legal.clone(),
+            legal,
+        }
+    }
+
+    /// The state within bounds that keeps most.
+    pub fn keep(&self, choices: &Choices<'_>, narrowed: &Narrowed) -> Keep {
+        let mut keep = choices.all();
+        for (write, (_, highest)) in narrowed {
+            let pieces = &choices.writes()[*write as usize].1;
+            let lost = pieces.clone().skip(*highest as usize);
+            lost.for_each(|piece| keep.remove(piece));
+        }
+        keep
+    }
+
+    /// What that state has in units in which it may differ from the one that keeps all.
+    pub fn contents(&self, choices: &Choices<'_>, narrowed: &Narrowed, contents: &mut [u128]) {
+        let keep = self.keep(choices, narrowed);
+        let mut units: Vec<usize> = Vec::new();
+        for (write, (_, highest)) in narrowed {
+            let pieces = &choices.writes()[*write as usize].1;
+            let lost = pieces.clone().skip(*highest as usize);
+            units.extend(lost.map(|piece| choices.lengths().unit_of(piece)));
+        }
+        units.sort_unstable();
+        units.dedup();
+        for unit in units.iter().map(|nr| &choices.units()[*nr]) {
+            contents[unit.place] = choices.content(unit, &keep);
+        }
+    }
+
+    /// Parts the states within bounds: those that agree with the one that keeps most in
+    /// all units read, and others by the first in which they don't, each with its share.
+    pub fn part(
+        &mut self,
+        choices: &Choices<'_>,
+        narrowed: &Narrowed,
+        reads: &[u32],
+    ) -> (Narrowed, f64, Vec<(Narrowed, f64)>) {
+        let keep = self.keep(choices, narrowed);
+        let mut read: Vec<u32> = reads.iter().map(|place| self.at[*place as usize]).collect();
+        read.retain(|at| *at != u32::MAX);
+        for at in &read {
+            self.open[*at as usize].read += 1;
+        }
+        read.sort_by_key(|at| (Reverse(self.open[*at as usize].read), *at));
+        let (mut own, mut share) = (narrowed.clone(), 1.0);
+        let mut others = Vec::new();
+        for at in read {
+            let open = &self.open[at as usize];
+            let unit = &choices.units()[open.unit as usize];
+            let mut agree = None;
+            let mut parts = Vec::new();
+            for shown in &open.sets {
+                let (kept, lost) = unit.terms(shown);
+                let Some(part) = narrow(choices, &own, &kept, &lost) else {
+                    continue;
+                };
+                let is_own = kept.iter().all(|piece| keep.contains(*piece as usize))
+                    && !lost.iter().any(|piece| keep.contains(*piece as usize));
+                match is_own {
+                    true => agree = Some(part),
+                    false => parts.push(part),
+                }
+            }
+            share /= (parts.len() + 1) as f64;
+            others.extend(parts.into_iter().map(|part| (part, share)));
+            // Some set of pieces shows in every state.
+            own = agree.unwrap_or(own);
+        }
+        (own, share, others)
+    }
+}
+
+/// Any length of a write.
+fn any(choices: &Choices<'_>, write: u32) -> Bounds {
+    (0, choices.writes()[write as usize].1.len() as u32)
+}
+
+fn bounds_of(choices: &Choices<'_>, narrowed: &Narrowed, write: u32) -> Bounds {
+    match narrowed.binary_search_by_key(&write, |(write, _)| *write) {
+        Ok(at) => narrowed[at].1,
+        Err(_) => any(choices, write),
+    }
+}
+
+/// The bounds within which some pieces are kept and some are lost, too; none if there
+/// is nothing within.
+fn narrow(
+    choices: &Choices<'_>,
+    narrowed: &Narrowed,
+    kept: &[u32],
+    lost: &[u32],
+) -> Option<Narrowed> {
+    let mut narrowed = narrowed.clone();
+    let mut bound = |piece: u32, is_kept: bool| {
+        let write = choices.write_of(piece as usize);
+        let index = piece - choices.writes()[write].1.start as u32;
+        let at = match narrowed.binary_search_by_key(&(write as u32), |(write, _)| *write) {
+            Ok(at) => at,
+            Err(at) => {
+                let write = write as u32;
+                narrowed.insert(at, (write, any(choices, write)));
+                at
+            }
+        };
+        let (lowest, highest) = &mut narrowed[at].1;
+        match is_kept {
+            true => *lowest = (*lowest).max(index + 1),
+            false => *highest = (*highest).min(index),
+        }
+        *lowest <= *highest
+    };
+    let fits = kept.iter().all(|piece| bound(*piece, true))
+        && lost.iter().all(|piece| bound(*piece, false));
+    fits.then_some(narrowed)
+}
