@@ -13,7 +13,7 @@ DEFAULTS = {
     "disks": "",
     "power": "0", "size": "64", "blocksize": "4096", "write_cache": "1", "fua": "1", "discard": "1",
     "log_limit_mib": "1024", "mark": "0", "completion": "inline", "cut": "off", "atomic_unit": "4096",
-    "physical_blocksize": "4096", "discard_content": "zeroes",
+    "physical_blocksize": "4096", "discard_content": "zeroes", "tear": "any",
     "record": "state=off entries=0 events=0 marks=0 bytes=0 truncated=0",
 }  # fmt: skip
 

@@ -55,6 +55,7 @@ GEOMETRY = (
     ("another size", {"size": 2}),
     ("another block size", {"blocksize": 512, "atomic_unit": 4096}),
     ("another atomic unit", {"atomic_unit": 8192}),
+    ("another way to tear", {"tear": "prefix"}),
     ("no write cache", {"write_cache": 0}),
 )
 

@@ -71,9 +71,11 @@ class Log:
     version: int = 1
     faults: int = 0
     members: list = field(default_factory=list)  # (name, sectors)
+    prefix: bool = False  # Writes survive as prefixes.
 
     def pack(self):
-        flags = self.cache | self.fua << 1 | self.data << 2 | self.faults << 8 | len(self.members) << 8
+        flags = self.cache | self.fua << 1 | self.data << 2 | self.prefix << 3
+        flags |= self.faults << 8 | len(self.members) << 8
         counts = (len(self.entries), self.newest, self.truncated, len(self.base))
         shape = (self.capacity, self.block, self.unit)
         header = HEADER.pack(self.magic, self.version, flags, *shape, *counts)
@@ -87,13 +89,14 @@ def parse(data):
         HEADER.unpack_from(data)
     )
     nr_members = flags >> 8 & 255
-    assert (magic, version) == (b"powercut", 2 if nr_members else 1), (magic, version)
-    assert flags & ~(7 | 255 << 8 | FAULTS << 8) == 0, flags
+    prefix = bool(flags & 8)
+    expected = 3 if prefix else 2 if nr_members else 1
+    assert (magic, version) == (b"powercut", expected), (magic, version)
+    assert flags & ~(15 | 255 << 8 | FAULTS << 8) == 0, flags
     log = Log(capacity, block, unit, bool(flags & 1), bool(flags & 2), bool(flags & 4))
     log.newest, log.truncated, log.faults = newest, truncated, flags >> 8 & FAULTS
     offset = HEADER.size
-    if nr_members:
-        log.version = 2
+    log.version, log.prefix = version, prefix
     for _ in range(nr_members):
         sectors, name = MEMBER.unpack_from(data, offset)
         log.members.append((name.rstrip(b"\0").decode(), sectors))

@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Writes that survive as prefixes (`tear`): what is legal then, what is refused, what it takes to show it."""
+
+import errno
+import itertools
+import json
+import random
+import subprocess
+
+from cases.faults_found import bash
+from lib import log as fmt
+from lib.command import powercut, refused, tidy
+from lib.disk import Disk
+from lib.model import Model, keep_list
+from lib.tap import equal, fails, note, rounds, test
+
+UNITS = 6
+PAGE = 4096
+
+
+@test("tear: any or prefix, and nothing else, while the power is off; in the log it has a version of its own")
+def setting():
+    with Disk(power=0) as disk:
+        for value in ("prefix", "any\n", "prefix\n"):
+            disk.set("tear", value)
+            equal(disk.get("tear"), value.strip(), "tear")
+        for value in ("", "\n", "x", "Any", "any ", "prefixes", "1", "prefix\n\n", "pre\0fix"):
+            if value:
+                with fails(errno.EINVAL, repr(value)):
+                    disk.set("tear", value)
+            equal(disk.get("tear"), "prefix", "tear")
+        disk.on()
+        with fails(errno.EBUSY):
+            disk.set("tear", "any")
+        disk.record("start")
+        with disk.raw() as raw:
+            raw.write(0, b"x" * PAGE)
+        disk.record("stop")
+        log = disk.log()
+        equal((log.version, log.prefix), (3, True), "version and flag")
+        with disk.view() as view:
+            view.point(2, "all")
+            equal(view.read(PAGE), b"x" * PAGE, "the view")
+
+
+def is_legal(kept, pieces):
+    """Whether those kept are of each write the first of its pieces."""
+    for write in {write for write, _ in pieces}:
+        own = [piece for piece in pieces if piece[0] == write]
+        survived = [piece in kept for piece in own]
+        if survived != sorted(survived, reverse=True):
+            return False
+    return True
+
+
+def issue(dice, disk):
+    """A few writes of several units, some FUA, and flushes."""
+    with disk.raw() as raw:
+        raw.write(0, dice.randbytes(UNITS * 512))
+        raw.flush()
+        disk.record("start")
+        for _ in range(dice.randint(2, 4)):
+            first = dice.randrange(UNITS)
+            data = dice.randbytes(512 * dice.randint(1, UNITS - first))
+            match dice.choices(("write", "fua", "flush"), (6, 2, 1))[0]:
+                case "write":
+                    raw.write(first * 512, data)
+                case "fua":
+                    raw.write_fua(first * 512, data[: 512 * dice.choice((1, 2))])
+                case _:
+                    raw.flush()
+    disk.record("stop")
+
+
+def compare(disk, cut, model, seen):
+    """All sets of pieces at a cut: prefixes are shown, byte by byte, all others are refused."""
+    pieces = model.pieces(cut)
+    images = set()
+    with disk.view() as view:
+        for size in range(len(pieces) + 1):
+            for kept in itertools.combinations(pieces, size):
+                if not is_legal(kept, pieces):
+                    with fails(errno.EINVAL, f"cut={cut} keep={keep_list(kept)}"):
+                        view.point(cut, keep_list(kept))
+                    seen["refused"] += 1
+                    continue
+                view.point(cut, keep_list(kept))
+                image = view.read(PAGE)[: UNITS * 512]
+                if image != model.content(cut, kept, UNITS):
+                    raise AssertionError(f"cut={cut} keep={keep_list(kept)} differs")
+                images.add(image)
+                seen["shown"] += 1
+    count = powercut("count", disk.name, "--cut", cut, "--json", json_of=True)
+    equal(count["legal_states"], str(len(images)), f"the number of states at cut={cut}")
+
+
+@test("random histories on a disk of prefixes: every set of pieces, shown byte by byte or refused; counted exactly", limit=300)
+def histories():
+    seed = random.randrange(1 << 32)
+    note("seed", seed)
+    dice = random.Random(seed)
+    seen = {"shown": 0, "refused": 0, "histories": 0}
+    with Disk(blocksize=512, tear="prefix") as disk:
+        while seen["histories"] < rounds(20, 5):
+            issue(dice, disk)
+            model = Model(fmt.parse(disk.export()))
+            cuts = [cut for cut in range(disk.events() + 1) if len(model.pieces(cut)) <= 8]
+            for cut in dice.sample(cuts, min(3, len(cuts))):
+                compare(disk, cut, model, seen)
+            seen["histories"] += 1
+            disk.record("reset")
+    note(json.dumps(seen))
+    assert seen["refused"] > 20 and seen["shown"] > 20, seen
+
+
+# One write of six blocks, each full of its letter.
+WRITE = (
+    "for c in a b c d e f; do head -c 4096 /dev/zero | tr '\\0' $c; done |"
+    " dd of=$POWERCUT_DEV bs=24576 iflag=fullblock oflag=direct conv=notrunc 2>/dev/null"
+)
+# Breaks only when the third is lost and the fifth is there.
+CHECK = (
+    "at() { dd if=$POWERCUT_DEV bs=4096 skip=$1 count=1 iflag=direct 2>/dev/null | head -c 1 | tr '\\0' -; };"
+    'test "$(at 4)" = - || test "$(at 2)" = c || { echo a later block without an earlier one; exit 1; }'
+)
+
+
+def run(own, name, tear, *options, code=0):
+    return powercut("run", "--fs", "none", "--size", "1M", "--tear", tear, "--workload", bash(WRITE), "--check",
+                    bash(CHECK), "--report", f"{own}/{name}", "--json", *options, json_of=True, code=code)  # fmt: skip
+
+
+@test("a checker that breaks on a hole in a write: clean where writes survive as prefixes, all of them; caught where not",
+      limit=300)  # fmt: skip
+def holes():
+    with tidy() as own:
+        clean = run(own, "prefix", "prefix", "--strategy", "exhaustive")
+        coverage = clean["coverage"]
+        equal((clean["disk"]["tear"], clean["violations"], coverage["all"]), ("prefix", [], True), "prefixes")
+        # n + 1 for one write; what the check reads tells four of them apart.
+        equal((coverage["legal_states"], coverage["covered_states"]), (str(UNITS + 1),) * 2, "states")
+        assert 2 <= coverage["checked"] <= UNITS + 1, coverage
+        powercut("report", f"{own}/prefix", says="tear=prefix")
+        powercut("report", f"{own}/prefix", "--html", f"{own}/page")
+        with open(f"{own}/page", encoding="utf-8") as page:
+            assert "tear=prefix" in page.read(), "the page"
+
+        found = run(own, "any", "any", "--strategy", "exhaustive", code=1)
+        assert "tear" not in found["disk"], found["disk"]
+        equal((found["coverage"]["legal_states"], found["coverage"]["all"]), (str(1 << UNITS), True), "any")
+        assert found["violations"], "nothing was found"
+        assert run(own, "tears", "any", "--strategy", "tears", code=1)["violations"], "nothing was found by tears"
+        for strategy in ("tears", "random", "auto", "drop-one", "keep-one", "pairs"):
+            equal(run(own, strategy, "prefix", "--strategy", strategy)["violations"], [], strategy)
+
+        # The one that fails is no state of the other, nor is anything with a gap.
+        ident = found["violations"][0]["id"]
+        refused("another log", "replay", ident, "--report", f"{own}/prefix")
+        ours = f"{clean['record']['hash']}:k={clean['record']['events']}"
+        refused("tear=prefix", "replay", f"{ours}:keep=0-1,4", "--report", f"{own}/prefix")
+        refused("keeps piece 1 but not piece 0", "replay", f"{ours}:keep=1", "--report", f"{own}/prefix")
+        powercut("replay", f"{ours}:keep=0-3", "--report", f"{own}/prefix")
+
+
+# Breaks when the write is there in part only.
+WHOLE = (
+    "at() { dd if=$POWERCUT_DEV bs=4096 skip=$1 count=1 iflag=direct 2>/dev/null | head -c 1 | tr '\\0' -; };"
+    'test "$(at 1)" = - || test "$(at 3)" = d || { echo torn; exit 1; }'
+)
+
+
+@test("minimize: the one block of a prefix that had to be there with the others", limit=120)
+def minimized():
+    with tidy() as own:
+        found = powercut("run", "--fs", "none", "--size", "1M", "--tear", "prefix", "--workload", bash(WRITE), "--check",
+                         bash(WHOLE), "--strategy", "exhaustive", "--report", f"{own}/r", "--json", json_of=True,
+                         code=1)  # fmt: skip
+        ident = found["violations"][0]["id"]
+        told = powercut("minimize", ident, "--report", f"{own}/r", "--json", json_of=True, code=1)
+        (lost,) = told["culprit"]["must_be_stable"]
+        equal(lost["units"], [[3, 3]], "the unit that is missing")
+        equal(told["culprit"]["minimal"], True, "minimal")
+
+
+@test("restore by a seed: on a disk of prefixes always one, of many lengths; else hardly ever", limit=300)
+def restored():
+    node = "/dev/powercut/a"
+    with tidy():
+        for tear, number in (("prefix", 50), ("any", 8)):
+            powercut("create", "a", "--size", "1M", "--tear", tear)
+            lengths, holes_seen = set(), 0
+            for seed in range(number):
+                data = bytes([seed + 1]) * (16 * PAGE)
+                powercut("record", "a", "start")
+                subprocess.run(("dd", f"of={node}", "bs=65536", "iflag=fullblock", "oflag=direct", "conv=notrunc"),
+                               input=data, check=True, stderr=subprocess.DEVNULL)  # fmt: skip
+                powercut("cut", "a")
+                powercut("restore", "a", "--keep", f"seed:{seed}")
+                with open(node, "rb") as disk:
+                    now = disk.read(16 * PAGE)
+                kept = [now[at * PAGE] == seed + 1 for at in range(16)]
+                lengths.add(sum(kept))
+                holes_seen += kept != sorted(kept, reverse=True)
+            note(tear, "lengths", sorted(lengths), "with holes", holes_seen)
+            if tear == "prefix":
+                equal(holes_seen, 0, "survivors with holes")
+                assert len(lengths) > 8, lengths
+            else:
+                assert holes_seen > 5, holes_seen
+            powercut("remove", "a")
+
+
+@test("export and import keep the rule; a disk of another refuses it")
+def moved():
+    with tidy() as own:
+        powercut("create", "a", "--size", "1M", "--tear", "prefix")
+        powercut("record", "a", "start")
+        dd = ("dd", "if=/dev/zero", "of=/dev/powercut/a", "bs=32768", "count=1", "oflag=direct", "conv=notrunc")
+        subprocess.run(dd, check=True, stderr=subprocess.DEVNULL)
+        counted = powercut("count", "a", "--json", json_of=True)
+        equal(counted["legal_states"], "9", "states")
+        powercut("export", "a", f"{own}/a.pcut")
+        powercut("import", "b", f"{own}/a.pcut")
+        equal(powercut("count", "b", "--json", json_of=True), counted, "of the import")
+        (_, listed) = powercut("list", "--json", json_of=True)
+        equal(listed["tear"], "prefix", "tear")
+        data = fmt.request("export a")
+        with Disk("c") as other, fails(errno.EINVAL):
+            fmt.send_import(other, data)
+        with Disk("c", tear="prefix") as other:
+            for change in ({8: 1}, {8: 2}, {12: data[12] & ~8}, {8: 1, 12: data[12] & ~8}):
+                changed = bytearray(data)
+                for at, value in change.items():
+                    changed[at] = value
+                with fails(errno.EINVAL, str(change)):
+                    fmt.send_import(other, bytes(changed))
+            fmt.send_import(other, data)
+        for wrong in ("", "none", "Prefix"):
+            powercut("create", "d", "--tear", wrong, code=2)
+        powercut("remove", "a")
+        powercut("remove", "b")
