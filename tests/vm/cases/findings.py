@@ -92,7 +92,8 @@ for name, what, how in (
     ("ext4", "/note at byte 0", "FIEMAP"),
     ("xfs", "/note at byte 0", "FIEMAP"),
     ("btrfs", "/note at byte 0", "chunks"),
-    ("vfat", "data area", "boot sector"),
+    ("f2fs", "/note at byte 0", "FIEMAP"),
+    ("vfat", "/note at byte 0", "FIBMAP"),
 ):
     test(f"minimize on {name}: names the file of a lost write and how that was told", name, what, how, limit=200)(
         owner

@@ -74,21 +74,26 @@ impl Owners {
     }
 }
 
-/// What tools say of the mounted state: files by FIEMAP, metadata by GETFSMAP.
+/// What tools say of the mounted state: files by FIEMAP, or FIBMAP, metadata by GETFSMAP.
 fn files(node: &Path, mount: &MountSpec, signals: &Signals) -> Result<Vec<Extent>> {
     let scratch = scratch_dir()?;
     let dir = scratch.path().join("mnt");
     std::fs::create_dir(&dir)?;
     let mounted = mount.mount(node, &dir)?;
+    let how = match mount.fs.as_str() {
+        "vfat" => "FIBMAP (filefrag) in the mounted state",
+        _ => "FIEMAP (filefrag) in the mounted state",
+    };
     let mut extents = Vec::new();
     let paths = walk(&dir);
     for paths in paths.chunks(FILES_A_CALL) {
-        let args = ["-v", "-b512"].map(OsStr::new).into_iter();
+        let args = ["-v", "-e", "-b512"].map(OsStr::new).into_iter();
         let args = args.chain(paths.iter().map(|path| path.as_os_str()));
         // Some file systems have no extents to tell for directories: its
         // status says nothing about the others.
         if let Ok(done) = child::program(OsStr::new("filefrag"), args, signals) {
-            extents.extend(parse::filefrag(&done.output, &dir.display().to_string()));
+            let root = dir.display().to_string();
+            extents.extend(parse::filefrag(&done.output, &root, how));
         }
     }
     if mount.fs == "xfs" {

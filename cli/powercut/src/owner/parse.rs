@@ -4,8 +4,8 @@
 
 use super::Extent;
 
-/// `filefrag -v -b512 FILE..`, the files being below `root`.
-pub fn filefrag(text: &str, root: &str) -> Vec<Extent> {
+/// `filefrag -v -e -b512 FILE..`, the files being below `root`.
+pub fn filefrag(text: &str, root: &str, how: &'static str) -> Vec<Extent> {
     let mut extents = Vec::new();
     let mut file = String::new();
     for line in text.lines() {
@@ -33,7 +33,7 @@ pub fn filefrag(text: &str, root: &str) -> Vec<Extent> {
                 first,
                 last,
                 what: format!("{file} at byte {}", from * 512),
-                how: "FIEMAP (filefrag) in the mounted state",
+                how,
             });
         }
     }

@@ -25,7 +25,7 @@ File size of /m/b is 2 (8 block of 512 bytes)
 File size of /m is 4096 (8 block of 512 bytes)
    0:        0..       7:      45064..     45071:      8:             last,merged,eof
 ";
-    let extents = filefrag(text, "/m");
+    let extents = filefrag(text, "/m", "FIEMAP");
     let wanted = [
         (45072, 45111, "/dir/a is b at byte 0"),
         (90000, 90007, "/dir/a is b at byte 20480"),
