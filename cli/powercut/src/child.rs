@@ -7,7 +7,6 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -55,35 +54,40 @@ pub struct Finished {
     pub output: String,
 }
 
-/// Runs `sh -c COMMAND` to its end.
-pub fn shell(
-    command: &str,
-    env: &Env,
-    cwd: Option<&Path>,
-    timeout: Option<Duration>,
-    signals: &Signals,
-) -> Result<Finished> {
-    // A relative path would be another's.
-    let words = words(command).filter(|_| cwd.is_none());
-    let mut cmd = match words {
-        Some(words) => {
-            let mut cmd = Command::new(words[0]);
-            cmd.args(&words[1..]);
-            cmd
+/// A command line. How it is to be started is found out once, however often it is run.
+#[derive(Debug)]
+pub struct Line {
+    text: String,
+    /// The words, if it takes no shell to start it.
+    words: Option<Vec<String>>,
+}
+
+impl Line {
+    pub fn new(text: &str) -> Self {
+        let words = words(text).map(|words| words.into_iter().map(String::from).collect());
+        Self {
+            text: text.into(),
+            words,
         }
-        None => {
-            let mut cmd = Command::new("sh");
-            cmd.arg("-c").arg(command);
-            cmd
-        }
-    };
-    for (name, value) in env {
-        cmd.env(name, value);
     }
-    if let Some(dir) = cwd {
-        cmd.current_dir(dir);
+
+    /// Runs it to its end, as `sh -c LINE` would.
+    pub fn run(&self, env: &Env, timeout: Option<Duration>, signals: &Signals) -> Result<Finished> {
+        let mut cmd = match self.words.as_deref() {
+            Some([program, args @ ..]) => {
+                let mut cmd = Command::new(program);
+                cmd.args(args);
+                cmd
+            }
+            _ => {
+                let mut cmd = Command::new("sh");
+                cmd.arg("-c").arg(&self.text);
+                cmd
+            }
+        };
+        cmd.envs(env.iter().map(|(name, value)| (name, value)));
+        run(cmd, timeout, signals).with_context(|| format!("cannot run `sh -c {:?}`", self.text))
     }
-    run(cmd, timeout, signals).with_context(|| format!("cannot run `sh -c {command:?}`"))
 }
 
 /// The words of a command that a shell would do nothing to but start: a
@@ -276,14 +280,8 @@ mod tests {
 
     fn sh(command: &str, timeout: Option<Duration>) -> Finished {
         let signals = Signals::uncaught().unwrap();
-        shell(
-            command,
-            &vec![("WORD".into(), "hello".into())],
-            None,
-            timeout,
-            &signals,
-        )
-        .unwrap()
+        let env = vec![("WORD".into(), "hello".into())];
+        Line::new(command).run(&env, timeout, &signals).unwrap()
     }
 
     #[test]

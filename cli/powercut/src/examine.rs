@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
-use crate::child::{self, Ended, Env};
+use crate::child::{Ended, Env, Line};
 use crate::device::{Selection, Show};
 use crate::fs::MountSpec;
 use crate::kmsg::Kmsg;
@@ -46,9 +46,12 @@ const SKIP: i32 = 125;
 
 pub struct Examiner<'a> {
     view: &'a mut dyn Show,
-    what: &'a Examination,
-    /// Its mount, of this view.
+    fsck: Option<Line>,
+    /// Of this view.
     mount: Option<MountSpec>,
+    check: Line,
+    /// How long each may take.
+    limit: Duration,
     signals: &'a Signals,
     scratch: TempDir,
     kmsg: Kmsg,
@@ -73,8 +76,10 @@ impl<'a> Examiner<'a> {
         let mount = what.mount.as_ref().map(|spec| spec.fill(view.nodes()));
         Ok(Self {
             view,
-            what,
+            fsck: what.fsck.as_deref().map(Line::new),
             mount,
+            check: Line::new(&what.check),
+            limit: Duration::from_millis(what.timeout_ms),
             signals,
             scratch,
             kmsg: Kmsg::open(),
@@ -114,9 +119,12 @@ impl<'a> Examiner<'a> {
     }
 
     /// Runs a command; the finding if it failed.
-    fn command(&mut self, command: &str, kind: Kind) -> Result<(Ended, Option<Finding>)> {
-        let limit = Some(Duration::from_millis(self.what.timeout_ms));
-        let done = child::shell(command, &self.env(), None, limit, self.signals)?;
+    fn command(&mut self, kind: Kind) -> Result<(Ended, Option<Finding>)> {
+        let line = match (kind, &self.fsck) {
+            (Kind::Fsck, Some(fsck)) => fsck,
+            _ => &self.check,
+        };
+        let done = line.run(&self.env(), Some(self.limit), self.signals)?;
         self.output.push_str(&done.output);
         let kind = match done.ended {
             Ended::Exited(0) => return Ok((done.ended, None)),
@@ -130,8 +138,8 @@ impl<'a> Examiner<'a> {
     /// Examines what the view shows now.
     pub fn look(&mut self) -> Result<Verdict> {
         self.output.clear();
-        if let Some(fsck) = &self.what.fsck {
-            if let (_, Some(finding)) = self.command(fsck, Kind::Fsck)? {
+        if self.fsck.is_some() {
+            if let (_, Some(finding)) = self.command(Kind::Fsck)? {
                 return Ok(Verdict::Violation(finding));
             }
         }
@@ -154,7 +162,7 @@ impl<'a> Examiner<'a> {
                 }
             }
         };
-        let checked = self.command(&self.what.check, Kind::Check);
+        let checked = self.command(Kind::Check);
         if let Some(mounted) = mounted {
             mounted.unmount()?;
         }

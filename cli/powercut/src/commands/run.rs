@@ -11,7 +11,7 @@ use anyhow::{bail, Context, Result};
 
 use super::manage::own_name;
 use super::session::{rules_of, Session};
-use crate::child::{self, Env};
+use crate::child::{Env, Line};
 use crate::device::{Disk, Root, RuleStatus};
 use crate::examine::scratch_dir;
 use crate::exit::Exit;
@@ -61,7 +61,7 @@ fn mkfs(options: &Run, disk: &Disk, signals: &Signals) -> Result<()> {
         return options.fs.mkfs(disk.nodes(), &options.mkfs_opts, signals);
     };
     let command = disk.nodes().fill(command);
-    let done = child::shell(&command, &disk.nodes().env(), None, None, signals)?;
+    let done = Line::new(&command).run(&disk.nodes().env(), None, signals)?;
     if !done.ended.ok() {
         let output = done.output.trim_end();
         bail!("--mkfs {command:?} failed ({}):\n{output}", done.ended);
@@ -78,7 +78,7 @@ fn record(options: &Run, disk: &Disk, signals: &Signals) -> Result<Vec<RuleStatu
     let work = |what: &str, command: &str, on_end: &dyn Fn() -> Result<()>| {
         with_mount(options, disk, &dir, || {
             let env = env(options, disk, &dir);
-            let done = child::shell(command, &env, None, None, signals)?;
+            let done = Line::new(command).run(&env, None, signals)?;
             if !done.ended.ok() {
                 let output = done.output.trim_end();
                 bail!("the {what} failed ({}); it printed:\n{output}", done.ended);

@@ -66,7 +66,8 @@ impl Control {
     pub fn reads(&self, view: &str) -> Result<Option<Reads>, DeviceError> {
         let request = format!("reads {view}");
         let mut file = self.open()?;
-        let mut bytes = Vec::new();
+        // A page: most answers in one go.
+        let mut bytes = Vec::with_capacity(4096);
         let answer = file
             .write_all(format!("{request}\n").as_bytes())
             .and_then(|()| file.read_to_end(&mut bytes));
