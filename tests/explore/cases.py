@@ -29,6 +29,7 @@ def wal(how):
     return {**WAL, "workload": f"{HERE}/wal-workload {how}"}
 
 
+# The twins.
 CLEAN = {
     "sqlite": {**EXT4, **sqlite("EXTRA")},
     "save, XFS": {**XFS, **save("careful")},
@@ -37,7 +38,7 @@ CLEAN = {
     "log on a bare device": wal("careful"),
 }
 
-# title, options, the twin
+# title, options, the twin: the same workload and mount, but for the bug
 SEEDED = [
     ("SQLite, directory not synced (FULL), ext4", {**EXT4, **sqlite("FULL")}, "sqlite"),
     ("SQLite, barriers off, ext4", {**EXT4, "mount-opts": "barrier=0", **sqlite("EXTRA")}, "sqlite"),

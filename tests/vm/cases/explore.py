@@ -41,6 +41,9 @@ def side_by_side():
         equal(alone["coverage"]["all"], True, "all covered")
         assert alone["coverage"]["checked"] < int(alone["coverage"]["legal_states"]), alone["coverage"]
         assert alone["coverage"]["reads_known"], alone["coverage"]
+        # What `fickle` is found out by.
+        repeats = alone["coverage"]["repeats"]
+        assert repeats["repeated"] and not repeats["other_verdict"] and not repeats["other_reads"], repeats
         equal(gist(explore(where, f"{own}/3", "--jobs", "3")), gist(alone), "report of 3 jobs")
 
 
