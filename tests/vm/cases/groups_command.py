@@ -40,6 +40,15 @@ def joint():
         places = {write["place"] for write in culprit["must_be_stable"] + culprit["before"]}
         assert "log+0" in places and any(place.startswith("data+") for place in places), culprit
         powercut("report", f"{own}/careless", says="lba log+0")
+        # The same of the record of a disk, without a report.
+        powercut("import", "g", f"{own}/careless/recording.pcut")
+        of_disk = ("--disk", "g", "--check", f"{TWO} check")
+        again = powercut("minimize", ident, *of_disk, "--json", code=1, json_of=True)["culprit"]
+        for key in ("sort", "verdict", "must_be_stable", "before"):
+            equal(again[key], culprit[key], f"{key}, of a disk")
+        powercut("minimize", ident, *of_disk, code=1, says="lba log+0")
+        powercut("minimize", culprit["passes"], *of_disk, code=2, says="passes")
+        powercut("remove", "g")
 
 
 EXTERNAL = (
