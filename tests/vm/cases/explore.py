@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Exhaustive exploration: side by side, in shards, interrupted, and of a check that can't be trusted."""
+"""Exhaustive exploration: side by side, interrupted, and of a check that can't be trusted."""
 
 import os
 import signal
@@ -52,26 +52,6 @@ def careful():
     with tidy() as own:
         report = explore(record(own, "careful"), f"{own}/r", "--jobs", "2", code=0)
         equal((report["coverage"]["all"], report["violations"]), (True, []), "outcome")
-
-
-@test("explore: three shards find what one run finds", limit=300)
-def shards():
-    with tidy() as own:
-        where = record(own)
-        whole = explore(where, f"{own}/whole")
-        parts = []
-        for shard in (1, 2, 3):
-            parts.append(f"{own}/{shard}")
-            part = powercut("explore", "--recording", where, "--strategy", "exhaustive", "--shard", f"{shard}/3",
-                            "--report", parts[-1], "--json", code=1, json_of=True)  # fmt: skip
-            assert len(part["violations"]) < len(whole["violations"]), f"shard {shard} did it all"
-        merged = powercut("merge", *reversed(parts), "--report", f"{own}/merged", "--json", code=1, json_of=True)
-        equal(gist(merged)[0], gist(whole)[0], "violations")
-        for key in ("legal_states", "covered_states", "remaining_states", "all", "ended"):
-            equal(merged["coverage"][key], whole["coverage"][key], key)
-        powercut("merge", *parts[:2], code=2, says="3/3")
-        first = merged["violations"][0]["id"]
-        powercut("replay", first, "--report", f"{own}/merged", code=1, says="damaged")
 
 
 @test("explore: interrupted, it says how to go on, and ends as if it had not been", limit=600)
