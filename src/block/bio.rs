@@ -74,6 +74,11 @@ impl Flags {
         self.0 & other.0 == other.0
     }
 
+    /// Whether a flag of `other` is set.
+    pub(crate) fn has_any(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
     fn from_opf(opf: u32) -> Self {
         const MAP: [(u32, Flags); 7] = [
             (bindings::req_flag_bits___REQ_PREFLUSH, Flags::PREFLUSH),

@@ -105,5 +105,5 @@ struct workqueue_struct *powercut_alloc_workqueue(void)
 
 void powercut_get_current_comm(char *comm)
 {
-	get_task_comm(*(char (*)[TASK_COMM_LEN])comm, current);
+	memcpy(comm, current->comm, TASK_COMM_LEN);
 }

@@ -163,7 +163,7 @@ impl Import {
                     Op::Write if !entry.met.kinds.contains(Kinds::LOST) => {
                         split_pages(entry, payload)?
                     }
-                    _ => PageList::new(),
+                    _ => PageList::default(),
                 };
                 self.staged()?.entry(log_entry, entry.task, payload, data)?;
             }
@@ -257,7 +257,7 @@ fn are_possible(entry: &RawEntry, geometry: Geometry) -> bool {
 fn split_pages(entry: &RawEntry, payload: &[u8]) -> Result<PageList> {
     let nr_sectors = u64::from(entry.nr_sectors);
     let mut rest = payload;
-    let mut split = PageList::new();
+    let mut split = PageList::default();
     for page in pages(entry.sector, nr_sectors) {
         let data = DataPage::new_stale()?;
         for range in SectorMask::of_page(page, entry.sector, nr_sectors).runs() {

@@ -11,6 +11,7 @@ use super::{
         written_pages,
         Request, //
     },
+    power::Supply,
     RecordedDisk,
     State, //
 };
@@ -19,6 +20,7 @@ use crate::{
     model,
     random::garbage,
     record::{
+        promises,
         LogEntry,
         Record, //
     },
@@ -41,13 +43,23 @@ use kernel::{
 type Log<'a> = &'a mut dyn FnMut(&mut Record, u64) -> Result;
 
 impl State {
+    /// Whether a bio is complete as soon as it took effect, and nothing comes in between.
+    pub(super) fn is_done_at_once(&self, request: &Request, disk: &RecordedDisk) -> bool {
+        let is_armed = !matches!(self.supply, Supply::On);
+        disk.completion.is_inline() && request.delay_us == 0 && !is_armed
+    }
+
     /// The entry of that index was submitted and took effect: whether it is complete.
     pub(super) fn submitted(
         &mut self,
         index: u32,
         request: &Request,
+        is_done: bool,
         disk: &RecordedDisk,
     ) -> Result<Served> {
+        if is_done {
+            return Ok(Served::Done);
+        }
         if self.trigger(index, disk) {
             if let Some(off) = self.supply.off() {
                 return off.serve();
@@ -92,13 +104,9 @@ impl State {
     ) -> Result<u32> {
         let data_bytes = (data.len() * (PAGE_SIZE + size_of::<Version>())) as u64;
         self.recall_zeroes(request)?;
-        let entry = self.reserve(request.pages(), data_bytes)?;
-        log(self.record.as_mut().ok_or(ENODATA)?, data_bytes)?;
-        for (page, data) in request.pages().zip(data) {
-            let layer = Layer::data(request.mask(page), data);
-            self.store.push_version(page, Version { entry, layer })?;
-        }
-        Ok(entry)
+        let layers = request.pages().zip(data);
+        let layers = layers.map(|(page, data)| (page, Layer::data(request.mask(page), data)));
+        self.apply(request, request.pages(), layers, data_bytes, log)
     }
 
     /// Applies a write of zeroes to the pages `written`, all others of the request
@@ -122,17 +130,35 @@ impl State {
             kept.map_err(|error| record.truncate(error))?;
             data_bytes += PAGE_SIZE;
         }
-        let entry = self.reserve(written.iter().copied(), data_bytes as u64)?;
-        log(self.record.as_mut().ok_or(ENODATA)?, data_bytes as u64)?;
         let mut garbage = garbage.into_iter();
-        for page in written {
-            let layer = match garbage.next() {
-                Some(data) => Layer::data(request.mask(*page), data),
-                None => Layer::zeroes(request.mask(*page)),
-            };
-            self.store.push_version(*page, Version { entry, layer })?;
+        let layers = written.iter().map(|page| match garbage.next() {
+            Some(data) => (*page, Layer::data(request.mask(*page), data)),
+            None => (*page, Layer::zeroes(request.mask(*page))),
+        });
+        let pages = written.iter().copied();
+        self.apply(request, pages, layers, data_bytes as u64, log)
+    }
+
+    /// Adds `layers`, one for each of `pages`, and an entry that wrote them: both, or neither.
+    fn apply(
+        &mut self,
+        request: &Request,
+        pages: impl Iterator<Item = u64>,
+        layers: impl Iterator<Item = (u64, Layer)>,
+        data_bytes: u64,
+        log: Log<'_>,
+    ) -> Result<u32> {
+        let record = self.record.as_mut().ok_or(ENODATA)?;
+        record.reserve(data_bytes, promises(request.op, request.flags))?;
+        let entry = record.next_index()?;
+        // Nobody can tell a version without its entry: that takes the lock that we have.
+        let pushed = self.store.push_versions(entry, layers);
+        let applied = pushed.map_err(|error| record.truncate(error));
+        let applied = applied.and_then(|()| log(record, data_bytes));
+        if applied.is_err() {
+            self.store.take_back(entry, pages);
         }
-        Ok(entry)
+        applied.map(|()| entry)
     }
 
     /// Gives the pages of a write the zeroes that were written to them while they held
@@ -153,14 +179,8 @@ impl State {
                 if mask.is_empty() || self.store.version(page, index).is_some() {
                     continue;
                 }
-                let version = Version {
-                    entry: index,
-                    layer: Layer::zeroes(mask),
-                };
-                let pushed = self
-                    .store
-                    .reserve_version(page)
-                    .and_then(|()| self.store.push_version(page, version));
+                let zeroes = (page, Layer::zeroes(mask));
+                let pushed = self.store.push_versions(index, core::iter::once(zeroes));
                 pushed.map_err(|error| record.truncate(error))?;
             }
         }
@@ -170,16 +190,6 @@ impl State {
     /// The pages of a request that hold anything but zeroes.
     pub(super) fn written_pages(&self, request: &Request) -> Result<KVVec<u64>> {
         written_pages(request.pages(), |page| self.store.next_written(page))
-    }
-
-    /// Makes room for an entry that writes to `pages`, so that applying it can't
-    /// fail. Returns the index that it will have.
-    fn reserve(&mut self, mut pages: impl Iterator<Item = u64>, data_bytes: u64) -> Result<u32> {
-        let record = self.record.as_mut().ok_or(ENODATA)?;
-        record.reserve(data_bytes)?;
-        let reserved = pages.try_for_each(|page| self.store.reserve_version(page));
-        reserved.map_err(|error| record.truncate(error))?;
-        record.next_index()
     }
 }
 

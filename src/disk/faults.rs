@@ -161,7 +161,7 @@ pub(super) fn moved(from: &Request, to: &Request, data: PageList) -> Result<Page
         let (page, sector) = (sector / page_sectors, sector % page_sectors);
         (page as usize, sector as usize * SECTOR_SIZE)
     };
-    let mut moved = PageList::new();
+    let mut moved = PageList::default();
     let mut source = data.iter().enumerate().peekable();
     for n in 0..u64::from(to.nr_sectors) {
         let (page, offset) = place(to.sector, n);

@@ -36,7 +36,7 @@ use crate::{
         Met, //
     },
     model,
-    record::Record,
+    record::NewBio,
     store::{
         self,
         Found,
@@ -124,7 +124,7 @@ impl RecordedDisk {
                     }
                 }
             }
-            Op::Write if bio.len_bytes() != 0 => {
+            Op::Write if bio.len_bytes() != 0 && !self.recording_hint() => {
                 for segment in bio.segments() {
                     let (page, mask) = place(&segment)?;
                     write_to(&segment, self.tree.writer(page, mask, may_wait)?.page());
@@ -218,11 +218,17 @@ impl RecordedDisk {
         match state.recording() {
             None => Ok(self.unrecorded(&request)),
             Some(record) => {
-                record.reserve(0)?;
-                let flags = request.flags | Flags::PREFLUSH;
-                let index =
-                    record.push_bio(model::Op::Flush, flags, request.sector, 0, 0, request.met)?;
-                state.submitted(index, &request, self)
+                record.reserve(0, true)?;
+                let flush = Request {
+                    op: model::Op::Flush,
+                    flags: request.flags | Flags::PREFLUSH,
+                    nr_sectors: 0,
+                    ..request
+                };
+                let is_done = state.is_done_at_once(&flush, self);
+                let record = state.recording().ok_or(ENODATA)?;
+                let index = record.push_bio(&flush.to_log(0, is_done))?;
+                state.submitted(index, &flush, is_done, self)
             }
         }
     }
@@ -235,9 +241,12 @@ impl RecordedDisk {
         }
         let mut copy = || {
             if fate.is(Kinds::LOST) {
-                return Ok(PageList::new());
+                return Ok(PageList::default());
             }
             let pages = copy_pages(&asked, bio.segments(), &self.spare)?;
+            if fate.kinds.is_empty() {
+                return Ok(pages);
+            }
             corrupt(&asked, &pages, fate);
             moved(&asked, &request, pages)
         };
@@ -289,10 +298,11 @@ impl RecordedDisk {
             return Ok(None);
         };
         let pages = pages.map_err(|error| record.truncate(error))?;
+        let is_done = state.is_done_at_once(&request, self);
         let index = state.apply_write(&request, pages, &mut |record, bytes| {
-            request.log(record, bytes)
+            record.push_bio(&request.to_log(bytes, is_done)).map(|_| ())
         })?;
-        state.submitted(index, &request, self).map(Some)
+        state.submitted(index, &request, is_done, self).map(Some)
     }
 
     /// DISCARD and WRITE_ZEROES: only pages that were written to take any notice.
@@ -314,10 +324,11 @@ impl RecordedDisk {
         });
         if let Some(record) = state.recording() {
             let written = written.map_err(|error| record.truncate(error))?;
+            let is_done = state.is_done_at_once(&request, self);
             let index = state.apply_zeroes(&request, &written, &mut |record, bytes| {
-                request.log(record, bytes)
+                record.push_bio(&request.to_log(bytes, is_done)).map(|_| ())
             })?;
-            return state.submitted(index, &request, self);
+            return state.submitted(index, &request, is_done, self);
         }
         let keep_base = state.record.is_some();
         for page in &written? {
@@ -365,17 +376,17 @@ impl Off {
 }
 
 impl Request {
-    /// Logs its submit.
-    fn log(&self, record: &mut Record, data_bytes: u64) -> Result {
-        record.push_bio(
-            self.op,
-            self.flags,
-            self.sector,
-            self.nr_sectors,
+    /// As it is logged, with data that takes so much memory.
+    pub(super) fn to_log(self, data_bytes: u64, is_done: bool) -> NewBio {
+        NewBio {
+            op: self.op,
+            flags: self.flags,
+            sector: self.sector,
+            nr_sectors: self.nr_sectors,
+            met: self.met,
             data_bytes,
-            self.met,
-        )?;
-        Ok(())
+            is_done,
+        }
     }
 }
 

@@ -43,24 +43,44 @@ pub(super) fn copy_pages<'a>(
     segments: impl Iterator<Item = Segment<'a>>,
     spare: &Mutex<SparePages>,
 ) -> Result<PageList> {
-    let mut pages = PageList::new();
+    let wanted = request.pages();
+    if wanted.end - wanted.start == 1 {
+        let data = spare.lock().take()?;
+        for segment in segments {
+            let _place = place(&segment).ok_or(EINVAL)?;
+            write_to(&segment, &data);
+        }
+        return Ok(PageList::one(data));
+    }
+    let pages = take_pages(wanted, spare)?;
+    let mut rest = pages.iter();
     let mut current = None;
     for segment in segments {
         let (page, _) = place(&segment).ok_or(EINVAL)?;
-        if current != Some(page) {
+        let data = match current {
+            Some((number, data)) if number == page => data,
             // Only the sectors that are written count.
-            pages.push(spare.lock().take()?)?;
-            current = Some(page);
-        }
-        if let Some(data) = pages.last() {
-            write_to(&segment, data);
-        }
+            _ => rest.next().ok_or(EIO)?,
+        };
+        write_to(&segment, data);
+        current = Some((page, data));
     }
-    if pages.len() as u64 == request.pages().end - request.pages().start {
-        Ok(pages)
-    } else {
-        Err(EIO)
+    let is_filled = rest.next().is_none();
+    drop(rest);
+    match is_filled {
+        true => Ok(pages),
+        false => Err(EIO),
     }
+}
+
+/// A page for each page of the disk in a range.
+fn take_pages(wanted: Range<u64>, spare: &Mutex<SparePages>) -> Result<PageList> {
+    let mut pages = PageList::with_capacity(usize::try_from(wanted.end - wanted.start)?)?;
+    let mut spare = spare.lock();
+    for _ in wanted {
+        pages.push(spare.take()?)?;
+    }
+    Ok(pages)
 }
 
 /// How far into its page of the disk a segment starts, in bytes.

@@ -113,7 +113,7 @@ pub(crate) fn write(
     (sector, nr_sectors): (u64, u32),
     byte: u8,
 ) -> Result {
-    let mut data = PageList::new();
+    let mut data = PageList::default();
     for _ in pages(sector, nr_sectors.into()) {
         data.push(filled(byte)?)?;
     }
@@ -121,7 +121,7 @@ pub(crate) fn write(
     if disk.write_recorded(request, Ok(data))?.is_some() {
         return Ok(());
     }
-    let mut data = PageList::new();
+    let mut data = PageList::default();
     for _ in request.pages() {
         data.push(filled(byte)?)?;
     }

@@ -75,6 +75,23 @@ impl LogEntry {
         self.event(self.complete_after)
     }
 
+    /// The last of its events so far.
+    pub(crate) fn newest_event(&self) -> u64 {
+        match (self.start_after, self.complete_after) {
+            (NOT_YET, _) => self.submit,
+            (_, NOT_YET) => self.start(),
+            _ => self.complete(),
+        }
+    }
+
+    /// It was submitted just now and is complete: its events follow each other.
+    pub(super) fn finish(&mut self) {
+        if self.start_after == NOT_YET {
+            self.start_after = 1;
+        }
+        self.complete_after = self.start_after + 1;
+    }
+
     /// Its own data starts at `event`. [`EOVERFLOW`] if that is too far from its submit.
     pub(crate) fn set_start(&mut self, event: u64) -> Result {
         self.start_after = self.after(event)?;
@@ -153,14 +170,6 @@ fn fit(value: u64, bits: u32) -> Result<u64> {
 }
 
 impl Packed {
-    const OPS: [model::Op; 5] = [
-        model::Op::Write,
-        model::Op::WriteZeroes,
-        model::Op::Discard,
-        model::Op::Flush,
-        model::Op::Mark,
-    ];
-
     /// [`EOVERFLOW`] if there is no room for it: that takes an event or a sector beyond
     /// 2^36, a length beyond 2^24 sectors (no bio has) or 2^20 tasks.
     fn new(entry: &LogEntry) -> Result<Self> {
@@ -168,8 +177,7 @@ impl Packed {
         let sector = fit(entry.sector, 36)?;
         let nr_sectors = fit(entry.nr_sectors.into(), 24)?;
         let task = fit(entry.task.into(), 20)?;
-        let op = Self::OPS.iter().position(|op| *op == entry.op);
-        let op = op.ok_or(EINVAL)? as u64;
+        let op = entry.op as u64;
         let flags = fit(entry.flags.bits().into(), 7)?;
         let flags = flags | u64::from(!entry.faults.is_empty()) << 7;
         let lengths = submit >> 32 << 28 | sector >> 32 << 24 | nr_sectors;
@@ -192,11 +200,20 @@ impl Packed {
         self.kind >> 27 & 1 != 0
     }
 
+    fn submit(&self) -> u64 {
+        u64::from(self.lengths >> 28) << 32 | u64::from(self.submit)
+    }
+
+    fn is_complete_before(&self, event: u64) -> bool {
+        let after = u64::from(self.complete_after);
+        self.complete_after != NOT_YET && self.submit() + after < event
+    }
+
     /// All but the faults.
     fn unpack(&self) -> Option<LogEntry> {
         let [ns_low, ns_high] = self.submit_ns;
         Some(LogEntry {
-            submit: u64::from(self.lengths >> 28) << 32 | u64::from(self.submit),
+            submit: self.submit(),
             sector: u64::from(self.lengths >> 24 & 15) << 32 | u64::from(self.sector),
             submit_ns: u64::from(ns_high) << 32 | u64::from(ns_low),
             start_after: self.start_after,
@@ -204,7 +221,8 @@ impl Packed {
             duration_ns: self.duration_ns,
             nr_sectors: self.lengths & 0xff_ffff,
             task: self.kind & 0xf_ffff,
-            op: *Self::OPS.get((self.kind >> 28) as usize)?,
+            // No truncation: 4 bits.
+            op: model::Op::try_from((self.kind >> 28) as u8).ok()?,
             flags: Flags::from_bits(self.kind >> 20 & 0x7f)?,
             faults: Kinds::default(),
             asked: 0,
@@ -235,7 +253,7 @@ pub(crate) struct Log {
     /// Of those that met faults, by index.
     faulty: KVVec<Faulty>,
     len: usize,
-    /// All entries before this index were complete when the newest was submitted.
+    /// All entries before this index are complete, or were when the newest was submitted.
     settled_len: usize,
 }
 
@@ -254,10 +272,14 @@ impl Log {
         self.len
     }
 
+    fn packed(&self, index: usize) -> Option<&Packed> {
+        let chunk = self.chunks.get(index / CHUNK_ENTRIES)?;
+        chunk.entries.get(index % CHUNK_ENTRIES)
+    }
+
     /// The entry of that index.
     pub(crate) fn get(&self, index: usize) -> Option<LogEntry> {
-        let chunk = self.chunks.get(index / CHUNK_ENTRIES)?;
-        let packed = chunk.entries.get(index % CHUNK_ENTRIES)?;
+        let packed = self.packed(index)?;
         let mut entry = packed.unpack()?;
         if packed.is_faulty() {
             let at = self.faulty.partition_point(|other| other.index < index);
@@ -282,7 +304,32 @@ impl Log {
         Ok(())
     }
 
-    /// Entries before this index were complete when the newest was submitted.
+    /// The events of an entry that are still to come follow `event`, the newest so far.
+    /// Returns the last of them.
+    pub(crate) fn finish(&mut self, index: usize, event: u64) -> Result<u64> {
+        let chunk = self.chunks.get_mut(index / CHUNK_ENTRIES).ok_or(EINVAL)?;
+        let packed = chunk.entries.get_mut(index % CHUNK_ENTRIES);
+        let packed = packed.ok_or(EINVAL)?;
+        let after = event.checked_sub(packed.submit()).ok_or(EINVAL)?;
+        let mut after = u32::try_from(after).map_err(|_| EOVERFLOW)?;
+        for slot in [&mut packed.start_after, &mut packed.complete_after] {
+            if *slot == NOT_YET {
+                after = after.checked_add(1).ok_or(EOVERFLOW)?;
+                if after == NOT_YET {
+                    return Err(EOVERFLOW);
+                }
+                *slot = after;
+            }
+        }
+        let newest = packed.submit() + u64::from(after);
+        // Whatever is submitted from now on comes after that.
+        if self.settled_len == index {
+            self.settled_len += 1;
+        }
+        Ok(newest)
+    }
+
+    /// Entries before this index are complete, or were when the newest was submitted.
     pub(crate) fn settled_len(&self) -> usize {
         self.settled_len
     }
@@ -314,10 +361,11 @@ impl Log {
             self.faulty.push(faulty, GFP_KERNEL | __GFP_NOWARN)?;
         }
         // Each entry is passed once: this costs next to nothing.
-        while self
-            .get(self.settled_len)
-            .is_some_and(|old| old.complete() < entry.submit)
-        {
+        while self.settled_len < self.len {
+            let old = self.packed(self.settled_len).ok_or(EINVAL)?;
+            if !old.is_complete_before(entry.submit) {
+                break;
+            }
             self.settled_len += 1;
         }
         let settled_len = self.settled_len;
@@ -333,6 +381,10 @@ impl Log {
             .push_within_capacity(packed)
             .map_err(|_| ENOMEM)?;
         let overlaps = settled_len < self.len;
+        // Nothing can be submitted between its events if they follow each other.
+        if !overlaps && matches!((entry.start_after, entry.complete_after), (0, 1) | (1, 2)) {
+            self.settled_len += 1;
+        }
         self.len += 1;
         Ok(overlaps)
     }

@@ -5,6 +5,7 @@
 //! It numbers events, keeps the log and the marks, counts its memory, and ends
 //! early rather than leave something out. The data of the writes is in the store.
 
+mod import;
 mod log;
 mod tasks;
 #[cfg(CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST)]
@@ -52,6 +53,21 @@ pub(crate) struct Truncation {
     pub(crate) event: u64,
     /// What the I/O that caused it, and all later ones, fail with.
     pub(crate) error: Error,
+}
+
+/// A bio that is being submitted.
+#[derive(Clone, Copy)]
+pub(crate) struct NewBio {
+    pub(crate) op: model::Op,
+    pub(crate) flags: Flags,
+    pub(crate) sector: u64,
+    pub(crate) nr_sectors: u32,
+    /// The faults that it met.
+    pub(crate) met: Met,
+    /// The memory that its data takes.
+    pub(crate) data_bytes: u64,
+    /// Whether it is complete already: its other events follow its submit.
+    pub(crate) is_done: bool,
 }
 
 /// What happened to a disk since its record began.
@@ -198,17 +214,10 @@ impl Record {
         }
     }
 
-    /// Takes over where the log that this one was rebuilt from ended early; 0: it
-    /// didn't.
-    pub(crate) fn imported_truncation(&mut self, event: u64) {
-        if event != 0 {
-            self.truncated = Some(Truncation { event, error: EIO });
-        }
-    }
-
     /// Makes sure that one more entry, and `data_bytes` of memory beside it, fit.
-    /// If not, or if the log ended early before, it is truncated from here on.
-    pub(crate) fn reserve(&mut self, data_bytes: u64) -> Result {
+    /// If not, or if the log ended early before, it is truncated from here on. `promises`:
+    /// see [`promises`].
+    pub(crate) fn reserve(&mut self, data_bytes: u64, promises: bool) -> Result {
         if let Some(truncated) = self.truncated {
             return Err(truncated.error);
         }
@@ -224,11 +233,14 @@ impl Record {
         }
         let flags = GFP_KERNEL | __GFP_NOWARN;
         let reserved = self.log.reserve().and_then(|()| {
-            let flushes = self.flushes.iter_mut();
-            for list in flushes.take(self.geometry.members.count()) {
-                list.reserve(1, flags)?;
+            if promises {
+                let flushes = self.flushes.iter_mut();
+                for list in flushes.take(self.geometry.members.count()) {
+                    list.reserve(1, flags)?;
+                }
+                self.fua_writes.reserve(1, flags)?;
             }
-            Ok(self.fua_writes.reserve(1, flags)?)
+            Ok(())
         });
         reserved.map_err(|error| self.truncate(error))
     }
@@ -238,32 +250,26 @@ impl Record {
         Ok(u32::try_from(self.log.len())?)
     }
 
-    /// Appends a bio that is being submitted, for which [`Self::reserve`] was called,
-    /// with the memory it takes and the faults that it met. Returns its index.
-    pub(crate) fn push_bio(
-        &mut self,
-        op: model::Op,
-        flags: Flags,
-        sector: u64,
-        nr_sectors: u32,
-        data_bytes: u64,
-        met: Met,
-    ) -> Result<u32> {
+    /// Appends a bio, for which [`Self::reserve`] was called. Returns its index.
+    pub(crate) fn push_bio(&mut self, bio: &NewBio) -> Result<u32> {
         let task = self
             .tasks
             .index_of(TaskId::current())
             .map_err(|error| self.truncate(error))?;
         let index = self.next_index()?;
-        let entry = LogEntry {
-            sector,
+        let mut entry = LogEntry {
+            sector: bio.sector,
             submit_ns: self.now_ns(),
-            nr_sectors,
+            nr_sectors: bio.nr_sectors,
             task,
-            faults: met.kinds,
-            asked: met.asked,
-            ..LogEntry::new(op, flags, self.last_event + 1)
+            faults: bio.met.kinds,
+            asked: bio.met.asked,
+            ..LogEntry::new(bio.op, bio.flags, self.last_event + 1)
         };
-        self.push(entry, data_bytes)?;
+        if bio.is_done {
+            entry.finish();
+        }
+        self.push(entry, bio.data_bytes)?;
         Ok(index)
     }
 
@@ -293,17 +299,10 @@ impl Record {
 
     /// A bio is complete already: its events follow its submit.
     pub(crate) fn complete_bio_inline(&mut self, index: u32) -> Result {
-        let is_started = match self.log_entry(index as usize) {
-            Some(entry) => entry.start() != model::IN_FLIGHT,
-            None => return Err(EINVAL),
-        };
-        if !is_started {
-            self.start_bio(index)?;
-        }
-        let event = self.next_event()?;
-        self.log
-            .update(index as usize, |entry| entry.set_complete(event))?;
-        self.last_event = event;
+        // If the log ended early, there are none.
+        self.next_event()?;
+        let finished = self.log.finish(index as usize, self.last_event);
+        self.last_event = finished.map_err(|error| self.truncate(error))?;
         Ok(())
     }
 
@@ -320,7 +319,7 @@ impl Record {
         if !is_mark_text(text) {
             return Err(EINVAL);
         }
-        self.reserve(text.len() as u64)?;
+        self.reserve(text.len() as u64, false)?;
         let task = self
             .tasks
             .index_of(TaskId::current())
@@ -331,65 +330,6 @@ impl Record {
             ..LogEntry::new(model::Op::Mark, Flags::default(), self.last_event + 1)
         };
         self.push_marked(entry, text)
-    }
-
-    /// Appends an entry made elsewhere, with its own task, text (of a mark) and
-    /// events. [`EINVAL`] if it can't follow the one before; whether all events were
-    /// there in the end: [`Self::check_import`].
-    pub(crate) fn import(
-        &mut self,
-        mut entry: LogEntry,
-        task: TaskId,
-        text: &[u8],
-        data_bytes: u64,
-    ) -> Result {
-        let is_mark = entry.op == model::Op::Mark;
-        let previous = self.log.len().checked_sub(1);
-        let previous = previous.and_then(|index| self.log_entry(index));
-        let is_next = entry.submit > previous.map_or(0, |entry| entry.submit);
-        if !is_next || (is_mark && !is_mark_text(text)) {
-            return Err(EINVAL);
-        }
-        let text_bytes = if is_mark { text.len() as u64 } else { 0 };
-        self.reserve(data_bytes.saturating_add(text_bytes))?;
-        entry.task = self.tasks.index_of(task)?;
-        if is_mark {
-            self.push_marked(entry, text)
-        } else {
-            self.push(entry, data_bytes)
-        }
-    }
-
-    /// Whether the events of all entries that were imported are those up to the
-    /// newest, each of them once. [`EINVAL`] if not.
-    pub(crate) fn check_import(&self) -> Result {
-        // No entry has more than three.
-        if self.last_event > self.log.len() as u64 * 3 {
-            return Err(EINVAL);
-        }
-        let mut seen = KVVec::zeroed(usize::try_from(self.last_event)?, GFP_KERNEL)?;
-        let mut nr_seen = 0;
-        for index in 0..self.log.len() {
-            let entry = self.log_entry(index).ok_or(EINVAL)?;
-            let mut previous = 0;
-            for event in [entry.submit, entry.start(), entry.complete()] {
-                if event == previous || event == model::IN_FLIGHT {
-                    continue;
-                }
-                previous = event;
-                let slot = usize::try_from(event)?.checked_sub(1);
-                let seen = slot.and_then(|slot| seen.get_mut(slot)).ok_or(EINVAL)?;
-                if core::mem::replace(seen, 1u8) != 0 {
-                    return Err(EINVAL);
-                }
-                nr_seen += 1;
-            }
-        }
-        if nr_seen == self.last_event {
-            Ok(())
-        } else {
-            Err(EINVAL)
-        }
     }
 
     fn push_marked(&mut self, mut entry: LogEntry, text: &[u8]) -> Result {
@@ -406,14 +346,15 @@ impl Record {
     }
 
     fn push(&mut self, entry: LogEntry, data_bytes: u64) -> Result {
-        let newest = [entry.submit, entry.start(), entry.complete()];
-        let newest = newest
-            .into_iter()
-            .filter(|event| *event != model::IN_FLIGHT);
         let index = self.next_index()?;
         self.faults |= entry.faults;
         let overlaps = self.log.push(entry);
         self.has_overlaps |= overlaps.map_err(|error| self.truncate(error))?;
+        self.last_event = self.last_event.max(entry.newest_event());
+        self.bytes += data_bytes + ENTRY_BYTES as u64;
+        if !promises(entry.op, entry.flags) {
+            return Ok(());
+        }
         let entry = entry.to_model();
         let member = self.geometry.members.of(entry.sector);
         let flushes = entry.flush_complete();
@@ -422,8 +363,6 @@ impl Record {
         for list in [flushes, fua_writes].into_iter().flatten() {
             list.push_within_capacity(index).map_err(|_| ENOMEM)?;
         }
-        self.last_event = newest.fold(self.last_event, u64::max);
-        self.bytes += data_bytes + ENTRY_BYTES as u64;
         Ok(())
     }
 
@@ -461,6 +400,11 @@ impl model::History for Record {
     fn newest_fua(&self, within: Range<usize>) -> Option<usize> {
         newest(&self.fua_writes, within)
     }
+}
+
+/// Whether an entry may make others or itself stable.
+pub(crate) fn promises(op: model::Op, flags: Flags) -> bool {
+    op == model::Op::Flush || flags.has_any(Flags::PREFLUSH | Flags::FUA)
 }
 
 /// The highest of `indices`, which ascend, in `within`.

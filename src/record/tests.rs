@@ -23,17 +23,23 @@ fn record(limit_bytes: u64) -> Record {
     Record::new(geometry, limit_bytes, 1)
 }
 
-/// Reserves and pushes a write with that much data.
-fn write(record: &mut Record, data_bytes: u64) -> Result {
-    record.reserve(data_bytes)?;
-    let index = record.push_bio(
-        Op::Write,
-        Flags::default(),
-        8,
-        8,
+/// Reserves and pushes a bio of a block, with that much data.
+fn push(record: &mut Record, op: Op, flags: Flags, data_bytes: u64) -> Result<u32> {
+    record.reserve(data_bytes, true)?;
+    record.push_bio(&NewBio {
+        op,
+        flags,
+        sector: 8,
+        nr_sectors: 8,
+        met: Met::default(),
         data_bytes,
-        Met::default(),
-    )?;
+        is_done: false,
+    })
+}
+
+/// A write with that much data.
+fn write(record: &mut Record, data_bytes: u64) -> Result {
+    let index = push(record, Op::Write, Flags::default(), data_bytes)?;
     record.complete_bio_inline(index)
 }
 
@@ -116,7 +122,7 @@ mod suite {
     fn a_log_that_ended_stays_ended() -> Result {
         let mut record = record(4 * ENTRY);
         write(&mut record, 0)?;
-        assert!(record.reserve(u64::MAX) == Err(ENOSPC));
+        assert!(record.reserve(u64::MAX, false) == Err(ENOSPC));
         // What would fit, what asks for nothing, and what fails otherwise.
         assert!(write(&mut record, 0) == Err(ENOSPC));
         assert!(record.push_mark(b"mark") == Err(ENOSPC));
@@ -130,7 +136,7 @@ mod suite {
     #[test]
     fn no_limit_is_none() -> Result {
         let mut record = record(0);
-        record.reserve(u64::MAX)?;
+        record.reserve(u64::MAX, false)?;
         write(&mut record, 1 << 40)?;
         assert!(record.truncated().is_none());
         Ok(())
@@ -264,8 +270,7 @@ mod suite {
             (Op::Write, Flags::default()),
         ];
         for (op, flags) in kinds {
-            record.reserve(0)?;
-            let index = record.push_bio(op, flags, 8, 8, 0, Met::default())?;
+            let index = push(&mut record, op, flags, 0)?;
             record.complete_bio_inline(index)?;
         }
         for (within, flush, fua) in [
@@ -291,8 +296,7 @@ mod suite {
         let mut record = record(0);
         let flush = Flags::PREFLUSH;
         for flags in [Flags::default(), flush, Flags::default()] {
-            record.reserve(0)?;
-            record.push_bio(Op::Write, flags, 8, 8, 0, Met::default())?;
+            push(&mut record, Op::Write, flags, 0)?;
         }
         assert!(record.last_event() == 3);
         record.complete_bio(2)?;
@@ -315,8 +319,7 @@ mod suite {
     #[test]
     fn what_is_in_flight_for_long_is_found() -> Result {
         let mut record = record(0);
-        record.reserve(0)?;
-        let index = record.push_bio(Op::Write, Flags::default(), 8, 8, 0, Met::default())?;
+        let index = push(&mut record, Op::Write, Flags::default(), 0)?;
         for _ in 0..300 {
             write(&mut record, 0)?;
         }

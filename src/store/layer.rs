@@ -65,6 +65,17 @@ pub(crate) struct Layer {
 }
 
 impl Layer {
+    /// No sector.
+    pub(crate) const NOTHING: Self = Self {
+        page: None,
+        valid: SectorMask::EMPTY,
+    };
+
+    /// Whether it has no sector.
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.valid.is_empty()
+    }
+
     /// The sectors `valid` of `page`.
     pub(crate) fn data(valid: SectorMask, page: DataPage) -> Self {
         Self {

@@ -14,6 +14,9 @@
 //! The store knows nothing of legality: whoever reads a crash state says which
 //! versions survived.
 
+mod chain;
+#[cfg(CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST)]
+mod chain_tests;
 mod layer;
 mod mask;
 mod page_list;
@@ -24,6 +27,7 @@ pub(crate) mod tests;
 mod tree;
 
 pub(crate) use crate::block::DataPage;
+pub(crate) use chain::Version;
 pub(crate) use layer::{
     Layer,
     Sink,
@@ -34,8 +38,7 @@ pub(crate) use page_list::PageList;
 pub(crate) use pieces::Pieces;
 pub(crate) use slot::{
     Slot,
-    Survival,
-    Version, //
+    Survival, //
 };
 pub(crate) use tree::{
     Found,
@@ -46,7 +49,6 @@ use kernel::{
     prelude::*,
     sync::Arc, //
 };
-use slot::Chain;
 use tree::{
     place,
     Slots,
@@ -149,8 +151,13 @@ impl Store {
         for (first, leaf) in other.tree.leaves() {
             let own = self.tree.leaf_or_new(first)?;
             // One lock at a time: they are of the same kind.
-            let slots = core::mem::replace(&mut *leaf.lock(), tree::EMPTY);
-            *own.lock() = slots;
+            for page in first..first + LEAF_PAGES {
+                let place = place(page);
+                let slot = leaf.lock().get_mut(place).map(core::mem::take);
+                if let (Some(own), Some(slot)) = (own.lock().get_mut(place), slot) {
+                    *own = slot;
+                }
+            }
         }
         self.chained = other.chained;
         Ok(())
@@ -189,7 +196,7 @@ impl Store {
         from: &dyn Source,
     ) -> Result {
         if keep_base {
-            self.chain_or_new(page, |_| Ok(()))?;
+            self.make_chain(page)?;
         }
         self.slot_or_new(page, |slot| slot.write_plain(mask, from))
     }
@@ -221,39 +228,57 @@ impl Store {
             return Ok(());
         }
         if keep_base {
-            self.chain_or_new(page, |_| Ok(()))?;
+            self.make_chain(page)?;
         }
-        self.slot_or_new(page, |slot| {
-            slot.zero_plain(mask, bottom && !keep_base);
-            Ok(())
-        })
+        self.slot_or_new(page, |slot| slot.zero_plain(mask, bottom && !keep_base))
     }
 
-    /// Has `f` change a page's chain, made if need be.
-    fn chain_or_new(&mut self, page: u64, f: impl FnOnce(&mut Chain) -> Result) -> Result {
+    /// Gives a page a chain, if it has none.
+    fn make_chain(&mut self, page: u64) -> Result {
         self.chained.reserve(1, GFP_KERNEL | __GFP_NOWARN)?;
-        let (is_new, result) = self.slot_or_new(page, |slot| {
-            let (chain, is_new) = slot.chain_mut()?;
-            Ok((is_new, f(chain)))
-        })?;
+        let is_new = self.slot_or_new(page, |slot| Ok(slot.chain_mut()?.1))?;
         if is_new {
             self.chained
                 .push_within_capacity(page)
                 .map_err(|_| ENOMEM)?;
         }
-        result
+        Ok(())
     }
 
-    /// Gets ready for one more version of a page, so that [`Self::push_version`]
-    /// can't fail. The content stays as it is.
-    pub(crate) fn reserve_version(&mut self, page: u64) -> Result {
-        self.chain_or_new(page, Chain::reserve)
+    /// Adds what the entry with index `entry` wrote to some pages, of each the newest
+    /// version. On failure some may have theirs: see [`Self::take_back`].
+    pub(crate) fn push_versions(
+        &mut self,
+        entry: u32,
+        layers: impl Iterator<Item = (u64, Layer)>,
+    ) -> Result {
+        let mut locked: Option<(u64, Slots<'_>)> = None;
+        for (page, layer) in layers {
+            let number = page / LEAF_PAGES;
+            if locked.as_ref().is_none_or(|(other, _)| *other != number) {
+                // One at a time.
+                drop(locked.take());
+                locked = Some((number, self.tree.leaf_or_new(page)?.lock()));
+            }
+            let slots = locked.as_mut().map(|(_, slots)| slots);
+            let slot = slots.and_then(|slots| slots.get_mut(place(page)));
+            self.chained.reserve(1, GFP_KERNEL | __GFP_NOWARN)?;
+            let (chain, is_new) = slot.ok_or(EINVAL)?.chain_mut()?;
+            if is_new {
+                self.chained
+                    .push_within_capacity(page)
+                    .map_err(|_| ENOMEM)?;
+            }
+            chain.push(Version { entry, layer })?;
+        }
+        Ok(())
     }
 
-    /// Adds a page's newest version, for which there must be room.
-    pub(crate) fn push_version(&mut self, page: u64, version: Version) -> Result {
-        self.slot_mut(page, |slot| slot.chain_mut()?.0.push(version))
-            .ok_or(ENOMEM)?
+    /// Takes back what the entry with index `entry`, the newest, wrote to `pages`.
+    pub(crate) fn take_back(&mut self, entry: u32, pages: impl Iterator<Item = u64>) {
+        for page in pages {
+            self.slot_mut(page, |slot| slot.take_back(entry));
+        }
     }
 
     /// What the entry with index `entry` wrote to a page.

@@ -3,6 +3,10 @@
 //! All that one page of a disk ever held and must still show.
 
 use super::{
+    chain::{
+        Chain,
+        Version, //
+    },
     DataPage,
     Layer,
     SectorMask,
@@ -10,22 +14,6 @@ use super::{
     Source, //
 };
 use kernel::prelude::*;
-
-/// A version of a page: what the log entry with index `entry` wrote there.
-pub(crate) struct Version {
-    pub(crate) entry: u32,
-    pub(crate) layer: Layer,
-}
-
-/// The content of a page that was written to since its record began.
-pub(crate) struct Chain {
-    /// What it held when the record began; [`None`] if it was never written to.
-    base: Option<Layer>,
-    /// What the record wrote, oldest first.
-    versions: KVVec<Version>,
-    /// What was written after the record was stopped.
-    live: Option<Layer>,
-}
 
 /// The content of a page. Sectors that no layer has are zeroes, or what a disk
 /// below shows.
@@ -37,7 +25,7 @@ pub(crate) enum Slot {
     /// One layer, written in place. If there is a record, it is the base.
     Plain(Layer),
     /// Written to since the record began.
-    Chain(KBox<Chain>),
+    Chain(Chain),
 }
 
 impl Slot {
@@ -77,7 +65,7 @@ impl Slot {
                 while layers.next_if(|layer| !has(layer)).is_some() {}
                 // The base is older than the record: what was before it is not known.
                 let is_base = |layer: &&Layer| {
-                    let base = chain.base.as_ref();
+                    let base = chain.base();
                     base.is_some_and(|base| core::ptr::eq(*layer, base))
                 };
                 let _newest = layers.next_if(|layer| below || !is_base(layer));
@@ -111,10 +99,8 @@ impl Slot {
         };
         let (first, end) = survival.unordered();
         let first = chain.before(first);
-        let unordered = chain
-            .versions
-            .get(first..chain.before(end))
-            .unwrap_or_default();
+        let versions = chain.versions();
+        let unordered = versions.get(first..chain.before(end)).unwrap_or_default();
         // These took their places in another order than they were submitted in.
         let mut below = None;
         while let Some((key, version)) = highest(unordered, survival, below) {
@@ -124,13 +110,13 @@ impl Slot {
             }
             below = Some(key);
         }
-        for version in chain.versions.iter().take(first).rev() {
+        for version in versions.iter().take(first).rev() {
             rest = show(version, rest);
             if rest.is_empty() {
                 return rest;
             }
         }
-        match &chain.base {
+        match chain.base() {
             Some(base) => rest.without(base.read(rest, to)),
             None => rest,
         }
@@ -139,20 +125,13 @@ impl Slot {
     /// The chain of a page that is written to while there is a record, made if need
     /// be; the flag tells whether it was.
     pub(crate) fn chain_mut(&mut self) -> Result<(&mut Chain, bool)> {
-        let is_new = !matches!(self, Self::Chain(_));
+        let is_new = !self.is_chain();
         if is_new {
-            let mut chain = KBox::new(
-                Chain {
-                    base: None,
-                    versions: KVVec::new(),
-                    live: None,
-                },
-                GFP_KERNEL | __GFP_NOWARN,
-            )?;
-            if let Self::Plain(layer) = core::mem::take(self) {
-                chain.base = Some(layer);
-            }
-            *self = Self::Chain(chain);
+            let base = match core::mem::take(self) {
+                Self::Plain(layer) => layer,
+                _ => Layer::NOTHING,
+            };
+            *self = Self::Chain(Chain::new(base));
         }
         match self {
             Self::Chain(chain) => Ok((chain, is_new)),
@@ -161,11 +140,18 @@ impl Slot {
         }
     }
 
+    /// Takes back its newest version, if it comes from the entry with that index.
+    pub(crate) fn take_back(&mut self, entry: u32) {
+        if let Self::Chain(chain) = self {
+            chain.take_back(entry);
+        }
+    }
+
     /// Writes the sectors `mask` in place, no record being kept.
     pub(crate) fn write_plain(&mut self, mask: SectorMask, from: &dyn Source) -> Result {
         match self {
             Self::Plain(layer) => layer.write(mask, from),
-            Self::Chain(chain) => chain.write_live(mask, from),
+            Self::Chain(chain) => chain.live()?.write(mask, from),
             Self::Empty => {
                 let mut layer = Layer::zeroes(SectorMask::EMPTY);
                 layer.write(mask, from)?;
@@ -188,40 +174,37 @@ impl Slot {
 
     /// Zeroes the sectors `mask` in place, no record being kept. With nothing
     /// below that could shine through (`bottom`), a page of zeroes is an empty one.
-    pub(crate) fn zero_plain(&mut self, mask: SectorMask, bottom: bool) {
+    pub(crate) fn zero_plain(&mut self, mask: SectorMask, bottom: bool) -> Result {
         match self {
             Self::Plain(layer) => layer.write_zeroes(mask),
-            Self::Chain(chain) => chain.zero_live(mask),
+            Self::Chain(chain) => chain.live()?.write_zeroes(mask),
             Self::Empty => *self = Self::Plain(Layer::zeroes(mask)),
         }
         if bottom && matches!(self, Self::Plain(layer) if layer.page().is_none()) {
             *self = Self::Empty;
         }
+        Ok(())
     }
 
     /// Drops what was written since the record began.
     pub(crate) fn reset(&mut self) {
-        if let Self::Chain(chain) = self {
-            *self = match chain.base.take() {
-                Some(base) => Self::Plain(base),
-                None => Self::Empty,
-            };
-        }
+        self.end(Chain::into_base);
     }
 
     /// Keeps what is there now and forgets what was before.
     pub(crate) fn settle(&mut self) {
-        if let Self::Chain(chain) = self {
-            let mut merged = chain.live.take();
-            let mut versions = core::mem::take(&mut chain.versions);
-            while let Some(version) = versions.pop() {
-                merged = Some(join(merged, version.layer));
-            }
-            if let Some(base) = chain.base.take() {
-                merged = Some(join(merged, base));
-            }
-            *self = merged.map_or(Self::Empty, Self::Plain);
-        }
+        self.end(Chain::into_merged);
+    }
+
+    /// Makes what `into_layer` makes of a chain the only content.
+    fn end(&mut self, into_layer: fn(Chain) -> Layer) {
+        *self = match core::mem::take(self) {
+            Self::Chain(chain) => match into_layer(chain) {
+                layer if layer.is_nothing() => Self::Empty,
+                layer => Self::Plain(layer),
+            },
+            other => other,
+        };
     }
 
     /// What the entry with that index wrote here.
@@ -230,7 +213,7 @@ impl Slot {
             return None;
         };
         chain
-            .versions
+            .versions()
             .get(chain.before(entry))
             .filter(|version| version.entry == entry)
             .map(|version| &version.layer)
@@ -241,7 +224,7 @@ impl Slot {
         match self {
             Self::Empty => None,
             Self::Plain(layer) => Some(layer),
-            Self::Chain(chain) => chain.base.as_ref(),
+            Self::Chain(chain) => chain.base(),
         }
     }
 }
@@ -261,13 +244,6 @@ fn read_layers<'a>(
         rest = rest.without(layer.read(rest, to));
     }
     rest
-}
-
-fn join(newer: Option<Layer>, older: Layer) -> Layer {
-    match newer {
-        Some(newer) => newer.merge(older),
-        None => older,
-    }
 }
 
 /// Which versions a crash left, and in which order they lie.
@@ -297,45 +273,4 @@ fn highest<'a>(
         .map(|version| ((survival.arrival(version.entry), version.entry), version))
         .filter(|(place, _)| below.is_none_or(|below| *place < below))
         .max_by_key(|(place, _)| *place)
-}
-
-impl Chain {
-    /// How many of its versions come from entries before `entry`.
-    fn before(&self, entry: u32) -> usize {
-        self.versions
-            .partition_point(|version| version.entry < entry)
-    }
-
-    /// Its layers, newest first.
-    fn layers(&self) -> impl Iterator<Item = &Layer> {
-        let versions = self.versions.iter().rev().map(|version| &version.layer);
-        let above = Iterator::chain(self.live.iter(), versions);
-        Iterator::chain(above, self.base.iter())
-    }
-
-    /// Makes room for one more version.
-    pub(crate) fn reserve(&mut self) -> Result {
-        Ok(self.versions.reserve(1, GFP_KERNEL | __GFP_NOWARN)?)
-    }
-
-    /// Adds the newest version; room for it was reserved.
-    pub(crate) fn push(&mut self, version: Version) -> Result {
-        self.versions
-            .push_within_capacity(version)
-            .map_err(|_| ENOMEM)
-    }
-
-    /// Writes on top of a stopped record.
-    pub(crate) fn write_live(&mut self, mask: SectorMask, from: &dyn Source) -> Result {
-        self.live
-            .get_or_insert_with(|| Layer::zeroes(SectorMask::EMPTY))
-            .write(mask, from)
-    }
-
-    /// Zeroes on top of a stopped record.
-    pub(crate) fn zero_live(&mut self, mask: SectorMask) {
-        self.live
-            .get_or_insert_with(|| Layer::zeroes(SectorMask::EMPTY))
-            .write_zeroes(mask);
-    }
 }

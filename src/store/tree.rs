@@ -93,9 +93,6 @@ pub(super) struct Leaf {
     slots: Mutex<[Slot; LEAF_PAGES as usize]>,
 }
 
-/// What a new leaf holds.
-pub(super) const EMPTY: [Slot; LEAF_PAGES as usize] = [const { Slot::Empty }; LEAF_PAGES as usize];
-
 /// A locked leaf.
 pub(super) type Slots<'a> = Guard<'a, [Slot; LEAF_PAGES as usize], MutexBackend>;
 
@@ -104,7 +101,8 @@ impl Leaf {
         KBox::pin_init(
             try_pin_init!(Self {
                 nr_writers: Atomic::new(0),
-                slots <- new_mutex!(EMPTY),
+                // In its place: it is too large for the stack.
+                slots <- new_mutex!(pin_init::init_array_from_fn(|_| Slot::Empty)),
             }),
             GFP_KERNEL | __GFP_NOWARN,
         )

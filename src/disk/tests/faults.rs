@@ -19,7 +19,7 @@ use crate::{
 fn write_met(disk: &RecordedDisk, bits: u32, kinds: Kinds, byte: u8) -> Result {
     let mut request = request(Op::Write, flags(bits)?, 8, 8);
     request.met.kinds = kinds;
-    let mut data = PageList::new();
+    let mut data = PageList::default();
     if !kinds.contains(Kinds::LOST) {
         data.push(filled(byte)?)?;
     }
@@ -72,7 +72,7 @@ mod suite {
             put(&disk, (8, 8), 2)?;
             let mut write = request(Op::Write, flags(1)?, 16, 8);
             write.met.kinds = kinds;
-            let mut data = PageList::new();
+            let mut data = PageList::default();
             data.push(filled(3)?)?;
             disk.write_recorded(write, Ok(data))?.ok_or(EIO)?;
             assert!(left(&disk)? == ([stable; 8], [2; 8]));
@@ -121,7 +121,7 @@ mod suite {
         for (sector, nr_sectors, to) in [(8, 8, 64), (3, 2, 15), (9, 20, 6), (14, 2, 0)] {
             let from = request(Op::Write, Flags::default(), sector, nr_sectors);
             let to = Request { sector: to, ..from };
-            let mut data = PageList::new();
+            let mut data = PageList::default();
             for page in from.pages() {
                 let filled = filled(0)?;
                 for n in 0..PAGE_SECTORS {
@@ -158,7 +158,7 @@ mod suite {
                 seed: u64::from(nr_bytes),
                 ..Fate::default()
             };
-            let mut data = PageList::new();
+            let mut data = PageList::default();
             for _ in request.pages() {
                 data.push(filled(7)?)?;
             }

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A record that is rebuilt from a log that was written elsewhere.
+
+use super::{
+    is_mark_text,
+    promises,
+    LogEntry,
+    Record,
+    Truncation, //
+};
+use crate::{
+    block::task::TaskId,
+    model, //
+};
+use kernel::prelude::*;
+
+impl Record {
+    /// Takes over where the log that this one was rebuilt from ended early; 0: it
+    /// didn't.
+    pub(crate) fn imported_truncation(&mut self, event: u64) {
+        if event != 0 {
+            self.truncated = Some(Truncation { event, error: EIO });
+        }
+    }
+
+    /// Appends an entry made elsewhere, with its own task, text (of a mark) and
+    /// events. [`EINVAL`] if it can't follow the one before; whether all events were
+    /// there in the end: [`Self::check_import`].
+    pub(crate) fn import(
+        &mut self,
+        mut entry: LogEntry,
+        task: TaskId,
+        text: &[u8],
+        data_bytes: u64,
+    ) -> Result {
+        let is_mark = entry.op == model::Op::Mark;
+        let previous = self.log.len().checked_sub(1);
+        let previous = previous.and_then(|index| self.log_entry(index));
+        let is_next = entry.submit > previous.map_or(0, |entry| entry.submit);
+        if !is_next || (is_mark && !is_mark_text(text)) {
+            return Err(EINVAL);
+        }
+        let text_bytes = if is_mark { text.len() as u64 } else { 0 };
+        let bytes = data_bytes.saturating_add(text_bytes);
+        self.reserve(bytes, promises(entry.op, entry.flags))?;
+        entry.task = self.tasks.index_of(task)?;
+        if is_mark {
+            self.push_marked(entry, text)
+        } else {
+            self.push(entry, data_bytes)
+        }
+    }
+
+    /// Whether the events of all entries that were imported are those up to the
+    /// newest, each of them once. [`EINVAL`] if not.
+    pub(crate) fn check_import(&self) -> Result {
+        // No entry has more than three.
+        if self.last_event > self.log.len() as u64 * 3 {
+            return Err(EINVAL);
+        }
+        let mut seen = KVVec::zeroed(usize::try_from(self.last_event)?, GFP_KERNEL)?;
+        let mut nr_seen = 0;
+        for index in 0..self.log.len() {
+            let entry = self.log_entry(index).ok_or(EINVAL)?;
+            let mut previous = 0;
+            for event in [entry.submit, entry.start(), entry.complete()] {
+                if event == previous || event == model::IN_FLIGHT {
+                    continue;
+                }
+                previous = event;
+                let slot = usize::try_from(event)?.checked_sub(1);
+                let seen = slot.and_then(|slot| seen.get_mut(slot)).ok_or(EINVAL)?;
+                if core::mem::replace(seen, 1u8) != 0 {
+                    return Err(EINVAL);
+                }
+                nr_seen += 1;
+            }
+        }
+        if nr_seen == self.last_event {
+            Ok(())
+        } else {
+            Err(EINVAL)
+        }
+    }
+}
