@@ -61,11 +61,11 @@ def one_round():
 
 @test("loaded, used and unloaded over and over takes no memory", limit=600)
 def churn():
-    count = rounds(200, 10)
+    count = rounds(80, 10)
     clean.rmmod()
     try:
         # Some memory is taken once and kept: for the text of modules, in lists per processor.
-        for _ in range(rounds(60, 5)):
+        for _ in range(rounds(30, 5)):
             one_round()
         gc.collect()
         settle()
