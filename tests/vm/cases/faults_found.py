@@ -2,6 +2,7 @@
 """Faults as the command has them: set, found, named in ids and reports; each show has a clean control."""
 
 import json
+import re
 import subprocess
 
 from cases.command_run import need
@@ -107,6 +108,51 @@ def checksums():
             powercut("replay", ident, "--report", report, code=1, says="is wrong")
             log = powercut("lint", "--report", report, "--json", json_of=True)
             assert log, kind
+
+
+# A file of 256 KiB, written past the page cache, then promised.
+FILE = (
+    "head -c 262144 /dev/zero | tr '\\0' x | dd of=$POWERCUT_MNT/file bs=262144 iflag=fullblock oflag=direct"
+    " conv=fsync 2>/dev/null && sync $POWERCUT_MNT && echo file >$POWERCUT_MARK"
+)
+# Whether it is there, and, for one that knows it, what is in it.
+THERE = 'test -s $POWERCUT_MARKS || exit 0; test "$(stat -c %s $POWERCUT_MNT/file)" = 262144'
+KNOWN = f"{THERE} && head -c 262144 /dev/zero | tr '\\0' x | cmp - $POWERCUT_MNT/file"
+SCRUB = f"{THERE} && btrfs scrub start -B -r $POWERCUT_MNT"
+# Where mkfs.btrfs has data, and nothing else, on a disk of this size.
+BTRFS_DATA = "lba=26624-43007"
+
+
+def file_on_ext4(own, *options):
+    """Where the file is, by a check that fails and says so."""
+    where = f"{THERE} && filefrag -v -b512 $POWERCUT_MNT/file && exit 3"
+    found = run(own, "where", "ext4", bash(FILE), bash(where), *options, code=1)
+    (extent,) = {
+        match.groups()
+        for violation in found["violations"]
+        for match in re.finditer(r"\d+: +\d+\.\. *\d+: +(\d+)\.\. *(\d+):", violation["output"])
+    }
+    return "lba={}-{}".format(*extent)
+
+
+@test("corrupted data: btrfs scrub finds it, on ext4 nothing does that does not know the file", limit=200)
+def scrubbed():
+    need("btrfs")
+    with tidy() as own:
+        few = ("--strategy", "ends", "--budget", "8")
+        btrfs = ("btrfs", bash(FILE), bash(SCRUB))
+        clean = run(own, "clean", *btrfs, *few, code=0)
+        assert clean["coverage"]["checked"] > 2, clean["coverage"]
+        found = run(own, "btrfs", *btrfs, "--fault", f"corrupt {BTRFS_DATA} bytes=16", *few, code=1)
+        equal(found["faults"]["kinds"], ["corrupt"], "kinds of faults")
+        assert found["faults"]["rules"][0]["hits"] > 0, found["faults"]
+        assert any("rrors found" in v["output"] or "csum" in v["output"] for v in found["violations"]), found["violations"]
+
+        fault = ("--fault", f"corrupt {file_on_ext4(own, *few)} bytes=16")
+        told = run(own, "ext4", "ext4", bash(FILE), bash(f"{THERE} && cat $POWERCUT_MNT/file >/dev/null"),
+                   "--fsck", "e2fsck -fp $POWERCUT_DEV; test $? -le 1", *fault, *few, code=0)  # fmt: skip
+        assert told["faults"]["rules"][0]["hits"] > 0, told["faults"]
+        run(own, "known", "ext4", bash(FILE), bash(KNOWN), *fault, *few, code=1)
 
 
 # Reads block 1; one that knows what to do writes it again where that fails.
