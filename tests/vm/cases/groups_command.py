@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import subprocess
 
 from cases.command_run import CHECK, KEPT, need
@@ -14,9 +15,9 @@ DEMO = "/mnt/powercut/tests/demo"
 TWO = f"{HERE}/two-disks"
 
 
-def on_two_disks(own, how, check="check", code=0):
+def on_two_disks(own, how, *options, check="check", code=0):
     return powercut("run", "--fs", "none", "--disks", "data:1M,log:1M", "--workload", f"{TWO} {how}",
-                    "--check", f"{TWO} {check}", "--strategy", "exhaustive", "--report", own, "--json",
+                    "--check", f"{TWO} {check}", "--strategy", "exhaustive", "--report", own, "--json", *options,
                     json_of=True, code=code)  # fmt: skip
 
 
@@ -51,6 +52,32 @@ def joint():
         powercut("remove", "g")
 
 
+@test("a flush that lies on one of two disks: the careful twin is caught, and clean where none lies", limit=300)
+def lying():
+    with tidy() as own:
+        clean = on_two_disks(f"{own}/clean", "careful")
+        equal((clean["coverage"]["all"], clean["violations"], "faults" in clean), (True, [], False), "the control")
+        # Log and data are flushed in turn, the log first.
+        for disk, rule, says in (
+            ("log", "flush-lies after=1 every=2", "can't tell"),
+            ("log", "flush-lies after=2 count=1", "can't tell"),
+            ("data", "flush-lies every=2", "left is of version"),
+        ):
+            report = f"{own}/{disk}-{rule.split('=')[-1]}-{rule.count('count')}"
+            found = on_two_disks(report, "careful", "--fault", rule, code=1)
+            assert any(says in violation["output"] for violation in found["violations"]), found["violations"]
+            equal(found["faults"]["kinds"], ["flush-lies"], "kinds of faults")
+            assert all(v["id"].endswith(":faults=flush-lies") for v in found["violations"]), found["violations"]
+            powercut("import", "g", f"{report}/recording.pcut")
+            lines = [json.loads(line) for line in powercut("log", "g", "--json").splitlines()]
+            powercut("remove", "g")
+            lies = [line for line in lines if "LIED" in line["flags"]]
+            assert lies and {line["disk"] for line in lies} == {disk}, lies
+            honest = {line["disk"] for line in lines if line["op"] == "FLUSH" and line not in lies}
+            assert {"log", "data"} - {disk} <= honest, "no flush of the other disk"
+            equal(found["faults"]["rules"][0]["hits"], len(lies), "how often the rule was applied")
+
+
 EXTERNAL = (
     "mke2fs -q -F -b 4096 -O journal_dev {journal} && "
     "mkfs.ext4 -q -F -b 4096 -E lazy_itable_init=0 -J device={journal} {data}"
@@ -73,7 +100,28 @@ def journal():
         assert clean["coverage"]["checked"] > 10, clean["coverage"]
         names = [disk["name"] for disk in clean["disk"]["disks"]]
         equal(names, ["data", "journal"], "disks")
-        assert external(f"{own}/bad", ",barrier=0", 1)["violations"], "nothing was found without barriers"
+        bad = external(f"{own}/bad", ",barrier=0", 1)
+        assert bad["violations"], "nothing was found without barriers"
+        belongings(f"{own}/bad", bad, "journal", ("journal, ", "superblock of the journal"))
+
+
+def belongings(report, found, disk, names):
+    """What a culprit names on the second disk has its owner and its place there, in the page too."""
+    culprits = [violation["culprit"] for violation in found["violations"] if "culprit" in violation]
+    suspects = [write for culprit in culprits for write in culprit["must_be_stable"] + culprit["before"]]
+    there = [write for write in suspects if write["place"].startswith(f"{disk}+")]
+    assert there, suspects
+    for write in there:
+        assert write["belongs"]["what"].startswith(names), write
+        assert write["sector"] != int(write["place"].split("+")[1]), write
+    powercut("report", report, "--html", f"{report}/page")
+    with open(f"{report}/page", encoding="utf-8") as file:
+        page = file.read()
+    places = set(re.findall(r"<title>W\d+ [A-Z_]+ lba ([^ ]+) ", page))
+    disks = {member["name"] for member in found["disk"]["disks"]}
+    equal({place.partition("+")[0] for place in places}, disks, "disks in the titles")
+    for write in there:
+        assert write["place"] in places, f"{write['place']} is in no title"
 
 
 @test("btrfs on two disks, RAID 1", limit=400)

@@ -50,12 +50,11 @@ impl Bench<'_> {
             return Ok(None);
         };
         let owners = self.owners(choices, &found)?;
-        // The filesystem is asked about the disk that is mounted: the first.
-        let members = choices.recording().geometry().members;
+        let recording = choices.recording();
+        let numbers = recording.geometry().members;
         Ok(Some(Culprit::of(choices, &found, runs, |write| {
-            (members.of(write.sector) == 0)
-                .then(|| owners.find(write.sector, write.sectors))
-                .flatten()
+            let (_, sector) = recording.members().locate(write.sector);
+            owners.find(numbers.of(write.sector), sector, write.sectors)
         })))
     }
 
@@ -75,6 +74,7 @@ impl Bench<'_> {
         };
         self.view.show(&selection)?;
         let nodes = self.view.nodes();
-        Ok(Owners::of(nodes.first(), &mount.fill(nodes), self.signals))
+        let all: Vec<_> = nodes.all().collect();
+        Ok(Owners::of(&all, &mount.fill(nodes), self.signals))
     }
 }

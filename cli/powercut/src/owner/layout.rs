@@ -20,6 +20,9 @@ fn output(program: &str, args: &[&str], node: &Path, signals: &Signals) -> Strin
     }
 }
 
+/// More of a journal than this is not looked at.
+const JOURNAL_BLOCKS: u64 = 1 << 16;
+
 /// Groups, and the journal block by block.
 pub fn ext4(node: &Path, signals: &Signals) -> Vec<Extent> {
     let header = output("dumpe2fs", &["-h"], node, signals);
@@ -71,11 +74,73 @@ fn journal_block(head: [u8; 8]) -> &'static str {
     }
 }
 
-/// Files through the chunks that hold their logical addresses, trees by the
-/// header of their blocks.
-pub fn btrfs(node: &Path, signals: &Signals, files: &[Extent]) -> Vec<Extent> {
+/// A journal that ext4 has on a device of its own, block by block; nothing if this is none.
+pub fn ext4_journal(node: &Path) -> Vec<Extent> {
+    let mut head = [0; 1024];
+    let Ok(device) = File::open(node) else {
+        return Vec::new();
+    };
+    let number = |head: &[u8; 1024], at: usize| {
+        u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]])
+    };
+    let is_read = device.read_exact_at(&mut head, 1024).is_ok();
+    // Its magic number, and the feature that makes it a journal.
+    let is_journal = number(&head, 56) & 0xffff == 0xef53 && number(&head, 96) & 8 != 0;
+    let size = 1024u64.checked_shl(number(&head, 24)).unwrap_or(0);
+    if !is_read || !is_journal || !(1024..=65536).contains(&size) {
+        return Vec::new();
+    }
+    let sectors = size / 512;
+    let superblocks = 1024 / size + 1;
+    let mut extents = vec![Extent {
+        first: 0,
+        last: superblocks * sectors - 1,
+        what: "superblock of the journal's device".into(),
+        how: "ext4's superblock on that device, in the state",
+    }];
+    for block in superblocks..u64::from(number(&head, 4)).min(JOURNAL_BLOCKS) {
+        let mut head = [0; 8];
+        if device.read_exact_at(&mut head, block * size).is_err() {
+            break;
+        }
+        extents.push(Extent {
+            first: block * sectors,
+            last: block * sectors + sectors - 1,
+            what: format!("journal, {}", journal_block(head)),
+            how: "the block's own header, on the state",
+        });
+    }
+    extents
+}
+
+/// The number that btrfs gave a device; none if it is none of its own.
+fn btrfs_number(node: &Path) -> Option<u64> {
+    let mut head = [0; 209];
+    let device = File::open(node).ok()?;
+    device.read_exact_at(&mut head, 64 << 10).ok()?;
+    let mut number = [0; 8];
+    number.copy_from_slice(&head[201..]);
+    (head[64..72] == *b"_BHRfS_M").then(|| u64::from_le_bytes(number))
+}
+
+/// For each of the devices: files through the chunks that hold their logical addresses,
+/// trees by the header of their blocks.
+pub fn btrfs(nodes: &[&Path], signals: &Signals, files: &[Extent]) -> Vec<Vec<Extent>> {
     let args = ["inspect-internal", "dump-tree", "-t", "chunk"];
-    let chunks = chunks(&output("btrfs", &args, node, signals));
+    let text = nodes
+        .first()
+        .map(|node| output("btrfs", &args, node, signals));
+    let chunks = chunks(&text.unwrap_or_default());
+    let of = |node: &&Path| {
+        let number = btrfs_number(node);
+        number.map_or(Vec::new(), |number| {
+            btrfs_device(node, number, &chunks, files)
+        })
+    };
+    nodes.iter().map(of).collect()
+}
+
+fn btrfs_device(node: &Path, number: u64, chunks: &[Chunk], files: &[Extent]) -> Vec<Extent> {
     let mut extents = Vec::new();
     for copy in [64 << 10, 64 << 20] {
         extents.push(Extent {
@@ -85,8 +150,9 @@ pub fn btrfs(node: &Path, signals: &Signals, files: &[Extent]) -> Vec<Extent> {
             how: "the places that btrfs keeps it at",
         });
     }
-    for chunk in &chunks {
-        for (nr, start) in chunk.copies.iter().enumerate() {
+    for chunk in chunks {
+        let copies = chunk.copies.iter().enumerate();
+        for (nr, (_, start)) in copies.filter(|(_, (device, _))| *device == number) {
             extents.extend(files_in(chunk, *start, files));
             if !chunk.kind.starts_with("DATA") {
                 extents.extend(tree_blocks(node, chunk, *start, nr));
@@ -162,4 +228,40 @@ fn tree(owner: u64) -> String {
         other => return format!("tree {other}"),
     };
     name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_device_of_btrfs_has_its_own_copies() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        assert_eq!(btrfs_number(file.path()), None);
+        let mut superblock = [0; 209];
+        superblock[64..72].copy_from_slice(b"_BHRfS_M");
+        superblock[201] = 2;
+        file.as_file().set_len(2 << 20).unwrap();
+        file.as_file().write_all_at(&superblock, 64 << 10).unwrap();
+        assert_eq!(btrfs_number(file.path()), Some(2));
+
+        let chunk = Chunk {
+            kind: "DATA|RAID1".into(),
+            logical: 1 << 20,
+            length: 64 << 10,
+            copies: vec![(1, 512 << 10), (2, 1536 << 10)],
+        };
+        let of_file = Extent {
+            first: 2048 + 8,
+            last: 2048 + 15,
+            what: "/a at byte 0".into(),
+            how: "",
+        };
+        for (number, first) in [(1, 1024 + 8), (2, 3072 + 8)] {
+            let found = btrfs_device(file.path(), number, &[chunk.clone()], &[of_file.clone()]);
+            let of_file: Vec<_> = found.iter().filter(|e| e.what == of_file.what).collect();
+            assert_eq!(of_file.len(), 1);
+            assert_eq!((of_file[0].first, of_file[0].last), (first, first + 7));
+        }
+    }
 }

@@ -33,39 +33,45 @@ pub struct Extent {
     pub how: &'static str,
 }
 
-/// The owners of a state's sectors. What comes first counts.
+/// The owners of a state's sectors, disk by disk. What comes first counts.
 #[derive(Debug, Default)]
 pub struct Owners {
-    extents: Vec<Extent>,
+    extents: Vec<Vec<Extent>>,
 }
 
 impl Owners {
-    /// Asks the filesystem on `node`, which is not mounted. It will be, and
+    /// Asks the filesystem on `nodes`, the first of which is mounted, but not now. It will be, and
     /// recovers: the state is changed. Nothing that goes wrong is an error: it
     /// tells less then.
-    pub fn of(node: &Path, mount: &MountSpec, signals: &Signals) -> Self {
-        let mut extents = Vec::new();
+    pub fn of(nodes: &[&Path], mount: &MountSpec, signals: &Signals) -> Self {
+        let Some((node, others)) = nodes.split_first() else {
+            return Self::default();
+        };
         let files = files(node, mount, signals).unwrap_or_default();
-        extents.extend(match mount.fs.as_str() {
+        if mount.fs == "btrfs" {
+            // It tells files by logical addresses: its layout translates them.
+            let extents = layout::btrfs(nodes, signals, &files);
+            return Self { extents };
+        }
+        let mut extents = vec![files];
+        extents[0].extend(match mount.fs.as_str() {
             "ext4" => layout::ext4(node, signals),
-            "btrfs" => layout::btrfs(node, signals, &files),
             "f2fs" => superblock::f2fs(node),
             "vfat" => superblock::vfat(node),
             _ => Vec::new(),
         });
-        // Btrfs tells files by logical addresses: its layout translates them.
-        if mount.fs != "btrfs" {
-            extents.splice(0..0, files);
+        if mount.fs == "ext4" {
+            extents.extend(others.iter().map(|node| layout::ext4_journal(node)));
         }
         Self { extents }
     }
 
-    /// Whose the first of some sectors is that is anybody's.
-    pub fn find(&self, sector: u64, sectors: u32) -> Option<Belongs> {
+    /// Whose the first of some sectors of a disk is that is anybody's.
+    pub fn find(&self, disk: usize, sector: u64, sectors: u32) -> Option<Belongs> {
         let end = sector + u64::from(sectors);
         let overlaps = |e: &&Extent| e.first < end && sector <= e.last;
         let holds = |e: &&Extent| e.first <= sector && sector <= e.last;
-        let extents = || self.extents.iter();
+        let extents = || self.extents.get(disk).into_iter().flatten();
         let extent = extents().find(holds).or_else(|| extents().find(overlaps))?;
         Some(Belongs {
             what: extent.what.clone(),

@@ -132,8 +132,8 @@ pub struct Chunk {
     pub kind: String,
     pub logical: u64,
     pub length: u64,
-    /// Where its copies begin, in bytes.
-    pub copies: Vec<u64>,
+    /// The devices of its copies, by btrfs's numbers, and where in them they begin, in bytes.
+    pub copies: Vec<(u64, u64)>,
 }
 
 /// `btrfs inspect-internal dump-tree -t chunk`.
@@ -157,8 +157,9 @@ pub fn chunks(text: &str) -> Vec<Chunk> {
                 chunk.length = length.parse().unwrap_or(0);
                 chunk.kind = (*kind).into();
             }
-            ["stripe", _, "devid", _, "offset", at] => {
-                chunk.copies.extend(at.parse::<u64>().ok());
+            ["stripe", _, "devid", device, "offset", at] => {
+                let copy = device.parse().ok().zip(at.parse().ok());
+                chunk.copies.extend(copy);
             }
             _ => {}
         }

@@ -86,12 +86,12 @@ fn chunks_of_btrfs() {
 \titem 3 key (FIRST_CHUNK_TREE CHUNK_ITEM 30408704) itemoff 15881 itemsize 112
 \t\tlength 33554432 owner 2 stripe_len 65536 type METADATA|DUP
 \t\t\tstripe 0 devid 1 offset 38797312
-\t\t\tstripe 1 devid 1 offset 72351744
+\t\t\tstripe 1 devid 2 offset 72351744
 ";
     let chunks = chunks(text);
     assert_eq!(chunks.len(), 2);
     assert_eq!(chunks[0].kind, "DATA|single");
     assert_eq!(chunks[1].logical, 30_408_704);
     assert_eq!(chunks[1].length, 33_554_432);
-    assert_eq!(chunks[1].copies, [38_797_312, 72_351_744]);
+    assert_eq!(chunks[1].copies, [(1, 38_797_312), (2, 72_351_744)]);
 }

@@ -9,6 +9,7 @@ use powercut_model::Event;
 
 use super::axis::{Across, Down};
 use crate::abi::{EntryOp, Flags};
+use crate::members::Members;
 use crate::recording::{Recorded, Recording};
 use crate::report::Report;
 
@@ -20,6 +21,8 @@ const BOTTOM: f64 = 400.0;
 const SINGLE: usize = 1500;
 /// The side of a cell.
 const CELL: f64 = 5.0;
+/// Characters of a disk's name at the edge.
+const DISK: usize = 6;
 /// Room that a mark's name takes.
 const NAME: f64 = 64.0;
 
@@ -122,7 +125,7 @@ pub fn timeline(report: &Report, recording: &Recording, pages: &[usize]) -> Time
             names.push(Word {
                 x: number(at),
                 y: number(TOP - 20.0),
-                text: short(&mark.text),
+                text: beginning(&mark.text, 9),
             });
         }
     }
@@ -131,7 +134,7 @@ pub fn timeline(report: &Report, recording: &Recording, pages: &[usize]) -> Time
         width: WIDTH,
         height: number(bottom + 62.0),
         bands: bands(&down),
-        sectors: sectors(&down),
+        sectors: sectors(&down, recording.members()),
         events: events(&across, bottom),
         flushes,
         marks,
@@ -140,7 +143,7 @@ pub fn timeline(report: &Report, recording: &Recording, pages: &[usize]) -> Time
             true => Vec::new(),
             false => writes
                 .iter()
-                .filter_map(|r| one(r, &across, &down))
+                .filter_map(|r| one(r, recording.members(), &across, &down))
                 .collect(),
         },
         cells: match aggregated {
@@ -151,13 +154,6 @@ pub fn timeline(report: &Report, recording: &Recording, pages: &[usize]) -> Time
         pins: pins(report, pages, &across, bottom),
         pin_row: number(bottom + 46.0),
         aggregated,
-    }
-}
-
-fn short(text: &str) -> String {
-    match text.char_indices().nth(9) {
-        Some((at, _)) => format!("{}…", &text[..at]),
-        None => text.into(),
     }
 }
 
@@ -173,13 +169,24 @@ fn bands(down: &Down) -> Vec<Shape> {
     band.collect()
 }
 
-fn sectors(down: &Down) -> Vec<Word> {
+fn sectors(down: &Down, members: &Members) -> Vec<Word> {
     let words = down.regions.iter().map(|region| Word {
         x: number(LEFT - 8.0),
         y: number(region.top + 9.0),
-        text: region.first.to_string(),
+        text: match members.locate(region.first) {
+            (Some(disk), sector) => format!("{}+{sector}", beginning(disk, DISK)),
+            (None, sector) => sector.to_string(),
+        },
     });
     words.collect()
+}
+
+/// No more than so many characters of a text.
+fn beginning(text: &str, length: usize) -> String {
+    match text.char_indices().nth(length) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.into(),
+    }
 }
 
 fn events(across: &Across, bottom: f64) -> Vec<Word> {
@@ -196,7 +203,7 @@ fn events(across: &Across, bottom: f64) -> Vec<Word> {
     words.collect()
 }
 
-fn one(recorded: &Recorded, across: &Across, down: &Down) -> Option<Shape> {
+fn one(recorded: &Recorded, members: &Members, across: &Across, down: &Down) -> Option<Shape> {
     let raw = &recorded.raw;
     let (top, height) = down.at(raw.sector, u64::from(raw.nr_sectors))?;
     let left = across.at(raw.submit);
@@ -217,7 +224,7 @@ fn one(recorded: &Recorded, across: &Across, down: &Down) -> Option<Shape> {
             "W{} {} lba {} +{} {} by {}",
             raw.submit,
             raw.op.name(),
-            raw.sector,
+            members.place(raw.sector),
             raw.nr_sectors,
             flags.join(" "),
             raw.task
