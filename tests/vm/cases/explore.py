@@ -93,6 +93,20 @@ def fickle():
         equal(report["coverage"]["all"], False, "all covered")
 
 
+@test("explore: on vfat a file is saved once it was synced under its new name, and not before", limit=300)
+def vfat_save():
+    need("vfat")
+    save = f"{HERE}/vfat-save"
+    with tidy() as own:
+        for how, code in (("twice", 0), ("once", 1)):
+            report = powercut("run", "--fs", "vfat", "--workload", f"{save} {how}", "--check", f"{save} check",
+                              "--strategy", "exhaustive", "--jobs", "2", "--report", f"{own}/{how}", "--json",
+                              code=code, json_of=True)  # fmt: skip
+            equal(report["coverage"]["all"], True, f"all covered, synced {how}")
+            says = {violation["output"] for violation in report["violations"]}
+            equal(says, {"the file is empty\n"} if code else set(), f"what is found, synced {how}")
+
+
 def filesystem(fs):
     need(fs)
     with tidy() as own:
