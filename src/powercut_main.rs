@@ -26,6 +26,7 @@ mod fault;
 mod model;
 #[cfg(CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST)]
 mod model_kunit;
+mod patience;
 mod random;
 mod record;
 mod store;

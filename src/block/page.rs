@@ -8,6 +8,7 @@ use super::{
     shim,
     Segment, //
 };
+use crate::patience::Patience;
 use core::{
     num::NonZero,
     ops::Range, //
@@ -42,14 +43,18 @@ unsafe impl Sync for DataPage {}
 impl DataPage {
     /// Allocates a page of zeroes.
     pub(crate) fn new() -> Result<Self> {
-        let address = allocate(bindings::__GFP_ZERO, 0)?;
+        let address = allocate(bindings::GFP_KERNEL | bindings::__GFP_ZERO, 0)?;
         // SAFETY: It was just allocated and is ours.
         Ok(unsafe { Self::from_address(address) })
     }
 
     /// Allocates a page of anything: what is not written to it must never be shown.
     pub(crate) fn new_stale() -> Result<Self> {
-        let address = allocate(0, 0)?;
+        Self::new_stale_with(Patience::Wait)
+    }
+
+    fn new_stale_with(patience: Patience) -> Result<Self> {
+        let address = allocate(gfp(patience), 0)?;
         // SAFETY: As above.
         Ok(unsafe { Self::from_address(address) })
     }
@@ -147,9 +152,16 @@ impl Drop for DataPage {
 
 const _: () = assert!(size_of::<Option<DataPage>>() == 8);
 
+fn gfp(patience: Patience) -> bindings::gfp_t {
+    match patience {
+        Patience::Wait => bindings::GFP_KERNEL,
+        Patience::NoWait => bindings::GFP_NOWAIT,
+    }
+}
+
 /// Allocates 2^`order` pages.
 fn allocate(gfp: bindings::gfp_t, order: u32) -> Result<NonZero<u64>> {
-    let gfp = gfp | bindings::GFP_KERNEL | bindings::__GFP_NOWARN;
+    let gfp = gfp | bindings::__GFP_NOWARN;
     // SAFETY: May be called in any context that `gfp` is right for; all of this driver
     // may sleep.
     let address = unsafe { shim::powercut_pages_alloc(gfp, order) };
@@ -180,11 +192,12 @@ impl SparePages {
     }
 
     /// A page, as [`DataPage::new_stale`].
-    pub(crate) fn take(&mut self) -> Result<DataPage> {
+    pub(crate) fn take(&mut self, patience: Patience) -> Result<DataPage> {
         if self.nr_left == 0 {
             // A plain page will do where so many in a row are hard to find.
-            let Ok(first) = allocate(shim::POWERCUT_GFP_NORETRY, SPARE_ORDER) else {
-                return DataPage::new_stale();
+            let gfp = gfp(patience) | shim::POWERCUT_GFP_NORETRY;
+            let Ok(first) = allocate(gfp, SPARE_ORDER) else {
+                return DataPage::new_stale_with(patience);
             };
             // SAFETY: That many were just allocated there, and nobody else knows of them.
             unsafe { shim::powercut_page_split(first.get() as *mut _, SPARE_ORDER) };
@@ -205,7 +218,7 @@ impl Drop for SparePages {
     fn drop(&mut self) {
         while self.nr_left > 0 {
             // This gives it up.
-            let _page = self.take();
+            let _page = self.take(Patience::Wait);
         }
     }
 }

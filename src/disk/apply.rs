@@ -149,11 +149,15 @@ impl State {
         log: Log<'_>,
     ) -> Result<u32> {
         let record = self.record.as_mut().ok_or(ENODATA)?;
-        record.reserve(data_bytes, promises(request.op, request.flags))?;
+        record.reserve(
+            data_bytes,
+            promises(request.op, request.flags),
+            request.patience,
+        )?;
         let entry = record.next_index()?;
         // Nobody can tell a version without its entry: that takes the lock that we have.
-        let pushed = self.store.push_versions(entry, layers);
-        let applied = pushed.map_err(|error| record.truncate(error));
+        let pushed = self.store.push_versions(entry, layers, request.patience);
+        let applied = pushed.map_err(|error| record.fail(error, request.patience));
         let applied = applied.and_then(|()| log(record, data_bytes));
         if applied.is_err() {
             self.store.take_back(entry, pages);
@@ -180,8 +184,10 @@ impl State {
                     continue;
                 }
                 let zeroes = (page, Layer::zeroes(mask));
-                let pushed = self.store.push_versions(index, core::iter::once(zeroes));
-                pushed.map_err(|error| record.truncate(error))?;
+                let pushed =
+                    self.store
+                        .push_versions(index, core::iter::once(zeroes), request.patience);
+                pushed.map_err(|error| record.fail(error, request.patience))?;
             }
         }
         Ok(())

@@ -36,12 +36,15 @@ use crate::{
         Met, //
     },
     model,
+    patience::Patience,
     record::NewBio,
     store::{
         self,
         Found,
         PageList,
+        Pieces,
         SectorMask,
+        Sink,
         SECTOR_SIZE, //
     }, //
 };
@@ -65,6 +68,8 @@ pub(crate) struct Request {
     pub(crate) met: Met,
     /// How much later than others it is complete.
     pub(crate) delay_us: u64,
+    /// Whether it may be kept waiting.
+    pub(crate) patience: Patience,
 }
 
 impl Request {
@@ -88,7 +93,7 @@ impl RecordedDisk {
         if let Some(result) = self.serve_in_place(&mut bio) {
             return bio.end(result);
         }
-        if bio.is_nowait() {
+        if bio.is_nowait() && !self.can_hurry(&bio) {
             return bio.end(Err(EAGAIN));
         }
         let _noio = NoIo::enter();
@@ -98,6 +103,12 @@ impl RecordedDisk {
             Ok(later) => self.keep(bio, later, fate.delay_us),
             Err(error) => bio.end(Err(error)),
         }
+    }
+
+    /// Whether a bio that may not wait is worth a try.
+    fn can_hurry(&self, bio: &Bio) -> bool {
+        let is_write = bio.op() == Op::Write && bio.len_bytes() != 0;
+        is_write && self.completion.is_inline() && !self.is_odd.load(Relaxed)
     }
 
     /// Serves a bio that needs nothing but pages that are there: no memory, no log.
@@ -119,6 +130,13 @@ impl RecordedDisk {
                         Found::Nothing if self.below().is_none() => {
                             let len_bytes = segment.len_bytes();
                             segment.zero(0, len_bytes);
+                        }
+                        Found::Other if !may_wait && self.below().is_none() => {
+                            let mut pieces = Pieces::new();
+                            let rest = self.tree.try_read(page, mask, &mut pieces)?;
+                            pieces.copy_to(&mut segment);
+                            rest.runs()
+                                .for_each(|range| Sink::zero(&mut segment, range));
                         }
                         _ => return None,
                     }
@@ -192,6 +210,10 @@ impl RecordedDisk {
             nr_sectors: u32::try_from(len_bytes / SECTOR_SIZE)?,
             met: Met::default(),
             delay_us: 0,
+            patience: match bio.is_nowait() {
+                true => Patience::NoWait,
+                false => Patience::Wait,
+            },
         })
     }
 
@@ -218,7 +240,7 @@ impl RecordedDisk {
         match state.recording() {
             None => Ok(self.unrecorded(&request)),
             Some(record) => {
-                record.reserve(0, true)?;
+                record.reserve(0, true, request.patience)?;
                 let flush = Request {
                     op: model::Op::Flush,
                     flags: request.flags | Flags::PREFLUSH,
@@ -269,7 +291,7 @@ impl RecordedDisk {
     /// Writes data that is in `pages`, likewise, that is not to be recorded. [`None`] if it
     /// is.
     pub(super) fn write_plain(&self, request: &Request, pages: PageList) -> Result<Option<Served>> {
-        let mut state = self.state.lock();
+        let mut state = request.patience.lock(&self.state)?;
         if let Some(off) = state.supply.off() {
             return off.serve().map(Some);
         }
@@ -278,7 +300,12 @@ impl RecordedDisk {
         }
         let keep_base = state.record.is_some();
         for (page, data) in request.pages().zip(pages) {
-            state.store.put(page, request.mask(page), keep_base, data)?;
+            let mask = request.mask(page);
+            match request.patience {
+                Patience::Wait => state.store.put(page, mask, keep_base, data)?,
+                Patience::NoWait if keep_base => return Err(EAGAIN),
+                Patience::NoWait => state.store.try_put(page, mask, data)?,
+            }
         }
         Ok(Some(self.unrecorded(request)))
     }
@@ -290,14 +317,14 @@ impl RecordedDisk {
         request: Request,
         pages: Result<PageList>,
     ) -> Result<Option<Served>> {
-        let mut state = self.state.lock();
+        let mut state = request.patience.lock(&self.state)?;
         if let Some(off) = state.supply.off() {
             return off.serve().map(Some);
         }
         let Some(record) = state.recording() else {
             return Ok(None);
         };
-        let pages = pages.map_err(|error| record.truncate(error))?;
+        let pages = pages.map_err(|error| record.fail(error, request.patience))?;
         let is_done = state.is_done_at_once(&request, self);
         let index = state.apply_write(&request, pages, &mut |record, bytes| {
             record.push_bio(&request.to_log(bytes, is_done)).map(|_| ())
@@ -386,6 +413,7 @@ impl Request {
             met: self.met,
             data_bytes,
             is_done,
+            patience: self.patience,
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::{
         Segment,
         SparePages, //
     },
+    patience::Patience,
     store::{
         DataPage,
         PageList,
@@ -45,14 +46,14 @@ pub(super) fn copy_pages<'a>(
 ) -> Result<PageList> {
     let wanted = request.pages();
     if wanted.end - wanted.start == 1 {
-        let data = spare.lock().take()?;
+        let data = request.patience.lock(spare)?.take(request.patience)?;
         for segment in segments {
             let _place = place(&segment).ok_or(EINVAL)?;
             write_to(&segment, &data);
         }
         return Ok(PageList::one(data));
     }
-    let pages = take_pages(wanted, spare)?;
+    let pages = take_pages(wanted, spare, request.patience)?;
     let mut rest = pages.iter();
     let mut current = None;
     for segment in segments {
@@ -74,11 +75,15 @@ pub(super) fn copy_pages<'a>(
 }
 
 /// A page for each page of the disk in a range.
-fn take_pages(wanted: Range<u64>, spare: &Mutex<SparePages>) -> Result<PageList> {
-    let mut pages = PageList::with_capacity(usize::try_from(wanted.end - wanted.start)?)?;
-    let mut spare = spare.lock();
+fn take_pages(
+    wanted: Range<u64>,
+    spare: &Mutex<SparePages>,
+    patience: Patience,
+) -> Result<PageList> {
+    let mut pages = PageList::with_capacity(usize::try_from(wanted.end - wanted.start)?, patience)?;
+    let mut spare = patience.lock(spare)?;
     for _ in wanted {
-        pages.push(spare.take()?)?;
+        pages.push(spare.take(patience)?)?;
     }
     Ok(pages)
 }

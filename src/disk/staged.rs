@@ -17,6 +17,7 @@ use crate::{
         History,
         Op, //
     },
+    patience::Patience,
     record::{
         LogEntry,
         Record, //
@@ -93,6 +94,7 @@ impl Staged {
                 asked: entry.asked,
             },
             delay_us: 0,
+            patience: Patience::Wait,
         };
         let mut log =
             |record: &mut Record, data_bytes| record.import(entry, task, text, data_bytes);

@@ -17,6 +17,7 @@ use crate::{
         Op,
         Tear, //
     },
+    patience::Patience,
     record::{
         LogEntry,
         ENTRY_BYTES, //
@@ -98,6 +99,7 @@ fn request(op: Op, flags: Flags, sector: u64, nr_sectors: u32) -> Request {
         nr_sectors,
         met: Met::default(),
         delay_us: 0,
+        patience: Patience::Wait,
     }
 }
 

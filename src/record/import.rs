@@ -11,7 +11,8 @@ use super::{
 };
 use crate::{
     block::task::TaskId,
-    model, //
+    model,
+    patience::Patience, //
 };
 use kernel::prelude::*;
 
@@ -43,8 +44,8 @@ impl Record {
         }
         let text_bytes = if is_mark { text.len() as u64 } else { 0 };
         let bytes = data_bytes.saturating_add(text_bytes);
-        self.reserve(bytes, promises(entry.op, entry.flags))?;
-        entry.task = self.tasks.index_of(task)?;
+        self.reserve(bytes, promises(entry.op, entry.flags), Patience::Wait)?;
+        entry.task = self.tasks.index_of(task, Patience::Wait)?;
         if is_mark {
             self.push_marked(entry, text)
         } else {

@@ -5,7 +5,8 @@
 use crate::{
     block::Flags,
     fault::Kinds,
-    model, //
+    model,
+    patience::Patience, //
 };
 use kernel::prelude::*;
 
@@ -335,9 +336,9 @@ impl Log {
     }
 
     /// Makes room for one more entry, so that the next [`Self::push`] can't fail.
-    pub(crate) fn reserve(&mut self) -> Result {
+    pub(crate) fn reserve(&mut self, patience: Patience) -> Result {
         if self.len % CHUNK_ENTRIES == 0 && self.chunks.len() == self.len / CHUNK_ENTRIES {
-            let flags = GFP_KERNEL | __GFP_NOWARN;
+            let flags = patience.gfp();
             let entries = KVec::with_capacity(CHUNK_ENTRIES, flags)?;
             let chunk = Chunk {
                 entries,

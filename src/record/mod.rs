@@ -25,7 +25,8 @@ use crate::{
         Kinds,
         Met, //
     },
-    model, //
+    model,
+    patience::Patience, //
 };
 use core::ops::Range;
 use kernel::{
@@ -68,6 +69,8 @@ pub(crate) struct NewBio {
     pub(crate) data_bytes: u64,
     /// Whether it is complete already: its other events follow its submit.
     pub(crate) is_done: bool,
+    /// Whether it may wait for memory.
+    pub(crate) patience: Patience,
 }
 
 /// What happened to a disk since its record began.
@@ -217,7 +220,12 @@ impl Record {
     /// Makes sure that one more entry, and `data_bytes` of memory beside it, fit.
     /// If not, or if the log ended early before, it is truncated from here on. `promises`:
     /// see [`promises`].
-    pub(crate) fn reserve(&mut self, data_bytes: u64, promises: bool) -> Result {
+    pub(crate) fn reserve(
+        &mut self,
+        data_bytes: u64,
+        promises: bool,
+        patience: Patience,
+    ) -> Result {
         if let Some(truncated) = self.truncated {
             return Err(truncated.error);
         }
@@ -231,8 +239,8 @@ impl Record {
         if u32::try_from(self.log.len() + 1).is_err() {
             return Err(self.truncate(ENOSPC));
         }
-        let flags = GFP_KERNEL | __GFP_NOWARN;
-        let reserved = self.log.reserve().and_then(|()| {
+        let flags = patience.gfp();
+        let reserved = self.log.reserve(patience).and_then(|()| {
             if promises {
                 let flushes = self.flushes.iter_mut();
                 for list in flushes.take(self.geometry.members.count()) {
@@ -242,7 +250,15 @@ impl Record {
             }
             Ok(())
         });
-        reserved.map_err(|error| self.truncate(error))
+        reserved.map_err(|error| self.fail(error, patience))
+    }
+
+    /// Ends the log because of `error`, unless what failed may come again: [`EAGAIN`] then.
+    pub(crate) fn fail(&mut self, error: Error, patience: Patience) -> Error {
+        match patience {
+            Patience::Wait => self.truncate(error),
+            Patience::NoWait => EAGAIN,
+        }
     }
 
     /// The index that the next entry will have.
@@ -254,8 +270,8 @@ impl Record {
     pub(crate) fn push_bio(&mut self, bio: &NewBio) -> Result<u32> {
         let task = self
             .tasks
-            .index_of(TaskId::current())
-            .map_err(|error| self.truncate(error))?;
+            .index_of(TaskId::current(), bio.patience)
+            .map_err(|error| self.fail(error, bio.patience))?;
         let index = self.next_index()?;
         let mut entry = LogEntry {
             sector: bio.sector,
@@ -319,10 +335,10 @@ impl Record {
         if !is_mark_text(text) {
             return Err(EINVAL);
         }
-        self.reserve(text.len() as u64, false)?;
+        self.reserve(text.len() as u64, false, Patience::Wait)?;
         let task = self
             .tasks
-            .index_of(TaskId::current())
+            .index_of(TaskId::current(), Patience::Wait)
             .map_err(|error| self.truncate(error))?;
         let entry = LogEntry {
             submit_ns: self.now_ns(),

@@ -2,7 +2,10 @@
 
 //! Who issued the I/O of a record: each task once.
 
-use crate::block::task::TaskId;
+use crate::{
+    block::task::TaskId,
+    patience::Patience, //
+};
 use kernel::prelude::*;
 
 /// The tasks seen so far, in order of appearance.
@@ -30,7 +33,7 @@ impl Tasks {
     }
 
     /// The index of a task, added if it is new.
-    pub(crate) fn index_of(&mut self, task: TaskId) -> Result<u32> {
+    pub(crate) fn index_of(&mut self, task: TaskId, patience: Patience) -> Result<u32> {
         let known = if usize::try_from(self.latest)
             .ok()
             .and_then(|latest| self.tasks.get(latest))
@@ -44,7 +47,7 @@ impl Tasks {
         let index = match known {
             Some(index) => index,
             None => {
-                self.tasks.push(task, GFP_KERNEL | __GFP_NOWARN)?;
+                self.tasks.push(task, patience.gfp())?;
                 self.tasks.len() - 1
             }
         };

@@ -25,7 +25,7 @@ fn record(limit_bytes: u64) -> Record {
 
 /// Reserves and pushes a bio of a block, with that much data.
 fn push(record: &mut Record, op: Op, flags: Flags, data_bytes: u64) -> Result<u32> {
-    record.reserve(data_bytes, true)?;
+    record.reserve(data_bytes, true, Patience::Wait)?;
     record.push_bio(&NewBio {
         op,
         flags,
@@ -34,6 +34,7 @@ fn push(record: &mut Record, op: Op, flags: Flags, data_bytes: u64) -> Result<u3
         met: Met::default(),
         data_bytes,
         is_done: false,
+        patience: Patience::Wait,
     })
 }
 
@@ -73,9 +74,9 @@ fn task(pid: u32) -> TaskId {
 fn check_log(nr_entries: usize) -> Result<bool> {
     let mut log = Log::new();
     for submit in 0..nr_entries as u64 {
-        log.reserve()?;
+        log.reserve(Patience::Wait)?;
         // Twice makes room for one, too.
-        log.reserve()?;
+        log.reserve(Patience::Wait)?;
         log.push(entry(Op::Write, submit, 0, submit + 1))?;
     }
     let are_there = (0..nr_entries).all(|index| {
@@ -122,7 +123,7 @@ mod suite {
     fn a_log_that_ended_stays_ended() -> Result {
         let mut record = record(4 * ENTRY);
         write(&mut record, 0)?;
-        assert!(record.reserve(u64::MAX, false) == Err(ENOSPC));
+        assert!(record.reserve(u64::MAX, false, Patience::Wait) == Err(ENOSPC));
         // What would fit, what asks for nothing, and what fails otherwise.
         assert!(write(&mut record, 0) == Err(ENOSPC));
         assert!(record.push_mark(b"mark") == Err(ENOSPC));
@@ -136,7 +137,7 @@ mod suite {
     #[test]
     fn no_limit_is_none() -> Result {
         let mut record = record(0);
-        record.reserve(u64::MAX, false)?;
+        record.reserve(u64::MAX, false, Patience::Wait)?;
         write(&mut record, 1 << 40)?;
         assert!(record.truncated().is_none());
         Ok(())
@@ -231,7 +232,7 @@ mod suite {
     fn tasks_are_listed_once() -> Result {
         let mut tasks = Tasks::new();
         for (pid, index) in [(7, 0), (7, 0), (9, 1), (7, 0), (8, 2), (9, 1), (8, 2)] {
-            assert!(tasks.index_of(task(pid))? == index);
+            assert!(tasks.index_of(task(pid), Patience::Wait)? == index);
         }
         assert!(tasks.get(1) == task(9));
         assert!(tasks.get(3) == TaskId::default());

@@ -3,6 +3,7 @@
 //! A page that was written to since its record began: all that it held and must still show.
 
 use super::Layer;
+use crate::patience::Patience;
 use kernel::prelude::*;
 
 /// A version of a page: what the log entry with index `entry` wrote there.
@@ -58,8 +59,8 @@ impl Layers {
     }
 
     /// Adds one on top. On failure nothing has changed.
-    fn push(&mut self, layer: Version) -> Result {
-        let flags = GFP_KERNEL | __GFP_NOWARN;
+    fn push(&mut self, layer: Version, patience: Patience) -> Result {
+        let flags = patience.gfp();
         match self {
             Self::Many(layers) => layers.push(layer, flags)?,
             Self::One(_) => {
@@ -142,8 +143,8 @@ impl Chain {
     }
 
     /// Adds the newest version. On failure nothing has changed.
-    pub(super) fn push(&mut self, version: Version) -> Result {
-        self.0.push(version)
+    pub(super) fn push(&mut self, version: Version, patience: Patience) -> Result {
+        self.0.push(version, patience)
     }
 
     /// Takes back the newest version, if it comes from `entry`.
@@ -158,7 +159,7 @@ impl Chain {
     pub(super) fn live(&mut self) -> Result<&mut Layer> {
         let is_live = matches!(self.0.as_slice(), [_, .., top] if top.entry == LIVE);
         if !is_live {
-            self.0.push(Version::nothing(LIVE))?;
+            self.0.push(Version::nothing(LIVE), Patience::Wait)?;
         }
         let live = self.0.as_mut_slice().last_mut();
         live.map(|live| &mut live.layer).ok_or(EINVAL)

@@ -24,10 +24,8 @@ fn chain(has_base: bool, nr_versions: u8) -> Result<Chain> {
     });
     for n in 0..nr_versions {
         let layer = layer(n)?;
-        chain.push(Version {
-            entry: u32::from(n) * 10,
-            layer,
-        })?;
+        let entry = u32::from(n) * 10;
+        chain.push(Version { entry, layer }, Patience::Wait)?;
     }
     Ok(chain)
 }
@@ -106,9 +104,9 @@ mod suite {
         let mut store = Store::new()?;
         store.write(63, SectorMask::FULL, false, &filled(100)?)?;
         // In two leaves; page 64 holds nothing, 65 has a version.
-        store.push_versions(0, core::iter::once((65, layer(1)?)))?;
+        store.push_versions(0, core::iter::once((65, layer(1)?)), Patience::Wait)?;
         let layers = [(63, layer(2)?), (64, layer(2)?), (65, layer(2)?)];
-        store.push_versions(1, layers.into_iter())?;
+        store.push_versions(1, layers.into_iter(), Patience::Wait)?;
         store.take_back(1, 63..66);
         for (page, expected) in [(63, Some(100)), (64, None), (65, Some(1))] {
             let mut to = filled(tests::NONE)?;

@@ -45,6 +45,7 @@ pub(crate) use tree::{
     Tree, //
 };
 
+use crate::patience::Patience;
 use kernel::{
     prelude::*,
     sync::Arc, //
@@ -109,7 +110,7 @@ impl Store {
 
     /// Likewise; the slot is made if need be.
     fn slot_or_new<R>(&mut self, page: u64, f: impl FnOnce(&mut Slot) -> Result<R>) -> Result<R> {
-        let leaf = self.tree.leaf_or_new(page)?;
+        let leaf = self.tree.leaf_or_new(page, Patience::Wait)?;
         f(leaf.lock().get_mut(place(page)).ok_or(EINVAL)?)
     }
 
@@ -145,11 +146,11 @@ impl Store {
     /// has changed.
     pub(crate) fn replace(&mut self, other: Self) -> Result {
         for (first, _) in other.tree.leaves() {
-            self.tree.leaf_or_new(first)?;
+            self.tree.leaf_or_new(first, Patience::Wait)?;
         }
         self.clear();
         for (first, leaf) in other.tree.leaves() {
-            let own = self.tree.leaf_or_new(first)?;
+            let own = self.tree.leaf_or_new(first, Patience::Wait)?;
             // One lock at a time: they are of the same kind.
             for page in first..first + LEAF_PAGES {
                 let place = place(page);
@@ -215,6 +216,17 @@ impl Store {
         self.slot_or_new(page, |slot| slot.put_plain(mask, data))
     }
 
+    /// As [`Self::put`], without waiting: [`EAGAIN`] if that can't be, or if something was
+    /// there before.
+    pub(crate) fn try_put(&mut self, page: u64, mask: SectorMask, data: DataPage) -> Result {
+        let leaf = self.tree.leaf_or_new(page, Patience::NoWait);
+        let slots = leaf.map_err(|_| EAGAIN)?.lock_if(false);
+        match slots.ok_or(EAGAIN)?.get_mut(place(page)) {
+            Some(slot) if slot.is_empty() => slot.put_plain(mask, data),
+            _ => Err(EAGAIN),
+        }
+    }
+
     /// Zeroes the sectors `mask` of a page in place, likewise. `bottom`: nothing
     /// lies below this store.
     pub(crate) fn write_zeroes(
@@ -251,6 +263,7 @@ impl Store {
         &mut self,
         entry: u32,
         layers: impl Iterator<Item = (u64, Layer)>,
+        patience: Patience,
     ) -> Result {
         let mut locked: Option<(u64, Slots<'_>)> = None;
         for (page, layer) in layers {
@@ -258,18 +271,20 @@ impl Store {
             if locked.as_ref().is_none_or(|(other, _)| *other != number) {
                 // One at a time.
                 drop(locked.take());
-                locked = Some((number, self.tree.leaf_or_new(page)?.lock()));
+                let leaf = self.tree.leaf_or_new(page, patience)?;
+                let slots = leaf.lock_if(patience.may_wait()).ok_or(EAGAIN)?;
+                locked = Some((number, slots));
             }
             let slots = locked.as_mut().map(|(_, slots)| slots);
             let slot = slots.and_then(|slots| slots.get_mut(place(page)));
-            self.chained.reserve(1, GFP_KERNEL | __GFP_NOWARN)?;
+            self.chained.reserve(1, patience.gfp())?;
             let (chain, is_new) = slot.ok_or(EINVAL)?.chain_mut()?;
             if is_new {
                 self.chained
                     .push_within_capacity(page)
                     .map_err(|_| ENOMEM)?;
             }
-            chain.push(Version { entry, layer })?;
+            chain.push(Version { entry, layer }, patience)?;
         }
         Ok(())
     }

@@ -90,7 +90,7 @@ impl Survival for Kept<'_> {
 
 /// Adds a version to a page.
 fn push(store: &mut Store, page: u64, entry: u32, layer: Layer) -> Result {
-    store.push_versions(entry, core::iter::once((page, layer)))
+    store.push_versions(entry, core::iter::once((page, layer)), Patience::Wait)
 }
 
 /// Page 3: a base in sectors 0 to 5, then versions 0 (1 to 2), 4 (2 to 4), and 9 (all).

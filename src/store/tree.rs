@@ -16,7 +16,10 @@ use super::{
     Sink,
     Slot, //
 };
-use crate::block::DataPage;
+use crate::{
+    block::DataPage,
+    patience::Patience, //
+};
 use kernel::{
     new_mutex,
     prelude::*,
@@ -52,8 +55,8 @@ const NR_PAGES: u64 = 1 << (LEAF_BITS + 3 * NODE_BITS);
 struct Node<T>(KVVec<SetOnce<T>>);
 
 impl<T> Node<T> {
-    fn new() -> Result<Self> {
-        let mut children = KVVec::with_capacity(NODE_LEN, GFP_KERNEL | __GFP_NOWARN)?;
+    fn new(patience: Patience) -> Result<Self> {
+        let mut children = KVVec::with_capacity(NODE_LEN, patience.gfp())?;
         while children.len() < NODE_LEN {
             children
                 .push_within_capacity(SetOnce::new())
@@ -97,14 +100,14 @@ pub(super) struct Leaf {
 pub(super) type Slots<'a> = Guard<'a, [Slot; LEAF_PAGES as usize], MutexBackend>;
 
 impl Leaf {
-    fn new() -> Result<Pin<KBox<Self>>> {
+    fn new(patience: Patience) -> Result<Pin<KBox<Self>>> {
         KBox::pin_init(
             try_pin_init!(Self {
                 nr_writers: Atomic::new(0),
                 // In its place: it is too large for the stack.
                 slots <- new_mutex!(pin_init::init_array_from_fn(|_| Slot::Empty)),
             }),
-            GFP_KERNEL | __GFP_NOWARN,
+            patience.gfp(),
         )
     }
 
@@ -113,7 +116,7 @@ impl Leaf {
     }
 
     /// [`None`] if it may not wait and would have to.
-    fn lock_if(&self, may_wait: bool) -> Option<Slots<'_>> {
+    pub(super) fn lock_if(&self, may_wait: bool) -> Option<Slots<'_>> {
         if may_wait {
             Some(self.slots.lock())
         } else {
@@ -170,7 +173,7 @@ pub(super) fn place(page: u64) -> usize {
 impl Tree {
     pub(super) fn new() -> Result<Self> {
         Ok(Self {
-            low: Node::new()?,
+            low: Node::new(Patience::Wait)?,
             high: SetOnce::new(),
             is_open: Atomic::new(false),
         })
@@ -194,20 +197,20 @@ impl Tree {
     }
 
     /// The leaf of a page, made if need be. Not to be called by two at a time.
-    pub(super) fn leaf_or_new(&self, page: u64) -> Result<&Leaf> {
+    pub(super) fn leaf_or_new(&self, page: u64, patience: Patience) -> Result<&Leaf> {
         let [top, middle, bottom] = Self::way(page);
         let middles = match top {
             0 => &self.low,
             _ => {
                 if self.high.as_ref().is_none() {
-                    self.high.populate(Node::new()?);
+                    self.high.populate(Node::new(patience)?);
                 }
                 let high = self.high.as_ref().ok_or(ENOMEM)?;
-                high.get_or_make(top, Node::new)?
+                high.get_or_make(top, || Node::new(patience))?
             }
         };
-        let bottoms = middles.get_or_make(middle, Node::new)?;
-        Ok(bottoms.get_or_make(bottom, Leaf::new)?)
+        let bottoms = middles.get_or_make(middle, || Node::new(patience))?;
+        Ok(bottoms.get_or_make(bottom, || Leaf::new(patience))?)
     }
 
     /// The first leaf at or after that of `page`, and the first page of it that counts.
@@ -276,6 +279,21 @@ impl Tree {
         slots
             .get(place(page))
             .map_or(wanted, |slot| slot.read(wanted, to))
+    }
+
+    /// As [`Self::read`]; [`None`] if it would have to wait.
+    pub(crate) fn try_read(
+        &self,
+        page: u64,
+        wanted: SectorMask,
+        to: &mut dyn Sink,
+    ) -> Option<SectorMask> {
+        let Some(leaf) = self.leaf(page) else {
+            return Some(wanted);
+        };
+        let slots = leaf.lock_if(false)?;
+        let slot = slots.get(place(page))?;
+        Some(slot.read(wanted, to))
     }
 
     /// As [`Self::read`], but as they were before the newest write to one of them, where
