@@ -135,7 +135,8 @@ impl Store {
     /// Drops all content.
     pub(crate) fn clear(&mut self) {
         for (_, leaf) in self.tree.leaves() {
-            for slot in leaf.lock().iter_mut() {
+            // Most are empty.
+            for slot in leaf.lock().iter_mut().filter(|slot| !slot.is_empty()) {
                 *slot = Slot::Empty;
             }
         }

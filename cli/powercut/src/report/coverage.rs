@@ -52,6 +52,11 @@ pub fn coverage(report: &Report) -> String {
     if coverage.skipped > 0 {
         let _ = write!(text, "; of {} the check could not tell", coverage.skipped);
     }
+    if all_fail(report) {
+        text.push_str(
+            "\nEVERY STATE THAT WAS EXAMINED FAILS: does the check pass where no power was cut?",
+        );
+    }
     pruned(&mut text, coverage);
     recoveries(&mut text, coverage);
     repeats(&mut text, coverage);
@@ -64,6 +69,14 @@ pub fn coverage(report: &Report) -> String {
         let _ = write!(text, "\n{line}");
     }
     text
+}
+
+/// Whether all of several states that were examined are violations: more likely than such software
+/// is a check that is broken.
+fn all_fail(report: &Report) -> bool {
+    let violations = report.violations.len() as u64;
+    let coverage = &report.coverage;
+    violations >= 4 && violations + coverage.skipped >= coverage.checked + coverage.same_reads
 }
 
 fn pruned(text: &mut String, coverage: &Coverage) {
@@ -118,5 +131,33 @@ fn repeats(text: &mut String, coverage: &Coverage) {
              state, or not what it must have, such as {example}",
             repeats.other_reads
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::testing::History;
+    use crate::report::testing::{report, violation};
+
+    #[test]
+    fn a_check_that_never_passes_is_doubted() {
+        let recording = History::new().write(0, "a").write(1, "b").done();
+        for (checked, same_reads, skipped, violations, doubted) in [
+            (4, 0, 0, 4, true),
+            (5, 1, 1, 5, true),
+            (3, 0, 0, 3, false),
+            (5, 0, 0, 4, false),
+            (4, 1, 0, 4, false),
+        ] {
+            let mut report = report(&recording);
+            report.coverage.checked = checked;
+            report.coverage.same_reads = same_reads;
+            report.coverage.skipped = skipped;
+            report.violations = (0..violations)
+                .map(|_| violation(&recording, 4, |_| false))
+                .collect();
+            assert_eq!(coverage(&report).contains("EVERY STATE THAT"), doubted);
+        }
     }
 }
