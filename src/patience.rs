@@ -20,8 +20,9 @@ pub(crate) enum Patience {
     /// It may.
     #[default]
     Wait,
-    /// It may not (`REQ_NOWAIT`): what would have to wait fails with [`EAGAIN`], and leaves all
-    /// as it was. Its submitter then comes again, from where it may wait.
+    /// It may not (`REQ_NOWAIT`): what would have to wait fails with [`EAGAIN`], and its submitter
+    /// comes again, from where it may wait. A record is then as it was; without one, a write of
+    /// several pages may have been done in part, as by any disk.
     NoWait,
 }
 

@@ -105,5 +105,6 @@ struct workqueue_struct *powercut_alloc_workqueue(void)
 
 void powercut_get_current_comm(char *comm)
 {
+	/* Padded with NULs by who sets it: get_task_comm() would look for the end. */
 	memcpy(comm, current->comm, TASK_COMM_LEN);
 }

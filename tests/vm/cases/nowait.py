@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""I/O that must not wait is served at once or refused, and never in part."""
+"""I/O that must not wait is served at once or refused, and what is refused is in no record."""
 
 import errno
 import mmap
