@@ -100,8 +100,10 @@ def histories():
     note("seed", seed)
     dice = random.Random(seed)
     seen = {"shown": 0, "refused": 0, "histories": 0}
+    enough = {"shown": 21, "refused": 21, "histories": rounds(20, 5)}
     with Disk(blocksize=512, tear="prefix") as disk:
-        while seen["histories"] < rounds(20, 5):
+        # Histories of few states happen: there are more of them then.
+        while any(seen[what] < number for what, number in enough.items()):
             issue(dice, disk)
             model = Model(fmt.parse(disk.export()))
             cuts = [cut for cut in range(disk.events() + 1) if len(model.pieces(cut)) <= 8]
@@ -110,7 +112,6 @@ def histories():
             seen["histories"] += 1
             disk.record("reset")
     note(json.dumps(seen))
-    assert seen["refused"] > 20 and seen["shown"] > 20, seen
 
 
 # One write of six blocks, each full of its letter.
