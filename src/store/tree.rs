@@ -2,14 +2,41 @@
 
 //! The table of a disk's pages: a radix tree of leaves, each with a lock of its own.
 //!
-//! Nodes and leaves are added and never taken away as long as the tree is there, so
-//! finding a leaf needs no lock. They are added by one thread at a time: by whoever
-//! owns the [`Store`](super::Store).
-//!
 //! Data is not copied under a leaf's lock but for a page's first writes: whoever finds
-//! a page takes a share of it and lets go of the lock. The other side of that is
-//! that a write may still be copying when its leaf was unlocked: [`Tree::close`] waits
-//! for those.
+//! a page takes a share of it and lets go of the lock.
+//!
+//! # Why finding a leaf needs no lock
+//!
+//! *Publication.* A child is made as a whole, and [`SetOnce`] then stores with Release that it
+//! is there. Who looks for it loads that with Acquire: either it sees that, and with it all of the
+//! child, or it finds none, as if it had come earlier. Children are added by one thread at a
+//! time, whoever owns the [`Store`](super::Store): of two that are made for one place, one would
+//! be lost.
+//!
+//! *Lifetime.* What was published stays where it is, as long as the tree is there: arrays of
+//! children have their full length from the start, leaves are in boxes, nothing is ever taken
+//! out. So references borrow from the tree, and there is nothing to count or to retire.
+//!
+//! # Why [`Tree::close`] waits for all who write in place
+//!
+//! [`Tree::writer`] looks whether the tree is open, takes a share of the page and counts itself,
+//! all under the leaf's lock; it copies without it, and is no longer counted afterwards (Release).
+//! [`Tree::close`] first says that the tree is closed; then, leaf by leaf, it takes the lock once
+//! and waits until the count is 0 (Acquire). The lock orders the two:
+//!
+//! - the writer had it first: `close` sees that it is counted, and waits. The 0 that it reads
+//!   at last is of a subtraction that comes after those of all others, so it sees, too,
+//!   all that they copied;
+//! - `close` had it first: the writer sees that the tree is closed, and goes the long way.
+//!
+//! So where the flag is stored and loaded and where the count goes up, Relaxed is enough. Leaves that
+//! are not there yet when `close` looks for them are made by the store's owner, who is in
+//! `close`. [`Tree::open`] needs no order: who does not see it yet goes the long way, which is
+//! always right. It follows that from `close` on, no page changes that a version or the
+//! base of a record has.
+//!
+//! What is read may be written to in place meanwhile. That is a race for the bytes of some
+//! sectors, as on any disk ([`DataPage`]): nothing but these bytes depends on it.
 
 use super::{
     SectorMask,
