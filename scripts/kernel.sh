@@ -6,7 +6,19 @@
 
 # Taken while the archive has it (it drops old versions); else the newest 7.x there.
 KERNEL_PIN=7.3.4-1~bpo13+1
-DEBUG_CONFIG=$SCRIPTS/configs/debug.config
+
+# Debian's own, and those built here, each of scripts/configs/NAME.config.
+FLAVOURS=(stock debug kcsan)
+
+# need_flavour NAME
+need_flavour() {
+	[[ " ${FLAVOURS[*]} " == *" $1 "* ]] || die "no such kernel: $1 (there are: ${FLAVOURS[*]})"
+}
+
+# flavour_config FLAVOUR: what the kernel of that name is built of.
+flavour_config() {
+	printf '%s\n' "$SCRIPTS/configs/$1.config"
+}
 
 # kernel_version: the pinned version if it is in the cache, else any other that is (one taken
 # before because the pin was gone), else what the archive has.
@@ -27,12 +39,33 @@ kernel_source() {
 	cached "source-$1" "$SCRIPTS/in-root" "$SCRIPTS/build/source" "$1"
 }
 
-# tree_name stock|debug VERSION: the name of that build tree.
+# What KCSAN takes of the compilers: see the kernel's scripts/Makefile.kcsan. There are no such
+# flags for Rust there.
+TSAN=(-tsan-compound-read-before-write=1 -tsan-distinguish-volatile=1)
+
+# flavour_vars FLAVOUR: sets FLAVOUR_VARS, what make is told when that kernel is built.
+#
+# Of the kernel with KCSAN, the code that inline functions of C are called by from Rust is
+# instrumented, and nothing else: elsewhere only barriers are told to KCSAN. So each of its few
+# watchpoints is on an access of the driver, whose module is instrumented as a whole. A write of
+# the kernel's own is still found, by the value that changes under a watchpoint. A target that is
+# described by a file has to name a sanitizer before rustc lets it be used.
+flavour_vars() {
+	FLAVOUR_VARS=()
+	[[ $1 == kcsan ]] || return 0
+	# shellcheck disable=SC2016 # make's
+	FLAVOUR_VARS=(
+		'CFLAGS_KCSAN=$(if $(filter rust,$(obj)),-fsanitize=thread -fno-optimize-sibling-calls '"${TSAN[*]/#/-mllvm }"',-D__KCSAN_INSTRUMENT_BARRIERS__)'
+		'filechk_rust_target=$< < include/config/auto.conf | sed "s/\"kernel-address\"/&,\"thread\"/"'
+	)
+}
+
+# tree_name FLAVOUR VERSION: the name of that build tree.
 tree_name() {
+	flavour_vars "$1"
 	case $1 in
 	stock) printf 'tree-stock-%s\n' "$(key 1 "$2" "$TOOLCHAIN")" ;;
-	debug) printf 'tree-debug-%s\n' "$(key 1 "$2" "$TOOLCHAIN" "$(<"$DEBUG_CONFIG")")" ;;
-	*) die "no such kernel: $1 (there are: stock, debug)" ;;
+	*) printf 'tree-%s-%s\n' "$1" "$(key 1 "$2" "$TOOLCHAIN" "$(<"$(flavour_config "$1")")" "${FLAVOUR_VARS[@]}")" ;;
 	esac
 }
 
