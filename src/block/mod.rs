@@ -7,10 +7,11 @@
 //! segment; the queue [`Limits`], with the write cache and FUA among them; and
 //! a [`Disk`] whose `fops` name their module as owner. Each is a file here,
 //! shaped to move to `rust/kernel/block/`. The smaller neighbours
-//! ([`NoIo`], [`task`], [`registry`], [`workqueue`]) wrap one thing each.
+//! ([`Lending`], [`NoIo`], [`task`], [`registry`], [`workqueue`]) wrap one thing each.
 
 mod bio;
 mod disk;
+mod lending;
 mod limits;
 mod noio;
 mod page;
@@ -29,6 +30,11 @@ pub(crate) use disk::{
     Closed,
     Disk,
     Operations, //
+};
+pub(crate) use lending::{
+    Lending,
+    Lent,
+    LockedMut, //
 };
 pub(crate) use limits::Limits;
 pub(crate) use noio::NoIo;

@@ -145,7 +145,7 @@ impl RecordedDisk {
             Op::Write if bio.len_bytes() != 0 && !self.recording_hint() => {
                 for segment in bio.segments() {
                     let (page, mask) = place(&segment)?;
-                    write_to(&segment, self.tree.writer(page, mask, may_wait)?.page());
+                    write_to(&segment, &*self.tree.writer(page, mask, may_wait)?);
                 }
             }
             _ => return None,

@@ -25,6 +25,8 @@ mod slot;
 #[cfg(CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST)]
 pub(crate) mod tests;
 mod tree;
+#[cfg(CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST)]
+mod tree_tests;
 
 pub(crate) use crate::block::DataPage;
 pub(crate) use chain::Version;
@@ -45,14 +47,16 @@ pub(crate) use tree::{
     Tree, //
 };
 
-use crate::patience::Patience;
+use crate::{
+    block::LockedMut,
+    patience::Patience, //
+};
 use kernel::{
     prelude::*,
     sync::Arc, //
 };
 use tree::{
-    place,
-    Slots,
+    Pages,
     LEAF_PAGES, //
 };
 
@@ -70,16 +74,16 @@ pub(crate) fn pages(sector: u64, nr_sectors: u64) -> core::ops::Range<u64> {
 /// The content of a disk. It takes memory for what was written, none for its size.
 pub(crate) struct Store {
     tree: Arc<Tree>,
-    /// The pages that have a chain, so that ending a record takes time in
-    /// proportion to the record.
-    chained: KVVec<u64>,
+    /// The leaves where there may be chains, each by its first page, so that ending a
+    /// record takes time in proportion to the record.
+    listed: KVVec<u64>,
 }
 
 impl Store {
     pub(crate) fn new() -> Result<Self> {
         Ok(Self {
             tree: Arc::new(Tree::new()?, GFP_KERNEL)?,
-            chained: KVVec::new(),
+            listed: KVVec::new(),
         })
     }
 
@@ -100,32 +104,32 @@ impl Store {
 
     /// Shows a page's slot to `f`, if it has one.
     fn slot<R>(&self, page: u64, f: impl FnOnce(&Slot) -> R) -> Option<R> {
-        self.tree.leaf(page)?.lock().get(place(page)).map(f)
+        self.tree.leaf(page)?.lock().slot(page).map(f)
     }
 
     /// Has `f` change a page's slot, if it has one.
     fn slot_mut<R>(&mut self, page: u64, f: impl FnOnce(&mut Slot) -> R) -> Option<R> {
-        self.tree.leaf(page)?.lock().get_mut(place(page)).map(f)
+        self.tree.leaf(page)?.lock_mut().slot_mut(page).map(f)
     }
 
     /// Likewise; the slot is made if need be.
     fn slot_or_new<R>(&mut self, page: u64, f: impl FnOnce(&mut Slot) -> Result<R>) -> Result<R> {
         let leaf = self.tree.leaf_or_new(page, Patience::Wait)?;
-        f(leaf.lock().get_mut(place(page)).ok_or(EINVAL)?)
+        f(leaf.lock_mut().slot_mut(page).ok_or(EINVAL)?)
     }
 
     /// The first page at or after `page` that was ever written to.
     pub(crate) fn next_written(&self, page: u64) -> Option<u64> {
-        let is_written = |slots: &Slots<'_>, page| {
-            let slot = slots.get(place(page));
+        let is_written = |pages: &Pages, page| {
+            let slot = pages.slot(page);
             slot.is_some_and(|slot| !slot.is_empty())
         };
         let mut from = page;
         loop {
             let (first, leaf) = self.tree.next_leaf(from)?;
             let end = first - first % LEAF_PAGES + LEAF_PAGES;
-            let slots = leaf.lock();
-            if let Some(page) = (first..end).find(|page| is_written(&slots, *page)) {
+            let pages = leaf.lock();
+            if let Some(page) = (first..end).find(|page| is_written(&pages, *page)) {
                 return Some(page);
             }
             from = end;
@@ -135,12 +139,14 @@ impl Store {
     /// Drops all content.
     pub(crate) fn clear(&mut self) {
         for (_, leaf) in self.tree.leaves() {
+            let mut pages = leaf.lock_mut();
+            pages.is_listed = false;
             // Most are empty.
-            for slot in leaf.lock().iter_mut().filter(|slot| !slot.is_empty()) {
+            for slot in pages.slots.iter_mut().filter(|slot| !slot.is_empty()) {
                 *slot = Slot::Empty;
             }
         }
-        self.chained = KVVec::new();
+        self.listed = KVVec::new();
     }
 
     /// Takes over the content of another, whose own is gone then. On failure nothing
@@ -153,15 +159,16 @@ impl Store {
         for (first, leaf) in other.tree.leaves() {
             let own = self.tree.leaf_or_new(first, Patience::Wait)?;
             // One lock at a time: they are of the same kind.
+            let is_listed = leaf.lock().is_listed;
+            own.lock_mut().is_listed = is_listed;
             for page in first..first + LEAF_PAGES {
-                let place = place(page);
-                let slot = leaf.lock().get_mut(place).map(core::mem::take);
-                if let (Some(own), Some(slot)) = (own.lock().get_mut(place), slot) {
+                let slot = leaf.lock_mut().slot_mut(page).map(core::mem::take);
+                if let (Some(own), Some(slot)) = (own.lock_mut().slot_mut(page), slot) {
                     *own = slot;
                 }
             }
         }
-        self.chained = other.chained;
+        self.listed = other.listed;
         Ok(())
     }
 
@@ -221,8 +228,8 @@ impl Store {
     /// there before.
     pub(crate) fn try_put(&mut self, page: u64, mask: SectorMask, data: DataPage) -> Result {
         let leaf = self.tree.leaf_or_new(page, Patience::NoWait);
-        let slots = leaf.map_err(|_| EAGAIN)?.lock_if(false);
-        match slots.ok_or(EAGAIN)?.get_mut(place(page)) {
+        let pages = leaf.map_err(|_| EAGAIN)?.lock_mut_if(false);
+        match pages.ok_or(EAGAIN)?.slot_mut(page) {
             Some(slot) if slot.is_empty() => slot.put_plain(mask, data),
             _ => Err(EAGAIN),
         }
@@ -248,13 +255,10 @@ impl Store {
 
     /// Gives a page a chain, if it has none.
     fn make_chain(&mut self, page: u64) -> Result {
-        self.chained.reserve(1, GFP_KERNEL | __GFP_NOWARN)?;
-        let is_new = self.slot_or_new(page, |slot| Ok(slot.chain_mut()?.1))?;
-        if is_new {
-            self.chained
-                .push_within_capacity(page)
-                .map_err(|_| ENOMEM)?;
-        }
+        let leaf = self.tree.leaf_or_new(page, Patience::Wait)?;
+        let mut pages = leaf.lock_mut();
+        list(&mut self.listed, &mut pages, page, Patience::Wait)?;
+        pages.slot_mut(page).ok_or(EINVAL)?.chain_mut()?;
         Ok(())
     }
 
@@ -266,25 +270,20 @@ impl Store {
         layers: impl Iterator<Item = (u64, Layer)>,
         patience: Patience,
     ) -> Result {
-        let mut locked: Option<(u64, Slots<'_>)> = None;
+        let mut locked: Option<(u64, LockedMut<'_, Pages>)> = None;
         for (page, layer) in layers {
             let number = page / LEAF_PAGES;
             if locked.as_ref().is_none_or(|(other, _)| *other != number) {
                 // One at a time.
                 drop(locked.take());
                 let leaf = self.tree.leaf_or_new(page, patience)?;
-                let slots = leaf.lock_if(patience.may_wait()).ok_or(EAGAIN)?;
-                locked = Some((number, slots));
+                let mut pages = leaf.lock_mut_if(patience.may_wait()).ok_or(EAGAIN)?;
+                list(&mut self.listed, &mut pages, page, patience)?;
+                locked = Some((number, pages));
             }
-            let slots = locked.as_mut().map(|(_, slots)| slots);
-            let slot = slots.and_then(|slots| slots.get_mut(place(page)));
-            self.chained.reserve(1, patience.gfp())?;
-            let (chain, is_new) = slot.ok_or(EINVAL)?.chain_mut()?;
-            if is_new {
-                self.chained
-                    .push_within_capacity(page)
-                    .map_err(|_| ENOMEM)?;
-            }
+            let pages = locked.as_mut().map(|(_, pages)| pages);
+            let slot = pages.and_then(|pages| pages.slot_mut(page));
+            let chain = slot.ok_or(EINVAL)?.chain_mut()?;
             chain.push(Version { entry, layer }, patience)?;
         }
         Ok(())
@@ -332,10 +331,11 @@ impl Store {
     /// Makes what a crash left, as [`Self::read_crashed`] shows it, the only content.
     /// Returns what to free. On failure all stays as it was.
     pub(crate) fn survive(&mut self, survival: &dyn Survival) -> Result<KVVec<Slot>> {
-        let mut slots = KVVec::with_capacity(self.chained.len(), GFP_KERNEL | __GFP_NOWARN)?;
-        for page in &self.chained {
+        let nr_pages = self.chained_pages().count();
+        let mut slots = KVVec::with_capacity(nr_pages, GFP_KERNEL | __GFP_NOWARN)?;
+        for page in self.chained_pages() {
             let mut data = DataPage::new_stale()?;
-            let rest = self.read_crashed(*page, SectorMask::FULL, survival, &mut data);
+            let rest = self.read_crashed(page, SectorMask::FULL, survival, &mut data);
             let there = SectorMask::FULL.without(rest);
             let slot = match there.is_empty() {
                 true => Slot::Empty,
@@ -343,17 +343,54 @@ impl Store {
             };
             slots.push_within_capacity(slot).map_err(|_| ENOMEM)?;
         }
-        let chained = core::mem::replace(&mut self.chained, KVVec::new());
-        for (page, new) in chained.iter().zip(slots.iter_mut()) {
-            self.slot_mut(*page, |slot| core::mem::swap(slot, new));
-        }
+        let mut survivors = slots.iter_mut();
+        self.end_chains(|slot| {
+            if let Some(survivor) = survivors.next() {
+                core::mem::swap(slot, survivor);
+            }
+        });
         Ok(slots)
     }
 
-    fn end_chains(&mut self, end: fn(&mut Slot)) {
-        let chained = core::mem::replace(&mut self.chained, KVVec::new());
-        for page in &chained {
-            self.slot_mut(*page, end);
+    /// The pages that have a chain, leaf by leaf.
+    fn chained_pages(&self) -> impl Iterator<Item = u64> + '_ {
+        self.listed.iter().flat_map(|first| {
+            let mut chained = 0u128;
+            if let Some(leaf) = self.tree.leaf(*first) {
+                for (place, slot) in leaf.lock().slots.iter().enumerate() {
+                    chained |= u128::from(slot.is_chain()) << place;
+                }
+            }
+            (0..LEAF_PAGES)
+                .filter(move |place| chained >> place & 1 != 0)
+                .map(move |place| first + place)
+        })
+    }
+
+    /// Has `end` turn all chains into something else, in the order of
+    /// [`Self::chained_pages`].
+    fn end_chains(&mut self, mut end: impl FnMut(&mut Slot)) {
+        for first in core::mem::replace(&mut self.listed, KVVec::new()) {
+            if let Some(leaf) = self.tree.leaf(first) {
+                let mut pages = leaf.lock_mut();
+                pages.is_listed = false;
+                pages
+                    .slots
+                    .iter_mut()
+                    .filter(|slot| slot.is_chain())
+                    .for_each(&mut end);
+            }
         }
     }
+}
+
+const _: () = assert!(LEAF_PAGES <= u128::BITS as u64);
+
+/// Puts the leaf of a page on the list of those where there may be chains, if it isn't.
+fn list(listed: &mut KVVec<u64>, pages: &mut Pages, page: u64, patience: Patience) -> Result {
+    if !pages.is_listed {
+        listed.push(page - page % LEAF_PAGES, patience.gfp())?;
+        pages.is_listed = true;
+    }
+    Ok(())
 }

@@ -39,6 +39,14 @@ impl Slot {
         matches!(self, Self::Chain(_))
     }
 
+    /// The page that shows all of the sectors `wanted`, if there is one and no record.
+    pub(super) fn whole(&self, wanted: SectorMask) -> Option<&DataPage> {
+        match self {
+            Self::Plain(layer) if layer.valid().contains(wanted) => layer.page(),
+            _ => None,
+        }
+    }
+
     /// Copies those of the sectors `wanted` that are here, as they are now, and
     /// returns the others.
     pub(crate) fn read(&self, wanted: SectorMask, to: &mut dyn Sink) -> SectorMask {
@@ -123,10 +131,9 @@ impl Slot {
     }
 
     /// The chain of a page that is written to while there is a record, made if need
-    /// be; the flag tells whether it was.
-    pub(crate) fn chain_mut(&mut self) -> Result<(&mut Chain, bool)> {
-        let is_new = !self.is_chain();
-        if is_new {
+    /// be.
+    pub(crate) fn chain_mut(&mut self) -> Result<&mut Chain> {
+        if !self.is_chain() {
             let base = match core::mem::take(self) {
                 Self::Plain(layer) => layer,
                 _ => Layer::NOTHING,
@@ -134,7 +141,7 @@ impl Slot {
             *self = Self::Chain(Chain::new(base));
         }
         match self {
-            Self::Chain(chain) => Ok((chain, is_new)),
+            Self::Chain(chain) => Ok(chain),
             // Made just above.
             _ => Err(EINVAL),
         }

@@ -31,17 +31,17 @@ pub(crate) fn shown(page: &DataPage) -> [u8; PAGE_SECTORS] {
     bytes
 }
 
-fn mask(range: Range<usize>) -> SectorMask {
+pub(super) fn mask(range: Range<usize>) -> SectorMask {
     SectorMask::from_range(range)
 }
 
 /// A layer of one byte.
-fn layer(range: Range<usize>, byte: u8) -> Result<Layer> {
+pub(super) fn layer(range: Range<usize>, byte: u8) -> Result<Layer> {
     Ok(Layer::data(mask(range), filled(byte)?))
 }
 
 /// What a store shows of a page now.
-fn now(store: &Store, page: u64) -> Result<[u8; PAGE_SECTORS]> {
+pub(super) fn now(store: &Store, page: u64) -> Result<[u8; PAGE_SECTORS]> {
     let mut to = filled(NONE)?;
     let _rest = store.read(page, SectorMask::FULL, &mut to);
     Ok(shown(&to))
@@ -89,7 +89,7 @@ impl Survival for Kept<'_> {
 }
 
 /// Adds a version to a page.
-fn push(store: &mut Store, page: u64, entry: u32, layer: Layer) -> Result {
+pub(super) fn push(store: &mut Store, page: u64, entry: u32, layer: Layer) -> Result {
     store.push_versions(entry, core::iter::once((page, layer)), Patience::Wait)
 }
 
@@ -155,7 +155,7 @@ fn merged(newer: &Part, older: &Part) -> Result<[u8; PAGE_SECTORS]> {
 }
 
 /// The pages that a walk over a store comes to.
-fn walk(store: &Store) -> Result<KVVec<u64>> {
+pub(super) fn walk(store: &Store) -> Result<KVVec<u64>> {
     let mut pages = KVVec::new();
     let mut from = 0;
     while let Some(page) = store.next_written(from) {
@@ -365,88 +365,6 @@ mod suite {
         store.reset();
         assert!(now(&store, 3)? == [1, 1, 1, 1, 1, 1, NONE, NONE]);
         assert!(now(&store, 8)? == [NONE; 8]);
-        Ok(())
-    }
-
-    #[test]
-    fn walks_find_every_written_page_across_leaves() -> Result {
-        let written = [
-            0,
-            1,
-            LEAF_PAGES - 1,
-            LEAF_PAGES,
-            5 * LEAF_PAGES + 7,
-            1 << 32,
-        ];
-        let mut store = Store::new()?;
-        assert!(walk(&store)?.is_empty());
-        for page in written {
-            store.write(page, mask(0..1), false, &filled(1)?)?;
-        }
-        assert!(walk(&store)?.as_slice() == written);
-        assert!(store.next_written(2) == Some(LEAF_PAGES - 1));
-        assert!(store.next_written((1 << 32) + 1).is_none());
-        assert!(store.next_written(u64::MAX).is_none());
-        Ok(())
-    }
-
-    #[test]
-    fn pages_that_are_there_are_written_in_place_while_that_is_open() -> Result {
-        let mut store = Store::new()?;
-        let tree = store.tree();
-        store.write(3, SectorMask::FULL, false, &filled(1)?)?;
-        store.write(4, mask(2..5), false, &filled(1)?)?;
-        store.write_zeroes(5, SectorMask::FULL, false, false)?;
-        let can_write = |page, range| tree.writer(page, mask(range), true).is_some();
-        assert!(!can_write(3, 0..8));
-
-        store.open();
-        if let Some(writer) = tree.writer(3, mask(0..2), true) {
-            filled(2)?.copy_to(0..1024, writer.page());
-        }
-        assert!(now(&store, 3)? == [2, 2, 1, 1, 1, 1, 1, 1]);
-        assert!(can_write(4, 2..5) && can_write(4, 3..4));
-        // A sector that is not there, zeroes without a page, an empty page, no leaf.
-        assert!(!can_write(4, 1..3) && !can_write(4, 4..6));
-        assert!(!can_write(5, 0..8) && !can_write(6, 0..1) && !can_write(1 << 20, 0..1));
-
-        store.close();
-        assert!(!can_write(3, 0..8));
-        store.open();
-        push(&mut store, 3, 0, layer(1..3, 2)?)?;
-        assert!(!can_write(3, 0..8));
-        Ok(())
-    }
-
-    #[test]
-    fn closing_waits_for_writes_under_way() -> Result {
-        let mut store = Store::new()?;
-        let tree = store.tree();
-        store.write(3, SectorMask::FULL, false, &filled(1)?)?;
-        store.open();
-        let writer = tree.writer(3, SectorMask::FULL, true).ok_or(EINVAL)?;
-        // Whoever discards it meanwhile does not take the memory away.
-        store.write_zeroes(3, SectorMask::FULL, false, true)?;
-        filled(2)?.copy_to(0..4096, writer.page());
-        assert!(now(&store, 3)? == [NONE; 8]);
-        assert!(tree.nr_writers() == 1);
-        drop(writer);
-        assert!(tree.nr_writers() == 0);
-        store.close();
-        Ok(())
-    }
-
-    #[test]
-    fn readers_take_pages_that_show_all() -> Result {
-        let mut store = Store::new()?;
-        let tree = store.tree();
-        let page = |page, range| matches!(tree.reader(page, mask(range), true), Found::Page(_));
-        let nothing = |page| matches!(tree.reader(page, mask(0..1), true), Found::Nothing);
-        store.write(3, mask(2..5), false, &filled(1)?)?;
-        assert!(page(3, 2..5) && !page(3, 1..3) && !nothing(3));
-        assert!(nothing(4) && nothing(1 << 20));
-        push(&mut store, 3, 0, layer(3..4, 2)?)?;
-        assert!(!page(3, 2..5) && !nothing(3));
         Ok(())
     }
 

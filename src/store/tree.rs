@@ -3,7 +3,7 @@
 //! The table of a disk's pages: a radix tree of leaves, each with a lock of its own.
 //!
 //! Data is not copied under a leaf's lock but for a page's first writes: whoever finds
-//! a page takes a share of it and lets go of the lock.
+//! a page has it lent ([`Lending`]), and lets go of the lock.
 //!
 //! # Why finding a leaf needs no lock
 //!
@@ -19,17 +19,15 @@
 //!
 //! # Why [`Tree::close`] waits for all who write in place
 //!
-//! [`Tree::writer`] looks whether the tree is open, takes a share of the page and counts itself,
-//! all under the leaf's lock; it copies without it, and is no longer counted afterwards (Release).
-//! [`Tree::close`] first says that the tree is closed; then, leaf by leaf, it takes the lock once
-//! and waits until the count is 0 (Acquire). The lock orders the two:
+//! [`Tree::writer`] looks whether the tree is open and has the page lent, both under the leaf's
+//! lock; it copies without it. [`Tree::close`] first says that the tree is closed; then, leaf by
+//! leaf, it takes the lock once and waits until nothing is lent. The lock orders the two:
 //!
-//! - the writer had it first: `close` sees that it is counted, and waits. The 0 that it reads
-//!   at last is of a subtraction that comes after those of all others, so it sees, too,
-//!   all that they copied;
+//! - the writer had it first: `close` sees the loan, waits for its end, and with that sees all
+//!   that was copied;
 //! - `close` had it first: the writer sees that the tree is closed, and goes the long way.
 //!
-//! So where the flag is stored and loaded and where the count goes up, Relaxed is enough. Leaves that
+//! So where the flag is stored and loaded, Relaxed is enough. Leaves that
 //! are not there yet when `close` looks for them are made by the store's owner, who is in
 //! `close`. [`Tree::open`] needs no order: who does not see it yet goes the long way, which is
 //! always right. It follows that from `close` on, no page changes that a version or the
@@ -44,39 +42,30 @@ use super::{
     Slot, //
 };
 use crate::{
-    block::DataPage,
+    block::{
+        DataPage,
+        Lending,
+        Lent, //
+    },
     patience::Patience, //
 };
 use kernel::{
-    new_mutex,
     prelude::*,
     sync::{
         atomic::{
-            Acquire,
             Atomic,
-            Relaxed,
-            Release, //
+            Relaxed, //
         },
-        lock::{
-            mutex::MutexBackend,
-            Guard, //
-        },
-        Mutex,
         SetOnce, //
-    },
-    time::{
-        delay::fsleep,
-        Delta, //
     }, //
 };
 
-/// Pages in a leaf: 256 KiB of disk.
-pub(super) const LEAF_PAGES: u64 = 1 << LEAF_BITS;
-const LEAF_BITS: u32 = 6;
+/// Pages in a leaf, 400 KiB of disk: with what else it has, it just fits a page of memory.
+pub(super) const LEAF_PAGES: u64 = 100;
 const NODE_BITS: u32 = 9;
 const NODE_LEN: usize = 1 << NODE_BITS;
-/// Pages that the tree has room for: 32 TiB of disk.
-const NR_PAGES: u64 = 1 << (LEAF_BITS + 3 * NODE_BITS);
+/// Pages that the tree has room for: 50 TiB of disk.
+const NR_PAGES: u64 = LEAF_PAGES << (3 * NODE_BITS);
 
 /// Children, made as they are needed.
 struct Node<T>(KVVec<SetOnce<T>>);
@@ -115,41 +104,42 @@ type Bottom = Node<Pin<KBox<Leaf>>>;
 type Middle = Node<Bottom>;
 
 /// Neighbouring pages.
-#[pin_data]
-pub(super) struct Leaf {
-    /// Writes to its pages that go on without its lock.
-    nr_writers: Atomic<i32>,
-    #[pin]
-    slots: Mutex<[Slot; LEAF_PAGES as usize]>,
+pub(super) struct Pages {
+    pub(super) slots: [Slot; LEAF_PAGES as usize],
+    /// Whether the leaf is on the store's list of those where there may be chains.
+    pub(super) is_listed: bool,
 }
 
-/// A locked leaf.
-pub(super) type Slots<'a> = Guard<'a, [Slot; LEAF_PAGES as usize], MutexBackend>;
+pub(super) type Leaf = Lending<Pages>;
 
-impl Leaf {
-    fn new(patience: Patience) -> Result<Pin<KBox<Self>>> {
-        KBox::pin_init(
-            try_pin_init!(Self {
-                nr_writers: Atomic::new(0),
-                // In its place: it is too large for the stack.
-                slots <- new_mutex!(pin_init::init_array_from_fn(|_| Slot::Empty)),
-            }),
-            patience.gfp(),
-        )
+// Unless debugging makes its lock larger.
+#[cfg(not(CONFIG_DEBUG_MUTEXES))]
+const _: () = assert!(size_of::<Leaf>() <= kernel::page::PAGE_SIZE);
+
+pub(super) fn new_leaf(patience: Patience) -> Result<Pin<KBox<Leaf>>> {
+    // In its place: it is too large for the stack.
+    let pages = pin_init::init!(Pages {
+        slots <- pin_init::init_array_from_fn(|_| Slot::Empty),
+        is_listed: false,
+    });
+    KBox::pin_init(Leaf::new(pages), patience.gfp())
+}
+
+impl Pages {
+    /// The slot of a page, which must be one of this leaf.
+    pub(super) fn slot(&self, page: u64) -> Option<&Slot> {
+        self.slots.get(place(page))
     }
 
-    pub(super) fn lock(&self) -> Slots<'_> {
-        self.slots.lock()
+    /// Likewise, to change it.
+    pub(super) fn slot_mut(&mut self, page: u64) -> Option<&mut Slot> {
+        self.slots.get_mut(place(page))
     }
+}
 
-    /// [`None`] if it may not wait and would have to.
-    pub(super) fn lock_if(&self, may_wait: bool) -> Option<Slots<'_>> {
-        if may_wait {
-            Some(self.slots.lock())
-        } else {
-            self.slots.try_lock()
-        }
-    }
+/// Where the slot of a page is in its leaf. No truncation: less than `LEAF_PAGES`.
+fn place(page: u64) -> usize {
+    (page % LEAF_PAGES) as usize
 }
 
 /// See the module's documentation.
@@ -164,37 +154,13 @@ pub(crate) struct Tree {
 }
 
 /// What [`Tree::reader`] finds.
-pub(crate) enum Found {
+pub(crate) enum Found<'a> {
     /// The page shows all sectors in question.
-    Page(DataPage),
+    Page(Lent<'a, DataPage>),
     /// None of them was ever written to.
     Nothing,
     /// It takes a closer look.
     Other,
-}
-
-/// A page that may be written to in place, as long as this lives.
-pub(crate) struct Writer<'a> {
-    page: DataPage,
-    leaf: &'a Leaf,
-}
-
-impl Writer<'_> {
-    /// The page.
-    pub(crate) fn page(&self) -> &DataPage {
-        &self.page
-    }
-}
-
-impl Drop for Writer<'_> {
-    fn drop(&mut self) {
-        self.leaf.nr_writers.fetch_sub(1, Release);
-    }
-}
-
-/// Where the slot of a page is in its leaf. No truncation: less than `LEAF_PAGES`.
-pub(super) fn place(page: u64) -> usize {
-    (page % LEAF_PAGES) as usize
 }
 
 impl Tree {
@@ -209,7 +175,7 @@ impl Tree {
     /// The indices on the way to a page's leaf. The first one is out of range for
     /// pages that the tree has no room for.
     fn way(page: u64) -> [usize; 3] {
-        let leaf = page >> LEAF_BITS;
+        let leaf = page / LEAF_PAGES;
         let index = |level: u32| (leaf >> (level * NODE_BITS)) as usize;
         [index(2), index(1) % NODE_LEN, index(0) % NODE_LEN]
     }
@@ -237,7 +203,7 @@ impl Tree {
             }
         };
         let bottoms = middles.get_or_make(middle, || Node::new(patience))?;
-        Ok(bottoms.get_or_make(bottom, || Leaf::new(patience))?)
+        Ok(bottoms.get_or_make(bottom, || new_leaf(patience))?)
     }
 
     /// The first leaf at or after that of `page`, and the first page of it that counts.
@@ -259,7 +225,7 @@ impl Tree {
                 }
                 if let Some((bottom, leaf)) = bottoms.children(from[2]).next() {
                     let number = ((top << NODE_BITS | middle) << NODE_BITS) | bottom;
-                    let first = (number as u64) << LEAF_BITS;
+                    let first = number as u64 * LEAF_PAGES;
                     return Some((first.max(page), leaf));
                 }
             }
@@ -279,21 +245,18 @@ impl Tree {
 
     /// What shows the sectors `wanted` of a page now: [`Found::Other`], too, if it may not
     /// wait to find out.
-    pub(crate) fn reader(&self, page: u64, wanted: SectorMask, may_wait: bool) -> Found {
+    pub(crate) fn reader(&self, page: u64, wanted: SectorMask, may_wait: bool) -> Found<'_> {
         let Some(leaf) = self.leaf(page) else {
             return Found::Nothing;
         };
-        let Some(slots) = leaf.lock_if(may_wait) else {
+        let Some(pages) = leaf.lock_if(may_wait) else {
             return Found::Other;
         };
-        match slots.get(place(page)) {
-            Some(Slot::Plain(layer)) if layer.valid().contains(wanted) => match layer.page() {
-                Some(page) => Found::Page(page.clone()),
-                None => Found::Other,
-            },
-            Some(Slot::Empty) => Found::Nothing,
-            _ => Found::Other,
+        if pages.slot(page).is_some_and(Slot::is_empty) {
+            return Found::Nothing;
         }
+        let lent = pages.lend(|pages| pages.slot(page)?.whole(wanted));
+        lent.map_or(Found::Other, Found::Page)
     }
 
     /// Copies those of the sectors `wanted` of a page that it has, as they are now, and
@@ -302,9 +265,9 @@ impl Tree {
         let Some(leaf) = self.leaf(page) else {
             return wanted;
         };
-        let slots = leaf.lock();
-        slots
-            .get(place(page))
+        let pages = leaf.lock();
+        pages
+            .slot(page)
             .map_or(wanted, |slot| slot.read(wanted, to))
     }
 
@@ -318,9 +281,8 @@ impl Tree {
         let Some(leaf) = self.leaf(page) else {
             return Some(wanted);
         };
-        let slots = leaf.lock_if(false)?;
-        let slot = slots.get(place(page))?;
-        Some(slot.read(wanted, to))
+        let pages = leaf.lock_if(false)?;
+        Some(pages.slot(page)?.read(wanted, to))
     }
 
     /// As [`Self::read`], but as they were before the newest write to one of them, where
@@ -335,35 +297,31 @@ impl Tree {
         let Some(leaf) = self.leaf(page) else {
             return wanted;
         };
-        let slots = leaf.lock();
-        slots
-            .get(place(page))
+        let pages = leaf.lock();
+        pages
+            .slot(page)
             .map_or(wanted, |slot| slot.read_older(wanted, below, to))
     }
 
     /// The page to write the sectors `mask` of to, in place; [`None`] if it takes more than
     /// that.
-    pub(crate) fn writer(&self, page: u64, mask: SectorMask, may_wait: bool) -> Option<Writer<'_>> {
-        let leaf = self.leaf(page)?;
-        let slots = leaf.lock_if(may_wait)?;
+    pub(crate) fn writer(
+        &self,
+        page: u64,
+        mask: SectorMask,
+        may_wait: bool,
+    ) -> Option<Lent<'_, DataPage>> {
+        let pages = self.leaf(page)?.lock_if(may_wait)?;
         if !self.is_open.load(Relaxed) {
             return None;
         }
-        match slots.get(place(page)) {
-            Some(Slot::Plain(layer)) if layer.valid().contains(mask) => {
-                let page = layer.page()?.clone();
-                leaf.nr_writers.fetch_add(1, Relaxed);
-                Some(Writer { page, leaf })
-            }
-            _ => None,
-        }
+        pages.lend(|pages| pages.slot(page)?.whole(mask))
     }
 
-    /// Writes that go on in place, for tests.
+    /// Pages that are being copied from or to, for tests.
     #[cfg(CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST)]
-    pub(super) fn nr_writers(&self) -> i32 {
-        let leaves = self.leaves();
-        leaves.map(|(_, leaf)| leaf.nr_writers.load(Acquire)).sum()
+    pub(super) fn nr_lent(&self) -> i32 {
+        self.leaves().map(|(_, leaf)| leaf.nr_loans()).sum()
     }
 
     /// Lets pages be written to in place.
@@ -375,11 +333,8 @@ impl Tree {
     pub(super) fn close(&self) {
         self.is_open.store(false, Relaxed);
         for (_, leaf) in self.leaves() {
-            // Who locks it after us knows; who did before us is counted.
-            drop(leaf.lock());
-            while leaf.nr_writers.load(Acquire) != 0 {
-                fsleep(Delta::from_micros(10));
-            }
+            // Who locks it after us knows; what was lent before is returned.
+            drop(leaf.lock_mut());
         }
     }
 }
