@@ -282,17 +282,12 @@ impl<'a> Iterator for Segments<'a> {
         }
 
         let sector = self.iter.bi_sector;
-        let mut vec = bindings::bio_vec {
-            bv_page: core::ptr::null_mut(),
-            bv_len: 0,
-            bv_offset: 0,
-        };
         // SAFETY: `bio` is valid while the `Bio` that this borrows from is, and
         // `iter` is within its data, since `bi_size` is not 0.
-        unsafe { shim::powercut_bio_iter_iovec(self.bio.as_ptr(), &self.iter, &mut vec) };
+        let mut vec = unsafe { shim::powercut_bio_iter_iovec(self.bio.as_ptr(), &self.iter) };
 
-        let page_sectors = (PAGE_SIZE / SECTOR_SIZE as usize) as u64;
-        let room = (page_sectors - sector % page_sectors) as u32 * SECTOR_SIZE;
+        // No truncation: at most a page.
+        let room = (PAGE_SIZE - offset_bytes(sector)) as u32;
         vec.bv_len = vec.bv_len.min(room);
 
         if vec.bv_len == self.iter.bi_size {
@@ -308,13 +303,21 @@ impl<'a> Iterator for Segments<'a> {
             }
         }
 
-        // INVARIANT: It is a part of the borrowed bio's data, and within one page.
+        // INVARIANT: It is a part of the borrowed bio's data, and within one page of memory;
+        // `room` sees to the page of the disk.
         Some(Segment {
             vec,
             sector,
             _bio: PhantomData,
         })
     }
+}
+
+/// How far into its page of the disk a sector lies, in bytes.
+fn offset_bytes(sector: u64) -> usize {
+    let page_sectors = (PAGE_SIZE / SECTOR_SIZE as usize) as u64;
+    // No truncation: less than a page.
+    (sector % page_sectors) as usize * SECTOR_SIZE as usize
 }
 
 /// A piece of a bio's data.
@@ -324,7 +327,9 @@ impl<'a> Iterator for Segments<'a> {
 ///
 /// # Invariants
 ///
-/// `vec` is a part of the data of a bio that lives for `'a`, within one page.
+/// - `vec` is a part of the data of a bio that lives for `'a`, within one page.
+/// - What it is for lies within one page of the disk, too: from the offset of `sector` in
+///   that on there is room for `bv_len` bytes.
 pub(crate) struct Segment<'a> {
     vec: bindings::bio_vec,
     sector: u64,
@@ -340,6 +345,34 @@ impl Segment<'_> {
     /// Its length in bytes.
     pub(crate) fn len_bytes(&self) -> usize {
         self.vec.bv_len as usize
+    }
+
+    /// How far into its page of the disk it starts, in bytes.
+    pub(crate) fn offset_bytes(&self) -> usize {
+        offset_bytes(self.sector)
+    }
+
+    /// Copies it to its place in a page.
+    ///
+    /// # Safety
+    ///
+    /// `page` must be valid for writes of a page.
+    pub(super) unsafe fn copy_to_page(&self, page: *mut u8) {
+        let to = page.wrapping_add(self.offset_bytes());
+        // SAFETY: By the type invariants, it lies within one page that the bio keeps
+        // alive; by those and the function's requirements, there is room for it.
+        unsafe { shim::powercut_memcpy_from_bvec(to.cast(), self.vec) };
+    }
+
+    /// Copies it from its place in a page.
+    ///
+    /// # Safety
+    ///
+    /// `page` must be valid for reads of a page.
+    pub(super) unsafe fn copy_from_page(&mut self, page: *const u8) {
+        let from = page.wrapping_add(self.offset_bytes());
+        // SAFETY: As above.
+        unsafe { shim::powercut_memcpy_to_bvec(self.vec, from.cast()) };
     }
 
     /// The `len_bytes` bytes of it from `offset_bytes` on, cut to what is there.
@@ -362,10 +395,10 @@ impl Segment<'_> {
     ///
     /// `to` must be valid for writes of `len_bytes` bytes.
     pub(super) unsafe fn copy_to_raw(&self, offset_bytes: usize, to: *mut u8, len_bytes: usize) {
-        let mut part = self.cut(offset_bytes, len_bytes);
+        let part = self.cut(offset_bytes, len_bytes);
         // SAFETY: By the type invariants, it lies within one page that the bio keeps
         // alive; by the function's requirements, there is room for it.
-        unsafe { shim::powercut_memcpy_from_bvec(to.cast(), &mut part) };
+        unsafe { shim::powercut_memcpy_from_bvec(to.cast(), part) };
     }
 
     /// Copies `from` to the bytes from `offset_bytes` on, likewise.
@@ -379,17 +412,17 @@ impl Segment<'_> {
         from: *const u8,
         len_bytes: usize,
     ) {
-        let mut part = self.cut(offset_bytes, len_bytes);
+        let part = self.cut(offset_bytes, len_bytes);
         // SAFETY: As above.
-        unsafe { shim::powercut_memcpy_to_bvec(&mut part, from.cast()) };
+        unsafe { shim::powercut_memcpy_to_bvec(part, from.cast()) };
     }
 
     /// Writes zeroes to the `len_bytes` bytes from `offset_bytes` on.
     pub(crate) fn zero(&mut self, offset_bytes: usize, len_bytes: usize) {
-        let mut part = self.cut(offset_bytes, len_bytes);
+        let part = self.cut(offset_bytes, len_bytes);
 
         // SAFETY: By the type invariants, `part` lies within one page that the bio
         // keeps alive.
-        unsafe { shim::powercut_memzero_bvec(&mut part) };
+        unsafe { shim::powercut_memzero_bvec(part) };
     }
 }

@@ -115,6 +115,18 @@ impl DataPage {
         unsafe { shim::powercut_memzero(to.cast(), len) };
     }
 
+    /// Copies a segment to its place in it.
+    pub(crate) fn write_whole(&self, from: &Segment<'_>) {
+        // SAFETY: By the type invariants, it is a page.
+        unsafe { from.copy_to_page(self.address()) };
+    }
+
+    /// Copies a segment from its place in it.
+    pub(crate) fn read_whole(&self, to: &mut Segment<'_>) {
+        // SAFETY: As above.
+        unsafe { to.copy_from_page(self.address()) };
+    }
+
     /// Copies the bytes of a segment from `from_bytes` on to the bytes `range` of it.
     pub(crate) fn write_segment(&self, range: Range<usize>, from: &Segment<'_>, from_bytes: usize) {
         let (to, len) = self.part(range);

@@ -5,10 +5,10 @@
 
 #include "shim.h"
 
-void powercut_bio_iter_iovec(const struct bio *bio,
-			     const struct bvec_iter *iter, struct bio_vec *bv)
+struct bio_vec powercut_bio_iter_iovec(const struct bio *bio,
+				       const struct bvec_iter *iter)
 {
-	*bv = bio_iter_iovec(bio, *iter);
+	return bio_iter_iovec(bio, *iter);
 }
 
 void powercut_bio_advance_iter_single(const struct bio *bio,
@@ -18,19 +18,19 @@ void powercut_bio_advance_iter_single(const struct bio *bio,
 	bio_advance_iter_single(bio, iter, len_bytes);
 }
 
-void powercut_memcpy_from_bvec(char *to, struct bio_vec *bv)
+void powercut_memcpy_from_bvec(char *to, struct bio_vec bv)
 {
-	memcpy_from_bvec(to, bv);
+	memcpy_from_bvec(to, &bv);
 }
 
-void powercut_memcpy_to_bvec(struct bio_vec *bv, const char *from)
+void powercut_memcpy_to_bvec(struct bio_vec bv, const char *from)
 {
-	memcpy_to_bvec(bv, from);
+	memcpy_to_bvec(&bv, from);
 }
 
-void powercut_memzero_bvec(struct bio_vec *bv)
+void powercut_memzero_bvec(struct bio_vec bv)
 {
-	memzero_bvec(bv);
+	memzero_bvec(&bv);
 }
 
 void powercut_bio_end_io_acct(struct bio *bio, unsigned long start_jiffies)

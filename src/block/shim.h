@@ -26,14 +26,14 @@ static const unsigned int POWERCUT_BLK_FEAT_NOWAIT =
 static const unsigned int POWERCUT_BLK_FEAT_SYNCHRONOUS =
 	(__force unsigned int)BLK_FEAT_SYNCHRONOUS;
 
-void powercut_bio_iter_iovec(const struct bio *bio,
-			     const struct bvec_iter *iter, struct bio_vec *bv);
+struct bio_vec powercut_bio_iter_iovec(const struct bio *bio,
+				       const struct bvec_iter *iter);
 void powercut_bio_advance_iter_single(const struct bio *bio,
 				      struct bvec_iter *iter,
 				      unsigned int len_bytes);
-void powercut_memcpy_from_bvec(char *to, struct bio_vec *bv);
-void powercut_memcpy_to_bvec(struct bio_vec *bv, const char *from);
-void powercut_memzero_bvec(struct bio_vec *bv);
+void powercut_memcpy_from_bvec(char *to, struct bio_vec bv);
+void powercut_memcpy_to_bvec(struct bio_vec bv, const char *from);
+void powercut_memzero_bvec(struct bio_vec bv);
 void powercut_bio_end_io_acct(struct bio *bio, unsigned long start_jiffies);
 
 void *powercut_pages_alloc(gfp_t gfp, unsigned int order);

@@ -16,9 +16,7 @@ use super::{
     power::Off,
     segments::{
         copy_pages,
-        place,
-        read_from,
-        write_to, //
+        place, //
     },
     RecordedDisk, //
 };
@@ -126,7 +124,7 @@ impl RecordedDisk {
                 for mut segment in bio.segments() {
                     let (page, mask) = place(&segment)?;
                     match self.tree.reader(page, mask, may_wait) {
-                        Found::Page(page) => read_from(&mut segment, &page),
+                        Found::Page(page) => page.read_whole(&mut segment),
                         Found::Nothing if self.below().is_none() => {
                             let len_bytes = segment.len_bytes();
                             segment.zero(0, len_bytes);
@@ -145,7 +143,8 @@ impl RecordedDisk {
             Op::Write if bio.len_bytes() != 0 && !self.recording_hint() => {
                 for segment in bio.segments() {
                     let (page, mask) = place(&segment)?;
-                    write_to(&segment, &*self.tree.writer(page, mask, may_wait)?);
+                    let to = self.tree.writer(page, mask, may_wait)?;
+                    to.write_whole(&segment);
                 }
             }
             _ => return None,

@@ -32,8 +32,7 @@ pub(super) fn place(segment: &Segment<'_>) -> Option<(u64, SectorMask)> {
         return None;
     }
     let page = segment.sector() / PAGE_SECTORS as u64;
-    // No truncation: less than a page.
-    let first = (segment.sector() % PAGE_SECTORS as u64) as usize;
+    let first = segment.offset_bytes() / SECTOR_SIZE;
     let end = first + segment.len_bytes() / SECTOR_SIZE;
     Some((page, SectorMask::from_range(first..end)))
 }
@@ -49,7 +48,7 @@ pub(super) fn copy_pages<'a>(
         let data = request.patience.lock(spare)?.take(request.patience)?;
         for segment in segments {
             let _place = place(&segment).ok_or(EINVAL)?;
-            write_to(&segment, &data);
+            data.write_whole(&segment);
         }
         return Ok(PageList::one(data));
     }
@@ -63,7 +62,7 @@ pub(super) fn copy_pages<'a>(
             // Only the sectors that are written count.
             _ => rest.next().ok_or(EIO)?,
         };
-        write_to(&segment, data);
+        data.write_whole(&segment);
         current = Some((page, data));
     }
     let is_filled = rest.next().is_none();
@@ -88,31 +87,9 @@ fn take_pages(
     Ok(pages)
 }
 
-/// How far into its page of the disk a segment starts, in bytes.
-fn offset_bytes(segment: &Segment<'_>) -> usize {
-    // No truncation: less than a page.
-    (segment.sector() % PAGE_SECTORS as u64) as usize * SECTOR_SIZE
-}
-
-/// The bytes of its page that a segment is for.
-fn range(segment: &Segment<'_>) -> Range<usize> {
-    let offset = offset_bytes(segment);
-    offset..offset + segment.len_bytes()
-}
-
-/// Copies a segment to its place in a page.
-pub(super) fn write_to(segment: &Segment<'_>, page: &DataPage) {
-    page.write_segment(range(segment), segment, 0);
-}
-
-/// Copies a segment from its place in a page.
-pub(super) fn read_from(segment: &mut Segment<'_>, page: &DataPage) {
-    page.read_segment(range(segment), segment, 0);
-}
-
 impl Source for Segment<'_> {
     fn copy_to(&self, range: Range<usize>, to: &DataPage) {
-        if let Some(offset) = range.start.checked_sub(offset_bytes(self)) {
+        if let Some(offset) = range.start.checked_sub(self.offset_bytes()) {
             to.write_segment(range, self, offset);
         }
     }
@@ -120,13 +97,13 @@ impl Source for Segment<'_> {
 
 impl Sink for Segment<'_> {
     fn copy_from(&mut self, range: Range<usize>, from: &DataPage) {
-        if let Some(offset) = range.start.checked_sub(offset_bytes(self)) {
+        if let Some(offset) = range.start.checked_sub(self.offset_bytes()) {
             from.read_segment(range, self, offset);
         }
     }
 
     fn zero(&mut self, range: Range<usize>) {
-        if let Some(offset) = range.start.checked_sub(offset_bytes(self)) {
+        if let Some(offset) = range.start.checked_sub(self.offset_bytes()) {
             Segment::zero(self, offset, range.len());
         }
     }

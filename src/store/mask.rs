@@ -20,10 +20,12 @@ impl SectorMask {
 
     /// The sectors `range` of a page; what lies outside the page is left out.
     pub(crate) fn from_range(range: Range<usize>) -> Self {
-        let end = range.end.min(PAGE_SECTORS);
-        let start = range.start.min(end);
-        // No truncation: at most 8 bits are set.
-        Self(((1u16 << end) - (1u16 << start)) as u8)
+        let below = |end: usize| match end {
+            // No sector is that far up.
+            PAGE_SECTORS.. => u8::MAX,
+            _ => (1 << end) - 1,
+        };
+        Self(below(range.end) & !below(range.start))
     }
 
     /// The sectors of `page` that the `nr_sectors` from `sector` of the disk on cover.
