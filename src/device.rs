@@ -36,6 +36,7 @@ struct Node {
 }
 
 impl Operations for Node {
+    #[inline]
     fn submit_bio(&self, mut bio: Bio) {
         bio.set_origin(self.start);
         self.disk.submit_bio(bio);

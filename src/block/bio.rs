@@ -5,8 +5,11 @@
 //! C header: [`include/linux/bio.h`](srctree/include/linux/bio.h)
 
 use super::shim;
-use core::marker::PhantomData;
-use core::ptr::NonNull;
+use core::{
+    marker::PhantomData,
+    mem::MaybeUninit,
+    ptr::NonNull, //
+};
 use kernel::{
     bindings,
     page::PAGE_SIZE,
@@ -282,9 +285,13 @@ impl<'a> Iterator for Segments<'a> {
         }
 
         let sector = self.iter.bi_sector;
+        let mut vec = MaybeUninit::uninit();
         // SAFETY: `bio` is valid while the `Bio` that this borrows from is, and
-        // `iter` is within its data, since `bi_size` is not 0.
-        let mut vec = unsafe { shim::powercut_bio_iter_iovec(self.bio.as_ptr(), &self.iter) };
+        // `iter` is within its data, since `bi_size` is not 0. That initializes `vec`.
+        let mut vec = unsafe {
+            shim::powercut_bio_iter_iovec(self.bio.as_ptr(), &self.iter, vec.as_mut_ptr());
+            vec.assume_init()
+        };
 
         // No truncation: at most a page.
         let room = (PAGE_SIZE - offset_bytes(sector)) as u32;

@@ -85,6 +85,7 @@ impl<T: Send + Sync> Lending<T> {
     }
 
     /// Locks it, to change it: waits until nothing is lent.
+    #[inline]
     pub(crate) fn lock_mut(&self) -> LockedMut<'_, T> {
         let guard = self.lock.lock();
         // Sees all that was done with what was lent.
@@ -95,6 +96,7 @@ impl<T: Send + Sync> Lending<T> {
     }
 
     /// Likewise; [`None`] if it may not wait and would have to.
+    #[inline]
     pub(crate) fn lock_mut_if(&self, may_wait: bool) -> Option<LockedMut<'_, T>> {
         if may_wait {
             return Some(self.lock_mut());

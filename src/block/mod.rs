@@ -33,8 +33,7 @@ pub(crate) use disk::{
 };
 pub(crate) use lending::{
     Lending,
-    Lent,
-    LockedMut, //
+    Lent, //
 };
 pub(crate) use limits::Limits;
 pub(crate) use noio::NoIo;

@@ -5,10 +5,10 @@
 
 #include "shim.h"
 
-struct bio_vec powercut_bio_iter_iovec(const struct bio *bio,
-				       const struct bvec_iter *iter)
+void powercut_bio_iter_iovec(const struct bio *bio,
+			     const struct bvec_iter *iter, struct bio_vec *bv)
 {
-	return bio_iter_iovec(bio, *iter);
+	*bv = bio_iter_iovec(bio, *iter);
 }
 
 void powercut_bio_advance_iter_single(const struct bio *bio,

@@ -39,9 +39,6 @@ use kernel::{
     prelude::*, //
 };
 
-/// Appends an entry to a record, given the memory that goes with it.
-type Log<'a> = &'a mut dyn FnMut(&mut Record, u64) -> Result;
-
 impl State {
     /// Whether a bio is complete as soon as it took effect, and nothing comes in between.
     pub(super) fn is_done_at_once(&self, request: &Request, disk: &RecordedDisk) -> bool {
@@ -94,19 +91,24 @@ impl State {
         Ok(true)
     }
 
-    /// Applies a write of data and logs it. On failure nothing was applied, and the
+    /// Applies a write of data and has `log` append its entry to the record, given the memory
+    /// that goes with it. On failure nothing was applied, and the
     /// log ends here. Returns the index of its entry.
     pub(super) fn apply_write(
         &mut self,
         request: &Request,
         data: PageList,
-        log: Log<'_>,
+        log: impl FnOnce(&mut Record, u64) -> Result,
     ) -> Result<u32> {
         let data_bytes = (data.len() * (PAGE_SIZE + size_of::<Version>())) as u64;
-        self.recall_zeroes(request)?;
-        let layers = request.pages().zip(data);
+        let record = self.record.as_ref().ok_or(ENODATA)?;
+        if !record.unsettled().is_empty() {
+            self.recall_zeroes(request)?;
+        }
+        let pages = request.pages();
+        let layers = pages.clone().zip(data);
         let layers = layers.map(|(page, data)| (page, Layer::data(request.mask(page), data)));
-        self.apply(request, request.pages(), layers, data_bytes, log)
+        self.apply(request, pages, layers, data_bytes, log)
     }
 
     /// Applies a write of zeroes to the pages `written`, all others of the request
@@ -116,7 +118,7 @@ impl State {
         &mut self,
         request: &Request,
         written: &[u64],
-        log: Log<'_>,
+        log: impl FnOnce(&mut Record, u64) -> Result,
     ) -> Result<u32> {
         let record = self.record.as_mut().ok_or(ENODATA)?;
         let seed = record
@@ -146,7 +148,7 @@ impl State {
         pages: impl Iterator<Item = u64>,
         layers: impl Iterator<Item = (u64, Layer)>,
         data_bytes: u64,
-        log: Log<'_>,
+        log: impl FnOnce(&mut Record, u64) -> Result,
     ) -> Result<u32> {
         let record = self.record.as_mut().ok_or(ENODATA)?;
         record.reserve(

@@ -3,13 +3,16 @@
 //! Faults that a disk was told to have, and what they do to its data.
 
 use super::{
+    in_flight::Served,
     io::Request,
+    segments::copy_pages,
     Member,
     RecordedDisk,
     State, //
 };
 use crate::{
     block::{
+        Bio,
         Flags,
         NoIo,
         Op, //
@@ -102,9 +105,36 @@ impl RecordedDisk {
         f(&self.state.lock().faults)
     }
 
+    /// Serves a write that met faults.
+    pub(super) fn write_faulty(
+        &self,
+        asked: &Request,
+        bio: &mut Bio,
+        fate: &Fate,
+    ) -> Result<Served> {
+        let mut request = *asked;
+        if fate.is(Kinds::MISDIRECTED) {
+            request.sector = self.within(asked, fate.sector);
+            request.met.asked = asked.sector;
+        }
+        let mut copy = || {
+            if fate.is(Kinds::LOST) {
+                return Ok(PageList::default());
+            }
+            let pages = copy_pages(asked, bio.segments(), &self.spare)?;
+            corrupt(asked, &pages, fate);
+            moved(asked, &request, pages)
+        };
+        loop {
+            if let Some(served) = self.write_pages(&request, copy())? {
+                return Ok(served);
+            }
+        }
+    }
+
     /// Where a write that is to go to `sector` ends up: no further than the block device that
     /// it was for.
-    pub(super) fn within(&self, request: &Request, sector: u64) -> u64 {
+    fn within(&self, request: &Request, sector: u64) -> u64 {
         let has = |member: &&Member| {
             let end = member.start.saturating_add(member.nr_sectors);
             (member.start..end).contains(&request.sector)
@@ -128,7 +158,7 @@ impl RecordedDisk {
 }
 
 /// Changes bytes of a write's data, if that is its fate: neighbours, from a random one on.
-pub(super) fn corrupt(request: &Request, data: &PageList, fate: &Fate) {
+fn corrupt(request: &Request, data: &PageList, fate: &Fate) {
     let len_bytes = u64::from(request.nr_sectors) * SECTOR_SIZE as u64;
     if !fate.is(Kinds::CORRUPTED) || len_bytes == 0 {
         return;
@@ -150,7 +180,7 @@ pub(super) fn corrupt(request: &Request, data: &PageList, fate: &Fate) {
 }
 
 /// The data of a write for other sectors than it was for.
-pub(super) fn moved(from: &Request, to: &Request, data: PageList) -> Result<PageList> {
+fn moved(from: &Request, to: &Request, data: PageList) -> Result<PageList> {
     let page_sectors = PAGE_SECTORS as u64;
     if from.sector % page_sectors == to.sector % page_sectors {
         return Ok(data);

@@ -8,10 +8,6 @@
 
 use super::{
     apply::garbage_page,
-    faults::{
-        corrupt,
-        moved, //
-    },
     in_flight::Served,
     power::Off,
     segments::{
@@ -38,11 +34,8 @@ use crate::{
     record::NewBio,
     store::{
         self,
-        Found,
         PageList,
-        Pieces,
         SectorMask,
-        Sink,
         SECTOR_SIZE, //
     }, //
 };
@@ -87,10 +80,17 @@ impl Request {
 
 impl RecordedDisk {
     /// Serves a bio, whose sectors are those of the whole disk.
+    #[inline]
     pub(crate) fn submit_bio(self: &Arc<Self>, mut bio: Bio) {
-        if let Some(result) = self.serve_in_place(&mut bio) {
-            return bio.end(result);
+        match self.serve_in_place(&mut bio) {
+            Some(result) => bio.end(result),
+            None => self.submit_further(bio),
         }
+    }
+
+    // Not where it is called from: that is kept short.
+    #[inline(never)]
+    fn submit_further(self: &Arc<Self>, mut bio: Bio) {
         if bio.is_nowait() && !self.can_hurry(&bio) {
             return bio.end(Err(EAGAIN));
         }
@@ -107,49 +107,6 @@ impl RecordedDisk {
     fn can_hurry(&self, bio: &Bio) -> bool {
         let is_write = bio.op() == Op::Write && bio.len_bytes() != 0;
         is_write && self.completion.is_inline() && !self.is_odd.load(Relaxed)
-    }
-
-    /// Serves a bio that needs nothing but pages that are there: no memory, no log.
-    /// [`None`] if it is another one; then it may have been served in part.
-    fn serve_in_place(&self, bio: &mut Bio) -> Option<Result> {
-        let block_mask = self.geometry().block_size - 1;
-        if bio.len_bytes() & block_mask != 0
-            || bio.sector() as u32 & (block_mask / SECTOR_SIZE as u32) != 0
-        {
-            return None;
-        }
-        let may_wait = !bio.is_nowait();
-        match bio.op() {
-            Op::Read if !self.is_odd.load(Relaxed) => {
-                for mut segment in bio.segments() {
-                    let (page, mask) = place(&segment)?;
-                    match self.tree.reader(page, mask, may_wait) {
-                        Found::Page(page) => page.read_whole(&mut segment),
-                        Found::Nothing if self.below().is_none() => {
-                            let len_bytes = segment.len_bytes();
-                            segment.zero(0, len_bytes);
-                        }
-                        Found::Other if !may_wait && self.below().is_none() => {
-                            let mut pieces = Pieces::new();
-                            let rest = self.tree.try_read(page, mask, &mut pieces)?;
-                            pieces.copy_to(&mut segment);
-                            rest.runs()
-                                .for_each(|range| Sink::zero(&mut segment, range));
-                        }
-                        _ => return None,
-                    }
-                }
-            }
-            Op::Write if bio.len_bytes() != 0 && !self.recording_hint() => {
-                for segment in bio.segments() {
-                    let (page, mask) = place(&segment)?;
-                    let to = self.tree.writer(page, mask, may_wait)?;
-                    to.write_whole(&segment);
-                }
-            }
-            _ => return None,
-        }
-        Some(Ok(()))
     }
 
     /// Serves a bio that `fate` may be in store for.
@@ -181,7 +138,8 @@ impl RecordedDisk {
                 // Neither data nor a flush: there is nothing to do.
                 false => Ok(Served::Done),
             },
-            Op::Write => self.write(request, bio, fate),
+            Op::Write if fate.kinds.is_empty() => self.write(&request, bio),
+            Op::Write => self.write_faulty(&request, bio, fate),
             Op::Discard | Op::WriteZeroes => self.write_zeroes(request),
             Op::Other => Err(EOPNOTSUPP),
         }
@@ -190,11 +148,7 @@ impl RecordedDisk {
     /// What a bio asks for. [`EINVAL`] if it is not made of whole blocks: for
     /// bio-based disks the block layer does not see to that.
     fn check(&self, bio: &Bio) -> Result<Request> {
-        let block_sectors = u64::from(self.geometry().block_size) / SECTOR_SIZE as u64;
-        let len_bytes = bio.len_bytes() as usize;
-        let whole_blocks = bio.sector() % block_sectors == 0
-            && len_bytes % self.geometry().block_size as usize == 0;
-        if !whole_blocks {
+        if !self.is_in_blocks(bio) {
             return Err(EINVAL);
         }
 
@@ -206,7 +160,7 @@ impl RecordedDisk {
             },
             flags: bio.flags(),
             sector: bio.sector(),
-            nr_sectors: u32::try_from(len_bytes / SECTOR_SIZE)?,
+            nr_sectors: bio.len_bytes() / SECTOR_SIZE as u32,
             met: Met::default(),
             delay_us: 0,
             patience: match bio.is_nowait() {
@@ -214,6 +168,16 @@ impl RecordedDisk {
                 false => Patience::Wait,
             },
         })
+    }
+
+    /// Whether a bio begins and ends where blocks do.
+    #[inline]
+    pub(super) fn is_in_blocks(&self, bio: &Bio) -> bool {
+        // A power of two.
+        let block_mask = self.geometry().block_size.wrapping_sub(1);
+        // No truncation: these are the lower bits.
+        let sector_mask = block_mask / SECTOR_SIZE as u32;
+        bio.len_bytes() & block_mask == 0 && bio.sector() as u32 & sector_mask == 0
     }
 
     fn read(&self, bio: &mut Bio, is_stale: bool) -> Result {
@@ -254,41 +218,29 @@ impl RecordedDisk {
         }
     }
 
-    fn write(&self, asked: Request, bio: &mut Bio, fate: &Fate) -> Result<Served> {
-        let mut request = asked;
-        if fate.is(Kinds::MISDIRECTED) {
-            request.sector = self.within(&asked, fate.sector);
-            request.met.asked = asked.sector;
-        }
-        let mut copy = || {
-            if fate.is(Kinds::LOST) {
-                return Ok(PageList::default());
-            }
-            let pages = copy_pages(&asked, bio.segments(), &self.spare)?;
-            if fate.kinds.is_empty() {
-                return Ok(pages);
-            }
-            corrupt(&asked, &pages, fate);
-            moved(&asked, &request, pages)
-        };
+    fn write(&self, request: &Request, bio: &mut Bio) -> Result<Served> {
         loop {
-            if self.recording_hint() {
-                let pages = copy();
-                if let Some(served) = self.write_recorded(request, pages)? {
-                    return Ok(served);
-                }
-            } else {
-                let pages = copy()?;
-                if let Some(served) = self.write_plain(&request, pages)? {
-                    return Ok(served);
-                }
+            let pages = copy_pages(request, bio.segments(), &self.spare);
+            if let Some(served) = self.write_pages(request, pages)? {
+                return Ok(served);
             }
-            // The record began or ended in between: look again.
         }
     }
 
-    /// Writes data that is in `pages`, likewise, that is not to be recorded. [`None`] if it
-    /// is.
+    /// Writes data that is in `pages`, one for each page that the request touches. [`None`] if
+    /// the record began or ended meanwhile: then it is to be tried again.
+    pub(super) fn write_pages(
+        &self,
+        request: &Request,
+        pages: Result<PageList>,
+    ) -> Result<Option<Served>> {
+        match self.recording_hint() {
+            true => self.write_recorded(request, pages),
+            false => self.write_plain(request, pages?),
+        }
+    }
+
+    /// Likewise, what is not to be recorded. [`None`] if it is.
     pub(super) fn write_plain(&self, request: &Request, pages: PageList) -> Result<Option<Served>> {
         let mut state = request.patience.lock(&self.state)?;
         if let Some(off) = state.supply.off() {
@@ -309,11 +261,10 @@ impl RecordedDisk {
         Ok(Some(self.unrecorded(request)))
     }
 
-    /// Records a write whose data is in `pages`, one for each page it touches.
-    /// [`None`] if there is nothing to record it in.
+    /// Likewise, what is to be recorded. [`None`] if there is nothing to record it in.
     pub(super) fn write_recorded(
         &self,
-        request: Request,
+        request: &Request,
         pages: Result<PageList>,
     ) -> Result<Option<Served>> {
         let mut state = request.patience.lock(&self.state)?;
@@ -324,11 +275,11 @@ impl RecordedDisk {
             return Ok(None);
         };
         let pages = pages.map_err(|error| record.fail(error, request.patience))?;
-        let is_done = state.is_done_at_once(&request, self);
-        let index = state.apply_write(&request, pages, &mut |record, bytes| {
+        let is_done = state.is_done_at_once(request, self);
+        let index = state.apply_write(request, pages, |record, bytes| {
             record.push_bio(&request.to_log(bytes, is_done)).map(|_| ())
         })?;
-        state.submitted(index, &request, is_done, self).map(Some)
+        state.submitted(index, request, is_done, self).map(Some)
     }
 
     /// DISCARD and WRITE_ZEROES: only pages that were written to take any notice.
@@ -351,7 +302,7 @@ impl RecordedDisk {
         if let Some(record) = state.recording() {
             let written = written.map_err(|error| record.truncate(error))?;
             let is_done = state.is_done_at_once(&request, self);
-            let index = state.apply_zeroes(&request, &written, &mut |record, bytes| {
+            let index = state.apply_zeroes(&request, &written, |record, bytes| {
                 record.push_bio(&request.to_log(bytes, is_done)).map(|_| ())
             })?;
             return state.submitted(index, &request, is_done, self);

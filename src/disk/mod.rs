@@ -18,6 +18,7 @@ mod apply;
 mod completion;
 mod faults;
 mod in_flight;
+mod in_place;
 mod io;
 mod members;
 mod power;

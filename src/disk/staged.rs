@@ -96,16 +96,15 @@ impl Staged {
             delay_us: 0,
             patience: Patience::Wait,
         };
-        let mut log =
-            |record: &mut Record, data_bytes| record.import(entry, task, text, data_bytes);
+        let log = |record: &mut Record, data_bytes| record.import(entry, task, text, data_bytes);
         match entry.op {
             Op::Write => {
-                self.state.apply_write(&request, data, &mut log)?;
+                self.state.apply_write(&request, data, log)?;
                 Ok(())
             }
             Op::WriteZeroes | Op::Discard => {
                 let written = self.state.written_pages(&request)?;
-                self.state.apply_zeroes(&request, &written, &mut log)?;
+                self.state.apply_zeroes(&request, &written, log)?;
                 Ok(())
             }
             Op::Flush | Op::Mark => log(self.state.record.as_mut().ok_or(EINVAL)?, 0),

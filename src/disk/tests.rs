@@ -120,7 +120,7 @@ pub(crate) fn write(
         data.push(filled(byte)?)?;
     }
     let request = request(Op::Write, flags, sector, nr_sectors);
-    if disk.write_recorded(request, Ok(data))?.is_some() {
+    if disk.write_recorded(&request, Ok(data))?.is_some() {
         return Ok(());
     }
     let mut data = PageList::default();
@@ -386,7 +386,7 @@ mod suite {
     fn a_failed_allocation_ends_the_log() -> Result {
         let disk = disk()?;
         put(&disk, (8, 8), 1)?;
-        let failed = disk.write_recorded(request(Op::Write, Flags::default(), 8, 8), Err(ENOMEM));
+        let failed = disk.write_recorded(&request(Op::Write, Flags::default(), 8, 8), Err(ENOMEM));
         assert!(failed.is_err_and(|error| error == ENOMEM));
         assert!(put(&disk, (16, 8), 1) == Err(ENOMEM));
         assert!(disk.record_status().truncated == 3);

@@ -361,6 +361,7 @@ impl Record {
         self.push(entry, text.len() as u64)
     }
 
+    #[inline]
     fn push(&mut self, entry: LogEntry, data_bytes: u64) -> Result {
         let index = self.next_index()?;
         self.faults |= entry.faults;

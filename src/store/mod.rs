@@ -47,10 +47,7 @@ pub(crate) use tree::{
     Tree, //
 };
 
-use crate::{
-    block::LockedMut,
-    patience::Patience, //
-};
+use crate::patience::Patience;
 use kernel::{
     prelude::*,
     sync::Arc, //
@@ -267,24 +264,21 @@ impl Store {
     pub(crate) fn push_versions(
         &mut self,
         entry: u32,
-        layers: impl Iterator<Item = (u64, Layer)>,
+        mut layers: impl Iterator<Item = (u64, Layer)>,
         patience: Patience,
     ) -> Result {
-        let mut locked: Option<(u64, LockedMut<'_, Pages>)> = None;
-        for (page, layer) in layers {
-            let number = page / LEAF_PAGES;
-            if locked.as_ref().is_none_or(|(other, _)| *other != number) {
-                // One at a time.
-                drop(locked.take());
-                let leaf = self.tree.leaf_or_new(page, patience)?;
-                let mut pages = leaf.lock_mut_if(patience.may_wait()).ok_or(EAGAIN)?;
-                list(&mut self.listed, &mut pages, page, patience)?;
-                locked = Some((number, pages));
+        let mut next = layers.next();
+        while let Some((first, _)) = &next {
+            // One leaf at a time.
+            let number = first / LEAF_PAGES;
+            let leaf = self.tree.leaf_or_new(*first, patience)?;
+            let mut pages = leaf.lock_mut_if(patience.may_wait()).ok_or(EAGAIN)?;
+            list(&mut self.listed, &mut pages, *first, patience)?;
+            while let Some((page, layer)) = next.take_if(|(page, _)| *page / LEAF_PAGES == number) {
+                let chain = pages.slot_mut(page).ok_or(EINVAL)?.chain_mut()?;
+                chain.push(Version { entry, layer }, patience)?;
+                next = layers.next();
             }
-            let pages = locked.as_mut().map(|(_, pages)| pages);
-            let slot = pages.and_then(|pages| pages.slot_mut(page));
-            let chain = slot.ok_or(EINVAL)?.chain_mut()?;
-            chain.push(Version { entry, layer }, patience)?;
         }
         Ok(())
     }

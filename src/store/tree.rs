@@ -87,9 +87,10 @@ impl<T> Node<T> {
 
     fn get_or_make(&self, index: usize, make: impl FnOnce() -> Result<T>) -> Result<&T> {
         let child = self.0.get(index).ok_or(ERANGE)?;
-        if child.as_ref().is_none() {
-            child.populate(make()?);
+        if let Some(child) = child.as_ref() {
+            return Ok(child);
         }
+        child.populate(make()?);
         child.as_ref().ok_or(ENOMEM)
     }
 
@@ -180,6 +181,7 @@ impl Tree {
         [index(2), index(1) % NODE_LEN, index(0) % NODE_LEN]
     }
 
+    #[inline]
     pub(super) fn leaf(&self, page: u64) -> Option<&Leaf> {
         let [top, middle, bottom] = Self::way(page);
         let middles = match top {
@@ -245,6 +247,7 @@ impl Tree {
 
     /// What shows the sectors `wanted` of a page now: [`Found::Other`], too, if it may not
     /// wait to find out.
+    #[inline]
     pub(crate) fn reader(&self, page: u64, wanted: SectorMask, may_wait: bool) -> Found<'_> {
         let Some(leaf) = self.leaf(page) else {
             return Found::Nothing;
@@ -305,6 +308,7 @@ impl Tree {
 
     /// The page to write the sectors `mask` of to, in place; [`None`] if it takes more than
     /// that.
+    #[inline]
     pub(crate) fn writer(
         &self,
         page: u64,

@@ -23,7 +23,7 @@ fn write_met(disk: &RecordedDisk, bits: u32, kinds: Kinds, byte: u8) -> Result {
     if !kinds.contains(Kinds::LOST) {
         data.push(filled(byte)?)?;
     }
-    disk.write_recorded(request, Ok(data))?.ok_or(EIO)?;
+    disk.write_recorded(&request, Ok(data))?.ok_or(EIO)?;
     Ok(())
 }
 
@@ -74,7 +74,7 @@ mod suite {
             write.met.kinds = kinds;
             let mut data = PageList::default();
             data.push(filled(3)?)?;
-            disk.write_recorded(write, Ok(data))?.ok_or(EIO)?;
+            disk.write_recorded(&write, Ok(data))?.ok_or(EIO)?;
             assert!(left(&disk)? == ([stable; 8], [2; 8]));
             assert!(events(&disk, 1)? == (3, 4, 5));
         }
