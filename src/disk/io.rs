@@ -218,6 +218,7 @@ impl RecordedDisk {
         }
     }
 
+    #[inline(always)]
     fn write(&self, request: &Request, bio: &mut Bio) -> Result<Served> {
         loop {
             let pages = copy_pages(request, bio.segments(), &self.spare);

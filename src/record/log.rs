@@ -173,7 +173,6 @@ fn fit(value: u64, bits: u32) -> Result<u64> {
 impl Packed {
     /// [`EOVERFLOW`] if there is no room for it: that takes an event or a sector beyond
     /// 2^36, a length beyond 2^24 sectors (no bio has) or 2^20 tasks.
-    #[inline]
     fn new(entry: &LogEntry) -> Result<Self> {
         let submit = fit(entry.submit, 36)?;
         let sector = fit(entry.sector, 36)?;
@@ -352,7 +351,6 @@ impl Log {
 
     /// Appends an entry, for which there must be room. Whether an older one was in
     /// flight at its submit.
-    #[inline]
     pub(crate) fn push(&mut self, entry: LogEntry) -> Result<bool> {
         let packed = Packed::new(&entry)?;
         if !entry.faults.is_empty() {

@@ -361,7 +361,6 @@ impl Record {
         self.push(entry, text.len() as u64)
     }
 
-    #[inline]
     fn push(&mut self, entry: LogEntry, data_bytes: u64) -> Result {
         let index = self.next_index()?;
         self.faults |= entry.faults;

@@ -247,7 +247,7 @@ impl Tree {
 
     /// What shows the sectors `wanted` of a page now: [`Found::Other`], too, if it may not
     /// wait to find out.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn reader(&self, page: u64, wanted: SectorMask, may_wait: bool) -> Found<'_> {
         let Some(leaf) = self.leaf(page) else {
             return Found::Nothing;
@@ -308,7 +308,7 @@ impl Tree {
 
     /// The page to write the sectors `mask` of to, in place; [`None`] if it takes more than
     /// that.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn writer(
         &self,
         page: u64,
