@@ -158,7 +158,7 @@ impl RecordedDisk {
 }
 
 /// Changes bytes of a write's data, if that is its fate: neighbours, from a random one on.
-fn corrupt(request: &Request, data: &PageList, fate: &Fate) {
+pub(super) fn corrupt(request: &Request, data: &PageList, fate: &Fate) {
     let len_bytes = u64::from(request.nr_sectors) * SECTOR_SIZE as u64;
     if !fate.is(Kinds::CORRUPTED) || len_bytes == 0 {
         return;
@@ -180,7 +180,7 @@ fn corrupt(request: &Request, data: &PageList, fate: &Fate) {
 }
 
 /// The data of a write for other sectors than it was for.
-fn moved(from: &Request, to: &Request, data: PageList) -> Result<PageList> {
+pub(super) fn moved(from: &Request, to: &Request, data: PageList) -> Result<PageList> {
     let page_sectors = PAGE_SECTORS as u64;
     if from.sector % page_sectors == to.sector % page_sectors {
         return Ok(data);

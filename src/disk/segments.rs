@@ -21,6 +21,7 @@ use crate::{
 };
 use core::ops::Range;
 use kernel::{
+    page::PAGE_SIZE,
     prelude::*,
     sync::Mutex, //
 };
@@ -32,6 +33,10 @@ pub(super) fn place(segment: &Segment<'_>) -> Option<(u64, SectorMask)> {
         return None;
     }
     let page = segment.sector() / PAGE_SECTORS as u64;
+    // Most are whole pages.
+    if segment.len_bytes() == PAGE_SIZE {
+        return Some((page, SectorMask::FULL));
+    }
     let first = segment.offset_bytes() / SECTOR_SIZE;
     let end = first + segment.len_bytes() / SECTOR_SIZE;
     Some((page, SectorMask::from_range(first..end)))

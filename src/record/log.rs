@@ -205,9 +205,9 @@ impl Packed {
         u64::from(self.lengths >> 28) << 32 | u64::from(self.submit)
     }
 
-    fn is_complete_before(&self, event: u64) -> bool {
+    fn is_complete_by(&self, event: u64) -> bool {
         let after = u64::from(self.complete_after);
-        self.complete_after != NOT_YET && self.submit() + after < event
+        self.complete_after != NOT_YET && self.submit() + after <= event
     }
 
     /// All but the faults.
@@ -364,7 +364,8 @@ impl Log {
         // Each entry is passed once: this costs next to nothing.
         while self.settled_len < self.len {
             let old = self.packed(self.settled_len).ok_or(EINVAL)?;
-            if !old.is_complete_before(entry.submit) {
+            // Not at its own submit: no two events have one number.
+            if !old.is_complete_by(entry.submit) {
                 break;
             }
             self.settled_len += 1;
@@ -390,6 +391,17 @@ impl Log {
         Ok(overlaps)
     }
 
+    /// How many entries were submitted at or before `event`.
+    pub(crate) fn submitted_by(&self, event: u64) -> usize {
+        let is_by = |entry: &Packed| entry.submit() <= event;
+        let begins_by = |chunk: &Chunk| chunk.entries.first().is_some_and(is_by);
+        let Some(last) = self.chunks.partition_point(begins_by).checked_sub(1) else {
+            return 0;
+        };
+        let entries = self.chunks.get(last).map(|chunk| &chunk.entries);
+        last * CHUNK_ENTRIES + entries.map_or(0, |entries| entries.partition_point(is_by))
+    }
+
     /// The lowest index of an entry that completes after `event`; `submitted` entries
     /// were submitted by then.
     pub(crate) fn first_completing_after(&self, event: u64, submitted: usize) -> usize {
@@ -398,7 +410,8 @@ impl Log {
         };
         let chunk = self.chunks.get(newest / CHUNK_ENTRIES);
         let mut index = chunk.map_or(0, |chunk| chunk.settled_len);
-        while index < submitted && self.get(index).is_some_and(|e| e.complete() <= event) {
+        let is_by = |entry: &Packed| entry.is_complete_by(event);
+        while index < submitted && self.packed(index).is_some_and(is_by) {
             index += 1;
         }
         index

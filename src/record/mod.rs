@@ -404,6 +404,10 @@ impl model::History for Record {
         self.last_event
     }
 
+    fn submitted_by(&self, event: u64) -> usize {
+        self.log.submitted_by(event)
+    }
+
     fn first_completing_after(&self, event: u64) -> usize {
         self.log
             .first_completing_after(event, self.submitted_by(event))

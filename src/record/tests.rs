@@ -357,4 +357,21 @@ mod suite {
         }
         Ok(())
     }
+
+    #[test]
+    fn lookups_count_what_was_submitted() -> Result {
+        for nr_entries in [0u64, 1, 111, 112, 113, 224, 300] {
+            let mut record = record(0);
+            for _ in 0..nr_entries {
+                write(&mut record, 0)?;
+            }
+            // There may be a chunk without an entry.
+            record.reserve(0, false, Patience::Wait)?;
+            for event in 0..=2 * nr_entries + 1 {
+                let submitted = event.div_ceil(2).min(nr_entries);
+                assert!(record.submitted_by(event) as u64 == submitted);
+            }
+        }
+        Ok(())
+    }
 }
