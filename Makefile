@@ -18,7 +18,7 @@ endif
 KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR) CONFIG_BLK_DEV_POWERCUT=m
 
 .PHONY: all modules modules_install install clean help rust-analyzer check-kdir
-.PHONY: cli install-cli demo test bench kunit in-tree
+.PHONY: cli install-cli demo test bench kunit kcsan in-tree
 
 all: modules
 
@@ -78,6 +78,9 @@ bench:
 kunit:
 	scripts/kunit
 
+kcsan:
+	scripts/kcsan
+
 in-tree:
 	scripts/in-tree
 
@@ -87,6 +90,7 @@ help:
 	@echo '  test             - run all tests'
 	@echo '  bench            - measure it beside other drivers (BENCH=quick: a part of it)'
 	@echo '  kunit            - run the KUnit suites only'
+	@echo '  kcsan            - look for data races, on a kernel of its own (tests/README.md)'
 	@echo '  in-tree          - build the driver in a kernel tree, built in and as a module, and boot both'
 	@echo
 	@echo 'For the running kernel, or the one built in KDIR:'

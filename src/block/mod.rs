@@ -15,6 +15,8 @@ mod lending;
 mod limits;
 mod noio;
 mod page;
+#[cfg(all(CONFIG_KCSAN, CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST))]
+mod races;
 pub(crate) mod registry;
 pub(crate) mod task;
 pub(crate) mod workqueue;

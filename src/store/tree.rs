@@ -35,6 +35,8 @@
 //!
 //! What is read may be written to in place meanwhile. That is a race for the bytes of some
 //! sectors, as on any disk ([`DataPage`]): nothing but these bytes depends on it.
+//!
+//! `scripts/kcsan` tries all of this on a kernel with KCSAN.
 
 use super::{
     SectorMask,

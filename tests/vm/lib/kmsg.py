@@ -14,6 +14,14 @@ SPLAT = re.compile(
     r"|Bad page state|rust_kernel: panicked|cannot create duplicate filename|Call Trace:"
 )
 
+# What KCSAN reports and is meant: see scripts/qemu.sh.
+BYTES = r"powercut_mem(cpy|move|zero)(_from|_to)?(_bvec)? \[powercut\]"
+MEANT = re.compile(
+    rf"KCSAN: data-race in ({BYTES} / {BYTES}$"
+    r"|powercut_race_counter(\+| \[powercut\] / powercut_race_counter )"
+    r"|powercut_race_publish \[powercut\] / powercut_race_take )"
+)
+
 
 class Log:
     """What the kernel logs from now on."""
@@ -39,6 +47,6 @@ class Log:
         lines = list(self.lines())
         os.close(self.fd)
         for index, line in enumerate(lines):
-            if SPLAT.search(line):
+            if SPLAT.search(line) and not MEANT.search(line):
                 return "\n".join(lines[max(0, index - 2) : index + 50])
         return ""

@@ -18,8 +18,8 @@ from contextlib import contextmanager
 
 from . import clean, kmsg
 
-# The debug kernel checks every access: rounds are fewer there, time limits longer.
-DEBUG = os.uname().release.endswith("-debug")
+# The debug kernels check every access: rounds are fewer there, time limits longer.
+DEBUG = os.uname().release.endswith(("-debug", "-kcsan"))
 TESTS = []
 
 

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Races on purpose, for KCSAN: it must report them, or that it reports nothing else means
+//! nothing. The log's readers know them by their names (`MEANT` in `scripts/qemu.sh`).
+
+use super::workqueue;
+use core::cell::UnsafeCell;
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Relaxed,
+            Release, //
+        },
+        Arc, //
+    },
+    time::{
+        delay::fsleep,
+        Delta,
+        Instant,
+        Monotonic, //
+    }, //
+};
+
+/// What two threads get at.
+struct Shared {
+    value: UnsafeCell<u64>,
+    /// The newest value that may be read.
+    published: Atomic<u64>,
+    /// The newest that was.
+    taken: Atomic<u64>,
+    is_over: Atomic<bool>,
+}
+
+// SAFETY: It is not safe, which is the point: what is raced for is a number that nothing
+// depends on.
+unsafe impl Send for Shared {}
+// SAFETY: As above.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    fn get(&self) -> u64 {
+        // SAFETY: It is valid; that it may change meanwhile is the point.
+        unsafe { *self.value.get() }
+    }
+
+    fn set(&self, value: u64) {
+        // SAFETY: As above.
+        unsafe { *self.value.get() = value };
+    }
+}
+
+/// What is done in a round, whose number is given.
+type Race = extern "C" fn(&Shared, u64);
+
+/// Runs one function here and one elsewhere, over and over, for so long.
+fn race(seconds: i64, one: Race, other: Race) -> Result<Arc<Shared>> {
+    let shared = Arc::new(
+        Shared {
+            value: UnsafeCell::new(0),
+            published: Atomic::new(0),
+            taken: Atomic::new(0),
+            is_over: Atomic::new(false),
+        },
+        GFP_KERNEL,
+    )?;
+    let theirs = shared.clone();
+    let is_done = Arc::new(Atomic::new(false), GFP_KERNEL)?;
+    let done = is_done.clone();
+    workqueue::spawn(move || {
+        let mut round = 0;
+        while !theirs.is_over.load(Relaxed) {
+            round += 1;
+            other(&theirs, round);
+        }
+        done.store(true, Release);
+    })?;
+    let began = Instant::<Monotonic>::now();
+    let mut round = 0;
+    while began.elapsed().as_millis() < seconds * 1000 {
+        round += 1;
+        one(&shared, round);
+    }
+    shared.is_over.store(true, Relaxed);
+    while !is_done.load(Acquire) {
+        fsleep(Delta::from_millis(1));
+    }
+    Ok(shared)
+}
+
+/// Two threads count in one place.
+#[no_mangle]
+#[inline(never)]
+extern "C" fn powercut_race_counter(shared: &Shared, _round: u64) {
+    shared.set(shared.get() + 1);
+}
+
+/// Publishes a value without saying so: its flag may be seen before it.
+#[no_mangle]
+#[inline(never)]
+extern "C" fn powercut_race_publish(shared: &Shared, round: u64) {
+    shared.set(round);
+    shared.published.store(round, Relaxed);
+    await_value(&shared.taken, round, &shared.is_over);
+}
+
+/// As [`SetOnce`](kernel::sync::SetOnce) does it.
+#[inline(never)]
+extern "C" fn publish(shared: &Shared, round: u64) {
+    shared.set(round);
+    shared.published.store(round, Release);
+    await_value(&shared.taken, round, &shared.is_over);
+}
+
+/// Takes a value once it is published.
+#[no_mangle]
+#[inline(never)]
+extern "C" fn powercut_race_take(shared: &Shared, round: u64) {
+    if await_value(&shared.published, round, &shared.is_over) {
+        let _value = core::hint::black_box(shared.get());
+        shared.taken.store(round, Release);
+    }
+}
+
+fn await_value(of: &Atomic<u64>, value: u64, is_over: &Atomic<bool>) -> bool {
+    while of.load(Acquire) < value {
+        if is_over.load(Relaxed) {
+            return false;
+        }
+        core::hint::spin_loop();
+    }
+    true
+}
+
+#[kunit_tests(powercut_races)]
+mod suite {
+    use super::*;
+
+    #[test]
+    fn a_counter_without_a_lock_is_a_race() -> Result {
+        race(1, powercut_race_counter, powercut_race_counter)?;
+        Ok(())
+    }
+
+    #[test]
+    fn a_value_published_without_release_is_a_race() -> Result {
+        let shared = race(4, powercut_race_publish, powercut_race_take)?;
+        assert!(shared.taken.load(Acquire) > 10);
+        Ok(())
+    }
+
+    #[test]
+    fn a_value_published_with_release_is_none() -> Result {
+        let shared = race(4, publish, powercut_race_take)?;
+        assert!(shared.taken.load(Acquire) > 10);
+        Ok(())
+    }
+}
