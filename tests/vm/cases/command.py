@@ -112,7 +112,7 @@ def list_disks():
             powercut("remove", name)
 
 
-@test("remove: a disk, a view, a disk with its views; not what is open or not there", limit=90)
+@test("remove: a disk, a view, a disk with its views; not what is open or not there")
 def remove():
     with tidy():
         refused("no disk a", "remove", "a")

@@ -5,22 +5,13 @@ import os
 import pty
 import signal
 import subprocess
-import time
 
-from lib.command import check, disks, powercut, processes, tidy
+from lib.command import check, disks, nothing_left, powercut, tidy
 from lib.disk import Disk
-from lib.tap import DEBUG, equal, few, test
+from lib.tap import LIMIT, equal, few, test, wait_until
 
 # What the commands below wait for, so that it can be told from others.
 FOREVER = "86399.75"
-PATIENCE = 200 if DEBUG else 30
-
-
-def wait_until(what, condition):
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end, f"{what} did not happen in {PATIENCE} s"
-        time.sleep(0.02)
 
 
 def start(own, *words):
@@ -28,7 +19,7 @@ def start(own, *words):
     with open(f"{own}/out", "w", encoding="utf-8") as out, open(f"{own}/err", "w", encoding="utf-8") as err:
         process = subprocess.Popen(["powercut", *words], stdin=subprocess.DEVNULL, stdout=out, stderr=err,
                                    start_new_session=True)  # fmt: skip
-    wait_until("the start", lambda: os.path.exists(f"{own}/up") or process.poll() is not None)
+    wait_until(lambda: os.path.exists(f"{own}/up") or process.poll() is not None, "the start")
     assert process.poll() is None, f"it ended: {process.returncode} {said(own)}"
     return process
 
@@ -41,14 +32,14 @@ def said(own):
 def stop(process, number, own, words):
     process.send_signal(number)
     try:
-        process.wait(PATIENCE)
+        process.wait(LIMIT)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
         raise
     check(list(words), process.returncode, *said(own), 128 + number, None)
     assert "warning" not in said(own)[1], said(own)
-    equal(processes(FOREVER), [], "processes left")
+    nothing_left(FOREVER)
 
 
 def hang(own, before=""):
@@ -81,7 +72,7 @@ def in_run(number, phase, before):
 
 
 for where, number_, phase_, before_ in few(IN_RUN):
-    test(f"run, {number_.name} in {where}", number_, phase_, before_, limit=90)(in_run)
+    test(f"run, {number_.name} in {where}", number_, phase_, before_)(in_run)
 
 
 @test("explore, SIGINT: the view goes, the disk and its record stay, what was found is reported")
@@ -112,7 +103,7 @@ def in_replay():
         stop(process, signal.SIGTERM, own, words)
 
 
-@test("Ctrl-C on a terminal, where a progress bar is shown", limit=90)
+@test("Ctrl-C on a terminal, where a progress bar is shown")
 def terminal():
     with tidy() as own:
         words = ["run", "--fs", "none", "--workload", "true", "--check", hang(own)]
@@ -130,7 +121,7 @@ def terminal():
                 pass
             return os.path.exists(f"{own}/up")
 
-        wait_until("the check", read)
+        wait_until(read, "the check")
         os.write(fd, b"\x03")
         status = []
 
@@ -140,7 +131,7 @@ def terminal():
             status.append(code)
             return done
 
-        wait_until("the end", ended)
+        wait_until(ended, "the end")
         os.close(fd)
         equal(os.waitstatus_to_exitcode(status[-1]), 130, f"status; shown: {shown!r}")
-        equal(processes(FOREVER), [], "processes left")
+        nothing_left(FOREVER)

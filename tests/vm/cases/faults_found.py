@@ -88,7 +88,7 @@ def named(kind, ident, report):
     refused("faults=KIND", "replay", f"{legal}:faults=luck", "--report", report)
 
 
-@test("an ignored FUA is found out on ext4, whose commits rely on it", limit=200)
+@test("an ignored FUA is found out on ext4, whose commits rely on it")
 def fua_ignored():
     need("ext4")
     with tidy() as own:
@@ -96,7 +96,7 @@ def fua_ignored():
             pass
 
 
-@test("lost, misdirected and corrupted writes are each found out by a checker that knows what it wrote", limit=300)
+@test("lost, misdirected and corrupted writes are each found out by a checker that knows what it wrote")
 def checksums():
     with tidy() as own:
         faults = (
@@ -135,7 +135,7 @@ def file_on_ext4(own, *options):
     return "lba={}-{}".format(*extent)
 
 
-@test("corrupted data: btrfs scrub finds it, on ext4 nothing does that does not know the file", limit=200)
+@test("corrupted data: btrfs scrub finds it, on ext4 nothing does that does not know the file")
 def scrubbed():
     need("btrfs")
     with tidy() as own:
@@ -162,7 +162,7 @@ REPAIRS = (
 )
 
 
-@test("a checker meets bad sectors: one that gives up fails, one that writes them again does not, in each state", limit=120)
+@test("a checker meets bad sectors: one that gives up fails, one that writes them again does not, in each state")
 def bad_sectors():
     with tidy() as own:
         data = "head -c 16384 /dev/zero | tr '\\0' x"
@@ -181,7 +181,7 @@ def bad_sectors():
         run(own, "gone", "none", write, REPAIRS, *gone, code=1)
 
 
-@test("powercut fault: add, list and clear; what is no rule changes nothing", limit=120)
+@test("powercut fault: add, list and clear; what is no rule changes nothing")
 def manage():
     with tidy() as own:
         powercut("create", "a", "--size", "1M", "--fault", "lost count=1", "--fault", "badblocks +8-15")
@@ -225,7 +225,7 @@ def manage():
             powercut("remove", name)
 
 
-@test("discards that leave garbage: garbage where something was, zeroes elsewhere, and the command knows", limit=200)
+@test("discards that leave garbage: garbage where something was, zeroes elsewhere, and the command knows")
 def garbage():
     with tidy() as own:
         work = (

@@ -152,7 +152,7 @@ for shape, shape_settings in (
     ("512-byte blocks that tear at 4096", {"blocksize": 512, "atomic_unit": 4096}),
     ("no write cache", {"blocksize": 4096, "write_cache": 0}),
 ):
-    test(f"random histories with faults, byte for byte, {shape}", shape_settings, limit=90)(histories)
+    test(f"random histories with faults, byte for byte, {shape}", shape_settings)(histories)
 
 
 # What can't have happened to an entry: flags, and where it was to go.

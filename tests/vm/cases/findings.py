@@ -32,7 +32,7 @@ def short(writes):
     return [(write["sector"], write["sectors"]) for write in writes]
 
 
-@test("minimize: names the write that had to be stable before another; none where a flush is between", limit=200)
+@test("minimize: names the write that had to be stable before another; none where a flush is between")
 def order():
     with tidy() as own:
         clean = refers(f"{own}/clean", "sync $POWERCUT_DEV;", 0)
@@ -95,7 +95,7 @@ for name, what, how in (
     ("f2fs", "/note at byte 0", "FIEMAP"),
     ("vfat", "/note at byte 0", "FIBMAP"),
 ):
-    test(f"minimize on {name}: names the file of a lost write and how that was told", name, what, how, limit=200)(
+    test(f"minimize on {name}: names the file of a lost write and how that was told", name, what, how)(
         owner
     )
 
@@ -112,7 +112,7 @@ def lint(*words, code):
     return powercut("lint", *words, "--json", json_of=True, code=code)
 
 
-@test("lint: SQLite's promises are covered by flushes on ext4, and not with barrier=0", limit=200)
+@test("lint: SQLite's promises are covered by flushes on ext4, and not with barrier=0")
 def lint_sqlite():
     need("ext4")
     with tidy() as own:
@@ -154,7 +154,7 @@ def lint_disk():
         refused("no disk a", "lint", "a")
 
 
-@test("report: a page, JUnit XML with a case a cut, JSON and text of a report that is there", limit=120)
+@test("report: a page, JUnit XML with a case a cut, JSON and text of a report that is there")
 def formats():
     with tidy() as own:
         found = refers(f"{own}/r", "", 1)
@@ -180,7 +180,7 @@ def checksum(path):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-@test("replay: the state before recovery as an image, read-only, in a shell, and to keep", limit=200)
+@test("replay: the state before recovery as an image, read-only, in a shell, and to keep")
 def by_hand():
     need("ext4")
     with tidy() as own:

@@ -356,8 +356,8 @@ def open_rmdir():
     clean.insmod()
 
 
-@test("the disks go while a filesystem is mounted on one", "data", limit=120)
-@test("the disks go while a filesystem with its journal on another is mounted", "both", limit=120)
+@test("the disks go while a filesystem is mounted on one", "data")
+@test("the disks go while a filesystem with its journal on another is mounted", "both")
 def mounted_rmdir(which):
     disk = Disk(disks="data:16 log:16")
     data, log = node(disk, "data"), node(disk, "log")

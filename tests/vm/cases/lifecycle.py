@@ -9,7 +9,7 @@ import time
 
 from lib import clean
 from lib.disk import Disk
-from lib.tap import equal, fails, note, rounds, test
+from lib.tap import LIMIT, equal, fails, note, rounds, test
 
 
 def cannot_unload():
@@ -132,15 +132,15 @@ class Writers:
         """Waits until they have failed."""
         for child in self.children:
             try:
-                child.wait(20)
+                child.wait(LIMIT / 2)
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()
                 raise
 
 
-@test("the group goes while the disk is written to", "off", limit=90)
-@test("the group goes while the disk is written to and recorded", "start", limit=90)
+@test("the group goes while the disk is written to", "off")
+@test("the group goes while the disk is written to and recorded", "start")
 def under_io(word):
     for number in range(rounds(10, 3)):
         disk = Disk(f"t{number}")

@@ -96,8 +96,8 @@ def inject(kind, settings):
     return where
 
 
-@test("a slab allocation that fails ends the log, and harms nothing", "failslab", {}, limit=90)
-@test("a page allocation that fails, likewise", "fail_page_alloc", {"min-order": 0}, limit=90)
+@test("a slab allocation that fails ends the log, and harms nothing", "failslab", {})
+@test("a page allocation that fails, likewise", "fail_page_alloc", {"min-order": 0})
 def no_memory(kind, settings):
     where = inject(kind, settings)
     injected = 0

@@ -91,7 +91,7 @@ def depth():
             os.rmdir(group.path)
 
 
-@test("ext4's journal replay, cut anywhere, is replayed again", limit=240)
+@test("ext4's journal replay, cut anywhere, is replayed again")
 def replay():
     with Disk(size=16) as disk:
         subprocess.run(["mkfs.ext4", "-q", "-F", disk.device], check=True)

@@ -10,7 +10,7 @@ import threading
 
 from lib.command import powercut
 from lib.disk import Disk
-from lib.tap import Skip, equal, note, test
+from lib.tap import Skip, equal, note, test, wait_until
 
 SOCKETS = "/tmp"
 CUTS = 20
@@ -122,6 +122,8 @@ class Server:
         bench = subprocess.Popen(words, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         client = Client(first)
         try:
+            # Whatever is lost, something was promised.
+            wait_until(lambda: client.acknowledged >= first or not client.thread.is_alive(), "the first promise")
             powercut("cut", self.disk.name, "--after", trigger, "--wait")
         finally:
             bench.kill()
@@ -132,14 +134,16 @@ class Server:
         return newest
 
     def lost(self, newest):
-        """What of the promises is broken, in words; empty if nothing is."""
-        found = int(sql(f"select count(*) from ledger where number <= {newest}"))
-        if found != newest:
-            return f"{newest - found} of {newest} acknowledged numbers are lost"
-        sums = sql("select (select sum(abalance) from pgbench_accounts), (select sum(bbalance) from pgbench_branches),"
-                   " (select sum(tbalance) from pgbench_tellers),"
-                   " (select coalesce(sum(delta), 0) from pgbench_history)").split("|")  # fmt: skip
-        return "" if len(set(sums)) == 1 else f"the balances differ: {sums}"
+        """What of the promises is broken, in words, empty if nothing is; and the next number."""
+        found, following, *sums = sql(
+            f"select (select count(*) from ledger where number <= {newest}),"
+            " (select coalesce(max(number), 0) + 1 from ledger),"
+            " (select sum(abalance) from pgbench_accounts), (select sum(bbalance) from pgbench_branches),"
+            " (select sum(tbalance) from pgbench_tellers),"
+            " (select coalesce(sum(delta), 0) from pgbench_history)").split("|")  # fmt: skip
+        if int(found) != newest:
+            return f"{newest - int(found)} of {newest} acknowledged numbers are lost", 0
+        return "" if len(set(sums)) == 1 else f"the balances differ: {sums}", int(following)
 
 
 def cuts(server, keep, flushes):
@@ -154,7 +158,7 @@ def cuts(server, keep, flushes):
         # Recovery, of the filesystem and of the server, is recorded, too.
         try:
             server.start()
-            broken = server.lost(newest)
+            broken, following = server.lost(newest)
         except AssertionError as error:
             broken = str(error)
         if broken or number == CUTS:
@@ -164,11 +168,11 @@ def cuts(server, keep, flushes):
             server.disk.record("drop")
             note(f"{newest} numbers acknowledged, {number} cuts")
             return broken, number
-        triggers = [f"ms:{dice.randrange(1500)}", f"writes:{dice.randrange(1, 300)}"]
+        triggers = [f"ms:{dice.randrange(1000)}", f"writes:{dice.randrange(1, 200)}"]
         if flushes:
-            triggers.append(f"flushes:{dice.randrange(1, 80)}")
+            triggers.append(f"flushes:{dice.randrange(1, 60)}")
         trigger = dice.choice(triggers)
-        newest = server.load(trigger, int(sql("select coalesce(max(number), 0) from ledger")) + 1)
+        newest = server.load(trigger, following)
         powercut("restore", server.disk.name, "--keep", keep or f"seed:{dice.randrange(1 << 32)}")
     return "", CUTS
 

@@ -35,13 +35,13 @@ def insmod():
 
 def rmmod():
     """Unloads the module; who has just closed a disk may have it for a moment yet."""
-    for attempt in range(50):
+    for attempt in range(3000):
         try:
             return call(DELETE_MODULE, b"powercut", os.O_NONBLOCK)
         except OSError:
-            if attempt == 49:
+            if attempt == 2999:
                 raise
-        time.sleep(0.1)
+        time.sleep(0.01)
 
 
 def up():

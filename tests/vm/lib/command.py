@@ -9,8 +9,9 @@ import tempfile
 from contextlib import contextmanager
 
 from .clean import CONFIG
+from .tap import wait_until
 
-LIMIT = 300  # seconds: a command that takes longer has hung
+LIMIT = 1000  # seconds: a command that takes longer has hung
 
 
 def powercut(*words, code=0, says=None, json_of=False, **options):
@@ -84,6 +85,11 @@ def processes(word):
         except OSError:
             pass
     return found
+
+
+def nothing_left(word):
+    """No such process is left; one that was killed needs a moment to be gone."""
+    wait_until(lambda: not processes(word), f"the end of {word!r}")
 
 
 def settings():

@@ -21,6 +21,8 @@ from . import clean, kmsg
 # The debug kernels check every access: rounds are fewer there, time limits longer.
 DEBUG = os.uname().release.endswith(("-debug", "-kcsan"))
 TESTS = []
+# What hangs is killed after so many seconds, or more: a busy machine may take ten times as long as an idle one.
+LIMIT = 300
 
 
 class Skip(Exception):
@@ -34,13 +36,13 @@ class Test:
         self.name = name
         self.function = function
         self.args = args
-        self.limit = limit * (8 if DEBUG else 1)
+        self.limit = max(limit, LIMIT) * (4 if DEBUG else 1)
 
     def matches(self, pattern):
         return fnmatch.fnmatchcase(self.name, pattern if "*" in pattern else f"*{pattern}*")
 
 
-def test(what, *args, limit=60):
+def test(what, *args, limit=LIMIT):
     """Registers a function as a test, called with `args`; may be stacked."""
 
     def register(function):
@@ -85,6 +87,15 @@ def fails(errno, what="it"):
     raise AssertionError(f"{what} succeeded; expected: {name}")
 
 
+def wait_until(condition, what):
+    """Waits for what must happen, at no time that a busy machine could miss. Returns what it came to."""
+    end = time.monotonic() + LIMIT / 2
+    while not (result := condition()):
+        assert time.monotonic() < end, f"{what}: did not happen in {LIMIT / 2:.0f} s"
+        time.sleep(0.005)
+    return result
+
+
 def main(cases, arguments, is_run):
     """Runs the tests whose names have one of the arguments in them; without any, those that
     `is_run` says. Returns the exit status."""
@@ -127,7 +138,7 @@ def run(case):
     if result == "failed" and Worker.current:
         # It may have left threads at work.
         worker.end()
-    left, why = Worker.ready().ask(CLEAN_UP, 120)
+    left, why = Worker.ready().ask(CLEAN_UP, LIMIT)
     if left == "failed" and result != "skipped":
         result, reason = "failed", f"{reason}\n{why}".strip()
     splat = log.splat()
