@@ -1,18 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Writes that survive as prefixes (`tear`): what is legal then, what is refused, what it takes to show it."""
+"""Writes that survive as prefixes (`tear`): where that shows and where it is told. What is legal then: histories."""
 
 import errno
-import itertools
-import json
-import random
 import subprocess
 
 from cases.faults_found import bash
 from lib import log as fmt
 from lib.command import powercut, refused, tidy
 from lib.disk import Disk
-from lib.model import Model, keep_list
-from lib.tap import equal, fails, few, note, rounds, test
+from lib.tap import DEBUG, equal, fails, note, rounds, test
 
 UNITS = 6
 PAGE = 4096
@@ -43,77 +39,6 @@ def setting():
             equal(view.read(PAGE), b"x" * PAGE, "the view")
 
 
-def is_legal(kept, pieces):
-    """Whether those kept are of each write the first of its pieces."""
-    for write in {write for write, _ in pieces}:
-        own = [piece for piece in pieces if piece[0] == write]
-        survived = [piece in kept for piece in own]
-        if survived != sorted(survived, reverse=True):
-            return False
-    return True
-
-
-def issue(dice, disk):
-    """A few writes of several units, some FUA, and flushes."""
-    with disk.raw() as raw:
-        raw.write(0, dice.randbytes(UNITS * 512))
-        raw.flush()
-        disk.record("start")
-        for _ in range(dice.randint(2, 4)):
-            first = dice.randrange(UNITS)
-            data = dice.randbytes(512 * dice.randint(1, UNITS - first))
-            match dice.choices(("write", "fua", "flush"), (6, 2, 1))[0]:
-                case "write":
-                    raw.write(first * 512, data)
-                case "fua":
-                    raw.write_fua(first * 512, data[: 512 * dice.choice((1, 2))])
-                case _:
-                    raw.flush()
-    disk.record("stop")
-
-
-def compare(disk, cut, model, seen):
-    """All sets of pieces at a cut: prefixes are shown, byte by byte, all others are refused."""
-    pieces = model.pieces(cut)
-    images = set()
-    with disk.view() as view:
-        for size in range(len(pieces) + 1):
-            for kept in itertools.combinations(pieces, size):
-                if not is_legal(kept, pieces):
-                    with fails(errno.EINVAL, f"cut={cut} keep={keep_list(kept)}"):
-                        view.point(cut, keep_list(kept))
-                    seen["refused"] += 1
-                    continue
-                view.point(cut, keep_list(kept))
-                image = view.read(PAGE)[: UNITS * 512]
-                if image != model.content(cut, kept, UNITS):
-                    raise AssertionError(f"cut={cut} keep={keep_list(kept)} differs")
-                images.add(image)
-                seen["shown"] += 1
-    count = powercut("count", disk.name, "--cut", cut, "--json", json_of=True)
-    equal(count["legal_states"], str(len(images)), f"the number of states at cut={cut}")
-
-
-@test("random histories on a disk of prefixes: every set of pieces, shown byte by byte or refused; counted exactly", limit=300)
-def histories():
-    seed = random.randrange(1 << 32)
-    note("seed", seed)
-    dice = random.Random(seed)
-    seen = {"shown": 0, "refused": 0, "histories": 0}
-    enough = {"shown": 21, "refused": 21, "histories": rounds(20, 5)}
-    with Disk(blocksize=512, tear="prefix") as disk:
-        # Histories of few states happen: there are more of them then.
-        while any(seen[what] < number for what, number in enough.items()):
-            issue(dice, disk)
-            model = Model(fmt.parse(disk.export()))
-            cuts = [cut for cut in range(disk.events() + 1) if len(model.pieces(cut)) <= 8]
-            for cut in dice.sample(cuts, min(3, len(cuts))):
-                compare(disk, cut, model, seen)
-            seen["histories"] += 1
-            disk.record("reset")
-    note(json.dumps(seen))
-
-
 # One write of six blocks, each full of its letter.
 WRITE = (
     "for c in a b c d e f; do head -c 4096 /dev/zero | tr '\\0' $c; done |"
@@ -131,8 +56,7 @@ def run(own, name, tear, *options, code=0):
                     bash(CHECK), "--report", f"{own}/{name}", "--json", *options, json_of=True, code=code)  # fmt: skip
 
 
-@test("a checker that breaks on a hole in a write: clean where writes survive as prefixes, all of them; caught where not",
-      limit=300)  # fmt: skip
+@test("a checker that breaks on a hole in a write: clean where writes survive as prefixes, all of them; caught where not")
 def holes():
     with tidy() as own:
         clean = run(own, "prefix", "prefix", "--strategy", "exhaustive")
@@ -150,9 +74,10 @@ def holes():
         assert "tear" not in found["disk"], found["disk"]
         equal((found["coverage"]["legal_states"], found["coverage"]["all"]), (str(1 << UNITS), True), "any")
         assert found["violations"], "nothing was found"
-        assert run(own, "tears", "any", "--strategy", "tears", code=1)["violations"], "nothing was found by tears"
-        for strategy in few(("tears", "random", "auto", "drop-one", "keep-one", "pairs")):
-            equal(run(own, strategy, "prefix", "--strategy", strategy)["violations"], [], strategy)
+        if not DEBUG:
+            assert run(own, "tears", "any", "--strategy", "tears", code=1)["violations"], "nothing was found by tears"
+            for strategy in ("tears", "random", "auto", "drop-one", "keep-one", "pairs"):
+                equal(run(own, strategy, "prefix", "--strategy", strategy)["violations"], [], strategy)
 
         # The one that fails is no state of the other, nor is anything with a gap.
         ident = found["violations"][0]["id"]
@@ -170,7 +95,7 @@ WHOLE = (
 )
 
 
-@test("minimize: the one block of a prefix that had to be there with the others", limit=120)
+@test("minimize: the one block of a prefix that had to be there with the others")
 def minimized():
     with tidy() as own:
         found = powercut("run", "--fs", "none", "--size", "1M", "--tear", "prefix", "--workload", bash(WRITE), "--check",
@@ -183,11 +108,11 @@ def minimized():
         equal(told["culprit"]["minimal"], True, "minimal")
 
 
-@test("restore by a seed: on a disk of prefixes always one, of many lengths; else hardly ever", limit=300)
+@test("restore by a seed: on a disk of prefixes always one, of many lengths; else hardly ever")
 def restored():
     node = "/dev/powercut/a"
     with tidy():
-        for tear, number in (("prefix", rounds(50, 16)), ("any", 8)):
+        for tear, number in (("prefix", rounds(24, 12)), ("any", 4)):
             powercut("create", "a", "--size", "1M", "--tear", tear)
             lengths, holes_seen = set(), 0
             for seed in range(number):
@@ -207,7 +132,7 @@ def restored():
                 equal(holes_seen, 0, "survivors with holes")
                 assert len(lengths) > 5, lengths
             else:
-                assert holes_seen > 5, holes_seen
+                assert holes_seen > 2, holes_seen
             powercut("remove", "a")
 
 

@@ -15,8 +15,27 @@ from . import log as format_
 SECTOR = 512
 
 
+def of(log):
+    """The disk that a log was recorded of."""
+    return Ordered(log) if log.prefix else Device(log)
+
+
+def is_overlapping(log):
+    """Whether writes that overlap in a unit were in flight together: of such ones the contract tells not
+    all orders apart."""
+    unit = log.unit // SECTOR
+    writes = [entry for entry in log.entries if entry.is_write()]
+    return any(
+        a.submit < b.complete
+        and b.submit < a.complete
+        and a.sector // unit <= (b.end() - 1) // unit
+        and b.sector // unit <= (a.end() - 1) // unit
+        for a, b in itertools.combinations(writes, 2)
+    )
+
+
 class Device:
-    """The disk that a log was recorded of, and all that its medium may hold."""
+    """A disk, and all that its medium may hold."""
 
     def __init__(self, log):
         self.log = log
@@ -157,6 +176,90 @@ class Device:
         for unit in self.states:
             product *= len(self.media(unit))
         return product
+
+
+class Ordered(Device):
+    """A disk that takes in each write as a whole, and puts its units on the medium in ascending order
+    (`tear=prefix`): a unit only once those before it are there, or what lies above them is."""
+
+    def __init__(self, log):
+        super().__init__(log)
+        ends = [entry.end() for entry in self.writes[1:]]
+        self.size = -(-max(ends, default=0) // self.unit) * self.unit
+        self.units = {}  # of each write, in ascending order: the sectors in each
+        # What all units are like together: versions taken in, latest last; version in each sector.
+        self.whole = {((), (0,) * self.size)}
+
+    def submit(self, version):
+        entry = self.writes[version]
+        cuts = range(entry.sector // self.unit * self.unit, entry.end(), self.unit)
+        self.units[version] = [
+            range(max(first, entry.sector), min(first + self.unit, entry.end())) for first in cuts
+        ]
+        self.proceed()
+
+    def end(self, version):
+        self.whole = {state for state in self.whole if version in state[0]}
+        if self.writes[version].flags & format_.FUA or not self.log.cache:
+            self.require(version)
+        self.complete.add(version)
+
+    def require(self, version):
+        self.promised.add(version)
+        sectors = [sector for unit in self.units[version] for sector in unit]
+        self.whole = {
+            (taken, medium)
+            for taken, medium in self.whole
+            if all(is_above(taken, medium[sector], version) for sector in sectors)
+        }
+
+    def proceed(self):
+        new = list(self.whole)
+        while new:
+            taken, medium = new.pop()
+            for version, units in self.units.items():
+                if version not in taken:
+                    state = (taken + (version,), medium)
+                elif version in self.started:
+                    left = [
+                        unit
+                        for unit in units
+                        if not all(is_above(taken, medium[sector], version) for sector in unit)
+                    ]
+                    if not left:
+                        continue
+                    state = (taken, written(taken, medium, version, left[0]))
+                else:
+                    continue
+                if state not in self.whole:
+                    self.whole.add(state)
+                    new.append(state)
+
+    def media(self, unit=None):
+        """What may be on the medium: the version in each sector, 0 for the base."""
+        return {medium for _, medium in self.whole if self.is_settled(unit, medium)}
+
+    def is_settled(self, unit, medium):
+        return not any(
+            version in self.promised
+            and any(
+                newer > version and newer in self.promised and any(sector in unit for unit in units)
+                for newer, units in self.units.items()
+            )
+            for sector, version in enumerate(medium)
+        )
+
+    def images(self, nr_sectors):
+        return {
+            b"".join(
+                self.data(medium[sector] if sector < self.size else 0, sector)
+                for sector in range(nr_sectors)
+            )
+            for medium in self.media()
+        }
+
+    def count(self):
+        return len(self.media())
 
 
 def is_above(taken, shown, version):
