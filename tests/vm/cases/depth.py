@@ -6,10 +6,11 @@ import os
 from lib import log
 from lib.command import powercut, tidy
 from lib.disk import Disk
-from lib.tap import equal, rounds, test
+from lib.tap import equal, test
 from cases.nested import A, B, C, HOLE, Nested
 
 KEEPER = "/mnt/powercut/tests/explore/keeper"
+REDO = "/mnt/powercut/tests/explore/redo"
 
 
 @test("an export of a view's record stands for itself")
@@ -38,9 +39,9 @@ def export():
                         equal(shown.read(16384), expected + HOLE, f"{keep} of {shown.name}")
 
 
-def keep(how, own, *options, code, budget=rounds(16, 8)):
+def keep(how, own, *options, code, budget=10):
     return powercut("run", "--fs", "ext4", "--size", "16M", "--setup", f"{KEEPER} setup",
-                    "--workload", f"{KEEPER} workload", "--check", f"{KEEPER} {how}", "--report", f"{own}/{how}",
+                    "--workload", f"{KEEPER} workload b", "--check", f"{KEEPER} {how}", "--report", f"{own}/{how}",
                     "--budget", str(budget), "--json", *options, code=code, json_of=True)  # fmt: skip
 
 
@@ -48,7 +49,7 @@ def keep(how, own, *options, code, budget=rounds(16, 8)):
 def keeper():
     with tidy() as own:
         equal(keep("careless", own, code=0)["violations"], [], "violations, with one")
-        report = keep("careless", own, "--depth", "2", "--recovery-budget", "12", code=1)
+        report = keep("careless", own, "--depth", "2", "--recovery-budget", "12", "--stop-on-first", code=1, budget=24)
         found = report["violations"]
         equal({v["how"] for v in found}, {"exit 1, once its recovery was cut"}, "how they fail")
         first, second = found[0]["id"].split("/")
@@ -81,6 +82,25 @@ def three():
         # More than those of the states themselves: recoveries of recoveries.
         coverage = report["coverage"]
         assert coverage["recoveries"]["recorded"] > coverage["checked"] > 1, coverage
+
+
+def redo(how, own, *options, code):
+    return powercut("run", "--fs", "none", "--size", "1M", "--workload", f"{REDO} workload", "--check", f"{REDO} {how}",
+                    "--strategy", "exhaustive", "--report", f"{own}/{how}", "--json", *options,
+                    code=code, json_of=True)  # fmt: skip
+
+
+@test("a recovery on a bare device: a careful one survives a cut anywhere, a careless one is found, with two cuts only")
+def bare():
+    with tidy() as own:
+        clean = redo("careful", own, "--depth", "2", code=0)
+        cut = clean["coverage"]["recoveries"]
+        equal((clean["coverage"]["all"], clean["violations"]), (True, []), "the careful one")
+        assert cut["recorded"] >= 2 and cut["checked"] > cut["recorded"], cut
+        equal(redo("careless", own, code=0)["coverage"]["all"], True, "the careless one, cut once")
+        found = redo("careless", own, "--depth", "2", "--stop-on-first", code=1)["violations"]
+        equal([v["how"] for v in found], ["exit 1, once its recovery was cut"], "how it fails")
+        powercut("replay", found[0]["id"], "--report", f"{own}/careless", code=1, says=found[0]["output"].strip())
 
 
 @test("what --depth can't be")
