@@ -21,7 +21,7 @@ def on_two_disks(own, how, *options, check="check", code=0):
                     json_of=True, code=code)  # fmt: skip
 
 
-@test("a flush of the wrong disk: no disk alone shows it, both together do; the twin is clean", limit=300)
+@test("a flush of the wrong disk: no disk alone shows it, both together do; the twin is clean")
 def joint():
     with tidy() as own:
         careful = on_two_disks(f"{own}/careful", "careful")
@@ -47,12 +47,11 @@ def joint():
         again = powercut("minimize", ident, *of_disk, "--json", code=1, json_of=True)["culprit"]
         for key in ("sort", "verdict", "must_be_stable", "before"):
             equal(again[key], culprit[key], f"{key}, of a disk")
-        powercut("minimize", ident, *of_disk, code=1, says="lba log+0")
         powercut("minimize", culprit["passes"], *of_disk, code=2, says="passes")
         powercut("remove", "g")
 
 
-@test("a flush that lies on one of two disks: the careful twin is caught, and clean where none lies", limit=300)
+@test("a flush that lies on one of two disks: the careful twin is caught, and clean where none lies")
 def lying():
     with tidy() as own:
         clean = on_two_disks(f"{own}/clean", "careful")
@@ -60,7 +59,6 @@ def lying():
         # Log and data are flushed in turn, the log first.
         for disk, rule, says in (
             ("log", "flush-lies after=1 every=2", "can't tell"),
-            ("log", "flush-lies after=2 count=1", "can't tell"),
             ("data", "flush-lies every=2", "left is of version"),
         ):
             report = f"{own}/{disk}-{rule.split('=')[-1]}-{rule.count('count')}"
@@ -87,8 +85,8 @@ EXTERNAL = (
 def external(own, options, code):
     return powercut("run", "--fs", "ext4", "--disks", "data:16M,journal:8M", "--mkfs", EXTERNAL,
                     "--mount-opts", f"journal_path={{journal}}{options}",
-                    "--workload", f"{DEMO}/sqlite-workload DELETE EXTRA 3", "--check", f"{DEMO}/sqlite-check",
-                    "--budget", "20" if DEBUG else "60", "--report", own, "--json", json_of=True, code=code)  # fmt: skip
+                    "--workload", f"{DEMO}/sqlite-workload DELETE EXTRA 1", "--check", f"{DEMO}/sqlite-check",
+                    "--budget", "20" if DEBUG else "40", "--report", own, "--json", json_of=True, code=code)  # fmt: skip
 
 
 @test("ext4 with its journal on another disk is clean, and is not without barriers", limit=600)
@@ -108,7 +106,7 @@ def journal():
 def belongings(report, found, disk, names):
     """What a culprit names on the second disk has its owner and its place there, in the page too."""
     there = []
-    for violation in found["violations"][:6]:
+    for violation in found["violations"]:
         words = ("minimize", violation["id"], "--report", report, "--json")
         culprit = powercut(*words, json_of=True, code=1)["culprit"]
         suspects = culprit["must_be_stable"] + culprit["before"]
