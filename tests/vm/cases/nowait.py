@@ -138,7 +138,7 @@ def refusals(where, disk, raw):
     nr_places = disk.size() // (PAGES * PAGE)
     for number in range(nr_places):
         at = number * PAGES * PAGE
-        for page in range(0, PAGES, 3):
+        for page in range(1, PAGES, 3):
             raw.write(at + page * PAGE, OLD * PAGE)
         before = disk.status()
         try:
@@ -159,7 +159,7 @@ def pages(raw, at):
     return b"".join(page[:1] for page in found).replace(b"\0", b".")
 
 
-BEFORE = (OLD + b"..") * 5 + OLD
+BEFORE = (b"." + OLD + b".") * 5 + b"."
 
 
 def in_part(kind, settings):
