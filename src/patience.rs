@@ -43,6 +43,14 @@ impl Patience {
         }
     }
 
+    /// What it fails with where `error` was met on the way.
+    pub(crate) fn failure(self, error: Error) -> Error {
+        match self {
+            Self::Wait => error,
+            Self::NoWait => EAGAIN,
+        }
+    }
+
     /// Whether it may.
     pub(crate) fn may_wait(self) -> bool {
         self == Self::Wait

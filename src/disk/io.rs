@@ -237,7 +237,10 @@ impl RecordedDisk {
     ) -> Result<Option<Served>> {
         match self.recording_hint() {
             true => self.write_recorded(request, pages),
-            false => self.write_plain(request, pages?),
+            false => {
+                let pages = pages.map_err(|error| request.patience.failure(error))?;
+                self.write_plain(request, pages)
+            }
         }
     }
 
