@@ -89,11 +89,12 @@ def until(seconds):
         yield number
 
 
-# How far apart the pages are that are touched one after the other: neighbours, one in each leaf,
-# one in each node of leaves. The last goes beyond the first 64 GiB.
+# How far apart the pages are that are touched one after the other: neighbours, one in each leaf of
+# 100, one in each node of 512 leaves. The last goes beyond the first 100 GiB, which have a
+# node of their own.
 @test("two touch the same pages first, a third one reads them: next to each other", 1, 256, limit=200)
-@test("two touch the same pages first, a third one reads them: one to a leaf", 64, 4096, limit=200)
-@test("two touch the same pages first, a third one reads them: one to a node", 64 * 512, 100 << 10, limit=200)
+@test("two touch the same pages first, a third one reads them: one to a leaf", 100, 4096, limit=200)
+@test("two touch the same pages first, a third one reads them: one to a node", 100 * 512, 200 << 10, limit=200)
 def first_touch(stride, size):
     nr_pages = size << 8
     count = min(1500, nr_pages // stride)
@@ -162,7 +163,7 @@ class Owner:
         for _ in until(SECONDS):
             self.session(100)
             # So that what needs the disk closed has a chance.
-            time.sleep(random.random() / 200)
+            time.sleep(random.random() / random.choice((20, 200)))
 
 
 def retry(seconds, function):
