@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Races on purpose, for KCSAN: it must report them, or that it reports nothing else means
-//! nothing. The log's readers know them by their names (`MEANT` in `scripts/qemu.sh`).
+//! nothing. The log's readers know them by their names (`MEANT` in `scripts/qemu.sh`). Beside them
+//! the same done well, and [`Lending`], which must not be reported.
 
-use super::workqueue;
+use super::{
+    workqueue,
+    Lending, //
+};
 use core::cell::UnsafeCell;
 use kernel::{
     prelude::*,
@@ -25,6 +29,7 @@ use kernel::{
 };
 
 /// What two threads get at.
+#[pin_data]
 struct Shared {
     value: UnsafeCell<u64>,
     /// The newest value that may be read.
@@ -32,6 +37,9 @@ struct Shared {
     /// The newest that was.
     taken: Atomic<u64>,
     is_over: Atomic<bool>,
+    /// The same number twice.
+    #[pin]
+    lent: Lending<[u64; 2]>,
 }
 
 // SAFETY: It is not safe, which is the point: what is raced for is a number that nothing
@@ -57,13 +65,14 @@ type Race = extern "C" fn(&Shared, u64);
 
 /// Runs one function here and one elsewhere, over and over, for so long.
 fn race(seconds: i64, one: Race, other: Race) -> Result<Arc<Shared>> {
-    let shared = Arc::new(
-        Shared {
+    let shared = Arc::pin_init(
+        pin_init!(Shared {
             value: UnsafeCell::new(0),
             published: Atomic::new(0),
             taken: Atomic::new(0),
             is_over: Atomic::new(false),
-        },
+            lent <- Lending::new([0; 2]),
+        }),
         GFP_KERNEL,
     )?;
     let theirs = shared.clone();
@@ -134,6 +143,28 @@ fn await_value(of: &Atomic<u64>, value: u64, is_over: &Atomic<bool>) -> bool {
     true
 }
 
+/// Reads what it has lent to it, and does other things then.
+extern "C" fn borrow(shared: &Shared, _round: u64) {
+    if let Some(lent) = shared.lent.lock().lend(|pair| Some(pair)) {
+        let [one, other] = *core::hint::black_box(&*lent);
+        assert!(one == other);
+        drop(lent);
+        for _ in 0..20 {
+            let _any = shared.taken.load(Relaxed);
+        }
+    }
+}
+
+/// Changes what others have lent to them.
+extern "C" fn change(shared: &Shared, round: u64) {
+    let mut pair = shared.lent.lock_mut();
+    for number in pair.iter_mut() {
+        *core::hint::black_box(number) = round;
+    }
+    drop(pair);
+    shared.taken.store(round, Relaxed);
+}
+
 #[kunit_tests(powercut_races)]
 mod suite {
     use super::*;
@@ -147,6 +178,13 @@ mod suite {
     #[test]
     fn a_value_published_without_release_is_a_race() -> Result {
         let shared = race(4, powercut_race_publish, powercut_race_take)?;
+        assert!(shared.taken.load(Acquire) > 10);
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_lent_does_not_change() -> Result {
+        let shared = race(4, borrow, change)?;
         assert!(shared.taken.load(Acquire) > 10);
         Ok(())
     }
