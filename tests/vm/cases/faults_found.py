@@ -65,7 +65,7 @@ def flush_lies():
     need("ext4")
     with tidy() as own:
         work, check = f"{DEMO}/sqlite-workload DELETE EXTRA 3", f"{DEMO}/sqlite-check"
-        for kind, ident, report in show(own, "ext4", work, check, [("flush-lies", "flush-lies")], "--budget", "60"):
+        for kind, ident, report in show(own, "ext4", work, check, [("flush-lies", "flush-lies")], "--budget", "30"):
             named(kind, ident, report)
 
 
@@ -92,7 +92,7 @@ def named(kind, ident, report):
 def fua_ignored():
     need("ext4")
     with tidy() as own:
-        for _ in show(own, "ext4", PROMISE, PROMISE_CHECK, [("fua-ignored", "fua-ignored")], "--budget", "60"):
+        for _ in show(own, "ext4", PROMISE, PROMISE_CHECK, [("fua-ignored", "fua-ignored")], "--budget", "30"):
             pass
 
 
