@@ -2,18 +2,27 @@
 
 //! The log of a record: one entry per bio or mark, in the order of their submits.
 
+use super::packed::{
+    Packed,
+    Times,
+    ENTRY_BYTES,
+    TIMES_BYTES, //
+};
 use crate::{
     block::Flags,
     fault::Kinds,
     model,
     patience::Patience, //
 };
-use kernel::prelude::*;
+use kernel::{
+    page::PAGE_SIZE,
+    prelude::*, //
+};
 
 /// How many events after an entry's submit something happened; or not yet.
-type After = u32;
+pub(super) type After = u32;
 
-const NOT_YET: After = After::MAX;
+pub(super) const NOT_YET: After = After::MAX;
 
 /// One bio or mark.
 #[derive(Clone, Copy)]
@@ -143,96 +152,8 @@ impl LogEntry {
     }
 }
 
-/// An entry as it is kept: in as little memory as will do.
-#[derive(Clone, Copy)]
-struct Packed {
-    submit: u32,
-    sector: u32,
-    /// Upper bits of `submit` (4) and of the sector (4), number of sectors.
-    lengths: u32,
-    /// Operation (4), whether it met a fault (1), flags (7), task.
-    kind: u32,
-    start_after: After,
-    complete_after: After,
-    duration_ns: u32,
-    submit_ns: [u32; 2],
-}
-
-/// The memory that an entry takes, in bytes.
-pub(crate) const ENTRY_BYTES: usize = size_of::<Packed>();
-
-/// As `value`, if it has no more than so many bits.
-fn fit(value: u64, bits: u32) -> Result<u64> {
-    if value >> bits == 0 {
-        Ok(value)
-    } else {
-        Err(EOVERFLOW)
-    }
-}
-
-impl Packed {
-    /// [`EOVERFLOW`] if there is no room for it: that takes an event or a sector beyond
-    /// 2^36, a length beyond 2^24 sectors (no bio has) or 2^20 tasks.
-    fn new(entry: &LogEntry) -> Result<Self> {
-        let submit = fit(entry.submit, 36)?;
-        let sector = fit(entry.sector, 36)?;
-        let nr_sectors = fit(entry.nr_sectors.into(), 24)?;
-        let task = fit(entry.task.into(), 20)?;
-        let op = entry.op as u64;
-        let flags = fit(entry.flags.bits().into(), 7)?;
-        let flags = flags | u64::from(!entry.faults.is_empty()) << 7;
-        let lengths = submit >> 32 << 28 | sector >> 32 << 24 | nr_sectors;
-        let kind = op << 28 | flags << 20 | task;
-
-        // No truncation: what is cut off is elsewhere.
-        Ok(Self {
-            submit: submit as u32,
-            sector: sector as u32,
-            lengths: lengths as u32,
-            kind: kind as u32,
-            start_after: entry.start_after,
-            complete_after: entry.complete_after,
-            duration_ns: entry.duration_ns,
-            submit_ns: [entry.submit_ns as u32, (entry.submit_ns >> 32) as u32],
-        })
-    }
-
-    fn is_faulty(&self) -> bool {
-        self.kind >> 27 & 1 != 0
-    }
-
-    fn submit(&self) -> u64 {
-        u64::from(self.lengths >> 28) << 32 | u64::from(self.submit)
-    }
-
-    fn is_complete_by(&self, event: u64) -> bool {
-        let after = u64::from(self.complete_after);
-        self.complete_after != NOT_YET && self.submit() + after <= event
-    }
-
-    /// All but the faults.
-    fn unpack(&self) -> Option<LogEntry> {
-        let [ns_low, ns_high] = self.submit_ns;
-        Some(LogEntry {
-            submit: self.submit(),
-            sector: u64::from(self.lengths >> 24 & 15) << 32 | u64::from(self.sector),
-            submit_ns: u64::from(ns_high) << 32 | u64::from(ns_low),
-            start_after: self.start_after,
-            complete_after: self.complete_after,
-            duration_ns: self.duration_ns,
-            nr_sectors: self.lengths & 0xff_ffff,
-            task: self.kind & 0xf_ffff,
-            // No truncation: 4 bits.
-            op: model::Op::try_from((self.kind >> 28) as u8).ok()?,
-            flags: Flags::from_bits(self.kind >> 20 & 0x7f)?,
-            faults: Kinds::default(),
-            asked: 0,
-        })
-    }
-}
-
-/// Entries in a chunk: 4032 bytes.
-const CHUNK_ENTRIES: usize = 112;
+/// Entries in a chunk: as many as fit a page of memory.
+pub(super) const CHUNK_ENTRIES: usize = PAGE_SIZE / ENTRY_BYTES;
 
 struct Chunk {
     entries: KVec<Packed>,
@@ -251,6 +172,8 @@ struct Faulty {
 /// The entries, in chunks so that a long log never has to be copied to grow.
 pub(crate) struct Log {
     chunks: KVVec<Chunk>,
+    /// Of those that were not complete at once.
+    times: KVVec<Times>,
     /// Of those that met faults, by index.
     faulty: KVVec<Faulty>,
     len: usize,
@@ -262,6 +185,7 @@ impl Log {
     pub(crate) fn new() -> Self {
         Self {
             chunks: KVVec::new(),
+            times: KVVec::new(),
             faulty: KVVec::new(),
             len: 0,
             settled_len: 0,
@@ -278,10 +202,24 @@ impl Log {
         chunk.entries.get(index % CHUNK_ENTRIES)
     }
 
+    /// The times of an entry, if they are kept.
+    fn times(&self, packed: &Packed) -> Option<&Times> {
+        self.times.get(packed.times()?)
+    }
+
+    fn is_complete_by(&self, packed: &Packed, event: u64) -> bool {
+        packed.is_complete_by(event, self.times(packed))
+    }
+
+    /// The memory that the times take that are kept, in bytes.
+    pub(crate) fn times_bytes(&self) -> u64 {
+        (self.times.len() * TIMES_BYTES) as u64
+    }
+
     /// The entry of that index.
     pub(crate) fn get(&self, index: usize) -> Option<LogEntry> {
         let packed = self.packed(index)?;
-        let mut entry = packed.unpack()?;
+        let mut entry = packed.unpack(self.times(packed))?;
         if packed.is_faulty() {
             let at = self.faulty.partition_point(|other| other.index < index);
             let faulty = self.faulty.get(at)?;
@@ -291,17 +229,17 @@ impl Log {
         Some(entry)
     }
 
-    /// Has `f` change the entry of that index, unless it fails. Its faults stay.
+    /// Has `f` change the times of the entry of that index, which was not complete at once,
+    /// unless it fails.
     pub(crate) fn update(
         &mut self,
         index: usize,
         f: impl FnOnce(&mut LogEntry) -> Result,
     ) -> Result {
+        let place = self.packed(index).and_then(Packed::times);
         let mut entry = self.get(index).ok_or(EINVAL)?;
         f(&mut entry)?;
-        let chunk = self.chunks.get_mut(index / CHUNK_ENTRIES).ok_or(EINVAL)?;
-        let packed = chunk.entries.get_mut(index % CHUNK_ENTRIES);
-        *packed.ok_or(EINVAL)? = Packed::new(&entry)?;
+        *self.times.get_mut(place.ok_or(EINVAL)?).ok_or(EINVAL)? = Times::of(&entry);
         Ok(())
     }
 
@@ -311,9 +249,11 @@ impl Log {
         let chunk = self.chunks.get_mut(index / CHUNK_ENTRIES).ok_or(EINVAL)?;
         let packed = chunk.entries.get_mut(index % CHUNK_ENTRIES);
         let packed = packed.ok_or(EINVAL)?;
+        let place = packed.times().ok_or(EINVAL)?;
+        let times = self.times.get_mut(place).ok_or(EINVAL)?;
         let after = event.checked_sub(packed.submit()).ok_or(EINVAL)?;
         let mut after = u32::try_from(after).map_err(|_| EOVERFLOW)?;
-        for slot in [&mut packed.start_after, &mut packed.complete_after] {
+        for slot in [&mut times.start_after, &mut times.complete_after] {
             if *slot == NOT_YET {
                 after = after.checked_add(1).ok_or(EOVERFLOW)?;
                 if after == NOT_YET {
@@ -323,6 +263,12 @@ impl Log {
             }
         }
         let newest = packed.submit() + u64::from(after);
+        let at_once = packed.op_and_flags();
+        let at_once = at_once.map(|(op, flags)| Times::at_once(op, flags));
+        if at_once == Some(*times) && place + 1 == self.times.len() {
+            packed.forget_times();
+            let _times = self.times.pop();
+        }
         // Whatever is submitted from now on comes after that.
         if self.settled_len == index {
             self.settled_len += 1;
@@ -337,8 +283,8 @@ impl Log {
 
     /// Makes room for one more entry, so that the next [`Self::push`] can't fail.
     pub(crate) fn reserve(&mut self, patience: Patience) -> Result {
+        let flags = patience.gfp();
         if self.len % CHUNK_ENTRIES == 0 && self.chunks.len() == self.len / CHUNK_ENTRIES {
-            let flags = patience.gfp();
             let entries = KVec::with_capacity(CHUNK_ENTRIES, flags)?;
             let chunk = Chunk {
                 entries,
@@ -346,13 +292,16 @@ impl Log {
             };
             self.chunks.push(chunk, flags)?;
         }
-        Ok(())
+        Ok(self.times.reserve(1, flags)?)
     }
 
     /// Appends an entry, for which there must be room. Whether an older one was in
     /// flight at its submit.
     pub(crate) fn push(&mut self, entry: LogEntry) -> Result<bool> {
-        let packed = Packed::new(&entry)?;
+        let times = Times::of(&entry);
+        let is_at_once = times == Times::at_once(entry.op, entry.flags);
+        let place = (!is_at_once).then_some(self.times.len());
+        let packed = Packed::new(&entry, place)?;
         if !entry.faults.is_empty() {
             let faulty = Faulty {
                 index: self.len,
@@ -365,7 +314,7 @@ impl Log {
         while self.settled_len < self.len {
             let old = self.packed(self.settled_len).ok_or(EINVAL)?;
             // Not at its own submit: no two events have one number.
-            if !old.is_complete_by(entry.submit) {
+            if !self.is_complete_by(old, entry.submit) {
                 break;
             }
             self.settled_len += 1;
@@ -382,9 +331,12 @@ impl Log {
             .entries
             .push_within_capacity(packed)
             .map_err(|_| ENOMEM)?;
+        if !is_at_once {
+            self.times.push_within_capacity(times).map_err(|_| ENOMEM)?;
+        }
         let overlaps = settled_len < self.len;
         // Nothing can be submitted between its events if they follow each other.
-        if !overlaps && matches!((entry.start_after, entry.complete_after), (0, 1) | (1, 2)) {
+        if !overlaps && is_at_once {
             self.settled_len += 1;
         }
         self.len += 1;
@@ -410,7 +362,7 @@ impl Log {
         };
         let chunk = self.chunks.get(newest / CHUNK_ENTRIES);
         let mut index = chunk.map_or(0, |chunk| chunk.settled_len);
-        let is_by = |entry: &Packed| entry.is_complete_by(event);
+        let is_by = |entry: &Packed| self.is_complete_by(entry, event);
         while index < submitted && self.packed(index).is_some_and(is_by) {
             index += 1;
         }

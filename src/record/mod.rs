@@ -7,14 +7,13 @@
 
 mod import;
 mod log;
+mod packed;
 mod tasks;
 #[cfg(CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST)]
 mod tests;
 
-pub(crate) use log::{
-    LogEntry,
-    ENTRY_BYTES, //
-};
+pub(crate) use log::LogEntry;
+pub(crate) use packed::ENTRY_BYTES;
 
 use crate::{
     block::{
@@ -134,7 +133,7 @@ impl Record {
 
     /// The memory it takes, in bytes, data included.
     pub(crate) fn bytes(&self) -> u64 {
-        self.bytes
+        self.bytes + self.log.times_bytes()
     }
 
     /// Whether a bio was ever submitted while another was in flight.
@@ -230,7 +229,7 @@ impl Record {
             return Err(truncated.error);
         }
         let bytes = self
-            .bytes
+            .bytes()
             .saturating_add(data_bytes)
             .saturating_add(ENTRY_BYTES as u64);
         if self.limit_bytes != 0 && bytes > self.limit_bytes {

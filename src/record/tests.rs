@@ -12,6 +12,8 @@ use crate::{
 };
 
 const ENTRY: u64 = ENTRY_BYTES as u64;
+const TIMES: u64 = packed::TIMES_BYTES as u64;
+const CHUNK: usize = log::CHUNK_ENTRIES;
 
 fn record(limit_bytes: u64) -> Record {
     let geometry = model::Geometry {
@@ -77,11 +79,13 @@ fn check_log(nr_entries: usize) -> Result<bool> {
         log.reserve(Patience::Wait)?;
         // Twice makes room for one, too.
         log.reserve(Patience::Wait)?;
-        log.push(entry(Op::Write, submit, 0, submit + 1))?;
+        // Every other one is complete at once.
+        log.push(entry(Op::Write, submit, 0, submit + 1 + submit % 2))?;
     }
-    let are_there = (0..nr_entries).all(|index| {
+    let are_there = (0..nr_entries as u64).zip(0..).all(|(submit, index)| {
+        let complete = submit + 1 + submit % 2;
         log.get(index)
-            .is_some_and(|entry| entry.submit == index as u64)
+            .is_some_and(|entry| (entry.submit, entry.complete()) == (submit, complete))
     });
     Ok(are_there && log.len() == nr_entries && log.get(nr_entries).is_none())
 }
@@ -100,6 +104,24 @@ mod suite {
         assert!(record.bytes() == 4096 + ENTRY);
         record.push_mark(b"mark")?;
         assert!(record.bytes() == 4096 + 4 + 2 * ENTRY);
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_not_complete_at_once_takes_more() -> Result {
+        let mut record = record(0);
+        let first = push(&mut record, Op::Write, Flags::PREFLUSH, 0)?;
+        assert!(record.bytes() == ENTRY + TIMES);
+        record.complete_bio_inline(first)?;
+        assert!(record.bytes() == ENTRY);
+        let [second, third] = [0; 2].map(|_| push(&mut record, Op::Write, Flags::default(), 0));
+        assert!(record.bytes() == 3 * ENTRY + 2 * TIMES);
+        record.complete_bio_inline(second?)?;
+        record.complete_bio_inline(third?)?;
+        assert!(record.bytes() == 3 * ENTRY + 2 * TIMES);
+        let events = (0..3).map(|index| record.log_entry(index));
+        let events = events.map(|entry| entry.map(|e| (e.submit, e.start(), e.complete())));
+        assert!(events.eq([(1, 2, 3), (4, 4, 6), (5, 5, 7)].map(Some)));
         Ok(())
     }
 
@@ -250,7 +272,7 @@ mod suite {
 
     #[test]
     fn logs_grow_across_chunks() -> Result {
-        for nr_entries in [0, 1, 63, 64, 65, 127, 128, 129, 1000] {
+        for nr_entries in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 1000] {
             assert!(check_log(nr_entries)?);
         }
         // Without room, nothing is pushed.
@@ -360,11 +382,12 @@ mod suite {
 
     #[test]
     fn lookups_count_what_was_submitted() -> Result {
-        for nr_entries in [0u64, 1, 111, 112, 113, 224, 300] {
+        for nr_entries in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 300] {
             let mut record = record(0);
             for _ in 0..nr_entries {
                 write(&mut record, 0)?;
             }
+            let nr_entries = nr_entries as u64;
             // There may be a chunk without an entry.
             record.reserve(0, false, Patience::Wait)?;
             for event in 0..=2 * nr_entries + 1 {

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! An entry of the log as it is kept: in as little memory as will do.
+
+use super::log::{
+    After,
+    LogEntry,
+    NOT_YET, //
+};
+use crate::{
+    block::Flags,
+    fault::Kinds,
+    model, //
+};
+use kernel::prelude::*;
+
+/// When the other events of an entry were, and how long it took.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Times {
+    pub(super) start_after: After,
+    pub(super) complete_after: After,
+    pub(super) duration_ns: u32,
+}
+
+impl Times {
+    pub(super) fn of(entry: &LogEntry) -> Self {
+        Self {
+            start_after: entry.start_after,
+            complete_after: entry.complete_after,
+            duration_ns: entry.duration_ns,
+        }
+    }
+
+    /// Of an entry that was complete as soon as it was submitted, as most are: these need not
+    /// be kept.
+    pub(super) fn at_once(op: model::Op, flags: Flags) -> Self {
+        let mut entry = LogEntry::new(op, flags, 0);
+        if op != model::Op::Mark {
+            entry.finish();
+        }
+        Self::of(&entry)
+    }
+}
+
+/// See the module's documentation.
+#[derive(Clone, Copy)]
+pub(super) struct Packed {
+    submit: u32,
+    sector: u32,
+    /// Upper bits of `submit` (4) and of the sector (4), number of sectors.
+    lengths: u32,
+    /// Operation (4), whether it met a fault (1), flags (7), task.
+    kind: u32,
+    /// Where its [`Times`] are kept, or [`AT_ONCE`].
+    times: u32,
+    submit_ns: [u32; 2],
+}
+
+const AT_ONCE: u32 = u32::MAX;
+
+/// The memory that an entry takes, in bytes, if it was complete at once.
+pub(crate) const ENTRY_BYTES: usize = size_of::<Packed>();
+/// What others take beside it.
+pub(super) const TIMES_BYTES: usize = size_of::<Times>();
+
+/// As `value`, if it has no more than so many bits.
+fn fit(value: u64, bits: u32) -> Result<u64> {
+    if value >> bits == 0 {
+        Ok(value)
+    } else {
+        Err(EOVERFLOW)
+    }
+}
+
+impl Packed {
+    /// An entry whose times are kept in that place, or nowhere. [`EOVERFLOW`] if there is no room
+    /// for it: that takes an event or a sector beyond 2^36, a length beyond 2^24 sectors (no bio
+    /// has) or 2^20 tasks.
+    pub(super) fn new(entry: &LogEntry, times: Option<usize>) -> Result<Self> {
+        let submit = fit(entry.submit, 36)?;
+        let sector = fit(entry.sector, 36)?;
+        let nr_sectors = fit(entry.nr_sectors.into(), 24)?;
+        let task = fit(entry.task.into(), 20)?;
+        let op = entry.op as u64;
+        let flags = fit(entry.flags.bits().into(), 7)?;
+        let flags = flags | u64::from(!entry.faults.is_empty()) << 7;
+        let lengths = submit >> 32 << 28 | sector >> 32 << 24 | nr_sectors;
+        let kind = op << 28 | flags << 20 | task;
+
+        // No truncation: what is cut off is elsewhere.
+        Ok(Self {
+            submit: submit as u32,
+            sector: sector as u32,
+            lengths: lengths as u32,
+            kind: kind as u32,
+            times: match times {
+                Some(place) => u32::try_from(place)?,
+                None => AT_ONCE,
+            },
+            submit_ns: [entry.submit_ns as u32, (entry.submit_ns >> 32) as u32],
+        })
+    }
+
+    pub(super) fn is_faulty(&self) -> bool {
+        self.kind >> 27 & 1 != 0
+    }
+
+    pub(super) fn submit(&self) -> u64 {
+        u64::from(self.lengths >> 28) << 32 | u64::from(self.submit)
+    }
+
+    /// Where its times are kept; [`None`] if it was complete at once.
+    pub(super) fn times(&self) -> Option<usize> {
+        (self.times != AT_ONCE).then_some(self.times as usize)
+    }
+
+    /// From now on its times are kept nowhere: those of an entry that was complete at once.
+    pub(super) fn forget_times(&mut self) {
+        self.times = AT_ONCE;
+    }
+
+    /// Whether it is complete at `event`; with its times, if they are kept.
+    pub(super) fn is_complete_by(&self, event: u64, times: Option<&Times>) -> bool {
+        let after = match times {
+            Some(times) => times.complete_after,
+            None => match self.op_and_flags() {
+                Some((op, flags)) => Times::at_once(op, flags).complete_after,
+                None => NOT_YET,
+            },
+        };
+        after != NOT_YET && self.submit() + u64::from(after) <= event
+    }
+
+    pub(super) fn op_and_flags(&self) -> Option<(model::Op, Flags)> {
+        // No truncation: 4 bits.
+        let op = model::Op::try_from((self.kind >> 28) as u8).ok()?;
+        Some((op, Flags::from_bits(self.kind >> 20 & 0x7f)?))
+    }
+
+    /// All but the faults; with its times, if they are kept.
+    pub(super) fn unpack(&self, times: Option<&Times>) -> Option<LogEntry> {
+        let [ns_low, ns_high] = self.submit_ns;
+        let (op, flags) = self.op_and_flags()?;
+        let times = times.copied().unwrap_or_else(|| Times::at_once(op, flags));
+        Some(LogEntry {
+            submit: self.submit(),
+            sector: u64::from(self.lengths >> 24 & 15) << 32 | u64::from(self.sector),
+            submit_ns: u64::from(ns_high) << 32 | u64::from(ns_low),
+            start_after: times.start_after,
+            complete_after: times.complete_after,
+            duration_ns: times.duration_ns,
+            nr_sectors: self.lengths & 0xff_ffff,
+            task: self.kind & 0xf_ffff,
+            op,
+            flags,
+            faults: Kinds::default(),
+            asked: 0,
+        })
+    }
+}
