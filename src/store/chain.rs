@@ -7,9 +7,11 @@ use crate::patience::Patience;
 use kernel::prelude::*;
 
 /// A version of a page: what the log entry with index `entry` wrote there.
+// The layer's tag first.
+#[repr(C)]
 pub(crate) struct Version {
-    pub(crate) entry: u32,
     pub(crate) layer: Layer,
+    pub(crate) entry: u32,
 }
 
 impl Version {

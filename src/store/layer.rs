@@ -58,18 +58,26 @@ impl Sink for [u8; PAGE_SIZE] {
 /// Some sectors of a page, with their content; through the others one sees what
 /// lies below.
 #[derive(Clone)]
+// The tag first, where it is of most use.
+#[repr(C)]
 pub(crate) struct Layer {
+    tag: Tag,
+    valid: SectorMask,
     /// [`None`]: zeroes. What of it is not in `valid` may be anything.
     page: Option<DataPage>,
-    valid: SectorMask,
+}
+
+/// Has one value only, so that what can be a layer, or two, or something else, has others left
+/// to tell these apart, and takes no more memory than the layers.
+#[derive(Clone, Copy)]
+#[repr(u8)]
+enum Tag {
+    Layer,
 }
 
 impl Layer {
     /// No sector.
-    pub(crate) const NOTHING: Self = Self {
-        page: None,
-        valid: SectorMask::EMPTY,
-    };
+    pub(crate) const NOTHING: Self = Self::zeroes(SectorMask::EMPTY);
 
     /// Whether it has no sector.
     pub(crate) fn is_nothing(&self) -> bool {
@@ -80,13 +88,17 @@ impl Layer {
     pub(crate) fn data(valid: SectorMask, page: DataPage) -> Self {
         Self {
             page: Some(page),
-            valid,
+            ..Self::zeroes(valid)
         }
     }
 
     /// Zeroes in the sectors `valid`; needs no page.
-    pub(crate) fn zeroes(valid: SectorMask) -> Self {
-        Self { page: None, valid }
+    pub(crate) const fn zeroes(valid: SectorMask) -> Self {
+        Self {
+            tag: Tag::Layer,
+            valid,
+            page: None,
+        }
     }
 
     /// The sectors it has.

@@ -52,6 +52,7 @@ use crate::{
     patience::Patience, //
 };
 use kernel::{
+    page::PAGE_SIZE,
     prelude::*,
     sync::{
         atomic::{
@@ -62,11 +63,11 @@ use kernel::{
     }, //
 };
 
-/// Pages in a leaf, 400 KiB of disk: with what else it has, it just fits a page of memory.
-pub(super) const LEAF_PAGES: u64 = 100;
+/// Pages in a leaf, about half a MiB of disk: with what else it has, it just fits a page of memory.
+pub(super) const LEAF_PAGES: u64 = ((PAGE_SIZE - 64) / size_of::<Slot>()) as u64;
 const NODE_BITS: u32 = 9;
 const NODE_LEN: usize = 1 << NODE_BITS;
-/// Pages that the tree has room for: 50 TiB of disk.
+/// Pages that the tree has room for: more than 60 TiB of disk.
 const NR_PAGES: u64 = LEAF_PAGES << (3 * NODE_BITS);
 
 /// Children, made as they are needed.
@@ -117,7 +118,7 @@ pub(super) type Leaf = Lending<Pages>;
 
 // Unless debugging makes its lock larger.
 #[cfg(not(CONFIG_DEBUG_MUTEXES))]
-const _: () = assert!(size_of::<Leaf>() <= kernel::page::PAGE_SIZE);
+const _: () = assert!(size_of::<Leaf>() <= PAGE_SIZE);
 
 pub(super) fn new_leaf(patience: Patience) -> Result<Pin<KBox<Leaf>>> {
     // In its place: it is too large for the stack.

@@ -117,6 +117,12 @@ mod suite {
     }
 
     #[test]
+    fn a_slot_takes_no_more_than_two_versions() {
+        assert!(size_of::<Slot>() == 2 * size_of::<Version>());
+        assert!(LEAF_PAGES == 126);
+    }
+
+    #[test]
     fn locks_that_may_not_wait() -> Result {
         let leaf = new_leaf(Patience::Wait)?;
         let locked = leaf.lock();
