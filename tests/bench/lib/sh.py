@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 TOOL = os.environ.get("BENCH_TOOL", "/mnt/host/bench-tool")
 
@@ -43,10 +44,22 @@ def get(path):
 
 
 def free_bytes():
-    """Free memory, after what is only cached is gone, and what slabs keep of what was freed."""
-    put("/proc/sys/vm/drop_caches", 3)
-    for shrink in glob.glob("/sys/kernel/slab/*/shrink"):
-        put(shrink, 1)
+    """Free memory, once it does not change any more: after what is only cached is gone, what slabs and
+    processors keep of what was freed, and what is freed later."""
+    free = None
+    for _ in range(30):
+        put("/proc/sys/vm/drop_caches", 3)
+        for shrink in glob.glob("/sys/kernel/slab/*/shrink"):
+            put(shrink, 1)
+        put("/proc/sys/vm/compact_memory", 1)
+        last, free = free, mem_free_bytes()
+        if last is not None and abs(free - last) < 128 << 10:
+            break
+        time.sleep(1)
+    return free
+
+
+def mem_free_bytes():
     for line in get("/proc/meminfo").splitlines():
         if line.startswith("MemFree:"):
             return int(line.split()[1]) * 1024
