@@ -16,6 +16,8 @@ class Disk:
     #: which feature it shows, for the table
     about = ""
     #: whether it keeps what is written
+    # Of an I/O.
+    min_bytes = 512
     stores = True
 
     def __init__(self, name, size_mib):
@@ -83,6 +85,7 @@ class NullBlkNothing(NullBlk):
 
 class Zram(Disk):
     about = "zram (compresses)"
+    min_bytes = 4096
 
     def up(self):
         run("modprobe", "zram", "num_devices=1")

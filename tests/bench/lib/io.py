@@ -60,7 +60,7 @@ def measure(names, blocks, engines, repeat, share=1):
         say(f"I/O path: {name}")
         make = disks.ALL[name]
         for workload, (options, filled) in WORKLOADS.items():
-            for bs in blocks:
+            for bs in (bs for bs in blocks if BLOCKS[bs] >= make.min_bytes):
                 for engine in engines:
                     results = []
                     if filled:
