@@ -16,9 +16,9 @@ class Disk:
     #: which feature it shows, for the table
     about = ""
     #: whether it keeps what is written
-    # Of an I/O.
-    min_bytes = 512
     stores = True
+    #: the smallest I/O that it takes
+    min_bytes = 512
 
     def __init__(self, name, size_mib):
         self.name = name
