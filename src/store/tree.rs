@@ -148,7 +148,7 @@ fn place(page: u64) -> usize {
 
 /// See the module's documentation.
 pub(crate) struct Tree {
-    /// Of the first 100 GiB.
+    /// Of the first 126 GiB.
     low: Middle,
     /// Of the rest, the first one unused.
     high: SetOnce<Node<Middle>>,
