@@ -51,7 +51,6 @@ def free_bytes():
         put("/proc/sys/vm/drop_caches", 3)
         for shrink in glob.glob("/sys/kernel/slab/*/shrink"):
             put(shrink, 1)
-        put("/proc/sys/vm/compact_memory", 1)
         last, free = free, mem_free_bytes()
         if last is not None and abs(free - last) < 128 << 10:
             break
@@ -60,7 +59,9 @@ def free_bytes():
 
 
 def mem_free_bytes():
+    """With the free pages that each processor has for itself."""
     for line in get("/proc/meminfo").splitlines():
         if line.startswith("MemFree:"):
-            return int(line.split()[1]) * 1024
-    raise RuntimeError("no MemFree in /proc/meminfo")
+            free = int(line.split()[1]) * 1024
+    counts = (line.split() for line in get("/proc/zoneinfo").splitlines())
+    return free + 4096 * sum(int(words[1]) for words in counts if words and words[0] == "count:")
