@@ -117,7 +117,7 @@ pub(super) struct Pages {
 pub(super) type Leaf = Lending<Pages>;
 
 // Unless debugging makes its lock larger.
-#[cfg(not(CONFIG_DEBUG_MUTEXES))]
+#[cfg(not(any(CONFIG_DEBUG_MUTEXES, CONFIG_DEBUG_LOCK_ALLOC)))]
 const _: () = assert!(size_of::<Leaf>() <= PAGE_SIZE);
 
 pub(super) fn new_leaf(patience: Patience) -> Result<Pin<KBox<Leaf>>> {
