@@ -90,11 +90,11 @@ def until(seconds):
 
 
 # How far apart the pages are that are touched one after the other: neighbours, one in each leaf of
-# 100, one in each node of 512 leaves. The last goes beyond the first 100 GiB, which have a
+# 126, one in each node of 512 leaves. The last goes beyond the first 126 GiB, which have a
 # node of their own.
 @test("two touch the same pages first, a third one reads them: next to each other", 1, 256, limit=200)
-@test("two touch the same pages first, a third one reads them: one to a leaf", 100, 4096, limit=200)
-@test("two touch the same pages first, a third one reads them: one to a node", 100 * 512, 200 << 10, limit=200)
+@test("two touch the same pages first, a third one reads them: one to a leaf", 126, 4096, limit=200)
+@test("two touch the same pages first, a third one reads them: one to a node", 126 * 512, 200 << 10, limit=200)
 def first_touch(stride, size):
     nr_pages = size << 8
     count = min(1500, nr_pages // stride)
