@@ -4,6 +4,7 @@
 
 mod after;
 mod fault;
+mod values;
 
 use std::path::PathBuf;
 
@@ -16,6 +17,7 @@ use crate::tear::Tear;
 
 pub use after::{LintArgs, MergeArgs, MinimizeArgs, ReplayArgs, ReportArgs, ShowArgs};
 pub use fault::{FaultArgs, FaultCommand};
+pub use values::Value;
 
 /// Cut the power of a block device, and see what software makes of it
 ///
@@ -128,7 +130,7 @@ pub struct DiskArgs {
     /// What survives of a write of several units that did not become stable: any of them, or a
     /// prefix
     #[arg(long, value_name = "WHAT", default_value = "any")]
-    pub tear: Tear,
+    pub tear: Value<Tear>,
     /// A volatile write cache
     #[arg(long, value_name = "WHETHER", default_value = "on")]
     pub write_cache: Switch,
@@ -164,7 +166,7 @@ pub struct CheckArgs {
 pub struct PlanArgs {
     /// Which states, in what order
     #[arg(long, value_name = "NAME", default_value = "auto")]
-    pub strategy: Strategy,
+    pub strategy: Value<Strategy>,
     /// A number of states, such as 300, a time, such as 90s, or none
     /// [default: 300; of exhaustive, none]
     #[arg(long, value_name = "N|TIME", allow_hyphen_values = true)]

@@ -9,38 +9,28 @@
 //! in real life is [`examine`]. [`args`] become [`options`] become
 //! [`commands`], which end in a [`report`].
 
-pub mod abi;
+pub use powercut_engine::{
+    abi, choices, count, explore, garbage, id, keep, lint, members, minimize, oracle, reads,
+    recording, strategy, tear,
+};
+
 pub mod args;
 pub mod child;
-pub mod choices;
 pub mod commands;
-pub mod count;
 pub mod device;
 pub mod examine;
 pub mod exit;
-pub mod explore;
 pub mod faults;
 pub mod fs;
-pub mod garbage;
-pub mod id;
-pub mod keep;
 pub mod kmsg;
-pub mod lint;
-pub mod members;
-pub mod minimize;
 pub mod mountpoint;
 pub mod options;
-pub mod oracle;
 pub mod owner;
 pub mod pool;
 pub mod progress;
-pub mod reads;
-pub mod recording;
 pub mod recovery;
 pub mod report;
 pub mod signals;
 pub mod size;
-pub mod strategy;
 pub mod table;
-pub mod tear;
 pub mod writeback;

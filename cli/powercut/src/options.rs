@@ -18,8 +18,9 @@ use crate::fs::{Fs, MountSpec};
 use crate::id::StateId;
 use crate::members::{Member, Members};
 use crate::report::Saved;
-use crate::size::{self, Budget};
+use crate::size;
 use crate::strategy::Strategy;
+use powercut_engine::budget::Budget;
 
 pub use again::{Minimize, Replay, ShowState};
 
@@ -155,7 +156,7 @@ pub fn settings(args: &args::DiskArgs, default_mib: Option<u64>) -> Result<Setti
         members,
         block_size,
         atomic_unit: args.atomic_unit.unwrap_or(0),
-        tear: args.tear,
+        tear: args.tear.0,
         write_cache,
         fua,
         completion: args.completion.clone(),
@@ -287,7 +288,7 @@ fn plan(args: &args::PlanArgs) -> Result<Plan> {
     if args.recovery_budget.is_some() && args.depth == 1 {
         bail!("--recovery-budget needs --depth 2: without, no recovery is cut");
     }
-    let or_default = |budget: Option<Budget>, default| match (budget, args.strategy) {
+    let or_default = |budget: Option<Budget>, default| match (budget, args.strategy.0) {
         (Some(budget), _) => budget,
         (None, Strategy::Exhaustive) => Budget::Unlimited,
         (None, _) => Budget::States(default),
@@ -295,7 +296,7 @@ fn plan(args: &args::PlanArgs) -> Result<Plan> {
     let within = args.recovery_budget.as_deref().map(size::budget);
     let within = within.transpose().context("--recovery-budget")?;
     Ok(Plan {
-        strategy: args.strategy,
+        strategy: args.strategy.0,
         budget: or_default(budget(args)?, DEFAULT_BUDGET),
         depth: args.depth,
         recovery_budget: or_default(within, RECOVERY_BUDGET),

@@ -12,7 +12,7 @@ use powercut_model::Event;
 use crate::choices::Choices;
 use crate::explore::{Progress, Violation, Watch};
 use crate::report;
-use crate::size::Budget;
+use powercut_engine::budget::Budget;
 
 /// Between two lines where there is no terminal.
 const INTERVAL: Duration = Duration::from_secs(10);

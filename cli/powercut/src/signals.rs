@@ -10,21 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use thiserror::Error;
 
-/// A signal asked this command to end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("stopped by {}", name(*.0))]
-pub struct Interrupted(pub i32);
-
-fn name(signal: i32) -> &'static str {
-    match signal {
-        SIGINT => "Ctrl-C (SIGINT)",
-        SIGTERM => "SIGTERM",
-        SIGHUP => "SIGHUP",
-        _ => "a signal",
-    }
-}
+pub use powercut_engine::stop::{Interrupted, Stop};
 
 /// The signals that ask to end, once [`Signals::install`] catches them.
 #[derive(Debug)]
@@ -69,5 +56,11 @@ impl Signals {
     /// Readable once a signal came: for poll().
     pub fn wake_fd(&self) -> BorrowedFd<'_> {
         self.wake.as_fd()
+    }
+}
+
+impl Stop for Signals {
+    fn check(&self) -> Result<(), Interrupted> {
+        Self::check(self)
     }
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use powercut_engine::budget::Budget;
+
 pub const MIB: u64 = 1 << 20;
 /// The largest disk, 16 TiB, in MiB.
 const MAX_MIB: u64 = 1 << 24;
@@ -78,14 +80,6 @@ pub fn time(text: &str) -> Result<Duration, SizeError> {
     }
 }
 
-/// How much to explore.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Budget {
-    States(u64),
-    Time(Duration),
-    Unlimited,
-}
-
 /// A budget: `none`, or a plain number counts states, one with a unit is a time.
 pub fn budget(text: &str) -> Result<Budget, SizeError> {
     let not = || SizeError::NotABudget(text.into());
@@ -102,30 +96,18 @@ pub fn budget(text: &str) -> Result<Budget, SizeError> {
     time(text).map(Budget::Time).map_err(|_| not())
 }
 
-impl Budget {
-    /// From what [`std::fmt::Display`] writes, in a report.
-    pub fn read(text: &str) -> Result<Self, SizeError> {
-        let not = || SizeError::NotABudget(text.into());
-        if let Some(states) = text.strip_suffix(" states") {
-            return budget(states);
-        }
-        if let Some(seconds) = text.strip_suffix(" s") {
-            let seconds = seconds.parse::<f64>().map_err(|_| not())?;
-            let time = Duration::try_from_secs_f64(seconds).map_err(|_| not())?;
-            return Ok(Self::Time(time));
-        }
-        budget(text)
+/// From what [`Budget`] displays as, in a report.
+pub fn read_budget(text: &str) -> Result<Budget, SizeError> {
+    let not = || SizeError::NotABudget(text.into());
+    if let Some(states) = text.strip_suffix(" states") {
+        return budget(states);
     }
-}
-
-impl std::fmt::Display for Budget {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::States(n) => write!(f, "{n} states"),
-            Self::Time(t) => write!(f, "{} s", t.as_secs_f64()),
-            Self::Unlimited => f.write_str("none"),
-        }
+    if let Some(seconds) = text.strip_suffix(" s") {
+        let seconds = seconds.parse::<f64>().map_err(|_| not())?;
+        let time = Duration::try_from_secs_f64(seconds).map_err(|_| not())?;
+        return Ok(Budget::Time(time));
     }
+    budget(text)
 }
 
 /// Bytes for people: exact up to 10 KiB, then in binary units.

@@ -7,7 +7,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{bail, Context, Result};
-use clap::ValueEnum;
 
 use super::session::{rules_of, Session};
 use super::transfer::import_as_new;
@@ -17,8 +16,9 @@ use crate::explore::Plan;
 use crate::options::{Explore, From, Reporting, Resume};
 use crate::report::{PlanFacts, Saved, Source};
 use crate::signals::Signals;
-use crate::size::Budget;
+use crate::size;
 use crate::strategy::Strategy;
+use powercut_engine::budget::Budget;
 
 pub fn explore(options: &Explore) -> Result<Exit> {
     let signals = Signals::install()?;
@@ -104,7 +104,7 @@ pub fn resume(options: &Resume) -> Result<Exit> {
 
 /// The plan of a report.
 fn plan(facts: &PlanFacts, dir: &Path) -> Result<Plan> {
-    let Ok(strategy) = Strategy::from_str(&facts.strategy, false) else {
+    let Ok(strategy) = facts.strategy.parse::<Strategy>() else {
         bail!(
             "{} has a strategy {:?}, unknown here",
             dir.display(),
@@ -114,13 +114,13 @@ fn plan(facts: &PlanFacts, dir: &Path) -> Result<Plan> {
     let shard = facts.shard.as_deref().map(str::parse).transpose();
     Ok(Plan {
         strategy,
-        budget: Budget::read(&facts.budget).context("the report's budget")?,
+        budget: size::read_budget(&facts.budget).context("the report's budget")?,
         seed: facts.seed,
         stop_on_first: facts.stop_on_first,
         shard: shard.map_err(anyhow::Error::msg)?,
         depth: facts.depth,
         recovery_budget: match &facts.recovery_budget {
-            Some(text) => Budget::read(text).context("the report's recovery budget")?,
+            Some(text) => size::read_budget(text).context("the report's recovery budget")?,
             None => Budget::Unlimited,
         },
     })

@@ -17,11 +17,11 @@ use crate::count;
 use crate::device::Root;
 use crate::exit::Exit;
 use crate::explore::legal_states;
-use crate::faults::Faults;
 use crate::members::Members;
 use crate::options;
 use crate::report::outside;
 use crate::strategy::Space;
+use powercut_engine::faults::Faults;
 
 /// An entry as `log --json` prints it, one a line.
 #[derive(Debug, Serialize)]

@@ -6,13 +6,15 @@ use powercut_model::{Cut, Event};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use powercut_engine::acknowledged::Acknowledged;
+
 use super::fate::{place, ranges};
 use crate::abi::EntryOp;
 use crate::choices::Choices;
 use crate::id::StateId;
 use crate::keep::Keep;
 use crate::minimize::{Found, Later};
-use crate::recording::{Mark, Recording};
+use crate::recording::Recording;
 
 /// Which write had to be stable before which.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -87,22 +89,6 @@ pub struct Belongs {
     pub what: String,
     /// How it was told.
     pub how: String,
-}
-
-/// A mark.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Acknowledged {
-    pub event: Event,
-    pub text: String,
-}
-
-impl From<&Mark> for Acknowledged {
-    fn from(mark: &Mark) -> Self {
-        Self {
-            event: mark.event,
-            text: mark.text.clone(),
-        }
-    }
 }
 
 impl Culprit {

@@ -115,10 +115,10 @@ pub fn states_of(report: &Report) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::faults::Faults;
     use crate::recording::testing::History;
     use crate::report::testing::{report, violation};
     use crate::report::{details, junit, summary, SCHEMA_FAULTS};
+    use powercut_engine::faults::Faults;
 
     fn recording() -> Recording {
         let log = History::new().write(0, "a").flush().write(1, "b");

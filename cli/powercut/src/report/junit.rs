@@ -14,9 +14,9 @@ use super::faults::FaultFacts;
 use super::model::{Report, Violation};
 use super::text::replay_command;
 use crate::count;
-use crate::faults::Faults;
 use crate::recording::Recording;
 use crate::strategy::Space;
+use powercut_engine::faults::Faults;
 
 /// Violations told in full in a test case.
 const TOLD: usize = 3;

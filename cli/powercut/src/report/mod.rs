@@ -18,7 +18,7 @@ mod text;
 mod verdict;
 
 pub use coverage::coverage;
-pub use culprit::{culprit_lines, Acknowledged, Belongs, Culprit, Suspect};
+pub use culprit::{culprit_lines, Belongs, Culprit, Suspect};
 pub use fate::{fates, Write};
 pub use faults::{outside, FaultFacts};
 pub use html::html;
@@ -29,4 +29,4 @@ pub use model::{
     Violation, SCHEMA, SCHEMA_FAULTS,
 };
 pub use saved::{compress, Saved, DEFAULT_DIR};
-pub use text::{commands_line, details, first_of_sorts, shape, state, summary};
+pub use text::{commands_line, details, first_of_sorts, state, summary};

@@ -12,6 +12,8 @@ use powercut_model::Event;
 use super::coverage::coverage;
 use super::fate::Write;
 use super::model::{Report, Violation};
+use powercut_engine::shape::shape;
+
 use crate::count;
 use crate::oracle::Kind;
 use crate::recording::Mark;
@@ -69,19 +71,6 @@ pub fn first_of_sorts(violations: &[Violation], sorts: usize) -> Vec<usize> {
         .take(sorts)
         .filter_map(|g| place(g.first))
         .collect()
-}
-
-/// A text with every number as `#`.
-pub fn shape(text: &str) -> String {
-    let mut shape = String::with_capacity(text.len());
-    for c in text.chars() {
-        if !c.is_ascii_digit() {
-            shape.push(c);
-        } else if !shape.ends_with('#') {
-            shape.push('#');
-        }
-    }
-    shape
 }
 
 /// What was recorded, covered and found, one violation of each sort in full;

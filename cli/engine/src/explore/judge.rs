@@ -16,10 +16,10 @@ use super::known::{Judgement, Known};
 use super::outcome::{End, Outcome, Plan, Progress, Recoveries, Repeats, Violation};
 use super::stream::Stream;
 use super::{legal_states, Watch};
+use crate::budget::Budget;
 use crate::id::StateId;
 use crate::oracle::Verdict;
-use crate::signals::{Interrupted, Signals};
-use crate::size::Budget;
+use crate::stop::{Interrupted, Stop};
 use crate::strategy::{Space, Strategy};
 
 /// Every so many runs one is repeated.
@@ -94,9 +94,9 @@ impl<'a, 's, 'r: 's> Judge<'a, 's, 'r> {
     }
 
     /// Goes on until there is a reason to end.
-    pub fn work(&mut self, desk: &mut Desk<'_>, signals: &Signals, began: Instant) -> Result<End> {
+    pub fn work(&mut self, desk: &mut Desk<'_>, stop: &dyn Stop, began: Instant) -> Result<End> {
         loop {
-            if let Err(signal) = signals.check() {
+            if let Err(signal) = stop.check() {
                 return Ok(End::Interrupted(signal));
             }
             let candidate = match self.next(began) {

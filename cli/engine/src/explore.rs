@@ -28,7 +28,7 @@ use powercut_model::Event;
 
 use crate::choices::Choices;
 use crate::count;
-use crate::signals::Signals;
+use crate::stop::Stop;
 use crate::strategy::Space;
 
 pub use desk::{Desk, Key, Runner, Seen, Serial};
@@ -57,12 +57,12 @@ pub fn explore(
     space: &Space<'_>,
     plan: &Plan,
     desk: &mut Desk<'_>,
-    signals: &Signals,
+    stop: &dyn Stop,
     watch: &mut dyn Watch,
 ) -> Result<Outcome> {
     let began = Instant::now();
     let mut judge = judge::Judge::new(space, plan, watch);
-    let end = judge.work(desk, signals, began)?;
+    let end = judge.work(desk, stop, began)?;
     Ok(judge.finish(end, began.elapsed()))
 }
 

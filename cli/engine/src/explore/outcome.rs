@@ -8,11 +8,11 @@ use num_bigint::BigUint;
 use serde::{Deserialize, Serialize};
 
 use super::forest::Covered;
+use crate::budget::Budget;
 use crate::id::StateId;
 use crate::keep::Keep;
 use crate::oracle::{Finding, Kind};
-use crate::signals::Interrupted;
-use crate::size::Budget;
+use crate::stop::Interrupted;
 use crate::strategy::Strategy;
 
 /// How to explore.

@@ -9,7 +9,6 @@
 mod stability;
 #[cfg(test)]
 mod tests;
-mod text;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -18,11 +17,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::abi::{Flags, SECTOR};
+use crate::acknowledged::Acknowledged;
 use crate::recording::{Recorded, Recording};
-use crate::report::Acknowledged;
 
 pub use stability::Stability;
-pub use text::text;
 
 /// All that was found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
 use super::*;
+use crate::budget::Budget;
 use crate::oracle::{Finding, Kind, Oracle, Verdict};
 use crate::recording::testing::History;
 use crate::recording::Recording;
-use crate::size::Budget;
+use crate::stop::Never;
 use crate::strategy::State;
 use crate::strategy::Strategy;
 
@@ -46,11 +47,10 @@ fn plan(strategy: Strategy) -> Plan {
 fn run(recording: &Recording, plan: Plan, judge: impl FnMut(&State<'_>) -> Verdict) -> Outcome {
     let space = Space::new(recording);
     let mut oracle = Fake { judge, asked: 0 };
-    let signals = Signals::uncaught().unwrap();
     let mut serial = Serial::new(&mut oracle);
     let mut journal = Journal::none();
     let mut desk = Desk::new(&mut serial, &mut journal);
-    let outcome = explore(&space, &plan, &mut desk, &signals, &mut Quiet).unwrap();
+    let outcome = explore(&space, &plan, &mut desk, &Never, &mut Quiet).unwrap();
     assert_eq!(oracle.asked, outcome.checked + outcome.repeats.repeated);
     outcome
 }

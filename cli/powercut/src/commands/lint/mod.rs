@@ -2,13 +2,15 @@
 
 //! `powercut lint`: what the log alone tells.
 
+mod text;
+
 use anyhow::{Context, Result};
 
 use super::manage::{print, print_json};
 use crate::args::LintArgs;
 use crate::device::Root;
 use crate::exit::Exit;
-use crate::lint::{lint, text};
+use crate::lint::lint;
 use crate::options;
 use crate::recording::Recording;
 use crate::report::Saved;
@@ -32,7 +34,7 @@ pub fn run(args: &LintArgs) -> Result<Exit> {
     if args.json {
         print_json(&found)?;
     } else {
-        print(format_args!("{}", text(&found)))?;
+        print(format_args!("{}", text::text(&found)))?;
     }
     Ok(match found.at_risk.is_empty() {
         true => Exit::NoViolation,

@@ -9,7 +9,7 @@ use anyhow::Result;
 use crate::choices::Choices;
 use crate::keep::Keep;
 use crate::oracle::{Finding, Kind, Verdict};
-use crate::report::shape;
+use crate::shape::shape;
 
 /// Examines a state against the first `marks` marks of the record.
 pub trait Trial {

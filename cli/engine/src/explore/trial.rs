@@ -11,13 +11,13 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::judge::Judge;
 use super::*;
+use crate::budget::Budget;
 use crate::keep::Keep;
 use crate::oracle::{Finding, Kind, Verdict};
 use crate::reads::Reads;
 use crate::recording::testing::History;
 use crate::recording::Recording;
-use crate::signals::Interrupted;
-use crate::size::Budget;
+use crate::stop::{Interrupted, Never};
 use crate::strategy::{State, Strategy};
 
 struct Quiet;
@@ -153,8 +153,7 @@ fn go_on(
 ) -> Outcome {
     let space = Space::new(recording);
     let mut desk = Desk::new(runner, journal);
-    let signals = Signals::uncaught().unwrap();
-    explore(&space, plan, &mut desk, &signals, &mut Quiet).unwrap()
+    explore(&space, plan, &mut desk, &Never, &mut Quiet).unwrap()
 }
 
 /// What two explorations must have in common to be called the same.
@@ -220,8 +219,7 @@ fn exhaustive_against_brute_force(histories: impl Iterator<Item = (u64, History)
         let (mut quiet, mut journal) = (Quiet, Journal::none());
         let mut judge = Judge::new(&space, &plan, &mut quiet);
         let mut desk = Desk::new(&mut fake, &mut journal);
-        let signals = Signals::uncaught().unwrap();
-        let end = judge.work(&mut desk, &signals, Instant::now()).unwrap();
+        let end = judge.work(&mut desk, &Never, Instant::now()).unwrap();
         assert_eq!(end, End::Exhausted);
 
         let (mut failing, mut images) = (0u64, HashSet::new());

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::Lint;
+use crate::lint::Lint;
 use crate::size;
 use crate::table::Table;
 

@@ -32,7 +32,8 @@ pub struct State<'r> {
     pub keep: Keep,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+/// Which crash states to look at, and in what order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Strategy {
     /// What finds most, then all legal states and random ones in turn
@@ -56,6 +57,32 @@ pub enum Strategy {
 }
 
 impl Strategy {
+    pub const ALL: [Self; 9] = [
+        Self::Auto,
+        Self::Ends,
+        Self::Prefix,
+        Self::DropOne,
+        Self::KeepOne,
+        Self::Pairs,
+        Self::Tears,
+        Self::Random,
+        Self::Exhaustive,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Ends => "ends",
+            Self::Prefix => "prefix",
+            Self::DropOne => "drop-one",
+            Self::KeepOne => "keep-one",
+            Self::Pairs => "pairs",
+            Self::Tears => "tears",
+            Self::Random => "random",
+            Self::Exhaustive => "exhaustive",
+        }
+    }
+
     /// Its states, lazily: what is directed first, then what follows. Of
     /// `exhaustive` none, as which are next depends on what is read.
     pub fn stages<'s, 'r: 's>(self, space: &'s Space<'r>, seed: u64) -> Vec<States<'s, 'r>> {
@@ -93,19 +120,22 @@ pub type States<'s, 'r> = Box<dyn Iterator<Item = State<'r>> + 's>;
 
 impl std::fmt::Display for Strategy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(match self {
-            Self::Auto => "auto",
-            Self::Ends => "ends",
-            Self::Prefix => "prefix",
-            Self::DropOne => "drop-one",
-            Self::KeepOne => "keep-one",
-            Self::Pairs => "pairs",
-            Self::Tears => "tears",
-            Self::Random => "random",
-            Self::Exhaustive => "exhaustive",
-        })
+        f.pad(self.name())
     }
 }
+
+impl std::str::FromStr for Strategy {
+    type Err = UnknownStrategy;
+
+    fn from_str(text: &str) -> Result<Self, UnknownStrategy> {
+        let named = Self::ALL.into_iter().find(|s| s.name() == text);
+        named.ok_or_else(|| UnknownStrategy(text.into()))
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is no strategy")]
+pub struct UnknownStrategy(String);
 
 /// A recording and the cuts worth a look.
 #[derive(Debug)]

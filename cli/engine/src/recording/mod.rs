@@ -4,7 +4,7 @@
 //! model, and a hash for every block of content in place of the content.
 
 mod read;
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
 use std::collections::HashMap;

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A reason to stop exploring that comes from outside.
+
+use thiserror::Error;
+
+/// A signal asked to end, by its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("stopped by {}", name(*.0))]
+pub struct Interrupted(pub i32);
+
+fn name(signal: i32) -> &'static str {
+    match signal {
+        1 => "SIGHUP",
+        2 => "Ctrl-C (SIGINT)",
+        15 => "SIGTERM",
+        _ => "a signal",
+    }
+}
+
+/// Tells whether to stop.
+pub trait Stop {
+    /// An error once somebody asked to stop.
+    fn check(&self) -> Result<(), Interrupted>;
+}
+
+/// Nobody asks to stop.
+#[derive(Debug, Clone, Copy)]
+pub struct Never;
+
+impl Stop for Never {
+    fn check(&self) -> Result<(), Interrupted> {
+        Ok(())
+    }
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Values of options that are types of the engine, with their help.
+
+use clap::builder::PossibleValue;
+use clap::ValueEnum;
+
+use crate::strategy::Strategy;
+use crate::tear::Tear;
+
+/// A type of the engine, as clap takes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Value<T>(pub T);
+
+impl<T: std::fmt::Display> std::fmt::Display for Value<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl ValueEnum for Value<Strategy> {
+    fn value_variants<'a>() -> &'a [Self] {
+        const ALL: [Value<Strategy>; Strategy::ALL.len()] = {
+            let mut all = [Value(Strategy::Auto); Strategy::ALL.len()];
+            let mut at = 0;
+            while at < all.len() {
+                all[at] = Value(Strategy::ALL[at]);
+                at += 1;
+            }
+            all
+        };
+        &ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let help = match self.0 {
+            Strategy::Auto => "What finds most, then all legal states and random ones in turn",
+            Strategy::Ends => {
+                "At the end of every span between flushes: everything lost, everything kept"
+            }
+            Strategy::Prefix => {
+                "The cut after every single event, everything kept: crashes without reordering"
+            }
+            Strategy::DropOne => "At the end of every span: one write lost",
+            Strategy::KeepOne => "At the end of every span: one write kept",
+            Strategy::Pairs => "At the end of every span: two writes lost, or two kept",
+            Strategy::Tears => "At the end of every span: one write torn, in several ways",
+            Strategy::Random => "Any legal state, by the seed",
+            Strategy::Exhaustive => {
+                "All legal states, one run for all that a check can't tell apart"
+            }
+        };
+        Some(PossibleValue::new(self.0.name()).help(help))
+    }
+}
+
+impl ValueEnum for Value<Tear> {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Value(Tear::Any), Value(Tear::Prefix)]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, help) = match self.0 {
+            Tear::Any => ("any", "Any of their units survive"),
+            Tear::Prefix => ("prefix", "Their first units survive: none, some or all"),
+        };
+        Some(PossibleValue::new(name).help(help))
+    }
+}
