@@ -22,6 +22,7 @@ mod tree;
 
 use std::time::Instant;
 
+#[cfg(test)]
 use anyhow::Result;
 use num_bigint::BigUint;
 use powercut_model::Event;
@@ -32,8 +33,9 @@ use crate::stop::Stop;
 use crate::strategy::Space;
 
 pub use desk::{Desk, Key, Runner, Seen, Serial};
+pub use forest::Covered;
 pub use journal::{Journal, RUNS};
-pub use outcome::{End, Outcome, Plan, Progress, Recoveries, Repeats, Shard, Violation};
+pub use outcome::{Again, End, Outcome, Plan, Progress, Recoveries, Repeats, Shard, Violation};
 pub use saved::{dominated, images};
 
 /// Somebody who wants to know how far it is.
@@ -52,18 +54,21 @@ pub fn legal_states(space: &Space<'_>) -> BigUint {
         .sum()
 }
 
-/// Explores. An error is the runner's: it could not examine a state at all.
+/// Explores. There is an outcome in any case; beside it the error, if one was why it ended.
 pub fn explore(
     space: &Space<'_>,
     plan: &Plan,
     desk: &mut Desk<'_>,
     stop: &dyn Stop,
     watch: &mut dyn Watch,
-) -> Result<Outcome> {
+) -> (Outcome, Option<anyhow::Error>) {
     let began = Instant::now();
     let mut judge = judge::Judge::new(space, plan, watch);
-    let end = judge.work(desk, stop, began)?;
-    Ok(judge.finish(end, began.elapsed()))
+    let (end, error) = match judge.work(desk, stop, began) {
+        Ok(end) => (end, None),
+        Err(error) => (End::Failed, Some(error)),
+    };
+    (judge.finish(end, began.elapsed()), error)
 }
 
 #[cfg(test)]

@@ -175,7 +175,10 @@ impl<'a> Deep<'a> {
         let mut serial = Serial::new(oracle);
         let mut journal = Journal::none();
         let mut desk = Desk::new(&mut serial, &mut journal);
-        explore(space, &plan, &mut desk, signals, found)
+        match explore(space, &plan, &mut desk, signals, found) {
+            (outcome, None) => Ok(outcome),
+            (_, Some(error)) => Err(error),
+        }
     }
 
     fn report(

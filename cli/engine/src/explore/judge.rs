@@ -11,7 +11,7 @@ use num_bigint::BigUint;
 
 use super::candidate::{Candidate, Place};
 use super::desk::{Desk, Seen};
-use super::forest::Forest;
+use super::forest::{Covered, Forest};
 use super::known::{Judgement, Known};
 use super::outcome::{End, Outcome, Plan, Progress, Recoveries, Repeats, Violation};
 use super::stream::Stream;
@@ -82,8 +82,10 @@ impl<'a, 's, 'r: 's> Judge<'a, 's, 'r> {
                 skipped: 0,
                 violations: Vec::new(),
                 end: End::Exhausted,
-                covered: None,
-                remaining: None,
+                covered: Covered::default(),
+                skipped_states: BigUint::ZERO,
+                remaining: BigUint::ZERO,
+                of_other_shards: BigUint::ZERO,
                 all: false,
                 repeats: Repeats::default(),
                 recoveries: Recoveries::default(),
@@ -218,6 +220,7 @@ impl<'a, 's, 'r: 's> Judge<'a, 's, 'r> {
                 id: StateId::of(choices, &candidate.state.keep),
                 keep: candidate.state.keep.clone(),
                 finding,
+                again: None,
                 image: candidate.image,
                 rank: match candidate.place {
                     Place::Stream(at) => [0, at, 0],
@@ -342,8 +345,8 @@ impl<'a, 's, 'r: 's> Judge<'a, 's, 'r> {
                         && remaining == Some(BigUint::ZERO)
                 }
             };
-        outcome.covered = remaining.is_some().then(|| self.forest.covered.clone());
-        outcome.remaining = remaining;
+        outcome.covered = self.forest.covered.clone();
+        outcome.remaining = &outcome.legal - &outcome.covered.states;
         outcome.end = end;
         outcome.elapsed = elapsed;
         outcome

@@ -84,12 +84,28 @@ impl std::str::FromStr for Shard {
     }
 }
 
+/// What a violation did when its state was examined once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Again {
+    /// It failed in the same way.
+    Failed,
+    /// It failed in another way.
+    FailedOtherwise,
+    /// It passed: the check is not deterministic.
+    Passed,
+    /// The check could not tell.
+    Skipped,
+}
+
 /// A state that was found inconsistent.
 #[derive(Debug)]
 pub struct Violation {
     pub id: StateId,
     pub keep: Keep,
     pub finding: Finding,
+    /// Of the first violation of each sort, what a second examination showed.
+    pub again: Option<Again>,
     /// The hash of its image.
     pub image: u128,
     /// Its place in the exploration: of streams 0 and the position, of cuts
@@ -106,6 +122,8 @@ pub enum End {
     /// The first violation was asked for.
     FirstFound,
     Interrupted(Interrupted),
+    /// An error: the account is of what was known by then.
+    Failed,
 }
 
 /// Whether the check does the same when it is shown the same.
@@ -182,15 +200,19 @@ pub struct Outcome {
     pub same_image: u64,
     /// States of a stream that agree in all that was read with one examined.
     pub same_reads: u64,
+    /// Examinations that could not tell.
     pub skipped: u64,
     pub violations: Vec<Violation>,
     pub end: End,
-    /// Legal states whose verdict is known, and why they needed no run; none
-    /// if there are too many parts to count.
-    pub covered: Option<Covered>,
-    /// Legal states whose verdict is not known.
-    pub remaining: Option<BigUint>,
-    /// Every legal state's verdict is known.
+    /// Legal states that are consistent or a violation, and why most needed no run.
+    pub covered: Covered,
+    /// Legal states of which the check could not tell.
+    pub skipped_states: BigUint,
+    /// Legal states whose verdict is not known: the rest of `legal`.
+    pub remaining: BigUint,
+    /// Those of them at cuts that other shards look at.
+    pub of_other_shards: BigUint,
+    /// Every legal state has a verdict, from a run that was made or speaks for it.
     pub all: bool,
     pub repeats: Repeats,
     /// What was cut in its recovery.

@@ -162,6 +162,7 @@ fn violation(id: &StateId, state: &State<'_>, finding: &Finding) -> Violation {
         keep: state.keep.clone(),
         finding: finding.clone(),
         image: state.choices.image(&state.keep),
+        again: None,
         rank: [0; 3],
     };
     Violation::of(&state.choices, &found)

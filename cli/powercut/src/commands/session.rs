@@ -186,7 +186,10 @@ impl Session<'_> {
         std::thread::scope(|scope| {
             let mut pool = Pool::start(scope, views, work);
             let mut desk = Desk::new(&mut pool, journal);
-            explore(space, self.plan, &mut desk, self.signals, reporter)
+            match explore(space, self.plan, &mut desk, self.signals, reporter) {
+                (outcome, None) => Ok(outcome),
+                (_, Some(error)) => Err(error),
+            }
         })
     }
 

@@ -350,14 +350,14 @@ impl Coverage {
             same_image: outcome.same_image,
             skipped: outcome.skipped,
             same_reads: outcome.same_reads,
-            covered_states: outcome.covered.as_ref().map(|c| c.states.to_string()),
-            remaining_states: outcome.remaining.as_ref().map(|n| n.to_string()),
+            covered_states: Some(outcome.covered.states.to_string()),
+            remaining_states: Some(outcome.remaining.to_string()),
             images: None,
-            pruned: outcome.covered.as_ref().map(|covered| Pruned {
+            pruned: Some(Pruned {
                 dominated: None,
-                same_content: covered.same_content.to_string(),
-                unread: covered.unread.to_string(),
-                shared: covered.shared.to_string(),
+                same_content: outcome.covered.same_content.to_string(),
+                unread: outcome.covered.unread.to_string(),
+                shared: outcome.covered.shared.to_string(),
             }),
             repeats: Repeats {
                 repeated: outcome.repeats.repeated,
@@ -374,7 +374,7 @@ impl Coverage {
                 End::Exhausted => Ended::Exhausted,
                 End::Budget => Ended::Budget,
                 End::FirstFound => Ended::FirstViolation,
-                End::Interrupted(_) => Ended::Interrupted,
+                End::Interrupted(_) | End::Failed => Ended::Interrupted,
             },
         }
     }

@@ -59,6 +59,7 @@ pub fn violation(recording: &Recording, cut: u64, keep: impl Fn(usize) -> bool) 
     let keep = Keep::that(choices.len(), keep);
     let found = explore::Violation {
         image: choices.image(&keep),
+        again: None,
         rank: [0, 0, 0],
         id: StateId::of(&choices, &keep),
         keep,
