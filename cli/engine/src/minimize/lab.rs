@@ -7,9 +7,9 @@ use std::collections::HashMap;
 use anyhow::Result;
 
 use crate::choices::Choices;
+use crate::failure::Failure;
 use crate::keep::Keep;
-use crate::oracle::{Finding, Kind, Verdict};
-use crate::shape::shape;
+use crate::oracle::Verdict;
 
 /// Examines a state against the first `marks` marks of the record.
 pub trait Trial {
@@ -25,27 +25,6 @@ pub enum Answer {
     /// In another way.
     FailsOtherwise,
     CannotTell,
-}
-
-/// A violation by the way it fails: numbers in its words don't matter.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    kind: Kind,
-    words: String,
-}
-
-impl Failure {
-    pub fn of(finding: &Finding) -> Self {
-        let words = match finding.kind {
-            // What the kernel says of a bad mount names much that varies.
-            Kind::Mount | Kind::Timeout => finding.how.clone(),
-            Kind::Check | Kind::Fsck => format!("{} {}", finding.how, shape(&finding.output)),
-        };
-        Self {
-            kind: finding.kind,
-            words,
-        }
-    }
 }
 
 pub struct Lab<'t> {
@@ -95,7 +74,7 @@ impl<'t> Lab<'t> {
         let answer = match self.trial.examine(choices, &keep, marks)? {
             Verdict::Consistent => Answer::Passes,
             Verdict::Skipped => Answer::CannotTell,
-            Verdict::Violation(finding) if Failure::of(&finding) == self.failure => Answer::Fails,
+            Verdict::Violation(finding) if Failure::from(&finding) == self.failure => Answer::Fails,
             Verdict::Violation(_) => Answer::FailsOtherwise,
         };
         self.known.insert(key, answer);

@@ -20,7 +20,7 @@ mod promise;
 mod search;
 
 pub use ddmin::{ddmin, Reduced};
-pub use lab::{Answer, Failure, Lab, Trial};
+pub use lab::{Answer, Lab, Trial};
 pub use search::{minimize, Found, Later};
 
 #[cfg(test)]

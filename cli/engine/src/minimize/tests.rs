@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use powercut_model::Cut;
 
-use super::{minimize, Failure, Found, Lab, Later, Trial};
+use super::{minimize, Found, Lab, Later, Trial};
 use crate::choices::{Choices, Fate};
+use crate::failure::Failure;
 use crate::keep::Keep;
 use crate::oracle::{Finding, Kind, Verdict};
 use crate::recording::testing::History;
@@ -61,7 +62,7 @@ fn culprit(
     let choices = Choices::new(recording, Cut::new(recording, at).unwrap());
     let keep = Keep::that(choices.len(), keep);
     let mut trial = Checked(check);
-    let mut lab = Lab::new(&mut trial, Failure::of(&finding()), 400);
+    let mut lab = Lab::new(&mut trial, Failure::from(&finding()), 400);
     let found = minimize(&mut lab, &choices, &keep).unwrap();
     (found, lab.runs)
 }
@@ -243,7 +244,7 @@ fn random_checks() {
         if !whim.fails(&choices, &choices.none()) {
             continue;
         }
-        let mut lab = Lab::new(&mut whim, Failure::of(&finding()), 1000);
+        let mut lab = Lab::new(&mut whim, Failure::from(&finding()), 1000);
         let found = minimize(&mut lab, &choices, &choices.none())
             .unwrap()
             .unwrap();

@@ -9,11 +9,12 @@ use crate::choices::Choices;
 use crate::device::{Selection, Show};
 use crate::examine::{Examination, Examiner};
 use crate::keep::Keep;
-use crate::minimize::{minimize, Answer, Failure, Found, Lab, Later, Trial};
+use crate::minimize::{minimize, Answer, Found, Lab, Later, Trial};
 use crate::oracle::{Finding, Verdict};
 use crate::owner::Owners;
 use crate::report::Culprit;
 use crate::signals::Signals;
+use powercut_engine::failure::Failure;
 
 /// What a search works with.
 pub struct Bench<'a> {
@@ -40,7 +41,7 @@ impl Bench<'_> {
         finding: &Finding,
     ) -> Result<Option<Culprit>> {
         let mut examiner = Examiner::new(self.view, self.examination, self.signals)?;
-        let mut lab = Lab::new(&mut examiner, Failure::of(finding), self.budget);
+        let mut lab = Lab::new(&mut examiner, Failure::from(finding), self.budget);
         let marks = choices.recording().marks_by(choices.event()).len();
         lab.note(choices, keep, marks, Answer::Fails);
         let found = minimize(&mut lab, choices, keep)?;

@@ -12,7 +12,7 @@ use powercut_model::Event;
 use super::coverage::coverage;
 use super::fate::Write;
 use super::model::{Report, Violation};
-use powercut_engine::shape::shape;
+use powercut_engine::failure::Failure;
 
 use crate::count;
 use crate::oracle::Kind;
@@ -42,12 +42,12 @@ impl<'r> Group<'r> {
     }
 }
 
-/// Same kind, same words, up to the numbers in them.
+/// By their sort.
 pub fn groups(violations: &[Violation]) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
-    let mut known: HashMap<(Kind, &str, String), usize> = HashMap::new();
+    let mut known: HashMap<Failure, usize> = HashMap::new();
     for violation in violations {
-        let key = (violation.kind, &*violation.how, shape(&violation.output));
+        let key = Failure::new(violation.kind, &violation.how, &violation.output);
         match known.get(&key) {
             Some(at) => groups[*at].others.push(violation),
             None => {
