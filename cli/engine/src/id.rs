@@ -332,6 +332,31 @@ mod tests {
         }
     }
 
+    /// Ids in reports that are out there.
+    #[test]
+    fn ids_stay_as_they_were() {
+        let id = |recording: Recording| {
+            let cut = Cut::new(&recording, recording.header().newest_event).unwrap();
+            let choices = Choices::new(&recording, cut);
+            let keep = Keep::that(choices.len(), |i| i % 3 != 1);
+            StateId::of(&choices, &keep).to_string()
+        };
+        let words = ["x"; 5];
+        let long = History::new().write_run(0, &words).write(90, "y");
+        let lied = long.clone().met(Faults::LIED);
+        let ids = [
+            (History::random(1), "03e72bba:k=2:keep=all"),
+            (History::random(2), "b4536137:k=2:keep=all"),
+            (History::random_prefixes(3), "9ca578e5:k=12:keep=2-3"),
+            (long.clone().prefixes(), "0a0f77ee:k=4:keep=0,5"),
+            (long, "05ac4f27:k=4:keep=0,2-3,5"),
+            (lied, "97ee89f2:k=4:keep=0,2-3,5:faults=flush-lies"),
+        ];
+        for (log, expected) in ids {
+            assert_eq!(id(log.done()), expected);
+        }
+    }
+
     #[test]
     fn an_id_survives_a_growing_log_and_no_other_change() {
         let log = History::new().base(9, "x").write(0, "a").write(1, "b");

@@ -116,6 +116,28 @@ mod tests {
         }
     }
 
+    /// Journals name states by a hash of these words: they stay as they are.
+    #[test]
+    fn words_are_of_64_pieces_the_first_the_lowest_bit() {
+        let third = |len| Keep::that(len, |i| i % 3 == 0);
+        let words: [(Keep, &[u64]); 7] = [
+            (Keep::all(0), &[]),
+            (third(1), &[1]),
+            (third(63), &[0x1249_2492_4924_9249]),
+            (third(64), &[0x9249_2492_4924_9249]),
+            (third(65), &[0x9249_2492_4924_9249, 0]),
+            (Keep::none(128), &[0, 0]),
+            (
+                third(130),
+                &[0x9249_2492_4924_9249, 0x4924_9249_2492_4924, 2],
+            ),
+        ];
+        for (keep, expected) in words {
+            let words: Vec<u64> = keep.words().iter().copied().collect();
+            assert_eq!(words, expected, "{keep:?}");
+        }
+    }
+
     #[test]
     fn ranges_join_neighbours() {
         let mut keep = Keep::none(70);
