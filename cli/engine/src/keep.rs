@@ -4,79 +4,66 @@
 
 use std::fmt;
 
+use fixedbitset::FixedBitSet;
+
 /// Which of a cut's pending pieces survived, by their index.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Keep {
-    bits: Vec<u64>,
-    len: usize,
-}
+pub struct Keep(FixedBitSet);
 
 impl Keep {
     /// None of `len` pieces.
     pub fn none(len: usize) -> Self {
-        Self {
-            bits: vec![0; len.div_ceil(64)],
-            len,
-        }
+        Self(FixedBitSet::with_capacity(len))
     }
 
     /// All of `len` pieces.
     pub fn all(len: usize) -> Self {
         let mut keep = Self::none(len);
-        keep.bits.fill(u64::MAX);
-        if len % 64 != 0 {
-            if let Some(last) = keep.bits.last_mut() {
-                *last = (1 << (len % 64)) - 1;
-            }
-        }
+        keep.0.insert_range(..);
         keep
     }
 
     /// Those of `len` pieces whose index satisfies `wanted`.
     pub fn that(len: usize, mut wanted: impl FnMut(usize) -> bool) -> Self {
         let mut keep = Self::none(len);
-        for index in (0..len).filter(|i| wanted(*i)) {
-            keep.insert(index);
-        }
+        keep.0.extend((0..len).filter(|index| wanted(*index)));
         keep
     }
 
     /// The number of pieces to choose from.
     pub fn len(&self) -> usize {
-        self.len
+        self.0.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.bits.iter().all(|b| *b == 0)
+        self.0.is_clear()
     }
 
     /// The number of pieces chosen.
     pub fn count(&self) -> usize {
-        self.bits.iter().map(|b| b.count_ones() as usize).sum()
+        self.0.count_ones(..)
     }
 
     pub fn contains(&self, index: usize) -> bool {
-        self.bits
-            .get(index / 64)
-            .is_some_and(|b| (b >> (index % 64)) & 1 == 1)
+        self.0.contains(index)
     }
 
     /// Chooses a piece; one that there isn't is not chosen.
     pub fn insert(&mut self, index: usize) {
-        if index < self.len {
-            self.bits[index / 64] |= 1 << (index % 64);
+        if index < self.len() {
+            self.0.insert(index);
         }
     }
 
     pub fn remove(&mut self, index: usize) {
-        if index < self.len {
-            self.bits[index / 64] &= !(1 << (index % 64));
+        if index < self.len() {
+            self.0.remove(index);
         }
     }
 
     /// The indices chosen, ascending.
     pub fn iter(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..self.len).filter(|i| self.contains(*i))
+        self.0.ones()
     }
 
     /// The indices chosen as ascending ranges that don't touch, both ends in.
@@ -91,14 +78,17 @@ impl Keep {
         ranges
     }
 
-    pub(crate) fn words(&self) -> &[u64] {
-        &self.bits
+    /// Words of 64 pieces, the first one in the lowest bit.
+    pub(crate) fn words(&self) -> impl Iterator<Item = u64> + '_ {
+        // Disks that can be recorded have 64-bit kernels.
+        const _: () = assert!(usize::BITS == u64::BITS);
+        self.0.as_slice().iter().map(|word| *word as u64)
     }
 }
 
 impl fmt::Debug for Keep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} of {}", self.ranges(), self.len)
+        write!(f, "{:?} of {}", self.ranges(), self.len())
     }
 }
 
@@ -133,7 +123,7 @@ mod tests {
             ),
         ];
         for (keep, expected) in words {
-            let words: Vec<u64> = keep.words().iter().copied().collect();
+            let words: Vec<u64> = keep.words().collect();
             assert_eq!(words, expected, "{keep:?}");
         }
     }
