@@ -2,13 +2,21 @@
 
 //! The stream that `/dev/powercut-control` gives and takes, as docs/abi.md has it.
 
+mod flags;
+mod wire;
+
 use std::io::{self, Read, Write};
 
 use thiserror::Error;
+use zerocopy::IntoBytes;
 
 use crate::faults::Faults;
 use crate::members::{Member, Members, MAX_MEMBERS};
 use crate::tear::Tear;
+
+use wire::{padded, read_exact, text_of, HeaderFlags};
+
+pub use flags::Flags;
 
 pub const MAGIC: [u8; 8] = *b"powercut";
 pub const VERSION: u32 = 1;
@@ -16,13 +24,6 @@ pub const VERSION: u32 = 1;
 pub const VERSION_OF_GROUPS: u32 = 2;
 /// Of recordings of disks on which writes survive as prefixes, groups or not.
 pub const VERSION_OF_PREFIXES: u32 = 3;
-/// The bit that says so.
-const PREFIX: u32 = 8;
-pub const HEADER_LEN: usize = 64;
-const MEMBER_LEN: usize = 32;
-/// Where a member's name begins.
-const MEMBER_NAME: usize = 8;
-pub const ENTRY_LEN: usize = 96;
 pub const SECTOR: u64 = 512;
 /// The complete event of what is still in flight.
 pub const IN_FLIGHT: u64 = u64::MAX;
@@ -112,54 +113,6 @@ impl EntryOp {
     }
 }
 
-/// The flags of a bio, as bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Flags(pub u32);
-
-impl Flags {
-    pub const PREFLUSH: u32 = 1;
-    pub const FUA: u32 = 2;
-    pub const META: u32 = 4;
-    pub const SYNC: u32 = 8;
-    pub const ATOMIC: u32 = 16;
-    pub const NOUNMAP: u32 = 32;
-    pub const PRIO: u32 = 64;
-    /// Of a discard: what it leaves follows from `asked`.
-    pub const GARBAGE: u32 = 1 << 16;
-
-    const NAMES: [(u32, &'static str); 13] = [
-        (Self::PREFLUSH, "PREFLUSH"),
-        (Self::FUA, "FUA"),
-        (Self::META, "META"),
-        (Self::SYNC, "SYNC"),
-        (Self::ATOMIC, "ATOMIC"),
-        (Self::NOUNMAP, "NOUNMAP"),
-        (Self::PRIO, "PRIO"),
-        (Self::GARBAGE, "GARBAGE"),
-        (Faults::LIED, "LIED"),
-        (Faults::FUA_IGNORED, "FUA_IGNORED"),
-        (Faults::LOST, "LOST"),
-        (Faults::MISDIRECTED, "MISDIRECTED"),
-        (Faults::CORRUPTED, "CORRUPTED"),
-    ];
-
-    pub fn has(self, bit: u32) -> bool {
-        self.0 & bit != 0
-    }
-
-    /// The faults that the bio met.
-    pub fn faults(self) -> Faults {
-        Faults::of_entry(self.0)
-    }
-
-    pub fn names(self) -> impl Iterator<Item = &'static str> {
-        Self::NAMES
-            .iter()
-            .filter(move |(bit, _)| self.has(*bit))
-            .map(|(_, name)| *name)
-    }
-}
-
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     pub op: EntryOp,
@@ -181,13 +134,14 @@ pub struct Entry {
 
 impl Header {
     fn read(inner: &mut impl Read) -> Result<Self, AbiError> {
-        let mut b = [0; HEADER_LEN];
-        read_exact(inner, &mut b, "no whole header")?;
-        if b[..8] != MAGIC {
+        let raw: wire::Header = wire::read(inner, "no whole header")?;
+        if raw.magic != MAGIC {
             return Err(AbiError::Magic);
         }
-        let bits = u32_at(&b, 12);
-        let nr_members = match u32_at(&b, 8) {
+        let version = raw.version.get();
+        let bits = raw.flags.get();
+        let flags = HeaderFlags::from_bits_retain(bits);
+        let nr_members = match version {
             VERSION => 0,
             VERSION_OF_GROUPS if (bits >> 8) & 0xff == 0 => {
                 return Err(AbiError::Malformed("a group without disks".into()))
@@ -195,7 +149,7 @@ impl Header {
             VERSION_OF_GROUPS | VERSION_OF_PREFIXES => (bits >> 8) & 0xff,
             version => return Err(AbiError::Version(version)),
         };
-        let tear = match (u32_at(&b, 8), bits & PREFIX != 0) {
+        let tear = match (version, flags.contains(HeaderFlags::PREFIX)) {
             (VERSION_OF_PREFIXES, true) => Tear::Prefix,
             (VERSION | VERSION_OF_GROUPS, false) => Tear::Any,
             (version, _) => {
@@ -203,22 +157,20 @@ impl Header {
                 return Err(AbiError::Malformed(what));
             }
         };
-        let members = read_members(inner, nr_members)?;
-        let b = &b;
         let header = Header {
-            write_cache: bits & 1 != 0,
-            fua: bits & 2 != 0,
-            with_data: bits & 4 != 0,
-            capacity_sectors: u64_at(b, 16),
-            block_size: u32_at(b, 24),
-            atomic_unit: u32_at(b, 28),
+            write_cache: flags.contains(HeaderFlags::WRITE_CACHE),
+            fua: flags.contains(HeaderFlags::FUA),
+            with_data: flags.contains(HeaderFlags::WITH_DATA),
+            capacity_sectors: raw.capacity_sectors.get(),
+            block_size: raw.block_size.get(),
+            atomic_unit: raw.atomic_unit.get(),
             tear,
-            entries: u64_at(b, 32),
-            newest_event: u64_at(b, 40),
-            truncated: u64_at(b, 48),
-            base_entries: u64_at(b, 56),
+            entries: raw.entries.get(),
+            newest_event: raw.newest_event.get(),
+            truncated: raw.truncated.get(),
+            base_entries: raw.base_entries.get(),
             faults: Faults::of_header(bits),
-            members,
+            members: read_members(inner, nr_members)?,
         };
         header.check()?;
         Ok(header)
@@ -245,36 +197,35 @@ impl Header {
 
     pub fn to_bytes(&self) -> Vec<u8> {
         let nr_members = self.members.iter().count() as u32;
-        let mut b = [0; HEADER_LEN];
-        let bits = u32::from(self.write_cache)
-            | (u32::from(self.fua) << 1)
-            | (u32::from(self.with_data) << 2)
-            | self.faults.header_flags()
-            | (nr_members << 8)
-            | if self.tear.is_any() { 0 } else { PREFIX };
+        let mut flags = HeaderFlags::empty();
+        flags.set(HeaderFlags::WRITE_CACHE, self.write_cache);
+        flags.set(HeaderFlags::FUA, self.fua);
+        flags.set(HeaderFlags::WITH_DATA, self.with_data);
+        flags.set(HeaderFlags::PREFIX, !self.tear.is_any());
         let version = match (self.tear, nr_members) {
             (Tear::Prefix, _) => VERSION_OF_PREFIXES,
             (Tear::Any, 0) => VERSION,
             (Tear::Any, _) => VERSION_OF_GROUPS,
         };
-        b[..8].copy_from_slice(&MAGIC);
-        put_u32(&mut b, 8, version);
-        put_u32(&mut b, 12, bits);
-        put_u64(&mut b, 16, self.capacity_sectors);
-        put_u32(&mut b, 24, self.block_size);
-        put_u32(&mut b, 28, self.atomic_unit);
-        put_u64(&mut b, 32, self.entries);
-        put_u64(&mut b, 40, self.newest_event);
-        put_u64(&mut b, 48, self.truncated);
-        put_u64(&mut b, 56, self.base_entries);
-        let mut bytes = b.to_vec();
+        let raw = wire::Header {
+            magic: MAGIC,
+            version: version.into(),
+            flags: (flags.bits() | (nr_members << 8) | self.faults.header_flags()).into(),
+            capacity_sectors: self.capacity_sectors.into(),
+            block_size: self.block_size.into(),
+            atomic_unit: self.atomic_unit.into(),
+            entries: self.entries.into(),
+            newest_event: self.newest_event.into(),
+            truncated: self.truncated.into(),
+            base_entries: self.base_entries.into(),
+        };
+        let mut bytes = raw.as_bytes().to_vec();
         for member in self.members.iter() {
-            let mut b = [0; MEMBER_LEN];
-            put_u64(&mut b, 0, member.sectors);
-            let name = member.name.as_bytes();
-            let len = name.len().min(MEMBER_LEN - MEMBER_NAME);
-            b[MEMBER_NAME..MEMBER_NAME + len].copy_from_slice(&name[..len]);
-            bytes.extend(b);
+            let raw = wire::Member {
+                sectors: member.sectors.into(),
+                name: padded(&member.name),
+            };
+            bytes.extend_from_slice(raw.as_bytes());
         }
         bytes
     }
@@ -283,40 +234,33 @@ impl Header {
 fn read_members(inner: &mut impl Read, nr: u32) -> Result<Members, AbiError> {
     let mut members = Vec::new();
     for _ in 0..nr.min(MAX_MEMBERS as u32 + 1) {
-        let mut b = [0; MEMBER_LEN];
-        read_exact(inner, &mut b, "a disk of the group is missing")?;
+        let raw: wire::Member = wire::read(inner, "a disk of the group is missing")?;
         members.push(Member {
-            name: text_of(&b[MEMBER_NAME..]),
-            sectors: u64_at(&b, 0),
+            name: text_of(&raw.name),
+            sectors: raw.sectors.get(),
         });
     }
     Members::new(members).map_err(AbiError::Malformed)
 }
 
-/// What stands before the NULs.
-fn text_of(padded: &[u8]) -> String {
-    let end = padded.iter().position(|c| *c == 0).unwrap_or(padded.len());
-    String::from_utf8_lossy(&padded[..end]).into_owned()
-}
-
 impl Entry {
-    fn parse(b: &[u8; ENTRY_LEN], header: &Header) -> Result<Self, AbiError> {
-        let op = EntryOp::from_code(b[0])
-            .ok_or_else(|| AbiError::Malformed(format!("an entry with op {}", b[0])))?;
+    fn parse(raw: &wire::Entry, header: &Header) -> Result<Self, AbiError> {
+        let op = EntryOp::from_code(raw.op)
+            .ok_or_else(|| AbiError::Malformed(format!("an entry with op {}", raw.op)))?;
         let entry = Entry {
             op,
-            flags: Flags(u32_at(b, 4)),
-            submit: u64_at(b, 8),
-            start: u64_at(b, 16),
-            complete: u64_at(b, 24),
-            sector: u64_at(b, 32),
-            nr_sectors: u32_at(b, 40),
-            payload_len: u32_at(b, 44),
-            submitted_ns: u64_at(b, 48),
-            completed_ns: u64_at(b, 56),
-            tid: u32_at(b, 64),
-            task: text_of(&b[72..88]),
-            asked: u64_at(b, 88),
+            flags: Flags::from_bits_retain(raw.flags.get()),
+            submit: raw.submit.get(),
+            start: raw.start.get(),
+            complete: raw.complete.get(),
+            sector: raw.sector.get(),
+            nr_sectors: raw.nr_sectors.get(),
+            payload_len: raw.payload_len.get(),
+            submitted_ns: raw.submitted_ns.get(),
+            completed_ns: raw.completed_ns.get(),
+            tid: raw.tid.get(),
+            task: text_of(&raw.task),
+            asked: raw.asked.get(),
         };
         entry.check(header)?;
         Ok(entry)
@@ -338,9 +282,10 @@ impl Entry {
             return bad("lies outside the disk");
         }
         let has_data = self.op == EntryOp::Base || self.op == EntryOp::Write && header.with_data;
-        let data_len = match self.flags.has(Faults::LOST) {
-            true => 0,
-            false => u64::from(self.nr_sectors) * SECTOR,
+        let data_len = if self.flags.contains(Flags::LOST) {
+            0
+        } else {
+            u64::from(self.nr_sectors) * SECTOR
         };
         if has_data && u64::from(self.payload_len) != data_len {
             return bad("does not carry its data");
@@ -367,24 +312,24 @@ impl Entry {
         Ok(())
     }
 
-    pub fn to_bytes(&self) -> [u8; ENTRY_LEN] {
-        let mut b = [0; ENTRY_LEN];
-        b[0] = self.op.code();
-        put_u32(&mut b, 4, self.flags.0);
-        put_u64(&mut b, 8, self.submit);
-        put_u64(&mut b, 16, self.start);
-        put_u64(&mut b, 24, self.complete);
-        put_u64(&mut b, 32, self.sector);
-        put_u32(&mut b, 40, self.nr_sectors);
-        put_u32(&mut b, 44, self.payload_len);
-        put_u64(&mut b, 48, self.submitted_ns);
-        put_u64(&mut b, 56, self.completed_ns);
-        put_u32(&mut b, 64, self.tid);
-        let name = self.task.as_bytes();
-        let len = name.len().min(16);
-        b[72..72 + len].copy_from_slice(&name[..len]);
-        put_u64(&mut b, 88, self.asked);
-        b
+    fn to_wire(&self) -> wire::Entry {
+        wire::Entry {
+            op: self.op.code(),
+            reserved: [0; 3],
+            flags: self.flags.bits().into(),
+            submit: self.submit.into(),
+            start: self.start.into(),
+            complete: self.complete.into(),
+            sector: self.sector.into(),
+            nr_sectors: self.nr_sectors.into(),
+            payload_len: self.payload_len.into(),
+            submitted_ns: self.submitted_ns.into(),
+            completed_ns: self.completed_ns.into(),
+            tid: self.tid.into(),
+            reserved_too: [0; 4],
+            task: padded(&self.task),
+            asked: self.asked.into(),
+        }
     }
 }
 
@@ -420,9 +365,8 @@ impl<R: Read> Reader<R> {
             return Ok(None);
         }
         self.left -= 1;
-        let mut b = [0; ENTRY_LEN];
-        read_exact(&mut self.inner, &mut b, "an entry is missing")?;
-        let entry = Entry::parse(&b, &self.header)?;
+        let raw: wire::Entry = wire::read(&mut self.inner, "an entry is missing")?;
+        let entry = Entry::parse(&raw, &self.header)?;
         payload.clear();
         payload.resize(entry.payload_len as usize, 0);
         read_exact(&mut self.inner, payload, "an entry's data is missing")?;
@@ -434,35 +378,8 @@ impl<R: Read> Reader<R> {
 pub fn write_entry(out: &mut impl Write, entry: &Entry, payload: &[u8]) -> io::Result<()> {
     let mut entry = entry.clone();
     entry.payload_len = u32::try_from(payload.len()).map_err(io::Error::other)?;
-    out.write_all(&entry.to_bytes())?;
+    out.write_all(entry.to_wire().as_bytes())?;
     out.write_all(payload)
-}
-
-fn read_exact(inner: &mut impl Read, buf: &mut [u8], what: &'static str) -> Result<(), AbiError> {
-    inner.read_exact(buf).map_err(|e| match e.kind() {
-        io::ErrorKind::UnexpectedEof => AbiError::Short(what),
-        _ => AbiError::Io(e),
-    })
-}
-
-fn u32_at(b: &[u8], at: usize) -> u32 {
-    let mut raw = [0; 4];
-    raw.copy_from_slice(&b[at..at + 4]);
-    u32::from_le_bytes(raw)
-}
-
-fn u64_at(b: &[u8], at: usize) -> u64 {
-    let mut raw = [0; 8];
-    raw.copy_from_slice(&b[at..at + 8]);
-    u64::from_le_bytes(raw)
-}
-
-fn put_u32(b: &mut [u8], at: usize, value: u32) {
-    b[at..at + 4].copy_from_slice(&value.to_le_bytes());
-}
-
-fn put_u64(b: &mut [u8], at: usize, value: u64) {
-    b[at..at + 8].copy_from_slice(&value.to_le_bytes());
 }
 
 #[cfg(test)]

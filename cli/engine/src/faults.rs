@@ -6,33 +6,40 @@
 use std::fmt;
 use std::str::FromStr;
 
+use bitflags::bitflags;
 use thiserror::Error;
 
-/// A set of sorts, as bits of the flags of an entry (docs/abi.md).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Faults(u32);
+bitflags! {
+    /// A set of sorts, as bits of the flags of an entry (docs/abi.md).
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+    pub struct Faults: u32 {
+        const LIED = 1 << 8;
+        const FUA_IGNORED = 1 << 9;
+        const LOST = 1 << 10;
+        const MISDIRECTED = 1 << 11;
+        const CORRUPTED = 1 << 12;
+        const STALE = 1 << 13;
+        const EIO = 1 << 14;
+        const BAD_SECTOR = 1 << 15;
+    }
+}
 
 #[derive(Debug, Error, PartialEq, Eq)]
-#[error("give kinds of faults in this order, without repeats: {}", Faults::ALL)]
+#[error(
+    "give kinds of faults in this order, without repeats: {}",
+    Faults::all()
+)]
 pub struct FaultsError;
 
 impl Faults {
-    pub const LIED: u32 = 1 << 8;
-    pub const FUA_IGNORED: u32 = 1 << 9;
-    pub const LOST: u32 = 1 << 10;
-    pub const MISDIRECTED: u32 = 1 << 11;
-    pub const CORRUPTED: u32 = 1 << 12;
-    const STALE: u32 = 1 << 13;
-    const EIO: u32 = 1 << 14;
-    const BAD_SECTOR: u32 = 1 << 15;
-
     /// Those that an entry of the log can have.
-    const OF_ENTRIES: u32 = 0x1f00;
-    /// Those that leave nothing in the log but in its header.
-    const UNLOGGED: u32 = 0xe000;
-    const ALL: Self = Self(0xff00);
+    pub const OF_ENTRIES: Self = Self::LIED
+        .union(Self::FUA_IGNORED)
+        .union(Self::LOST)
+        .union(Self::MISDIRECTED)
+        .union(Self::CORRUPTED);
 
-    const NAMES: [(u32, &'static str); 8] = [
+    const NAMES: [(Self, &'static str); 8] = [
         (Self::LIED, "flush-lies"),
         (Self::FUA_IGNORED, "fua-ignored"),
         (Self::LOST, "lost"),
@@ -45,37 +52,25 @@ impl Faults {
 
     /// Those in the flags of a log's header, where they are eight bits further up.
     pub fn of_header(flags: u32) -> Self {
-        Self((flags >> 8) & Self::ALL.0)
-    }
-
-    /// Those in the flags of an entry.
-    pub fn of_entry(flags: u32) -> Self {
-        Self(flags & Self::OF_ENTRIES)
+        Self::from_bits_truncate(flags >> 8)
     }
 
     /// As flags of the header.
     pub fn header_flags(self) -> u32 {
-        self.0 << 8
-    }
-
-    pub fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
-    #[must_use]
-    pub fn and(self, other: Self) -> Self {
-        Self(self.0 | other.0)
+        self.bits() << 8
     }
 
     /// Those that no entry tells of.
     #[must_use]
     pub fn unlogged(self) -> Self {
-        Self(self.0 & Self::UNLOGGED)
+        self.difference(Self::OF_ENTRIES)
     }
 
     /// Their names, as rules have them.
     pub fn names(self) -> Vec<&'static str> {
-        let met = Self::NAMES.iter().filter(|(bit, _)| self.0 & bit != 0);
+        let met = Self::NAMES
+            .iter()
+            .filter(|(fault, _)| self.contains(*fault));
         met.map(|(_, name)| *name).collect()
     }
 }
@@ -93,11 +88,11 @@ impl FromStr for Faults {
         let mut faults = Self::default();
         for word in text.split(',') {
             let known = Self::NAMES.iter().find(|(_, name)| *name == word);
-            let (bit, _) = known.ok_or(FaultsError)?;
-            if *bit <= faults.0 {
+            let (fault, _) = known.ok_or(FaultsError)?;
+            if fault.bits() <= faults.bits() {
                 return Err(FaultsError);
             }
-            faults.0 |= bit;
+            faults |= *fault;
         }
         Ok(faults)
     }

@@ -3,6 +3,8 @@
 //! What an examination read of a crash state: what its verdict may depend on.
 
 use serde::{Deserialize, Serialize};
+use zerocopy::little_endian::U64;
+use zerocopy::FromBytes;
 
 use crate::recording::Recording;
 
@@ -14,12 +16,11 @@ impl Reads {
     /// From the driver's answer: pairs of little-endian 64-bit numbers. None
     /// if it is not whole.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
-        let number = |b: &[u8]| b.try_into().map(u64::from_le_bytes).ok();
-        let (pairs, rest) = (bytes.chunks_exact(16), bytes.len() % 16);
-        let pairs: Option<Vec<(u64, u64)>> = pairs
-            .map(|pair| Some((number(&pair[..8])?, number(&pair[8..])?)))
-            .collect();
-        pairs.filter(|_| rest == 0).map(Self)
+        let pairs = <[[U64; 2]]>::ref_from_bytes(bytes).ok()?;
+        let ranges = pairs
+            .iter()
+            .map(|[first, count]| (first.get(), count.get()));
+        Some(Self(ranges.collect()))
     }
 
     pub fn from_ranges(ranges: Vec<(u64, u64)>) -> Self {

@@ -15,7 +15,7 @@ fn header() -> Header {
         newest_event: 2,
         truncated: 0,
         base_entries: 0,
-        faults: Faults::of_entry(Faults::LIED),
+        faults: Faults::LIED,
         members: Members::default(),
     }
 }
@@ -23,7 +23,7 @@ fn header() -> Header {
 fn entry() -> Entry {
     Entry {
         op: EntryOp::Write,
-        flags: Flags(Flags::FUA | Flags::META),
+        flags: Flags::FUA | Flags::META,
         submit: 1,
         start: 1,
         complete: 2,
@@ -56,6 +56,52 @@ fn read(bytes: &[u8]) -> Result<(Header, Entry), AbiError> {
 fn what_is_written_is_read() {
     let bytes = stream(&header(), &entry(), &[7; 4096]);
     assert_eq!(read(&bytes).unwrap(), (header(), entry()));
+}
+
+/// As docs/abi.md has it: what is where.
+#[test]
+fn fields_are_where_the_driver_has_them() {
+    let mut entry = entry();
+    (entry.start, entry.tid, entry.asked) = (0x0101, 0x0202_0202, 0x0303_0303_0303);
+    let bytes = stream(&group(), &entry, &[7; 4096]);
+    let header: [(usize, &[u8]); 12] = [
+        (0, b"powercut"),
+        (8, &[2, 0, 0, 0]),
+        (12, &[5, 2, 1, 0]),
+        (16, &2048u64.to_le_bytes()),
+        (24, &4096u32.to_le_bytes()),
+        (28, &8192u32.to_le_bytes()),
+        (32, &1u64.to_le_bytes()),
+        (40, &2u64.to_le_bytes()),
+        (48, &[0; 16]),
+        (64, &1024u64.to_le_bytes()),
+        (72, b"data\0\0"),
+        (104, b"log\0"),
+    ];
+    let of_entry: [(usize, &[u8]); 14] = [
+        (0, &[1, 0, 0, 0]),
+        (4, &[6, 0, 0, 0]),
+        (8, &1u64.to_le_bytes()),
+        (16, &0x0101u64.to_le_bytes()),
+        (24, &2u64.to_le_bytes()),
+        (32, &8u64.to_le_bytes()),
+        (40, &8u32.to_le_bytes()),
+        (44, &4096u32.to_le_bytes()),
+        (48, &5u64.to_le_bytes()),
+        (56, &6u64.to_le_bytes()),
+        (64, &[2, 2, 2, 2, 0, 0, 0, 0]),
+        (72, b"jbd2/vda-8\0\0\0\0\0\0"),
+        (88, &0x0303_0303_0303u64.to_le_bytes()),
+        (96, &[7; 8]),
+    ];
+    for (at, expected) in header {
+        assert_eq!(&bytes[at..at + expected.len()], expected, "byte {at}");
+    }
+    let bytes = &bytes[128..];
+    for (at, expected) in of_entry {
+        let found = &bytes[at..at + expected.len()];
+        assert_eq!(found, expected, "byte {at} of the entry");
+    }
 }
 
 #[test]

@@ -199,7 +199,7 @@ fn overwritten(recording: &Recording, stability: &Stability) -> Overwritten {
     let geometry = powercut_model::History::geometry(recording);
     for (index, recorded) in entries.iter().enumerate() {
         let entry = &recorded.entry;
-        if !entry.is_write() || recorded.raw.flags.has(Flags::FUA) {
+        if !entry.is_write() || recorded.raw.flags.contains(Flags::FUA) {
             continue;
         }
         let until = stability

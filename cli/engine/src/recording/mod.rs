@@ -13,7 +13,7 @@ use std::ops::Range;
 use powercut_model::{Entry, Event, Geometry, History};
 use xxhash_rust::xxh3::{xxh3_128, Xxh3};
 
-use crate::abi::{self, Header};
+use crate::abi::{self, Flags, Header};
 use crate::faults::Faults;
 use crate::garbage::PAGE;
 use crate::members::Members;
@@ -154,7 +154,7 @@ impl Recording {
     pub fn faults_at(&self, cut: Event) -> Faults {
         let submitted = &self.entries[..self.submitted_by(cut)];
         let met = submitted.iter().map(|recorded| recorded.raw.flags.faults());
-        met.fold(self.header.faults.unlogged(), Faults::and)
+        met.fold(self.header.faults.unlogged(), Faults::union)
     }
 
     /// Names the log up to a cut: equal for two records only if everything
@@ -178,10 +178,10 @@ impl Recording {
         for recorded in &self.entries[..self.submitted_by(cut)] {
             let (raw, entry) = (&recorded.raw, &recorded.entry);
             let seen = |event| if event > cut { abi::IN_FLIGHT } else { event };
-            put(u64::from(raw.op.code()) | (u64::from(raw.flags.0) << 32));
+            put(u64::from(raw.op.code()) | (u64::from(raw.flags.bits()) << 32));
             put(raw.sector);
             put(u64::from(raw.nr_sectors));
-            if raw.flags.has(Faults::MISDIRECTED) {
+            if raw.flags.contains(Flags::MISDIRECTED) {
                 put(raw.asked);
             }
             if let Content::Garbage(pages) = &recorded.content {

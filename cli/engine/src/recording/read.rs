@@ -11,7 +11,6 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::{weight, Content, Mark, Recorded, Recording};
 use crate::abi::{self, AbiError, EntryOp, Flags, Reader};
-use crate::faults::Faults;
 use crate::garbage::{garbage, PAGE};
 
 /// More pieces than this are not worth waiting for.
@@ -96,7 +95,7 @@ impl Recording {
             }
             let content = match raw.op {
                 EntryOp::Write => Content::Blocks(blocks().collect()),
-                EntryOp::Discard if raw.flags.has(Flags::GARBAGE) => {
+                EntryOp::Discard if raw.flags.contains(Flags::GARBAGE) => {
                     let written: Box<[u64]> = pages.range(pages_of(&raw)).copied().collect();
                     recording.add_garbage(raw.asked, &written);
                     Content::Garbage(written)
@@ -106,7 +105,7 @@ impl Recording {
                 EntryOp::Mark => Content::Mark(String::from_utf8_lossy(&payload).into_owned()),
                 EntryOp::Base => return Err(order(&raw, "stands in the log")),
             };
-            if raw.op == EntryOp::Write && !raw.flags.has(Faults::LOST) {
+            if raw.op == EntryOp::Write && !raw.flags.contains(Flags::LOST) {
                 pages.extend(pages_of(&raw));
             }
             pieces += recording.add(raw, content)?;
@@ -209,14 +208,14 @@ fn model_entry(raw: &abi::Entry) -> Entry {
         EntryOp::Flush => Op::Flush,
         EntryOp::Mark => Op::Mark,
     };
-    let is_lost = raw.flags.has(Faults::LOST);
-    let has_fua = raw.flags.has(Flags::FUA) && !raw.flags.has(Faults::FUA_IGNORED);
+    let is_lost = raw.flags.contains(Flags::LOST);
+    let has_fua = raw.flags.contains(Flags::FUA) && !raw.flags.contains(Flags::FUA_IGNORED);
     // Of a fault, what it left.
     Entry {
         op,
-        preflush: op.is_write() && raw.flags.has(Flags::PREFLUSH),
+        preflush: op.is_write() && raw.flags.contains(Flags::PREFLUSH),
         fua: op.is_write() && has_fua,
-        lied: raw.flags.has(Faults::LIED),
+        lied: raw.flags.contains(Flags::LIED),
         sector: raw.sector,
         nr_sectors: match op.is_write() && !is_lost {
             true => raw.nr_sectors,

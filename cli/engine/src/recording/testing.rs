@@ -83,7 +83,7 @@ impl History {
 
     /// What the disk held before.
     pub fn base(mut self, block_nr: u64, word: &str) -> Self {
-        let entry = entry(EntryOp::Base, 0, block_nr, 1, 0, Some(0));
+        let entry = entry(EntryOp::Base, Flags::empty(), block_nr, 1, 0, Some(0));
         self.base.push((entry, block(word)));
         self
     }
@@ -93,7 +93,7 @@ impl History {
     }
 
     pub fn write_run(self, block_nr: u64, words: &[&str]) -> Self {
-        self.bio(EntryOp::Write, 0, block_nr, words)
+        self.bio(EntryOp::Write, Flags::empty(), block_nr, words)
     }
 
     pub fn fua(self, block_nr: u64, word: &str) -> Self {
@@ -106,24 +106,24 @@ impl History {
 
     pub fn discard(self, block_nr: u64, blocks: u32) -> Self {
         let words = vec![""; blocks as usize];
-        self.bio(EntryOp::Discard, 0, block_nr, &words)
+        self.bio(EntryOp::Discard, Flags::empty(), block_nr, &words)
     }
 
     /// The newest bio met faults.
-    pub fn met(mut self, fault: u32) -> Self {
+    pub fn met(mut self, fault: Faults) -> Self {
         if let Some((entry, data)) = self.entries.last_mut() {
-            entry.flags.0 |= fault;
-            if fault & Faults::LOST != 0 {
+            entry.flags |= fault.into();
+            if fault.contains(Faults::LOST) {
                 data.clear();
             }
         }
-        self.faults = self.faults.and(Faults::of_entry(fault));
+        self.faults |= fault;
         self
     }
 
     /// I/O met faults that leave nothing in the log.
     pub fn met_unlogged(mut self, faults: &str) -> Self {
-        self.faults = self.faults.and(faults.parse().expect("faults"));
+        self.faults |= faults.parse().expect("faults");
         self
     }
 
@@ -131,7 +131,7 @@ impl History {
     pub fn garbage(self, block_nr: u64, blocks: u32, seed: u64) -> Self {
         let mut log = self.discard(block_nr, blocks);
         if let Some((entry, _)) = log.entries.last_mut() {
-            entry.flags.0 |= Flags::GARBAGE;
+            entry.flags |= Flags::GARBAGE;
             entry.asked = seed;
         }
         log
@@ -159,7 +159,7 @@ impl History {
 
     pub fn mark(mut self, text: &str) -> Self {
         let event = self.next();
-        let entry = entry(EntryOp::Mark, 0, 0, 0, event, Some(event));
+        let entry = entry(EntryOp::Mark, Flags::empty(), 0, 0, event, Some(event));
         self.entries.push((entry, text.as_bytes().to_vec()));
         self
     }
@@ -167,7 +167,7 @@ impl History {
     /// A write that is in flight until [`Self::complete`], or for ever.
     pub fn submit(mut self, block_nr: u64, word: &str) -> Self {
         let submit = self.next();
-        let entry = entry(EntryOp::Write, 0, block_nr, 1, submit, None);
+        let entry = entry(EntryOp::Write, Flags::empty(), block_nr, 1, submit, None);
         self.entries.push((entry, block(word)));
         self
     }
@@ -183,9 +183,9 @@ impl History {
         self
     }
 
-    pub fn bio(mut self, op: EntryOp, flags: u32, block_nr: u64, words: &[&str]) -> Self {
+    pub fn bio(mut self, op: EntryOp, flags: Flags, block_nr: u64, words: &[&str]) -> Self {
         let submit = self.next();
-        let start = if flags & Flags::PREFLUSH != 0 {
+        let start = if flags.contains(Flags::PREFLUSH) {
             self.next()
         } else {
             submit
@@ -319,7 +319,7 @@ impl History {
 
 fn entry(
     op: EntryOp,
-    flags: u32,
+    flags: Flags,
     block_nr: u64,
     blocks: u32,
     submit: u64,
@@ -327,7 +327,7 @@ fn entry(
 ) -> Entry {
     Entry {
         op,
-        flags: Flags(flags),
+        flags,
         submit,
         start: submit,
         complete: complete.unwrap_or(IN_FLIGHT),

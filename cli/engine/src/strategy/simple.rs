@@ -114,7 +114,7 @@ pub fn kinds<'s, 'r: 's>(
         let is_meta = |index: usize| {
             let entry = choices.pieces()[index].entry;
             let flags = choices.recording().entries()[entry].raw.flags;
-            flags.has(crate::abi::Flags::META)
+            flags.contains(crate::abi::Flags::META)
         };
         let meta = Keep::that(len, is_meta);
         let data = Keep::that(len, |index| !is_meta(index));

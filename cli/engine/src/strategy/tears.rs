@@ -57,5 +57,5 @@ pub fn tears<'s, 'r: 's>(
 
 fn is_commit(choices: &Choices<'_>, entry: usize) -> bool {
     let flags = choices.recording().entries()[entry].raw.flags;
-    flags.has(Flags::FUA) || flags.has(Flags::PREFLUSH)
+    flags.contains(Flags::FUA) || flags.contains(Flags::PREFLUSH)
 }

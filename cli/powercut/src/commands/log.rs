@@ -10,7 +10,7 @@ use powercut_model::{Cut, Event};
 use serde::Serialize;
 
 use super::manage::{load, print, print_json};
-use crate::abi::{Entry, EntryOp, Reader, IN_FLIGHT};
+use crate::abi::{Entry, EntryOp, Flags, Reader, IN_FLIGHT};
 use crate::args::{CountArgs, LogArgs};
 use crate::choices::Choices;
 use crate::count;
@@ -21,7 +21,6 @@ use crate::members::Members;
 use crate::options;
 use crate::report::outside;
 use crate::strategy::Space;
-use powercut_engine::faults::Faults;
 
 /// An entry as `log --json` prints it, one a line.
 #[derive(Debug, Serialize)]
@@ -106,7 +105,7 @@ fn line<'e>(entry: &'e Entry, text: &str, members: &'e Members) -> Line<'e> {
 }
 
 fn is_elsewhere(entry: &Entry) -> bool {
-    entry.flags.has(Faults::MISDIRECTED)
+    entry.flags.contains(Flags::MISDIRECTED)
 }
 
 fn row(out: &mut impl Write, entry: &Entry, text: &str, members: &Members) -> Result<()> {

@@ -302,7 +302,7 @@ impl Record {
             let (raw, entry) = (&recorded.raw, &recorded.entry);
             if entry.is_write() {
                 record.writes += 1;
-                record.fua += u64::from(raw.flags.has(Flags::FUA));
+                record.fua += u64::from(raw.flags.contains(Flags::FUA));
             }
             if matches!(recorded.content, Content::Blocks(_)) {
                 record.bytes += u64::from(raw.nr_sectors) * crate::abi::SECTOR;

@@ -49,7 +49,7 @@ pub fn epochs(recording: &Recording) -> Vec<Epoch> {
         if entry.is_write() {
             epoch.writes += 1;
             epoch.size += u64::from(raw.nr_sectors) * SECTOR;
-            epoch.fua += u64::from(raw.flags.has(Flags::FUA));
+            epoch.fua += u64::from(raw.flags.contains(Flags::FUA));
         } else if entry.flush_complete().is_none() {
             epoch.marks += 1;
         }

@@ -83,7 +83,7 @@ pub fn number(n: f64) -> String {
 pub fn class(recorded: &Recorded) -> &'static str {
     match recorded.raw.op {
         EntryOp::WriteZeroes | EntryOp::Discard => "zero",
-        _ if recorded.raw.flags.has(Flags::META) => "meta",
+        _ if recorded.raw.flags.contains(Flags::META) => "meta",
         _ => "data",
     }
 }
@@ -208,7 +208,7 @@ fn one(recorded: &Recorded, members: &Members, across: &Across, down: &Down) -> 
     let (top, height) = down.at(raw.sector, u64::from(raw.nr_sectors))?;
     let left = across.at(raw.submit);
     let width = (across.at(raw.complete) - left).max(3.0);
-    let fua = if raw.flags.has(Flags::FUA) {
+    let fua = if raw.flags.contains(Flags::FUA) {
         " fua"
     } else {
         ""
