@@ -71,7 +71,7 @@ impl Members {
     /// The sectors of all of them.
     pub fn sectors(&self) -> u64 {
         self.0.iter().fold(0, |sum: u64, member| {
-            sum.checked_add(member.sectors).unwrap_or(u64::MAX)
+            sum.saturating_add(member.sectors)
         })
     }
 
