@@ -4,8 +4,10 @@
 //! disk, and are recorded and cut together.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 /// No group has more.
 pub const MAX_MEMBERS: usize = powercut_model::MAX_MEMBERS;
@@ -15,6 +17,51 @@ pub struct Member {
     pub name: String,
     /// Its size in sectors of 512 bytes.
     pub sectors: u64,
+}
+
+/// Sectors, both ends in: `A-B` or `A`; of one disk of a group, `log+A-B` or `log+A`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SectorRange {
+    disk: Option<String>,
+    first: u64,
+    last: u64,
+}
+
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("{0:?}: give sectors, as 2048 or 2048-4095, or log+0-7 of disk log of a group")]
+pub struct SectorRangeError(String);
+
+impl FromStr for SectorRange {
+    type Err = SectorRangeError;
+
+    fn from_str(text: &str) -> Result<Self, SectorRangeError> {
+        let bad = || SectorRangeError(text.into());
+        let sector = |text: &str| {
+            let digits = text.bytes().all(|b| b.is_ascii_digit());
+            digits.then(|| text.parse().ok()).flatten()
+        };
+        let (disk, range) = match text.split_once('+') {
+            Some((disk, range)) => (Some(disk.to_string()), range),
+            None => (None, text),
+        };
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let first: u64 = sector(first).ok_or_else(bad)?;
+        let last = sector(last).filter(|last| first <= *last).ok_or_else(bad)?;
+        Ok(Self { disk, first, last })
+    }
+}
+
+impl fmt::Display for SectorRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(disk) = &self.disk {
+            write!(f, "{disk}+")?;
+        }
+        if self.first == self.last {
+            write!(f, "{}", self.first)
+        } else {
+            write!(f, "{}-{}", self.first, self.last)
+        }
+    }
 }
 
 /// None if the disk is one block device.
@@ -70,9 +117,9 @@ impl Members {
 
     /// The sectors of all of them.
     pub fn sectors(&self) -> u64 {
-        self.0.iter().fold(0, |sum: u64, member| {
-            sum.saturating_add(member.sectors)
-        })
+        self.0
+            .iter()
+            .fold(0, |sum: u64, member| sum.saturating_add(member.sectors))
     }
 
     /// Where a sector is within a group, if it is one: `log+2048`.
@@ -104,25 +151,23 @@ impl Members {
         }
     }
 
-    /// Sectors of the whole disk, from `A-B` or `A`, or from `log+A-B` or
-    /// `log+A`.
-    pub fn whole(&self, range: &str) -> Result<String, String> {
-        let Some((name, range)) = range.split_once('+') else {
-            return Ok(range.into());
+    /// The same sectors, counted from the start of the whole disk.
+    pub fn whole(&self, range: &SectorRange) -> Result<SectorRange, String> {
+        let Some(name) = &range.disk else {
+            return Ok(range.clone());
         };
-        let all = self.0.iter().zip(self.starts());
+        let mut all = self.0.iter().zip(self.starts());
         let (member, start) = all
-            .into_iter()
-            .find(|(member, _)| member.name == name)
+            .find(|(member, _)| member.name == *name)
             .ok_or_else(|| format!("the group has no disk {name}"))?;
-        let sector = |text: &str| {
-            let lba: Option<u64> = text.parse().ok().filter(|lba| *lba < member.sectors);
-            lba.map(|lba| start + lba)
-                .ok_or_else(|| format!("disk {name} has sectors 0 to {}", member.sectors - 1))
-        };
-        Ok(match range.split_once('-') {
-            Some((first, last)) => format!("{}-{}", sector(first)?, sector(last)?),
-            None => sector(range)?.to_string(),
+        if range.last >= member.sectors {
+            let last = member.sectors - 1;
+            return Err(format!("disk {name} has sectors 0 to {last}"));
+        }
+        Ok(SectorRange {
+            disk: None,
+            first: start + range.first,
+            last: start + range.last,
         })
     }
 
@@ -168,11 +213,18 @@ mod tests {
         assert_eq!(group.place(98304 + 2048), "log+2048");
         assert_eq!(group.to_model().starts(), [0, 98304]);
         assert_eq!(Members::read(&group.to_string()).unwrap(), group);
-        assert_eq!(group.whole("7-9").unwrap(), "7-9");
-        assert_eq!(group.whole("log+7-9").unwrap(), "98311-98313");
-        assert_eq!(group.whole("log+0").unwrap(), "98304");
-        for bad in ["x+1", "log+32768", "log+", "log+1-", "log+-1"] {
-            assert!(group.whole(bad).is_err(), "{bad}");
+        let whole = |text: &str| {
+            let whole = group.whole(&text.parse().unwrap());
+            whole.map(|range| range.to_string())
+        };
+        assert_eq!(whole("7-9").unwrap(), "7-9");
+        assert_eq!(whole("log+7-9").unwrap(), "98311-98313");
+        assert_eq!(whole("log+0-0").unwrap(), "98304");
+        for elsewhere in ["x+1", "log+32768", "log+0-32768"] {
+            assert!(whole(elsewhere).is_err(), "{elsewhere}");
+        }
+        for bad in ["", "log+", "log+1-", "log+-1", "2-1", "1-2-3", "x", "++1"] {
+            assert!(bad.parse::<SectorRange>().is_err(), "{bad}");
         }
         assert_eq!(Members::default().place(7), "7");
         assert_eq!(Members::default().to_model(), powercut_model::Members::ONE);

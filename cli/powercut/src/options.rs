@@ -7,10 +7,10 @@ mod again;
 
 use std::path::PathBuf;
 
-use anyhow::{bail, Context, Result};
+use anyhow::{anyhow, bail, Context, Result};
 
 use crate::args::{self, Switch, WritebackArg};
-use crate::device::{variable, Name, Settings};
+use crate::device::{variable, CutMode, CutRequest, Name, Settings, Trigger};
 use crate::examine::Examination;
 use crate::explore::Plan;
 use crate::faults::Rule;
@@ -113,16 +113,6 @@ pub fn rules(texts: &[String]) -> Result<Vec<Rule>> {
     Ok(rules?)
 }
 
-/// A mark is one line of at most 1024 bytes.
-pub fn mark(text: &str) -> Result<()> {
-    match text {
-        "" => bail!("a mark can't be empty"),
-        t if t.contains(['\n', '\0']) => bail!("a mark is one line of text: {t:?} is not"),
-        t if t.len() > 1024 => bail!("a mark has 1024 bytes at most, this one {}", t.len()),
-        _ => Ok(()),
-    }
-}
-
 pub fn settings(args: &args::DiskArgs, default_mib: Option<u64>) -> Result<Settings> {
     let members = match &args.disks {
         Some(text) => members(text).context("--disks")?,
@@ -149,8 +139,12 @@ pub fn settings(args: &args::DiskArgs, default_mib: Option<u64>) -> Result<Setti
     if fua && !write_cache {
         bail!("--fua on needs --write-cache on: without a cache every write is forced");
     }
-    completion(&args.completion)?;
-    discard_content(&args.discard_content)?;
+    let completion = args
+        .completion
+        .parse()
+        .map_err(|e| anyhow!("--completion {e}"))?;
+    let discard_content = args.discard_content.parse();
+    let discard_content = discard_content.map_err(|e| anyhow!("--discard-content {e}"))?;
     Ok(Settings {
         size_mib,
         members,
@@ -159,18 +153,9 @@ pub fn settings(args: &args::DiskArgs, default_mib: Option<u64>) -> Result<Setti
         tear: args.tear.0,
         write_cache,
         fua,
-        completion: args.completion.clone(),
-        discard_content: args.discard_content.clone(),
+        completion,
+        discard_content,
     })
-}
-
-fn discard_content(text: &str) -> Result<()> {
-    let seed = text.strip_prefix("garbage:");
-    let good = seed.is_some_and(|seed| seed.parse::<u64>().is_ok() && !seed.starts_with('+'));
-    match good || text == "zeroes" {
-        true => Ok(()),
-        false => bail!("--discard-content {text:?}: give zeroes, or garbage:SEED with a number"),
-    }
 }
 
 /// The disks of a group: `data:48M,log:16M`.
@@ -196,59 +181,28 @@ fn members(text: &str) -> Result<Members> {
     Ok(members)
 }
 
-/// The longest delay of a completion, in microseconds.
-const DELAY_MAX_US: u64 = 10_000_000;
-
-/// `inline`, `delayed:USEC` or `delayed:random:MIN-MAX,SEED`.
-fn completion(text: &str) -> Result<()> {
-    let us = |text: &str| text.parse().ok().filter(|us: &u64| *us <= DELAY_MAX_US);
-    let random = |text: &str| {
-        let (range, seed) = text.split_once(',')?;
-        let (min, max) = range.split_once('-')?;
-        seed.parse::<u64>().ok()?;
-        (us(min)? <= us(max)?).then_some(())
-    };
-    let good = match text.strip_prefix("delayed:") {
-        None => text == "inline",
-        Some(delay) => match delay.strip_prefix("random:") {
-            Some(delay) => random(delay).is_some(),
-            None => us(delay).is_some(),
-        },
-    };
-    if !good {
-        bail!(
-            "--completion {text:?}: give inline, delayed:USEC or delayed:random:MIN-MAX,SEED, \
-             {DELAY_MAX_US} us at most"
-        );
-    }
-    Ok(())
-}
-
-/// What the driver's `cut` attribute takes.
-pub fn cut(args: &args::CutArgs) -> Result<String> {
+pub fn cut(args: &args::CutArgs) -> Result<CutRequest> {
     if args.disarm {
-        return Ok("off".into());
+        return Ok(CutRequest::Off);
     }
     let mode = match args.mode {
-        args::CutMode::Eio => "eio",
-        args::CutMode::Hang => "hang",
+        args::CutMode::Eio => CutMode::Eio,
+        args::CutMode::Hang => CutMode::Hang,
     };
     let trigger = match (&args.after, &args.on) {
-        (Some(after), _) => after.as_str(),
-        (None, Some(on)) if on.starts_with("lba:") => on.as_str(),
+        (Some(after), _) if after.starts_with("lba:") => {
+            bail!("--after {after:?}: --on {after} cuts at the first write to these sectors")
+        }
+        (Some(after), _) => after
+            .parse()
+            .with_context(|| format!("--after {after:?}"))?,
+        (None, Some(on)) if on.starts_with("lba:") => {
+            on.parse().with_context(|| format!("--on {on:?}"))?
+        }
         (None, Some(on)) => bail!("--on {on:?}: give sectors, as lba:2048-4095"),
-        (None, None) => "now",
+        (None, None) => Trigger::Now,
     };
-    if let Some(after) = &args.after {
-        let words = ["writes:", "flushes:", "fua:", "meta:", "mark:", "ms:"];
-        if !words.iter().any(|word| after.starts_with(word)) {
-            bail!("--after {after:?}: give writes:N, flushes:N, fua:N, meta:N, mark:TEXT or ms:N");
-        }
-        if let Some(text) = after.strip_prefix("mark:") {
-            mark(text)?;
-        }
-    }
-    Ok(format!("{mode} {trigger}"))
+    Ok(CutRequest::Cut { mode, trigger })
 }
 
 /// Which pending writes survive.

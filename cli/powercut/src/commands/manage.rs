@@ -7,7 +7,10 @@ use std::io::Write;
 use anyhow::{bail, Context, Result};
 
 use crate::args::{CreateArgs, RecordArgs, RecordCommand, StateArgs};
-use crate::device::{DeviceError, DiskInfo, Name, RecordStatus, Root, Selection, Settings, Show};
+use crate::device::{
+    Completion, DeviceError, DiscardContent, DiskInfo, MarkText, Name, RecordStatus, Root,
+    Selection, Settings, Show,
+};
 use crate::exit::Exit;
 use crate::id::StateId;
 use crate::options;
@@ -142,8 +145,8 @@ pub fn record(args: &RecordArgs) -> Result<Exit> {
 
 pub fn mark(name: &str, text: &str) -> Result<Exit> {
     let name = options::name(name)?;
-    options::mark(text)?;
-    Root::open()?.disk(&name)?.set("mark", text)?;
+    let mark: MarkText = text.parse()?;
+    Root::open()?.disk(&name)?.set("mark", mark)?;
     Ok(Exit::NoViolation)
 }
 
@@ -189,8 +192,8 @@ pub fn settings_of(recording: &Recording) -> Settings {
         tear: header.tear,
         write_cache: header.write_cache,
         fua: header.fua,
-        completion: "inline".into(),
-        discard_content: "zeroes".into(),
+        completion: Completion::Inline,
+        discard_content: DiscardContent::Zeroes,
     }
 }
 

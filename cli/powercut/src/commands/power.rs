@@ -30,13 +30,8 @@ pub fn cut(args: &CutArgs) -> Result<Exit> {
     let request = options::cut(args)?;
     let signals = Signals::install()?;
     let disk = Root::open()?.disk(&name)?;
-    let request = match request.split_once(" lba:") {
-        Some((mode, range)) => {
-            let range = disk.members().whole(range).map_err(anyhow::Error::msg);
-            format!("{mode} lba:{}", range.context("--on")?)
-        }
-        None => request,
-    };
+    let request = request.within(disk.members());
+    let request = request.map_err(anyhow::Error::msg).context("--on")?;
     disk.set("cut", request)?;
     if args.wait {
         wait(&disk, &signals)?;

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use serde::Serialize;
 
 use super::attribute::{get, retry_busy, subdirectories, wait_for, write};
-use super::{errno, Control, DeviceError, Name, Nodes, Show, View, CONTROL};
+use super::{errno, Control, DeviceError, Name, Nodes, Settings, Show, View, CONTROL};
 use crate::members::Members;
 use crate::tear::Tear;
 
@@ -23,24 +23,6 @@ pub const TOO_LONG: &str = "NAME/DISK and NAME.VIEW/DISK have 22 bytes at most: 
 #[derive(Debug, Clone)]
 pub struct Root {
     dir: PathBuf,
-}
-
-/// How a disk is made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
-    pub size_mib: u64,
-    /// Of a group, whose sizes count then.
-    pub members: Members,
-    pub block_size: u32,
-    /// 0 stands for the block size.
-    pub atomic_unit: u32,
-    pub tear: Tear,
-    pub write_cache: bool,
-    pub fua: bool,
-    /// As the driver takes it, `inline` or `delayed:`...
-    pub completion: String,
-    /// Likewise, `zeroes` or `garbage:SEED`.
-    pub discard_content: String,
 }
 
 impl Root {
@@ -108,8 +90,8 @@ impl Root {
         if settings.fua && settings.write_cache {
             disk.set("fua", 1)?;
         }
-        disk.set("completion", &settings.completion)?;
-        disk.set("discard_content", &settings.discard_content)?;
+        disk.set("completion", settings.completion)?;
+        disk.set("discard_content", settings.discard_content)?;
         disk.set("power", 1)?;
         wait_for(&disk.nodes)?;
         Ok(disk)

@@ -5,10 +5,13 @@
 mod attribute;
 mod configfs;
 mod control;
+mod cut;
 mod fault;
+mod mark;
 mod name;
 mod nodes;
 mod selection;
+mod settings;
 mod view;
 
 use std::io;
@@ -19,12 +22,15 @@ use thiserror::Error;
 use crate::faults::Rule;
 use crate::reads::Reads;
 
-pub use configfs::{Disk, DiskInfo, RecordStatus, Root, Settings};
+pub use configfs::{Disk, DiskInfo, RecordStatus, Root};
 pub use control::Control;
+pub use cut::{CutMode, CutRequest, Trigger, TriggerError};
 pub use fault::{FaultDir, FaultStatus, RuleStatus};
+pub use mark::{MarkError, MarkText};
 pub use name::{Name, NameError, MAX as NAME_MAX};
 pub use nodes::{variable, Nodes};
 pub use selection::Selection;
+pub use settings::{Completion, DiscardContent, Settings};
 pub use view::{Origin, View};
 
 const NODES: &str = "/dev/powercut";
