@@ -156,7 +156,7 @@ pub struct CheckArgs {
     /// may be given again
     #[arg(long, value_name = "RULE")]
     pub view_fault: Vec<String>,
-    /// The longest a check may take
+    /// The longest a check may take, in seconds, or with units: 90s, 1h 30m
     #[arg(long, value_name = "TIME", default_value = "60s")]
     pub check_timeout: String,
 }
@@ -167,7 +167,7 @@ pub struct PlanArgs {
     /// Which states, in what order
     #[arg(long, value_name = "NAME", default_value = "auto")]
     pub strategy: Value<Strategy>,
-    /// A number of states, such as 300, a time, such as 90s, or none
+    /// A number of states, such as 300, a time with units, such as 90s, or none
     /// [default: 300; of exhaustive, none]
     #[arg(long, value_name = "N|TIME", allow_hyphen_values = true)]
     pub budget: Option<String>,

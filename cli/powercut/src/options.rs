@@ -82,7 +82,7 @@ pub struct Run {
 
 #[derive(Debug)]
 pub struct Explore {
-    pub from: From,
+    pub from: RecordSource,
     pub examination: Examination,
     pub plan: Plan,
     pub reporting: Reporting,
@@ -90,7 +90,7 @@ pub struct Explore {
 
 /// Where a record is taken from.
 #[derive(Debug)]
-pub enum From {
+pub enum RecordSource {
     Report(PathBuf),
     Disk(Name),
 }
@@ -369,12 +369,15 @@ impl Explore {
     pub fn new(args: args::ExploreArgs) -> Result<Self> {
         let mount = MountSpec::parse(&args.mount).context("--mount")?;
         let (from, case) = match (args.name, args.recording) {
-            (Some(disk), _) => (From::Disk(name(&disk)?), disk),
-            (None, Some(path)) => (From::Report(path.clone()), path.display().to_string()),
+            (Some(disk), _) => (RecordSource::Disk(name(&disk)?), disk),
+            (None, Some(path)) => (
+                RecordSource::Report(path.clone()),
+                path.display().to_string(),
+            ),
             (None, None) => bail!("give a disk, or --recording PATH"),
         };
         let reported = match &from {
-            From::Report(path) if args.check.is_none() => {
+            RecordSource::Report(path) if args.check.is_none() => {
                 Some(Saved::at(path).report()?.examination)
             }
             _ => None,

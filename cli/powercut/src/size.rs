@@ -16,13 +16,15 @@ const MAX_MIB: u64 = 1 << 24;
 pub enum SizeError {
     #[error("{0:?} is not a size: give MiB or a number with K, M, G or T, such as 64M")]
     NotASize(String),
-    #[error("{0:?} is too small: a disk has 1 MiB or more")]
+    #[error("{0:?} is too small: a disk has 1 MiB or more, and a plain number counts MiB")]
     TooSmall(String),
-    #[error("{0:?} is too large: a disk has 16 TiB or less")]
+    #[error("{0:?} is too large: a disk has 16 TiB or less, and a plain number counts MiB")]
     TooLarge(String),
     #[error("{0:?} is not a whole number of MiB")]
     NotMib(String),
-    #[error("{0:?} is not a time: give seconds or a number with ms, s, m or h, such as 90s")]
+    #[error(
+        "{0:?} is not a time: give seconds, or numbers with ms, s, m or h, such as 90s or 1h 30m"
+    )]
     NotATime(String),
     #[error(
         "{0:?} is not a budget: give a number of states such as 300, a time such as 90s, or none"
@@ -62,22 +64,20 @@ pub fn disk_mib(text: &str) -> Result<u64, SizeError> {
     u64::try_from(bytes >> 20).map_err(|_| SizeError::TooLarge(text.into()))
 }
 
-/// A time; a plain number counts seconds.
+/// A time, such as `90s` or `1h 30m`; a plain number counts seconds.
 pub fn time(text: &str) -> Result<Duration, SizeError> {
-    let not = || SizeError::NotATime(text.into());
-    let (number, suffix) = split(text);
-    let number = number.parse::<u64>().map_err(|_| not())?;
-    let ms: u64 = match suffix {
-        "ms" => 1,
-        "" | "s" => 1000,
-        "m" | "min" => 60_000,
-        "h" => 3_600_000,
-        _ => return Err(not()),
+    // To humantime, 5M is five months.
+    let is_lower = !text.contains(|c: char| c.is_ascii_uppercase());
+    let is_plain = text.bytes().all(|b| b.is_ascii_digit());
+    let time = if is_plain {
+        text.parse().ok().map(Duration::from_secs)
+    } else {
+        humantime::parse_duration(text).ok()
     };
-    match number.checked_mul(ms) {
-        Some(ms) if ms > 0 => Ok(Duration::from_millis(ms)),
-        _ => Err(not()),
-    }
+    // The limit of what is kept of it, in milliseconds.
+    let is_good = |time: &Duration| (1..=u128::from(u64::MAX)).contains(&time.as_millis());
+    time.filter(|time| is_lower && is_good(time))
+        .ok_or_else(|| SizeError::NotATime(text.into()))
 }
 
 /// A budget: `none`, or a plain number counts states, one with a unit is a time.
@@ -167,6 +167,54 @@ mod tests {
             disk_mib("99999999999999999999999999999999999T"),
             Err(SizeError::TooLarge(_))
         ));
+    }
+
+    #[test]
+    fn times() {
+        for (text, ms) in [
+            ("90", 90_000),
+            ("90s", 90_000),
+            ("50ms", 50),
+            ("5m", 300_000),
+            ("5min", 300_000),
+            ("1h", 3_600_000),
+            ("1h 30m", 5_400_000),
+            ("1h30m", 5_400_000),
+            ("1m 500ms", 60_500),
+        ] {
+            assert_eq!(time(text), Ok(Duration::from_millis(ms)), "{text}");
+        }
+        for text in [
+            "",
+            "0",
+            "0s",
+            "999us",
+            "s",
+            "-1",
+            "-1s",
+            "+1",
+            "+1s",
+            "5x",
+            "5M",
+            "5S",
+            "1h -30m",
+            "0x5",
+            "99999999999999999999",
+            "99999999999999999999h",
+            "18446744073709551615",
+        ] {
+            assert!(matches!(time(text), Err(SizeError::NotATime(_))), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_unit_of_a_plain_number_is_told() {
+        for text in ["0", "67108864"] {
+            let told = disk_mib(text).unwrap_err().to_string();
+            assert!(told.contains("a plain number counts MiB"), "{told}");
+        }
+        let told = time("0").unwrap_err().to_string();
+        assert!(told.contains("give seconds"), "{told}");
     }
 
     #[test]

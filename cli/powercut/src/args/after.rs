@@ -26,7 +26,7 @@ pub struct ReplayArgs {
     /// The filesystem checker, if not the report's
     #[arg(long, value_name = "CMD")]
     pub fsck: Option<String>,
-    /// The longest the check may take, if not as in the report
+    /// The longest the check may take, if not as in the report; in seconds, or with units: 90s
     #[arg(long, value_name = "TIME")]
     pub check_timeout: Option<String>,
     /// Mount it read-only, and without recovery where the filesystem can

@@ -13,7 +13,7 @@ use super::transfer::import_as_new;
 use crate::device::{Root, RuleStatus};
 use crate::exit::Exit;
 use crate::explore::Plan;
-use crate::options::{Explore, From, Reporting, Resume};
+use crate::options::{Explore, RecordSource, Reporting, Resume};
 use crate::report::{PlanFacts, Saved, Source};
 use crate::signals::Signals;
 use crate::size;
@@ -24,7 +24,7 @@ pub fn explore(options: &Explore) -> Result<Exit> {
     let signals = Signals::install()?;
     let root = Root::open()?;
     let (disk, source, rules, recorded_in) = match &options.from {
-        From::Disk(name) => {
+        RecordSource::Disk(name) => {
             let source = Source {
                 disk: Some(name.to_string()),
                 ..Source::default()
@@ -33,7 +33,7 @@ pub fn explore(options: &Explore) -> Result<Exit> {
             let rules = rules_of(&disk)?;
             (disk, source, rules, Duration::ZERO)
         }
-        From::Report(path) => {
+        RecordSource::Report(path) => {
             let saved = Saved::at(path);
             let (source, rules, recorded_in) = origin(&saved)?;
             (import_as_new(&root, &saved)?, source, rules, recorded_in)

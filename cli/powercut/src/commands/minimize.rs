@@ -12,7 +12,7 @@ use crate::device::{Disk, Root, Selection};
 use crate::examine::{Examination, Examiner};
 use crate::exit::Exit;
 use crate::id::StateId;
-use crate::options::{From, Minimize};
+use crate::options::{Minimize, RecordSource};
 use crate::oracle::Verdict;
 use crate::recording::Recording;
 use crate::report::{self, Culprit, Saved};
@@ -28,14 +28,14 @@ struct Minimized<'m> {
 pub fn minimize(options: &Minimize) -> Result<Exit> {
     let signals = Signals::install()?;
     match &options.replay.from {
-        From::Disk(disk) => {
+        RecordSource::Disk(disk) => {
             let root = Root::open()?;
             let disk = root.disk(disk)?;
             let recording = load(&root, disk.name().as_str())?;
             let what = options.replay.examination(None)?;
             find(options, &what, &recording, &signals, &disk)?;
         }
-        From::Report(dir) => {
+        RecordSource::Report(dir) => {
             let saved = Saved::at(dir);
             let mut report = saved.report()?;
             let what = options

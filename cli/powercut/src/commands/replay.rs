@@ -15,7 +15,7 @@ use crate::examine::{Examination, Examiner};
 use crate::exit::Exit;
 use crate::explore;
 use crate::id::StateId;
-use crate::options::{From, ShowState};
+use crate::options::{RecordSource, ShowState};
 use crate::oracle::{Finding, Oracle, Verdict};
 use crate::recording::Recording;
 use crate::report::{self, Saved, Violation, Write};
@@ -39,13 +39,13 @@ struct Replayed {
 pub fn replay(options: &ShowState) -> Result<Exit> {
     let signals = Signals::install()?;
     match &options.replay.from {
-        From::Disk(disk) => {
+        RecordSource::Disk(disk) => {
             let root = Root::open()?;
             let disk = root.disk(disk)?;
             let recording = load(&root, disk.name().as_str())?;
             show(options, None, &recording, &signals, || Ok(&disk))
         }
-        From::Report(dir) => {
+        RecordSource::Report(dir) => {
             let saved = Saved::at(dir);
             let what = saved.report()?.examination;
             let recording = saved.recording()?;
@@ -107,8 +107,8 @@ fn show<'d>(
         view.show(&selection)?;
         let node = view.nodes().whole().display();
         let remove = match options.replay.from {
-            From::Disk(_) => view.name().to_string(),
-            From::Report(_) => disk.name().to_string(),
+            RecordSource::Disk(_) => view.name().to_string(),
+            RecordSource::Report(_) => disk.name().to_string(),
         };
         eprintln!("powercut: kept {node}; `powercut remove {remove}` removes it");
         view.leave();

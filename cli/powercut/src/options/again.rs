@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::{bail, Context, Result};
 
-use super::{command, name, timeout_ms, From, DEFAULT_TIMEOUT};
+use super::{command, name, timeout_ms, RecordSource, DEFAULT_TIMEOUT};
 use crate::args;
 use crate::examine::Examination;
 use crate::fs::MountSpec;
@@ -16,7 +16,7 @@ use crate::recovery;
 #[derive(Debug)]
 pub struct Replay {
     pub id: StateId,
-    pub from: From,
+    pub from: RecordSource,
     pub check: Option<String>,
     /// `Some(None)`: without a mount.
     pub mount: Option<Option<MountSpec>>,
@@ -131,8 +131,8 @@ impl Replay {
                      from its report: --report DIR",
                     args.id
                 ),
-                Some(disk) => From::Disk(name(&disk)?),
-                None => From::Report(report),
+                Some(disk) => RecordSource::Disk(name(&disk)?),
+                None => RecordSource::Report(report),
             },
             check: args.check,
             mount,
