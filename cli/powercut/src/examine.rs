@@ -14,10 +14,10 @@ use tempfile::TempDir;
 
 use crate::child::{Ended, Env, Line};
 use crate::device::{Selection, Show};
+use crate::faults::rules;
 use crate::fs::MountSpec;
 use crate::kmsg::Kmsg;
 use crate::mountpoint::Mounted;
-use crate::options::rules;
 use crate::oracle::{Finding, Kind, Oracle, Verdict};
 use crate::reads::Reads;
 use crate::recording::Mark;

@@ -56,6 +56,11 @@ pub enum RuleError {
     Lines(String),
 }
 
+/// Several rules, each as it is typed.
+pub fn rules(texts: &[String]) -> Result<Vec<Rule>, RuleError> {
+    texts.iter().map(|text| text.parse()).collect()
+}
+
 fn kinds() -> String {
     RULES.map(|(kind, _)| kind).join(", ")
 }

@@ -17,6 +17,7 @@ pub use powercut_engine::{
 pub mod args;
 pub mod child;
 pub mod commands;
+pub mod culprit;
 pub mod device;
 pub mod examine;
 pub mod exit;

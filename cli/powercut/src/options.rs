@@ -13,7 +13,7 @@ use crate::args::{self, Switch, WritebackArg};
 use crate::device::{variable, CutMode, CutRequest, Name, Settings, Trigger};
 use crate::examine::Examination;
 use crate::explore::Plan;
-use crate::faults::Rule;
+use crate::faults::{rules, Rule};
 use crate::fs::{Fs, MountSpec};
 use crate::id::StateId;
 use crate::members::{Member, Members};
@@ -105,12 +105,6 @@ pub fn name_and_view(text: &str) -> Result<(Name, Option<Name>)> {
         Some((disk, view)) => Ok((name(disk)?, Some(name(view)?))),
         None => Ok((name(text)?, None)),
     }
-}
-
-/// What a disk is to do wrong.
-pub fn rules(texts: &[String]) -> Result<Vec<Rule>> {
-    let rules: Result<_, _> = texts.iter().map(|text| text.parse::<Rule>()).collect();
-    Ok(rules?)
 }
 
 pub fn settings(args: &args::DiskArgs, default_mib: Option<u64>) -> Result<Settings> {

@@ -6,6 +6,7 @@ use anyhow::Result;
 use powercut_model::{Cut, History};
 
 use crate::choices::Choices;
+use crate::culprit::culprit;
 use crate::device::{Selection, Show};
 use crate::examine::{Examination, Examiner};
 use crate::keep::Keep;
@@ -53,7 +54,7 @@ impl Bench<'_> {
         let owners = self.owners(choices, &found)?;
         let recording = choices.recording();
         let numbers = recording.geometry().members;
-        Ok(Some(Culprit::of(choices, &found, runs, |write| {
+        Ok(Some(culprit(choices, &found, runs, |write| {
             let (_, sector) = recording.members().locate(write.sector);
             owners.find(numbers.of(write.sector), sector, write.sectors)
         })))

@@ -8,12 +8,13 @@ use super::manage::{print, print_json};
 use crate::args::{FaultArgs, FaultCommand};
 use crate::device::{FaultDir, Root};
 use crate::exit::Exit;
+use crate::faults;
 use crate::options;
 
 pub fn fault(args: &FaultArgs) -> Result<Exit> {
     let (name, view) = options::name_and_view(&args.name)?;
     let rules = match &args.command {
-        FaultCommand::Add { rules } => options::rules(rules)?,
+        FaultCommand::Add { rules } => faults::rules(rules)?,
         _ => Vec::new(),
     };
     let disk = Root::open()?.disk(&name)?;

@@ -12,6 +12,7 @@ use crate::device::{
     Selection, Settings, Show,
 };
 use crate::exit::Exit;
+use crate::faults::rules;
 use crate::id::StateId;
 use crate::options;
 use crate::recording::Recording;
@@ -22,7 +23,7 @@ use crate::tear::Tear;
 pub fn create(args: &CreateArgs) -> Result<Exit> {
     let name = options::name(&args.name)?;
     let settings = options::settings(&args.disk, None)?;
-    let rules = options::rules(&args.fault)?;
+    let rules = rules(&args.fault)?;
     let disk = Root::open()?.create(&name, &settings)?;
     disk.faults().add(&rules)?;
     if args.json {

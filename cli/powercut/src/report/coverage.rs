@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use num_bigint::BigUint;
 
-use super::faults::{states_of, FaultFacts};
+use super::faults::FaultFacts;
 use super::model::{Coverage, Ended, Report};
 use crate::count;
 use crate::tear::Tear;
@@ -23,7 +23,7 @@ fn human(text: &str) -> String {
 pub fn coverage(report: &Report) -> String {
     let coverage = &report.coverage;
     let legal = human(&coverage.legal_states);
-    let states = states_of(report);
+    let states = report.what_states();
     let (cuts, runs) = (coverage.cuts, coverage.checked);
     let at_most = if coverage.legal_at_most {
         "at most "

@@ -2,19 +2,14 @@
 
 //! The culprit of a violation, in data and in a sentence.
 
-use powercut_model::{Cut, Event};
+use powercut_model::Event;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use powercut_engine::acknowledged::Acknowledged;
 
-use super::fate::{place, ranges};
+use super::fate::place;
 use crate::abi::EntryOp;
-use crate::choices::Choices;
-use crate::id::StateId;
-use crate::keep::Keep;
-use crate::minimize::{Found, Later};
-use crate::recording::Recording;
 
 /// Which write had to be stable before which.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -89,115 +84,6 @@ pub struct Belongs {
     pub what: String,
     /// How it was told.
     pub how: String,
-}
-
-impl Culprit {
-    /// The result of a search, and how many runs it took. `belongs` tells of a
-    /// write, by its index, and its sectors.
-    pub fn of(
-        choices: &Choices<'_>,
-        found: &Found,
-        runs: u64,
-        mut belongs: impl FnMut(&Suspect) -> Option<Belongs>,
-    ) -> Self {
-        let recording = choices.recording();
-        let mut name = |keep: &Keep| {
-            let mut suspects = suspects(choices, keep);
-            for suspect in &mut suspects {
-                suspect.belongs = belongs(suspect);
-            }
-            suspects
-        };
-        let mut culprit = Self {
-            sort: Sort::Unexplained,
-            verdict: String::new(),
-            must_be_stable: name(&found.lost),
-            before: name(&found.kept),
-            broken: found.broken.map(|nr| (&recording.marks()[nr]).into()),
-            minimal: found.minimal,
-            fails: StateId::of(choices, &found.fails).to_string(),
-            passes: found
-                .passes
-                .as_ref()
-                .map(|keep| StateId::of(choices, keep).to_string()),
-            runs,
-        };
-        if let Later::MendedBy(event) = found.later {
-            culprit.mended(recording, event, &mut belongs);
-        }
-        culprit.sort = culprit.sort_of(found.later);
-        culprit.verdict = super::verdict::sentence(&culprit, choices, found);
-        culprit
-    }
-
-    /// The write whose event makes a later state pass.
-    fn mended(
-        &mut self,
-        recording: &Recording,
-        event: Event,
-        belongs: &mut impl FnMut(&Suspect) -> Option<Belongs>,
-    ) {
-        let entry = recording
-            .entries()
-            .iter()
-            .rposition(|r| r.entry.is_write() && r.entry.start <= event);
-        if let Some(index) = entry {
-            let mut suspect = suspect(recording, index, None);
-            suspect.belongs = belongs(&suspect);
-            self.must_be_stable.push(suspect);
-        }
-        if let Ok(cut) = Cut::new(recording, event) {
-            let later = Choices::new(recording, cut);
-            self.passes = Some(StateId::of(&later, &later.all()).to_string());
-        }
-    }
-
-    fn sort_of(&self, later: Later) -> Sort {
-        match (self.must_be_stable.is_empty(), later) {
-            (true, _) => Sort::Unexplained,
-            (false, Later::MendedBy(_)) => Sort::TooLate,
-            _ if !self.before.is_empty() => Sort::Order,
-            _ if self.broken.is_some() => Sort::Promise,
-            _ => Sort::Stable,
-        }
-    }
-}
-
-/// The writes of some pieces, oldest first.
-fn suspects(choices: &Choices<'_>, keep: &Keep) -> Vec<Suspect> {
-    let mut suspects = Vec::new();
-    for (entry, pieces) in choices.writes() {
-        let units: Vec<u64> = pieces
-            .clone()
-            .filter(|p| keep.contains(*p))
-            .map(|p| choices.pieces()[p].unit)
-            .collect();
-        if !units.is_empty() {
-            let whole = units.len() == pieces.len();
-            let units = (!whole).then(|| ranges(units));
-            suspects.push(suspect(choices.recording(), *entry, units));
-        }
-    }
-    suspects
-}
-
-fn suspect(recording: &Recording, index: usize, units: Option<Vec<(u64, u64)>>) -> Suspect {
-    let raw = &recording.entries()[index].raw;
-    let marks = recording.marks();
-    let next = marks.partition_point(|m| m.event < raw.submit);
-    Suspect {
-        write: raw.submit,
-        op: raw.op.name().into(),
-        sector: raw.sector,
-        place: recording.members().place_in_group(raw.sector),
-        sectors: raw.nr_sectors,
-        flags: raw.flags.names().map(str::to_string).collect(),
-        task: raw.task.clone(),
-        units,
-        after_mark: next.checked_sub(1).map(|at| (&marks[at]).into()),
-        before_mark: marks.get(next).map(Acknowledged::from),
-        belongs: None,
-    }
 }
 
 impl Suspect {

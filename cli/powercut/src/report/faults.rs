@@ -7,7 +7,6 @@ use num_bigint::BigUint;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::model::Report;
 use crate::count;
 use crate::device::RuleStatus;
 use crate::recording::Recording;
@@ -102,14 +101,6 @@ pub fn outside(space: &Space<'_>) -> (BigUint, u64) {
         }
     }
     (states, cuts)
-}
-
-/// What to call the states that a report counts.
-pub fn states_of(report: &Report) -> &'static str {
-    match &report.faults {
-        Some(faults) if faults.is_outside() => "states, legal and not,",
-        _ => "legal states",
-    }
 }
 
 #[cfg(test)]

@@ -15,11 +15,10 @@ pub mod schema;
 #[cfg(test)]
 pub mod testing;
 mod text;
-mod verdict;
 
 pub use coverage::coverage;
 pub use culprit::{culprit_lines, Belongs, Culprit, Suspect};
-pub use fate::{fates, Write};
+pub use fate::{fates, ranges, Write};
 pub use faults::{outside, FaultFacts};
 pub use html::html;
 pub use junit::junit;

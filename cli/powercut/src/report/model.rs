@@ -269,6 +269,14 @@ pub struct Seconds {
 }
 
 impl Report {
+    /// What to call the states that it counts.
+    pub fn what_states(&self) -> &'static str {
+        match &self.faults {
+            Some(faults) if faults.is_outside() => "states, legal and not,",
+            _ => "legal states",
+        }
+    }
+
     /// The number of violations of a kind.
     pub fn of(&self, kind: Kind) -> usize {
         self.violations.iter().filter(|v| v.kind == kind).count()

@@ -4,11 +4,11 @@
 
 use num_bigint::BigUint;
 
-use super::culprit::{Culprit, Sort, Suspect};
 use crate::choices::Choices;
 use crate::count;
 use crate::minimize::{Found, Later};
 use crate::recording::Content;
+use crate::report::culprit::{Culprit, Sort, Suspect};
 
 /// Writes named in a sentence; the others are counted.
 const NAMED: usize = 3;
