@@ -37,9 +37,10 @@ impl std::fmt::Display for Table {
             let mut line = String::new();
             for (at, cell) in row.iter().enumerate() {
                 let pad = " ".repeat(widths[at] - cell.chars().count());
-                match right[at] {
-                    true => line.extend([&pad, cell.as_str()]),
-                    false => line.extend([cell.as_str(), &pad]),
+                if right[at] {
+                    line.extend([&pad, cell.as_str()])
+                } else {
+                    line.extend([cell.as_str(), &pad])
                 }
                 line.push_str("  ");
             }

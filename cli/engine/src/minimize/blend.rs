@@ -14,15 +14,12 @@ pub type Items = Vec<usize>;
 
 /// The pieces of an item, the topmost first or the last.
 fn pieces(choices: &Choices<'_>, item: usize) -> Vec<usize> {
-    match choices.has_prefixes() {
-        true => {
-            let write = choices.writes().get(item);
-            write.map_or(Vec::new(), |(_, pieces)| pieces.clone().rev().collect())
-        }
-        false => {
-            let unit = choices.units().get(item);
-            unit.map_or(Vec::new(), |unit| unit.pieces().collect())
-        }
+    if choices.has_prefixes() {
+        let write = choices.writes().get(item);
+        write.map_or(Vec::new(), |(_, pieces)| pieces.clone().rev().collect())
+    } else {
+        let unit = choices.units().get(item);
+        unit.map_or(Vec::new(), |unit| unit.pieces().collect())
     }
 }
 
@@ -30,9 +27,10 @@ fn pieces(choices: &Choices<'_>, item: usize) -> Vec<usize> {
 pub fn blend(choices: &Choices<'_>, of: &Keep, other: &Keep, items: &[usize]) -> Keep {
     let mut keep = of.clone();
     for piece in items.iter().flat_map(|item| pieces(choices, *item)) {
-        match other.contains(piece) {
-            true => keep.insert(piece),
-            false => keep.remove(piece),
+        if other.contains(piece) {
+            keep.insert(piece)
+        } else {
+            keep.remove(piece)
         }
     }
     keep
@@ -72,9 +70,10 @@ pub fn kept_groups(choices: &Choices<'_>, keep: &Keep, but: &[usize]) -> Vec<Ite
 /// The items with such a piece, by the write of the first.
 fn by_write(choices: &Choices<'_>, is_sought: impl Fn(usize) -> bool) -> Vec<Items> {
     let mut groups: BTreeMap<usize, Items> = BTreeMap::new();
-    let nr_items = match choices.has_prefixes() {
-        true => choices.writes().len(),
-        false => choices.units().len(),
+    let nr_items = if choices.has_prefixes() {
+        choices.writes().len()
+    } else {
+        choices.units().len()
     };
     for item in 0..nr_items {
         let mut pieces = pieces(choices, item).into_iter();
@@ -105,9 +104,10 @@ pub fn lost_and_kept(
             with.retain(|piece| !without.contains(piece));
             without.retain(|piece| !both.contains(piece));
         }
-        let (into, pieces) = match is_lost {
-            true => (&mut lost, with),
-            false => (&mut kept, without),
+        let (into, pieces) = if is_lost {
+            (&mut lost, with)
+        } else {
+            (&mut kept, without)
         };
         pieces.into_iter().for_each(|piece| into.insert(piece));
     }
@@ -119,9 +119,10 @@ pub fn with_length(choices: &Choices<'_>, of: &Keep, item: usize, length: usize)
     let mut keep = of.clone();
     if let Some((_, pieces)) = choices.writes().get(item) {
         for piece in pieces.clone() {
-            match piece < pieces.start + length {
-                true => keep.insert(piece),
-                false => keep.remove(piece),
+            if piece < pieces.start + length {
+                keep.insert(piece)
+            } else {
+                keep.remove(piece)
             }
         }
     }

@@ -47,9 +47,10 @@ pub fn passing(
     let likely = [choices.all(), choices.none()].into_iter();
     // Equal images take no trial: without a bound on states, random ones of a
     // cut with few images would come for ever.
-    let bound = match all {
-        true => usize::MAX,
-        false => usize::try_from(budget)?.saturating_mul(4).max(4) + 2 * writes.len(),
+    let bound = if all {
+        usize::MAX
+    } else {
+        usize::try_from(budget)?.saturating_mul(4).max(4) + 2 * writes.len()
     };
     let states = likely.chain(but).chain(only).chain(others);
     let mut images = std::collections::HashSet::new();
@@ -57,26 +58,24 @@ pub fn passing(
     for keep in states.take(bound) {
         images.insert(choices.image(&keep));
         let spent = lab.runs - before >= budget;
-        match spent {
-            true => {
+        if spent {
+            done = false;
+            break;
+        }
+        match lab.passes(choices, &keep, marks)? {
+            Some(true) => {
+                return Ok(Passing {
+                    keep: Some(choices.canonical(&keep)),
+                    tried: images.len() as u64,
+                    all: false,
+                })
+            }
+            Some(false) => {}
+            None => {
+                images.remove(&choices.image(&keep));
                 done = false;
                 break;
             }
-            false => match lab.passes(choices, &keep, marks)? {
-                Some(true) => {
-                    return Ok(Passing {
-                        keep: Some(choices.canonical(&keep)),
-                        tried: images.len() as u64,
-                        all: false,
-                    })
-                }
-                Some(false) => {}
-                None => {
-                    images.remove(&choices.image(&keep));
-                    done = false;
-                    break;
-                }
-            },
         }
     }
     Ok(Passing {

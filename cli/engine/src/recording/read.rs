@@ -217,9 +217,10 @@ fn model_entry(raw: &abi::Entry) -> Entry {
         fua: op.is_write() && has_fua,
         lied: raw.flags.contains(Flags::LIED),
         sector: raw.sector,
-        nr_sectors: match op.is_write() && !is_lost {
-            true => raw.nr_sectors,
-            false => 0,
+        nr_sectors: if op.is_write() && !is_lost {
+            raw.nr_sectors
+        } else {
+            0
         },
         submit: raw.submit,
         start: raw.start,

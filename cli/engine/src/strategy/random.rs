@@ -97,9 +97,10 @@ impl<'r> Iterator for Random<'_, 'r> {
 
 impl<'r> Urn<'r> {
     fn new(space: &Space<'r>, choices: Rc<Choices<'r>>) -> Self {
-        let mut options = match choices.has_prefixes() {
-            true => lengths(&choices),
-            false => contents(space, &choices),
+        let mut options = if choices.has_prefixes() {
+            lengths(&choices)
+        } else {
+            contents(space, &choices)
         };
         options.retain(|options| options.len() > 1);
         let len = |options: &Options| options.len() as u128;

@@ -110,9 +110,10 @@ impl Replay<'_> {
 
             if entry.submit == event {
                 let sectors = entry.sector..entry.sector + u64::from(entry.nr_sectors);
-                let version = match entry.is_write() {
-                    true => self.device.submit(&self.space.cells_by_unit(&sectors)),
-                    false => 0,
+                let version = if entry.is_write() {
+                    self.device.submit(&self.space.cells_by_unit(&sectors))
+                } else {
+                    0
                 };
 
                 let member = self.log.member(entry).unwrap_or(0);

@@ -115,9 +115,12 @@ impl Suspect {
 
 /// Ranges, both ends in: 4,6-9.
 pub fn list(units: &[(u64, u64)]) -> String {
-    let one = |(first, last): &(u64, u64)| match first == last {
-        true => first.to_string(),
-        false => format!("{first}-{last}"),
+    let one = |(first, last): &(u64, u64)| {
+        if first == last {
+            first.to_string()
+        } else {
+            format!("{first}-{last}")
+        }
     };
     units.iter().map(one).collect::<Vec<_>>().join(",")
 }
@@ -139,9 +142,10 @@ pub fn culprit_lines(culprit: &Culprit) -> String {
     if let Some(passes) = &culprit.passes {
         out.push_str(&format!("  passes  {passes}\n"));
     }
-    let minimal = match culprit.minimal {
-        true => ", and nothing can be left out",
-        false => "",
+    let minimal = if culprit.minimal {
+        ", and nothing can be left out"
+    } else {
+        ""
     };
     out.push_str(&format!("  tried   {} states{minimal}\n", culprit.runs));
     out

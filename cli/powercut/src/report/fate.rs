@@ -98,9 +98,10 @@ fn rule(choices: &Choices<'_>, recorded: &Recorded) -> (&'static str, String) {
     let cut = choices.cut();
     let entry = &recorded.entry;
     if entry.complete > cut.event {
-        return match cut.geometry().write_cache {
-            true => ("R3", "in flight at the cut".into()),
-            false => ("R6", "in flight at the cut".into()),
+        return if cut.geometry().write_cache {
+            ("R3", "in flight at the cut".into())
+        } else {
+            ("R6", "in flight at the cut".into())
         };
     }
     let why = match cut.watermark(entry.sector) {

@@ -139,16 +139,18 @@ pub fn timeline(report: &Report, recording: &Recording, pages: &[usize]) -> Time
         flushes,
         marks,
         names,
-        writes: match aggregated {
-            true => Vec::new(),
-            false => writes
+        writes: if aggregated {
+            Vec::new()
+        } else {
+            writes
                 .iter()
                 .filter_map(|r| one(r, recording.members(), &across, &down))
-                .collect(),
+                .collect()
         },
-        cells: match aggregated {
-            true => cells(&writes, &across, &down),
-            false => Vec::new(),
+        cells: if aggregated {
+            cells(&writes, &across, &down)
+        } else {
+            Vec::new()
         },
         rings: rings(report, pages, &across, &down),
         pins: pins(report, pages, &across, bottom),
