@@ -149,7 +149,9 @@ pub struct DiskArgs {
 /// How to examine a state.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// Run before the mount, with POWERCUT_DEV; any exit but 0 is a violation
+    /// Run before the mount, with POWERCUT_DEV; exit 0 to 3 is fine (errors that were corrected),
+    /// as fsck(8) has it, else a violation; of xfs_repair, btrfs check and fsck.fat -n only 0 is
+    /// fine, of fsck.fat 0 and 1
     #[arg(long, value_name = "CMD")]
     pub fsck: Option<String>,
     /// What the disk that each state is examined on is to do wrong, as `powercut fault` takes it;

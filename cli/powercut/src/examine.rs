@@ -16,6 +16,7 @@ use crate::child::{Ended, Env, Line};
 use crate::device::{Selection, Show};
 use crate::faults::rules;
 use crate::fs::MountSpec;
+use crate::fsck::Statuses;
 use crate::kmsg::Kmsg;
 use crate::mountpoint::Mounted;
 use crate::oracle::{Finding, Kind, Oracle, Verdict};
@@ -30,7 +31,7 @@ use crate::strategy::State;
 pub struct Examination {
     /// The user's check; exit 0 consistent, 125 can't tell, else a violation.
     pub check: String,
-    /// Run before the mount; any exit but 0 is a violation.
+    /// Run before the mount; what its exit status says is in its manual.
     pub fsck: Option<String>,
     /// None: the check gets the device alone.
     pub mount: Option<MountSpec>,
@@ -46,7 +47,7 @@ const SKIP: i32 = 125;
 
 pub struct Examiner<'a> {
     view: &'a mut dyn Show,
-    fsck: Option<Line>,
+    fsck: Option<(Line, Statuses)>,
     /// Of this view.
     mount: Option<MountSpec>,
     check: Line,
@@ -76,7 +77,10 @@ impl<'a> Examiner<'a> {
         let mount = what.mount.as_ref().map(|spec| spec.fill(view.nodes()));
         Ok(Self {
             view,
-            fsck: what.fsck.as_deref().map(Line::new),
+            fsck: what
+                .fsck
+                .as_deref()
+                .map(|fsck| (Line::new(fsck), Statuses::of(fsck))),
             mount,
             check: Line::new(&what.check),
             limit: Duration::from_millis(what.timeout_ms),
@@ -120,14 +124,17 @@ impl<'a> Examiner<'a> {
 
     /// Runs a command; the finding if it failed.
     fn command(&mut self, kind: Kind) -> Result<(Ended, Option<Finding>)> {
-        let line = match (kind, &self.fsck) {
-            (Kind::Fsck, Some(fsck)) => fsck,
-            _ => &self.check,
+        let (line, statuses) = match (kind, &self.fsck) {
+            (Kind::Fsck, Some((fsck, statuses))) => (fsck, Some(statuses)),
+            _ => (&self.check, None),
         };
         let done = line.run(&self.env(), Some(self.limit), self.signals)?;
         self.output.push_str(&done.output);
         let kind = match done.ended {
             Ended::Exited(0) => return Ok((done.ended, None)),
+            Ended::Exited(status) if statuses.is_some_and(|s| s.is_sound(status)) => {
+                return Ok((done.ended, None))
+            }
             Ended::TimedOut(_) if kind == Kind::Check => Kind::Timeout,
             _ => kind,
         };

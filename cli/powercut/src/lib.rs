@@ -23,6 +23,7 @@ pub mod examine;
 pub mod exit;
 pub mod faults;
 pub mod fs;
+pub mod fsck;
 pub mod kmsg;
 pub mod mountpoint;
 pub mod options;
