@@ -161,6 +161,10 @@ pub struct CheckArgs {
     /// The longest a check may take, in seconds, or with units: 90s, 1h 30m
     #[arg(long, value_name = "TIME", default_value = "60s")]
     pub check_timeout: String,
+    /// Explore even if the check fails without a crash: do not run it first on the disk as it was
+    /// before the workload, nor on the one that the finished workload left
+    #[arg(long)]
+    pub no_baseline: bool,
 }
 
 /// What to explore, how far, and where to report.
@@ -355,7 +359,7 @@ pub struct ExploreArgs {
     /// Go on with the exploration whose report is in DIR, to the same end;
     /// --budget and --jobs may be other ones
     #[arg(long, value_name = "DIR", conflicts_with_all = ["name", "check", "mount", "fsck",
-        "view_fault", "check_timeout", "strategy", "seed", "shard", "stop_on_first", "report", "case"])]
+        "view_fault", "check_timeout", "no_baseline", "strategy", "seed", "shard", "stop_on_first", "report", "case"])]
     pub resume: Option<PathBuf>,
     /// The check: exit 0 consistent, 125 can't tell, else a violation; without, the check and the
     /// mount of the report are taken

@@ -15,6 +15,7 @@ pub use powercut_engine::{
 };
 
 pub mod args;
+pub mod baseline;
 pub mod child;
 pub mod commands;
 pub mod culprit;

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use anyhow::{anyhow, bail, Context, Result};
 
 use crate::args::{self, Switch, WritebackArg};
+use crate::baseline::Extent;
 use crate::device::{variable, CutMode, CutRequest, Name, Settings, Trigger};
 use crate::examine::Examination;
 use crate::explore::Plan;
@@ -76,6 +77,7 @@ pub struct Run {
     pub faults: Vec<Rule>,
     pub record_only: bool,
     pub examination: Examination,
+    pub baseline: Extent,
     pub plan: Plan,
     pub reporting: Reporting,
 }
@@ -84,6 +86,7 @@ pub struct Run {
 pub struct Explore {
     pub from: RecordSource,
     pub examination: Examination,
+    pub baseline: Extent,
     pub plan: Plan,
     pub reporting: Reporting,
 }
@@ -350,6 +353,16 @@ impl Run {
             setup: args.setup,
             workload: args.workload,
             record_only: args.record_only,
+            baseline: if args.examine.no_baseline {
+                Extent::Nothing
+            } else if args.fault.is_empty() {
+                Extent::Both {
+                    keep: args.plan.keep,
+                }
+            } else {
+                // What the faults did to the disk is meant.
+                Extent::Before
+            },
             faults: rules(&args.fault).context("--fault")?,
             eager_writeback: args.writeback == WritebackArg::Eager,
             examination: examination(&args.check, args.examine, mount)?,
@@ -379,6 +392,11 @@ impl Explore {
         let check = args.check.unwrap_or_default();
         Ok(Self {
             from,
+            baseline: if args.examine.no_baseline {
+                Extent::Nothing
+            } else {
+                Extent::Before
+            },
             examination: match reported {
                 Some(reported) => reported,
                 None => examination(&check, args.examine, mount)?,

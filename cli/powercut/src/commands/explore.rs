@@ -10,6 +10,7 @@ use anyhow::{bail, Context, Result};
 
 use super::session::{rules_of, Session};
 use super::transfer::import_as_new;
+use crate::baseline::Extent;
 use crate::device::{Root, RuleStatus};
 use crate::exit::Exit;
 use crate::explore::Plan;
@@ -48,6 +49,7 @@ pub fn explore(options: &Explore) -> Result<Exit> {
         reporting: &options.reporting,
         source,
         rules,
+        baseline: options.baseline.clone(),
         recorded_in,
         resume: false,
     }
@@ -96,6 +98,7 @@ pub fn resume(options: &Resume) -> Result<Exit> {
             .faults
             .as_ref()
             .map_or_else(Vec::new, |faults| faults.rules.clone()),
+        baseline: Extent::Done(report.baseline.clone()),
         recorded_in: seconds(report.seconds.record),
         resume: true,
     }

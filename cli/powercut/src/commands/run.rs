@@ -36,6 +36,7 @@ pub fn run(options: &Run) -> Result<Exit> {
             reporting: &options.reporting,
             source: source(options),
             rules,
+            baseline: options.baseline.clone(),
             recorded_in: began.elapsed(),
             resume: false,
         };

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use super::finish;
 use super::manage::{load, print, print_json};
+use crate::baseline::{Extent, Subject};
 use crate::device::{DeviceError, Disk, Root, RuleStatus, View};
 use crate::examine::{scratch_dir, Examination};
 use crate::exit::Exit;
@@ -21,8 +22,8 @@ use crate::progress::Reporter;
 use crate::recording::Recording;
 use crate::recovery::{copy_recoveries, Job};
 use crate::report::{
-    self, Coverage, DiskFacts, Ended, FaultFacts, PlanFacts, Record, Report, Saved, Seconds,
-    Source, DEFAULT_DIR, SCHEMA, SCHEMA_FAULTS,
+    self, Baseline, Coverage, DiskFacts, Ended, FaultFacts, PlanFacts, Record, Report, Saved,
+    Seconds, Source, DEFAULT_DIR, SCHEMA, SCHEMA_FAULTS,
 };
 use crate::signals::Signals;
 use crate::strategy::Space;
@@ -38,6 +39,8 @@ pub struct Session<'a> {
     pub source: Source,
     /// What the disk was told to do wrong while it was recorded.
     pub rules: Vec<RuleStatus>,
+    /// What the check is run on before it is believed.
+    pub baseline: Extent,
     /// What recording took.
     pub recorded_in: Duration,
     /// The report's directory holds what was found so far.
@@ -62,6 +65,7 @@ impl Session<'_> {
     pub fn explore(self) -> Result<Exit> {
         let recording = load(self.root, self.disk.name().as_str())?;
         let mut report = self.report(&recording);
+        report.baseline = self.check_baseline(&recording)?;
         if !self.reporting.json {
             print(format_args!("{}\n", report::commands_line(&report)))?;
         }
@@ -104,7 +108,8 @@ impl Session<'_> {
     /// Writes a report of what was recorded, with nothing explored.
     pub fn record_only(self) -> Result<Exit> {
         let recording = load(self.root, self.disk.name().as_str())?;
-        let report = self.report(&recording);
+        let mut report = self.report(&recording);
+        report.baseline = self.check_baseline(&recording)?;
         let dir = match &self.reporting.report {
             Some(dir) => dir.clone(),
             None => PathBuf::from(DEFAULT_DIR),
@@ -117,6 +122,15 @@ impl Session<'_> {
             print(format_args!("{line}\nrecording: {}\n", dir.display()))?;
         }
         Ok(Exit::NoViolation)
+    }
+
+    fn check_baseline(&self, recording: &Recording) -> Result<Option<Baseline>> {
+        self.baseline.run(Subject {
+            disk: self.disk,
+            recording,
+            examination: self.examination,
+            signals: self.signals,
+        })
     }
 
     /// The report before anything is explored.
@@ -136,6 +150,7 @@ impl Session<'_> {
             plan: PlanFacts::of(self.plan),
             record: Record::of(recording),
             faults,
+            baseline: None,
             coverage: Coverage {
                 ended: Ended::Interrupted,
                 ..Coverage::default()

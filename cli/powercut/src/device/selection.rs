@@ -25,6 +25,14 @@ struct Run {
 }
 
 impl Selection {
+    /// What the disk held when its record began.
+    pub fn base() -> Self {
+        Self {
+            cut: 0,
+            pieces: Vec::new(),
+        }
+    }
+
     pub fn of(choices: &Choices<'_>, keep: &Keep) -> Self {
         let mut pieces: Vec<Run> = Vec::new();
         for index in keep.iter() {

@@ -2,6 +2,7 @@
 
 //! What an exploration found: as data first, then as JSON or text.
 
+mod baseline;
 mod coverage;
 pub mod culprit;
 mod fate;
@@ -16,6 +17,7 @@ pub mod schema;
 pub mod testing;
 mod text;
 
+pub use baseline::{Baseline, Passed};
 pub use coverage::coverage;
 pub use culprit::{culprit_lines, Belongs, Culprit, Suspect};
 pub use fate::{fates, ranges, Write};

@@ -22,6 +22,7 @@ use crate::recording::{Content, Recording};
 use crate::strategy::Space;
 use crate::tear::Tear;
 
+use super::baseline::Baseline;
 use super::culprit::Culprit;
 use super::fate::{fates, Write};
 use super::faults::FaultFacts;
@@ -48,6 +49,9 @@ pub struct Report {
     /// may be left in, `outside_states` of them.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub faults: Option<FaultFacts>,
+    /// Of the check, before any state was explored; absent with --no-baseline.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub baseline: Option<Baseline>,
     pub coverage: Coverage,
     pub violations: Vec<Violation>,
     pub seconds: Seconds,

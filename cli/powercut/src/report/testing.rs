@@ -41,6 +41,7 @@ pub fn report(recording: &Recording) -> Report {
         },
         record: Record::of(recording),
         faults: None,
+        baseline: None,
         coverage: Coverage {
             legal_states: "12".into(),
             cuts: 3,
