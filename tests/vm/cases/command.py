@@ -136,7 +136,7 @@ def remove():
 
 def any_id(name):
     """The id of a state: what the disk is with all kept."""
-    plan = ("--check", "exit 1", "--strategy", "ends", "--budget", "1")
+    plan = ("--check", "exit 1", "--no-baseline", "--strategy", "ends", "--budget", "1")
     with_report = ("--report", f"{os.environ['TMPDIR']}/../own/ids")
     report = powercut("explore", name, *plan, *with_report, "--json", code=1, json_of=True)
     return report["violations"][0]["id"]
@@ -252,7 +252,7 @@ def state():
         with other.raw() as raw:
             raw.write(0, b"x" * 4096)
             raw.write(4096, b"y" * 4096)
-        report = powercut("explore", "a", "--check", "exit 1", "--report", f"{own}/r", "--json",
+        report = powercut("explore", "a", "--check", "exit 1", "--no-baseline", "--report", f"{own}/r", "--json",
                           code=1, json_of=True)  # fmt: skip
         found = set()
         ids = [violation["id"] for violation in report["violations"]]

@@ -54,6 +54,7 @@ IN_RUN = (
     ("a workload that ignores signals", signal.SIGTERM, "workload", "trap '' INT TERM HUP; "),
     ("a workload with processes of its own", signal.SIGINT, "workload",
      f"(cd $POWERCUT_MNT; exec sleep {FOREVER}) & "),
+    ("the baseline", signal.SIGINT, "baseline", ""),
     ("a check", signal.SIGINT, "check", ""),
     ("a check", signal.SIGTERM, "check", ""),
     ("a check", signal.SIGHUP, "check", ""),
@@ -64,8 +65,12 @@ IN_RUN = (
 def in_run(number, phase, before):
     with tidy() as own:
         commands = {"workload": "echo x >$POWERCUT_MNT/f", "check": "true"}
-        commands[phase] = hang(own, before)
         words = ["run", "--fs", "ext4", "--writeback", "eager"]
+        if phase == "baseline":
+            phase = "check"
+        else:
+            words.append("--no-baseline")
+        commands[phase] = hang(own, before)
         for name, command in commands.items():
             words += [f"--{name}", command]
         stop(start(own, *words), number, own, words)
@@ -85,7 +90,7 @@ def in_explore():
         before = disk.export()
         # The first state is a violation, the second one hangs.
         check_ = f"if mkdir {own}/first; then exit 1; fi; {hang(own)}"
-        words = ("explore", "a", "--check", check_, "--report", f"{own}/r", "--json")
+        words = ("explore", "a", "--check", check_, "--no-baseline", "--report", f"{own}/r", "--json")
         stop(start(own, *words), signal.SIGINT, own, words)
         assert '"ended": "interrupted"' in said(own)[0], said(own)
         assert os.path.exists(f"{own}/r/report.json"), "no report"
@@ -96,7 +101,8 @@ def in_explore():
 def in_replay():
     with tidy() as own, Disk("a") as disk:
         disk.record("start")
-        report = powercut("explore", "a", "--check", "false", "--report", f"{own}/r", "--json", code=1, json_of=True)
+        report = powercut("explore", "a", "--check", "false", "--no-baseline", "--report", f"{own}/r", "--json",
+                          code=1, json_of=True)  # fmt: skip
         words = ("replay", report["violations"][0]["id"], "--report", f"{own}/r", "--check", hang(own))
         process = start(own, *words)
         equal(len(disks()), 2, "disks while it replays")
@@ -106,7 +112,7 @@ def in_replay():
 @test("Ctrl-C on a terminal, where a progress bar is shown")
 def terminal():
     with tidy() as own:
-        words = ["run", "--fs", "none", "--workload", "true", "--check", hang(own)]
+        words = ["run", "--fs", "none", "--workload", "true", "--check", hang(own), "--no-baseline"]
         pid, fd = pty.fork()
         if pid == 0:
             os.execvp("powercut", ["powercut", *words])

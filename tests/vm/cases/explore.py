@@ -12,10 +12,10 @@ from lib.tap import LIMIT, equal, rounds, test, wait_until
 HERE = "/mnt/powercut/tests/explore"
 
 
-def record(own, how="careless", check=f"{HERE}/wal-check", count=4):
+def record(own, *options, how="careless", check=f"{HERE}/wal-check", count=4):
     """A log on a bare device, recorded."""
     powercut("run", "--fs", "none", "--size", "1M", "--workload", f"{HERE}/wal-workload {how} {count}",
-             "--check", check, "--record-only", "--report", f"{own}/record")  # fmt: skip
+             "--check", check, "--record-only", "--report", f"{own}/record", *options)  # fmt: skip
     return f"{own}/record"
 
 
@@ -49,7 +49,7 @@ def side_by_side():
 def culprit():
     count = rounds(4, 1)
     with tidy() as own:
-        clean = explore(record(own, "careful", count=count), f"{own}/clean", "--jobs", "2", code=0)
+        clean = explore(record(own, how="careful", count=count), f"{own}/clean", "--jobs", "2", code=0)
         equal((clean["coverage"]["all"], clean["violations"]), (True, []), "the careful one")
         os.mkdir(f"{own}/careless")
         found = explore(record(f"{own}/careless", count=count), f"{own}/found", "--jobs", "2")
@@ -102,7 +102,7 @@ def runs(where):
 def fickle():
     with tidy() as own:
         check = f"if test -e {own}/x; then rm {own}/x; exit 1; else touch {own}/x; fi"
-        report = explore(record(own, check=check), f"{own}/r", "--budget", "5")
+        report = explore(record(own, "--no-baseline", check=check), f"{own}/r", "--budget", "5")
         assert report["coverage"]["repeats"]["other_verdict"] >= 1, report["coverage"]
         equal(report["coverage"]["all"], False, "all covered")
 
