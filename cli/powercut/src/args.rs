@@ -41,7 +41,7 @@ pub enum Command {
     Create(CreateArgs),
     /// Show the disks and their views
     List(ListArgs),
-    /// Remove a disk with its views, or a view
+    /// Remove a disk with its views, or a view, or what killed commands left
     Remove(RemoveArgs),
     /// Start, stop or end a record of a disk
     Record(RecordArgs),
@@ -242,7 +242,12 @@ pub struct ListArgs {
 #[derive(Debug, Args)]
 pub struct RemoveArgs {
     /// NAME of a disk, or NAME.VIEW
-    pub name: String,
+    #[arg(required_unless_present = "stale")]
+    pub name: Option<String>,
+    /// Remove what commands that were killed left: disks, views, mounts, temporary directories, and
+    /// the settings of --writeback eager
+    #[arg(long, conflicts_with = "name")]
+    pub stale: bool,
 }
 
 #[derive(Debug, Args)]

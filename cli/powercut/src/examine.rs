@@ -10,7 +10,6 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
-use tempfile::TempDir;
 
 use crate::child::{Ended, Env, Line};
 use crate::device::{Selection, Show};
@@ -22,6 +21,7 @@ use crate::mountpoint::Mounted;
 use crate::oracle::{Finding, Kind, Oracle, Verdict};
 use crate::reads::Reads;
 use crate::recording::Mark;
+use crate::scratch::{scratch_dir, Scratch};
 use crate::signals::Signals;
 use crate::strategy::State;
 
@@ -54,7 +54,7 @@ pub struct Examiner<'a> {
     /// How long each may take.
     limit: Duration,
     signals: &'a Signals,
-    scratch: TempDir,
+    scratch: Scratch,
     kmsg: Kmsg,
     /// The number of marks in the file, if it was written.
     marks: Option<usize>,
@@ -253,12 +253,4 @@ fn mount(spec: &MountSpec, node: &Path, dir: &Path, alone: bool) -> std::io::Res
 fn forget_btrfs() {
     let forget = ["device", "scan", "--forget"];
     let _ = std::process::Command::new("btrfs").args(forget).output();
-}
-
-/// A directory for mounts and files of this run.
-pub fn scratch_dir() -> Result<TempDir> {
-    tempfile::Builder::new()
-        .prefix("powercut-")
-        .tempdir()
-        .context("cannot make a directory for temporary files")
 }

@@ -6,9 +6,11 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use powercut_cli::args::Cli;
-use powercut_cli::{commands, exit};
+use powercut_cli::{commands, exit, notes};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    exit::status(commands::run(cli))
+    let result = commands::run(cli);
+    notes::close();
+    exit::status(result)
 }

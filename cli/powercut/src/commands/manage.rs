@@ -6,7 +6,7 @@ use std::io::Write;
 
 use anyhow::{bail, Context, Result};
 
-use crate::args::{CreateArgs, RecordArgs, RecordCommand, StateArgs};
+use crate::args::{CreateArgs, RecordArgs, RecordCommand, RemoveArgs, StateArgs};
 use crate::device::{
     Completion, DeviceError, DiscardContent, DiskInfo, MarkText, Name, RecordStatus, Root,
     Selection, Settings, Show,
@@ -17,6 +17,7 @@ use crate::id::StateId;
 use crate::options;
 use crate::recording::Recording;
 use crate::size;
+use crate::stale;
 use crate::table::Table;
 use crate::tear::Tear;
 
@@ -115,7 +116,17 @@ fn shorten(text: &str) -> String {
     }
 }
 
-pub fn remove(name: &str) -> Result<Exit> {
+pub fn remove(args: &RemoveArgs) -> Result<Exit> {
+    let Some(name) = &args.name else {
+        let done = stale::remove()?;
+        if done.is_empty() {
+            print(format_args!("nothing is stale\n"))?;
+        }
+        for line in done {
+            print(format_args!("{line}\n"))?;
+        }
+        return Ok(Exit::NoViolation);
+    };
     let (disk, view) = options::name_and_view(name)?;
     let disk = Root::open()?.disk(&disk)?;
     match view {

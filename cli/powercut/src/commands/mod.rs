@@ -25,13 +25,17 @@ use anyhow::Result;
 use crate::args::{Cli, Command};
 use crate::exit::Exit;
 use crate::options;
+use crate::stale;
 
 /// Does what was asked.
 pub fn run(cli: Cli) -> Result<Exit> {
+    if makes_or_shows_disks(&cli.command) {
+        stale::tell();
+    }
     match cli.command {
         Command::Create(args) => manage::create(&args),
         Command::List(args) => manage::list(args.json),
-        Command::Remove(args) => manage::remove(&args.name),
+        Command::Remove(args) => manage::remove(&args),
         Command::Record(args) => manage::record(&args),
         Command::Mark(args) => manage::mark(&args.name, &args.text),
         Command::Cut(args) => power::cut(&args),
@@ -55,4 +59,17 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Man { dir } => manual::man(&dir),
         Command::Replay(args) => replay::replay(&options::ShowState::new(args)?),
     }
+}
+
+/// The commands that say so if killed ones left something.
+fn makes_or_shows_disks(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Create(_)
+            | Command::List(_)
+            | Command::Run(_)
+            | Command::Explore(_)
+            | Command::Replay(_)
+            | Command::Minimize(_)
+    )
 }

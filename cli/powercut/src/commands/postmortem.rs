@@ -11,9 +11,9 @@ use anyhow::{Context, Result};
 
 use super::manage::print;
 use crate::device::Nodes;
-use crate::examine::scratch_dir;
 use crate::fs::MountSpec;
 use crate::recording::Mark;
+use crate::scratch::scratch_dir;
 
 /// What is read and, if it is all zeroes, left out at a time.
 const PIECE: usize = 64 << 10;

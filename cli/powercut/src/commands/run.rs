@@ -13,10 +13,10 @@ use super::manage::own_name;
 use super::session::{rules_of, Session};
 use crate::child::{Env, Line};
 use crate::device::{Disk, Root, RuleStatus};
-use crate::examine::scratch_dir;
 use crate::exit::Exit;
 use crate::options::Run;
 use crate::report::Source;
+use crate::scratch::scratch_dir;
 use crate::signals::Signals;
 use crate::writeback::Eager;
 

@@ -7,13 +7,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use tempfile::TempDir;
 
 use super::finish;
 use super::manage::{load, print, print_json};
 use crate::baseline::{Extent, Subject};
 use crate::device::{DeviceError, Disk, Root, RuleStatus, View};
-use crate::examine::{scratch_dir, Examination};
+use crate::examine::Examination;
 use crate::exit::Exit;
 use crate::explore::{explore, Desk, End, Journal, Outcome, Plan, RUNS};
 use crate::options::Reporting;
@@ -25,6 +24,7 @@ use crate::report::{
     self, Baseline, Coverage, DiskFacts, Ended, FaultFacts, PlanFacts, Record, Report, Saved,
     Seconds, Source, DEFAULT_DIR, SCHEMA, SCHEMA_FAULTS,
 };
+use crate::scratch::{scratch_dir, Scratch};
 use crate::signals::Signals;
 use crate::strategy::Space;
 
@@ -51,7 +51,7 @@ pub struct Session<'a> {
 enum Notes {
     Report(PathBuf),
     /// Nobody asked for a report yet.
-    Scratch(TempDir),
+    Scratch(Scratch),
 }
 
 /// What a disk was told to do wrong.

@@ -12,9 +12,10 @@ use serde::Serialize;
 use super::attribute::{get, retry_busy, subdirectories, wait_for, write};
 use super::{errno, Control, DeviceError, Name, Nodes, Settings, Show, View, CONTROL};
 use crate::members::Members;
+use crate::notes::{note, Item, Note};
 use crate::tear::Tear;
 
-const CONFIGFS: &str = "/sys/kernel/config";
+pub(super) const CONFIGFS: &str = "/sys/kernel/config";
 
 /// Why a name of a group is refused.
 pub const TOO_LONG: &str = "NAME/DISK and NAME.VIEW/DISK have 22 bytes at most: use shorter names";
@@ -72,7 +73,8 @@ impl Root {
             io::ErrorKind::AlreadyExists => DeviceError::DiskTaken(name.to_string()),
             _ => DeviceError::io(format!("cannot make {}", dir.display()))(e),
         })?;
-        let disk = self.handle(name, &settings.members, true);
+        let mut disk = self.handle(name, &settings.members, true);
+        disk.note = note(Item::disk(&dir));
         match settings.members.is_empty() {
             true => disk.set("size", settings.size_mib)?,
             false => disk.set("disks", &settings.members)?,
@@ -104,6 +106,7 @@ impl Root {
             members: members.clone(),
             name: name.clone(),
             owned,
+            note: None,
         }
     }
 }
@@ -116,6 +119,8 @@ pub struct Disk {
     members: Members,
     name: Name,
     owned: bool,
+    /// As long as it is owned.
+    note: Option<Note>,
 }
 
 /// What `list` shows of a disk.
@@ -413,6 +418,9 @@ impl Drop for Disk {
         if self.owned {
             if let Err(e) = self.tear_down() {
                 eprintln!("powercut: warning: disk {} is left behind: {e}", self.name);
+                if let Some(note) = self.note.take() {
+                    note.keep();
+                }
             }
         }
     }

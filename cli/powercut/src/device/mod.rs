@@ -12,6 +12,7 @@ mod name;
 mod nodes;
 mod selection;
 mod settings;
+mod tree;
 mod view;
 
 use std::io;
@@ -31,6 +32,7 @@ pub use name::{Name, NameError, MAX as NAME_MAX};
 pub use nodes::{variable, Nodes};
 pub use selection::Selection;
 pub use settings::{Completion, DiscardContent, Settings};
+pub use tree::{name_of, remove_tree, Removed};
 pub use view::{Origin, View};
 
 const NODES: &str = "/dev/powercut";

@@ -14,6 +14,7 @@ use super::name::MAX;
 use super::{errno, Control, DeviceError, Name, Nodes, Selection, Show, CONTROL};
 use crate::faults::Rule;
 use crate::members::Members;
+use crate::notes::{note, Item, Note};
 use crate::reads::Reads;
 
 /// Bytes of marks written at a time: configfs takes a page.
@@ -28,6 +29,8 @@ pub struct View {
     /// NAME.VIEW
     name: String,
     owned: bool,
+    /// As long as it is owned.
+    note: Option<Note>,
 }
 
 impl View {
@@ -46,6 +49,7 @@ impl View {
             members: members.clone(),
             name: full,
             owned,
+            note: None,
         }
     }
 
@@ -87,7 +91,7 @@ impl View {
         members: &Members,
         name: &Name,
     ) -> Result<Self, DeviceError> {
-        let view = Self::of(dir, disk, members, name, true);
+        let mut view = Self::of(dir, disk, members, name, true);
         if view.name().len() > MAX {
             // Not there yet: nothing to remove.
             let name = view.name().to_string();
@@ -102,6 +106,7 @@ impl View {
             view.leave();
             return Err(DeviceError::io(what)(e));
         }
+        view.note = note(Item::disk(view.dir()));
         view.power_on()?;
         Ok(view)
     }
@@ -227,6 +232,9 @@ impl Drop for View {
         if self.owned {
             if let Err(e) = self.remove() {
                 eprintln!("powercut: warning: view {} is left behind: {e}", self.name);
+                if let Some(note) = self.note.take() {
+                    note.keep();
+                }
             }
         }
     }

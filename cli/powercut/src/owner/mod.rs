@@ -13,9 +13,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::child;
-use crate::examine::scratch_dir;
 use crate::fs::MountSpec;
 use crate::report::Belongs;
+use crate::scratch::scratch_dir;
 use crate::signals::Signals;
 
 /// Files asked for their extents.
