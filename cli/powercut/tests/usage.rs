@@ -44,6 +44,8 @@ fn names() {
     refused(&["create", "a!b"], "'!'");
     refused(&["create", &"x".repeat(23)], "too long");
     refused(&["remove", "a.b.c"], "'.'");
+    refused(&["remove"], "<NAME>");
+    refused(&["remove", "a", "--stale"], "cannot be used with");
 }
 
 #[test]
