@@ -130,7 +130,7 @@ def others():
         run("--record-only", "--report", f"{own}/record", check=check)
         equal(runs(own), 2, "runs with --record-only")
         where = ("explore", "--recording", f"{own}/record")
-        report = powercut(*where, "--report", f"{own}/r", "--json", "--jobs", "2", json_of=True)
+        report = powercut(*where, "--report", f"{own}/r", "--json", json_of=True)
         equal(runs(own), report["coverage"]["checked"] + report["coverage"]["repeats"]["repeated"] + 1, "runs of explore")
         refused(BEFORE, *where, "--check", fails)
         first = report["baseline"]
@@ -206,10 +206,11 @@ def same_states():
 def kept():
     need("ext4")
     with tidy() as own:
-        for fs, path, check in (("none", "$POWERCUT_DEV", SCRIBBLE.format(own=own)),
-                                ("ext4", "$POWERCUT_MNT/f", "rm -f $POWERCUT_MNT/f; touch $POWERCUT_MNT/by-the-check")):  # fmt: skip
-            workload = f"printf text >{path}; sync {path}" if fs == "ext4" else BLOCKS
-            told = run("--keep", "--report", f"{own}/r", "--json", fs=fs, workload=workload, check=check, json_of=True)
+        for fs, size, workload, check in (
+            ("none", "1M", BLOCKS, SCRIBBLE.format(own=own)),
+            ("ext4", "16M", KEPT, "rm -f $POWERCUT_MNT/f; touch $POWERCUT_MNT/by-the-check"),
+        ):
+            told = run("--keep", "--size", size, "--report", f"{own}/r", "--json", fs=fs, workload=workload, check=check, json_of=True)
             equal(told["baseline"]["after"], "consistent", "the baseline")
             (name,) = disks()
             node = f"/dev/powercut/{name}"
