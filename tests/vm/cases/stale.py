@@ -64,12 +64,15 @@ def in_run(phase, before, options, *parts):
             end_orphans()
 
 
-for phase_, before_, options_, parts_ in (
-    ("workload", "cd $POWERCUT_MNT; ", (), ("dirty_expire_centisecs back to", "dirty_writeback_centisecs back to")),
-    ("check", "", ("--no-baseline", "--jobs", "2"), ("view run-",)),
-    ("check", "", (), ()),
-):
-    test(f"run {' '.join(options_)}, killed in its {phase_}: all that it left goes", phase_, before_, options_, *parts_)(in_run)
+IN_RUN = (
+    ("its workload", "workload", "cd $POWERCUT_MNT; ", (),
+     ("dirty_expire_centisecs back to", "dirty_writeback_centisecs back to")),
+    ("two checks", "check", "", ("--no-baseline", "--jobs", "2"), ("view run-",)),
+    ("the baseline", "check", "", (), ()),
+)  # fmt: skip
+
+for where, *args in IN_RUN:
+    test(f"run, killed in {where}: all that it left goes", *args)(in_run)
 
 
 @test("run --depth 2, killed in a recovery: the views within views go")
