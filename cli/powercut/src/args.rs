@@ -81,6 +81,9 @@ pub enum Command {
     Man { dir: PathBuf },
     /// Put the reports of shards together
     Merge(MergeArgs),
+    /// What powercut starts to run commands and mount states: see the crate's `executor`
+    #[command(hide = true)]
+    Executor,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -165,6 +168,10 @@ pub struct CheckArgs {
     /// before the workload, nor on the one that the finished workload left
     #[arg(long)]
     pub no_baseline: bool,
+    /// Run after each check, whatever that said, with its variables, before its processes are
+    /// killed: to stop a server in good order, say. Its failure is a warning
+    #[arg(long, value_name = "CMD")]
+    pub cleanup: Option<String>,
 }
 
 /// What to explore, how far, and where to report.
@@ -364,7 +371,7 @@ pub struct ExploreArgs {
     /// Go on with the exploration whose report is in DIR, to the same end;
     /// --budget and --jobs may be other ones
     #[arg(long, value_name = "DIR", conflicts_with_all = ["name", "check", "mount", "fsck",
-        "view_fault", "check_timeout", "no_baseline", "strategy", "seed", "shard", "stop_on_first", "report", "case"])]
+        "view_fault", "check_timeout", "no_baseline", "cleanup", "strategy", "seed", "shard", "stop_on_first", "report", "case"])]
     pub resume: Option<PathBuf>,
     /// The check: exit 0 consistent, 125 can't tell, else a violation; without, the check and the
     /// mount of the report are taken
@@ -409,6 +416,9 @@ pub struct RunArgs {
     /// to the file POWERCUT_MARK is an acknowledgement
     #[arg(long, value_name = "CMD")]
     pub workload: String,
+    /// The longest setup and workload may take, each [default: no limit]
+    #[arg(long, value_name = "TIME")]
+    pub workload_timeout: Option<String>,
     /// The check: exit 0 consistent, 125 can't tell, else a violation;
     /// POWERCUT_MARKS is a file with the acknowledgements to hold it to
     #[arg(long, value_name = "CMD")]

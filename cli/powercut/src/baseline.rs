@@ -15,6 +15,7 @@ use crate::child::Ended;
 use crate::choices::Choices;
 use crate::device::{DeviceError, Disk, Nodes, Selection, Show, View};
 use crate::examine::{Examination, Examiner};
+use crate::executor::Executor;
 use crate::oracle::{Finding, Kind, Verdict};
 use crate::recording::{Mark, Recording};
 use crate::report::{Baseline, Passed};
@@ -118,7 +119,8 @@ impl Subject<'_> {
             view_faults: Vec::new(),
             ..self.examination.clone()
         };
-        let verdict = Examiner::new(show, &what, self.signals)
+        let mut executor = Executor::new(0, self.signals);
+        let verdict = Examiner::new(show, &what, &mut executor)
             .and_then(|mut examiner| examiner.look_at(&Selection::base(), marks))
             .with_context(|| format!("the check could not be run on {when}"))?;
         match verdict {

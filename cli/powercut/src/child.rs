@@ -1,30 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Runs the user's commands: each in its own process group, with its output
-//! kept, within a time, and with nothing left behind.
+//! The user's commands, and how they ended. An [`crate::executor`] runs them.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result};
-use rustix::event::{poll, PollFd, PollFlags, Timespec};
-use rustix::fs::{fcntl_setfl, OFlags};
-use rustix::pipe::{pipe_with, PipeFlags};
-use rustix::process::{kill_process_group, pidfd_open, Pid, PidfdFlags, Signal};
-
-use crate::signals::Signals;
-
-/// More output than this is dropped, and said so.
-pub const MAX_OUTPUT: usize = 64 << 10;
+use serde::{Deserialize, Serialize};
 
 /// Variables for a command, over those of this process.
 pub type Env = Vec<(String, OsString)>;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ended {
     Exited(i32),
     Killed(i32),
@@ -47,15 +34,65 @@ impl std::fmt::Display for Ended {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Finished {
     pub ended: Ended,
     /// Standard output and error, in the order they came.
     pub output: String,
 }
 
+/// Lines of the output that are shown of what failed before there was anything to check.
+const TAIL: usize = 40;
+
+impl Finished {
+    /// The end of the output.
+    pub fn tail(&self) -> String {
+        let lines: Vec<&str> = self.output.trim_end().lines().collect();
+        match lines.len().checked_sub(TAIL) {
+            None | Some(0) => lines.join("\n"),
+            Some(more) => format!("[{more} lines more]\n{}", lines[more..].join("\n")),
+        }
+    }
+}
+
+/// A program to run, with all that it takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Program {
+    pub name: OsString,
+    pub args: Vec<OsString>,
+    pub env: Env,
+    /// How long it may take.
+    pub limit: Option<Duration>,
+}
+
+impl Program {
+    pub fn new(
+        name: impl Into<OsString>,
+        args: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            args: args.into_iter().map(|arg| arg.as_ref().into()).collect(),
+            env: Env::new(),
+            limit: None,
+        }
+    }
+
+    #[must_use]
+    pub fn env(mut self, env: Env) -> Self {
+        self.env = env;
+        self
+    }
+
+    #[must_use]
+    pub fn limit(mut self, limit: Option<Duration>) -> Self {
+        self.limit = limit;
+        self
+    }
+}
+
 /// A command line. How it is to be started is found out once, however often it is run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Line {
     text: String,
     /// The words, if it takes no shell to start it.
@@ -71,22 +108,18 @@ impl Line {
         }
     }
 
-    /// Runs it to its end, as `sh -c LINE` would.
-    pub fn run(&self, env: &Env, timeout: Option<Duration>, signals: &Signals) -> Result<Finished> {
-        let mut cmd = match self.words.as_deref() {
-            Some([program, args @ ..]) => {
-                let mut cmd = Command::new(program);
-                cmd.args(args);
-                cmd
-            }
-            _ => {
-                let mut cmd = Command::new("sh");
-                cmd.arg("-c").arg(&self.text);
-                cmd
-            }
-        };
-        cmd.envs(env.iter().map(|(name, value)| (name, value)));
-        run(cmd, timeout, signals).with_context(|| format!("cannot run `sh -c {:?}`", self.text))
+    /// What does as `sh -c LINE` would.
+    pub fn program(&self) -> Program {
+        match self.words.as_deref() {
+            Some([program, args @ ..]) => Program::new(program, args),
+            _ => Program::new("sh", ["-c", &self.text]),
+        }
+    }
+}
+
+impl std::fmt::Display for Line {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "`sh -c {:?}`", self.text)
     }
 }
 
@@ -108,189 +141,9 @@ fn words(command: &str) -> Option<Vec<&str>> {
     (command.chars().all(plain) && is_program && is_executable).then_some(words)
 }
 
-/// Runs a program to its end.
-pub fn program(
-    name: &OsStr,
-    args: impl IntoIterator<Item = impl AsRef<OsStr>>,
-    signals: &Signals,
-) -> Result<Finished> {
-    let mut cmd = Command::new(name);
-    cmd.args(args);
-    run(cmd, None, signals).with_context(|| format!("cannot run {}", name.to_string_lossy()))
-}
-
-fn run(mut cmd: Command, timeout: Option<Duration>, signals: &Signals) -> Result<Finished> {
-    signals.check()?;
-    let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
-    fcntl_setfl(&read, OFlags::NONBLOCK)?;
-    cmd.stdin(Stdio::null())
-        .stdout(write.try_clone()?)
-        .stderr(write)
-        .process_group(0);
-    let deadline = timeout.map(|t| Instant::now() + t);
-    let mut group = Group::spawn(&mut cmd)?;
-    // The command holds our copies of the writing end.
-    drop(cmd);
-    let mut output = Output::new(read);
-    let timed_out = group.wait(&mut output, deadline, signals)?;
-    let status = group.end()?;
-    output.drain();
-    let ended = match (timed_out, timeout) {
-        (true, Some(t)) => Ended::TimedOut(t),
-        _ => how(status),
-    };
-    Ok(Finished {
-        ended,
-        output: output.text(),
-    })
-}
-
-fn how(status: ExitStatus) -> Ended {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => Ended::Exited(code),
-        (None, Some(signal)) => Ended::Killed(signal),
-        (None, None) => Ended::Exited(-1),
-    }
-}
-
-/// A running command and all it started that stayed in its process group.
-/// Dropped, they are killed.
-struct Group {
-    child: Child,
-    pidfd: OwnedFd,
-    reaped: bool,
-}
-
-impl Group {
-    fn spawn(cmd: &mut Command) -> io::Result<Self> {
-        let mut child = cmd.spawn()?;
-        let opened = pidfd_open(Pid::from_child(&child), PidfdFlags::empty());
-        let pidfd = opened.inspect_err(|_| {
-            let _ = child.kill();
-            let _ = child.wait();
-        })?;
-        Ok(Self {
-            child,
-            pidfd,
-            reaped: false,
-        })
-    }
-
-    /// Waits for the command to end; true if the time ran out first.
-    fn wait(
-        &mut self,
-        output: &mut Output,
-        deadline: Option<Instant>,
-        signals: &Signals,
-    ) -> Result<bool> {
-        loop {
-            let left = deadline.map(|d| d.saturating_duration_since(Instant::now()));
-            if left.is_some_and(|left| left.is_zero()) {
-                return Ok(true);
-            }
-            let mut fds = vec![
-                PollFd::new(&self.pidfd, PollFlags::IN),
-                PollFd::from_borrowed_fd(signals.wake_fd(), PollFlags::IN),
-            ];
-            if let Some(fd) = &output.fd {
-                fds.push(PollFd::new(fd, PollFlags::IN));
-            }
-            let left = left.and_then(|left| Timespec::try_from(left).ok());
-            match poll(&mut fds, left.as_ref()) {
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(e) => return Err(e.into()),
-            }
-            let exited = !fds[0].revents().is_empty();
-            let readable = fds.get(2).is_some_and(|fd| !fd.revents().is_empty());
-            drop(fds);
-            signals.check()?;
-            if readable {
-                output.drain();
-            }
-            if exited {
-                return Ok(false);
-            }
-        }
-    }
-
-    /// Kills what is left of the group, then reaps the command: in that order,
-    /// or the group's number could be another's by then.
-    fn end(&mut self) -> io::Result<ExitStatus> {
-        let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
-        let status = self.child.wait();
-        self.reaped = true;
-        status
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if !self.reaped {
-            let _ = self.end();
-        }
-    }
-}
-
-/// What came out of a command.
-struct Output {
-    fd: Option<OwnedFd>,
-    kept: Vec<u8>,
-    dropped: usize,
-}
-
-impl Output {
-    fn new(fd: OwnedFd) -> Self {
-        Self {
-            fd: Some(fd),
-            kept: Vec::new(),
-            dropped: 0,
-        }
-    }
-
-    /// Reads what there is now.
-    fn drain(&mut self) {
-        let mut buf = [0; 8192];
-        while let Some(fd) = &self.fd {
-            match rustix::io::read(fd.as_fd(), &mut buf) {
-                Ok(0) => self.fd = None,
-                Ok(n) => {
-                    let keep = n.min(MAX_OUTPUT - self.kept.len());
-                    self.kept.extend_from_slice(&buf[..keep]);
-                    self.dropped += n - keep;
-                }
-                Err(rustix::io::Errno::INTR) => {}
-                Err(rustix::io::Errno::AGAIN) => return,
-                Err(_) => self.fd = None,
-            }
-        }
-    }
-
-    fn text(self) -> String {
-        let mut text = String::from_utf8_lossy(&self.kept).into_owned();
-        if self.dropped > 0 {
-            text.push_str(&format!("\n[{} more bytes dropped]\n", self.dropped));
-        }
-        text
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn sh(command: &str, timeout: Option<Duration>) -> Finished {
-        let signals = Signals::uncaught().unwrap();
-        let env = vec![("WORD".into(), "hello".into())];
-        Line::new(command).run(&env, timeout, &signals).unwrap()
-    }
-
-    #[test]
-    fn status_output_and_variables() {
-        let done = sh("echo $WORD; echo oops >&2; exit 3", None);
-        assert_eq!(done.ended, Ended::Exited(3));
-        assert_eq!(done.output, "hello\noops\n");
-        assert_eq!(sh("kill -9 $$", None).ended, Ended::Killed(9));
-    }
 
     #[test]
     fn a_shell_is_not_needed_to_start_a_program() {
@@ -306,32 +159,24 @@ mod tests {
             "",
         ] {
             assert_eq!(words(other), None, "{other}");
+            assert_eq!(Line::new(other).program().name, "sh", "{other}");
         }
-        assert_eq!(sh("/bin/echo a b", None).output, "a b\n");
+        let program = Line::new("/bin/echo a b").program();
+        assert_eq!(
+            (&*program.name, program.args.len()),
+            (OsStr::new("/bin/echo"), 2)
+        );
     }
 
     #[test]
-    fn a_late_command_is_killed_with_its_children() {
-        let began = Instant::now();
-        // So long that even a busy machine has begun by then.
-        let limit = Duration::from_secs(5);
-        let done = sh("echo begun; sleep 999 & sleep 999", Some(limit));
-        assert_eq!(done.ended, Ended::TimedOut(limit));
-        assert_eq!(done.output, "begun\n");
-        assert!(began.elapsed() < Duration::from_secs(900));
-    }
-
-    #[test]
-    fn what_stays_in_the_background_does_not_delay() {
-        let began = Instant::now();
-        assert!(sh("sleep 999 & exit 0", None).ended.ok());
-        assert!(began.elapsed() < Duration::from_secs(900));
-    }
-
-    #[test]
-    fn long_output_is_cut_and_said_so() {
-        let done = sh("head -c 200000 /dev/zero | tr '\\0' x", None);
-        assert!(done.ended.ok());
-        assert!(done.output.ends_with("[134464 more bytes dropped]\n"));
+    fn the_end_of_a_long_output_is_shown() {
+        let finished = |lines: usize| Finished {
+            ended: Ended::Exited(1),
+            output: (1..=lines).map(|n| format!("{n}\n")).collect(),
+        };
+        assert_eq!(finished(2).tail(), "1\n2");
+        assert!(finished(TAIL).tail().starts_with("1\n2\n"));
+        assert!(finished(TAIL + 2).tail().starts_with("[2 lines more]\n3\n"));
+        assert!(finished(TAIL + 2).tail().ends_with("\n42"));
     }
 }

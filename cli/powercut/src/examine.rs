@@ -5,24 +5,25 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Once;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use crate::child::{Ended, Env, Line};
-use crate::device::{Selection, Show};
+use crate::child::{Ended, Env, Finished, Line, Program};
+use crate::device::{Nodes, Selection, Show};
+use crate::executor::{retried, Executor, ExecutorError, Sandbox, Scratch};
 use crate::faults::rules;
 use crate::fs::MountSpec;
 use crate::fsck::Statuses;
 use crate::kmsg::Kmsg;
-use crate::mountpoint::Mounted;
+use crate::mount_failure::{mount_state, Needed};
 use crate::oracle::{Finding, Kind, Oracle, Verdict};
 use crate::reads::Reads;
 use crate::recording::Mark;
-use crate::scratch::{scratch_dir, Scratch};
-use crate::signals::Signals;
+use crate::signals::Interrupted;
 use crate::strategy::State;
 
 /// What to do with a state to know whether it is consistent. Kept in reports,
@@ -35,6 +36,10 @@ pub struct Examination {
     pub fsck: Option<String>,
     /// None: the check gets the device alone.
     pub mount: Option<MountSpec>,
+    /// Run after the check, whatever that said: to stop what it started. What it says itself
+    /// does not count.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cleanup: Option<String>,
     /// What the disk that a state is examined on does wrong.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub view_faults: Vec<String>,
@@ -47,13 +52,10 @@ const SKIP: i32 = 125;
 
 pub struct Examiner<'a> {
     view: &'a mut dyn Show,
-    fsck: Option<(Line, Statuses)>,
-    /// Of this view.
-    mount: Option<MountSpec>,
-    check: Line,
-    /// How long each may take.
-    limit: Duration,
-    signals: &'a Signals,
+    executor: &'a mut Executor,
+    steps: Steps,
+    /// How many times the power was cut when a state is shown.
+    cuts: u32,
     scratch: Scratch,
     kmsg: Kmsg,
     /// The number of marks in the file, if it was written.
@@ -63,29 +65,42 @@ pub struct Examiner<'a> {
     alone: bool,
 }
 
+/// What is done to a state.
+struct Steps {
+    fsck: Option<(Line, Statuses)>,
+    /// Of this view.
+    mount: Option<MountSpec>,
+    check: Line,
+    cleanup: Option<Line>,
+    /// How long each may take.
+    limit: Duration,
+}
+
 impl<'a> Examiner<'a> {
     pub fn new(
         view: &'a mut dyn Show,
         what: &'a Examination,
-        signals: &'a Signals,
+        executor: &'a mut Executor,
     ) -> Result<Self> {
         if !what.view_faults.is_empty() {
             view.add_faults(&rules(&what.view_faults)?)?;
         }
-        let scratch = scratch_dir()?;
-        fs::create_dir(scratch.path().join("mnt"))?;
         let mount = what.mount.as_ref().map(|spec| spec.fill(view.nodes()));
         Ok(Self {
             view,
-            fsck: what
-                .fsck
-                .as_deref()
-                .map(|fsck| (Line::new(fsck), Statuses::of(fsck))),
-            mount,
-            check: Line::new(&what.check),
-            limit: Duration::from_millis(what.timeout_ms),
-            signals,
-            scratch,
+            executor,
+            steps: Steps {
+                fsck: what
+                    .fsck
+                    .as_deref()
+                    .map(|fsck| (Line::new(fsck), Statuses::of(fsck))),
+                mount,
+                check: Line::new(&what.check),
+                cleanup: what.cleanup.as_deref().map(Line::new),
+                limit: Duration::from_millis(what.timeout_ms),
+            },
+            cuts: 1,
+            scratch: Scratch::new()?,
             kmsg: Kmsg::open(),
             marks: None,
             output: String::new(),
@@ -101,113 +116,69 @@ impl<'a> Examiner<'a> {
         self
     }
 
-    /// The check's variables.
-    fn env(&self) -> Env {
-        let scratch = self.scratch.path();
-        let mut env = self.view.nodes().env();
-        env.push(("POWERCUT_MARKS".into(), scratch.join("marks").into()));
-        if self.mount.is_some() {
-            env.push(("POWERCUT_MNT".into(), scratch.join("mnt").into()));
-        }
-        env
+    /// The states are what the power being cut for the how-many-th time leaves.
+    #[must_use]
+    pub fn after(mut self, cuts: u32) -> Self {
+        self.cuts = cuts;
+        self
+    }
+
+    pub fn cuts(&self) -> u32 {
+        self.cuts
+    }
+
+    /// The executor, between two looks.
+    pub fn executor(&mut self) -> &mut Executor {
+        self.executor
     }
 
     fn write_marks(&mut self, marks: &[Mark]) -> Result<()> {
         if self.marks != Some(marks.len()) {
             let text = lines(marks.iter().map(|m| m.text.as_str()));
-            let path = self.scratch.path().join("marks");
+            let path = self.scratch.marks();
             fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
             self.marks = Some(marks.len());
         }
         Ok(())
     }
 
-    /// Runs a command; the finding if it failed.
-    fn command(&mut self, kind: Kind) -> Result<(Ended, Option<Finding>)> {
-        let (line, statuses) = match (kind, &self.fsck) {
-            (Kind::Fsck, Some((fsck, statuses))) => (fsck, Some(statuses)),
-            _ => (&self.check, None),
-        };
-        let done = line.run(&self.env(), Some(self.limit), self.signals)?;
-        self.output.push_str(&done.output);
-        let kind = match done.ended {
-            Ended::Exited(0) => return Ok((done.ended, None)),
-            Ended::Exited(status) if statuses.is_some_and(|s| s.is_sound(status)) => {
-                return Ok((done.ended, None))
-            }
-            Ended::TimedOut(_) if kind == Kind::Check => Kind::Timeout,
-            _ => kind,
-        };
-        let finding = Finding::new(kind, done.ended.to_string(), done.output);
-        Ok((done.ended, Some(finding)))
-    }
-
     /// Examines what the view shows now.
     pub fn look(&mut self) -> Result<Verdict> {
         self.output.clear();
-        if self.fsck.is_some() {
-            if let (_, Some(finding)) = self.command(Kind::Fsck)? {
-                return Ok(Verdict::Violation(finding));
-            }
+        let mut env = self.view.nodes().env();
+        env.extend(self.executor.env(&self.scratch));
+        env.push(("POWERCUT_MARKS".into(), self.scratch.marks().into()));
+        if self.steps.mount.is_some() {
+            env.push(("POWERCUT_MNT".into(), self.scratch.mnt().into()));
         }
-        let mounted = match &self.mount.clone() {
-            None => None,
-            Some(spec) => {
-                self.kmsg.skip();
-                let dir = self.scratch.path().join("mnt");
-                let again = |e: std::io::Error| match spec.fs.as_str() {
-                    "btrfs" => {
-                        forget_btrfs();
-                        self.kmsg.skip();
-                        mount(spec, self.view.nodes().first(), &dir, self.alone)
-                    }
-                    _ => Err(e),
-                };
-                match mount(spec, self.view.nodes().first(), &dir, self.alone).or_else(again) {
-                    Ok(mounted) => Some(mounted),
-                    Err(e) => return self.mount_failed(spec, &e),
-                }
-            }
+        let mut look = Look {
+            steps: &self.steps,
+            sandbox: self.executor.sandbox(&self.scratch, self.cuts)?,
+            nodes: self.view.nodes(),
+            mnt: &self.scratch.mnt(),
+            env,
+            alone: self.alone,
+            kmsg: &mut self.kmsg,
+            output: &mut self.output,
         };
-        let checked = self.command(Kind::Check);
-        if let Some(mounted) = mounted {
-            mounted.unmount()?;
-        }
-        let (ended, finding) = checked?;
-        Ok(match finding {
-            None => Verdict::Consistent,
-            Some(_) if ended == Ended::Exited(SKIP) => Verdict::Skipped,
-            Some(finding) => Verdict::Violation(finding),
-        })
-    }
-
-    fn mount_failed(&mut self, spec: &MountSpec, e: &std::io::Error) -> Result<Verdict> {
-        let error = Errno::from_io_error(e);
-        // Nothing that the state could be blamed for.
-        match error {
-            Some(Errno::NODEV) => anyhow::bail!(
-                "this kernel has no filesystem {0}: `modprobe {0}`, or another kernel",
-                spec.fs
-            ),
-            Some(Errno::PERM | Errno::BUSY | Errno::NOENT) => {
-                let node = self.view.nodes().first().display();
-                anyhow::bail!("cannot mount {node}: {e}")
+        let looked = look.all();
+        match (looked, look.sandbox.end()) {
+            // The state is bad, whatever comes of its end.
+            (Ok(Verdict::Violation(finding)), Err(e)) => {
+                eprintln!("powercut: warning: after a violation: {e:#}");
+                Ok(Verdict::Violation(finding))
             }
-            _ => {}
+            (Ok(_), Err(e)) => Err(e),
+            (looked, _) => looked,
         }
-        let said = self.kmsg.lines();
-        let output = lines(said.iter().map(String::as_str));
-        self.output.push_str(&output);
-        let how = format!("{}: {e}", spec.fs);
-        Ok(Verdict::Violation(Finding::new(Kind::Mount, how, output)))
     }
-}
 
-impl Examiner<'_> {
     /// Shows a state, with the marks acknowledged by then, and examines it.
     pub fn look_at(&mut self, selection: &Selection, marks: &[Mark]) -> Result<Verdict> {
-        self.show(selection, marks)?;
-        self.look()
+        retried(|| {
+            self.show(selection, marks)?;
+            self.look()
+        })
     }
 
     /// Shows a state, with the marks acknowledged by then.
@@ -219,6 +190,124 @@ impl Examiner<'_> {
     /// What the newest look read of the state.
     pub fn reads(&self) -> Result<Option<Reads>> {
         Ok(self.view.reads()?)
+    }
+}
+
+/// One look at a state.
+struct Look<'l> {
+    steps: &'l Steps,
+    sandbox: Sandbox<'l>,
+    nodes: &'l Nodes,
+    mnt: &'l Path,
+    env: Env,
+    alone: bool,
+    kmsg: &'l mut Kmsg,
+    output: &'l mut String,
+}
+
+/// Whether it was told that --cleanup fails.
+static CLEANUP_FAILED: Once = Once::new();
+
+impl Look<'_> {
+    fn all(&mut self) -> Result<Verdict> {
+        let steps = self.steps;
+        if let Some((fsck, statuses)) = &steps.fsck {
+            let finished = self.command(fsck)?;
+            let is_sound =
+                matches!(finished.ended, Ended::Exited(status) if statuses.is_sound(status));
+            if !is_sound {
+                let how = finished.ended.to_string();
+                let finding = Finding::new(Kind::Fsck, how, finished.output);
+                return Ok(Verdict::Violation(finding));
+            }
+            self.sandbox.kill()?;
+        }
+        if let Some(spec) = &steps.mount {
+            if let Some(finding) = self.mount(spec)? {
+                return Ok(Verdict::Violation(finding));
+            }
+        }
+        let checked = self.command(&steps.check)?;
+        if let Some(cleanup) = &steps.cleanup {
+            self.clean_up(cleanup)?;
+        }
+        let kind = match checked.ended {
+            Ended::Exited(0) => return Ok(Verdict::Consistent),
+            Ended::Exited(SKIP) => return Ok(Verdict::Skipped),
+            Ended::TimedOut(_) => Kind::Timeout,
+            _ => Kind::Check,
+        };
+        let finding = Finding::new(kind, checked.ended.to_string(), checked.output);
+        Ok(Verdict::Violation(finding))
+    }
+
+    fn command(&mut self, line: &Line) -> Result<Finished> {
+        let finished = self.start(line)?;
+        self.output.push_str(&finished.output);
+        Ok(finished)
+    }
+
+    fn start(&mut self, line: &Line) -> Result<Finished> {
+        let program = line.program().env(self.env.clone());
+        let finished = self.sandbox.run(program.limit(Some(self.steps.limit)));
+        finished.with_context(|| format!("cannot run {line}"))
+    }
+
+    fn clean_up(&mut self, line: &Line) -> Result<()> {
+        let finished = self.start(line)?;
+        if !finished.ended.ok() {
+            CLEANUP_FAILED.call_once(|| {
+                let (how, tail) = (finished.ended, finished.tail());
+                eprintln!(
+                    "powercut: warning: --cleanup {line} failed ({how}); it printed:\n{tail}"
+                );
+            });
+        }
+        Ok(())
+    }
+
+    /// Mounts; the finding if it can't be.
+    fn mount(&mut self, spec: &MountSpec) -> Result<Option<Finding>> {
+        self.kmsg.skip();
+        let spec = match spec.fs.as_str() {
+            // It may have the same UUID as another.
+            "xfs" if !self.alone => &spec.with("nouuid"),
+            _ => spec,
+        };
+        let needed = Needed {
+            fs: &spec.fs,
+            nodes: self.nodes.all().collect(),
+            dir: self.mnt,
+        };
+        let Some(errno) = mount_state(|| self.try_mount(spec), &needed)? else {
+            return Ok(None);
+        };
+        let output = lines(self.kmsg.lines().iter().map(String::as_str));
+        self.output.push_str(&output);
+        let how = format!("{}: {}", spec.fs, std::io::Error::from(errno));
+        Ok(Some(Finding::new(Kind::Mount, how, output)))
+    }
+
+    fn try_mount(&mut self, spec: &MountSpec) -> Result<Option<Errno>> {
+        let node = self.nodes.first();
+        let errno = self.sandbox.mount(spec, node, self.mnt)?;
+        if errno.is_none() || spec.fs != "btrfs" {
+            return Ok(errno);
+        }
+        self.forget_btrfs()?;
+        self.kmsg.skip();
+        self.sandbox.mount(spec, node, self.mnt)
+    }
+
+    /// Has btrfs forget the devices that it remembers and that are not mounted: what it knows of
+    /// one that is gone, or showed another state, it would take for this one's. Without btrfs-progs
+    /// it can't be told to: then what the mount says counts.
+    fn forget_btrfs(&mut self) -> Result<()> {
+        let forget = Program::new("btrfs", ["device", "scan", "--forget"]);
+        match self.sandbox.run(forget.limit(Some(self.steps.limit))) {
+            Err(e) if e.is::<ExecutorError>() || e.is::<Interrupted>() => Err(e),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -237,20 +326,4 @@ impl Oracle for Examiner<'_> {
 /// Lines as a text.
 fn lines<'l>(lines: impl Iterator<Item = &'l str>) -> String {
     lines.flat_map(|line| [line, "\n"]).collect()
-}
-
-/// Mounts. An XFS that is not alone may have the same UUID as another.
-fn mount(spec: &MountSpec, node: &Path, dir: &Path, alone: bool) -> std::io::Result<Mounted> {
-    if spec.fs == "xfs" && !alone {
-        return spec.with("nouuid").mount(node, dir);
-    }
-    spec.mount(node, dir)
-}
-
-/// Has btrfs forget the devices that it remembers and that are not mounted: what it knows of one
-/// that is gone, or showed another state, it would take for this one's. Without btrfs-progs it
-/// can't be told to: then what the mount says counts.
-fn forget_btrfs() {
-    let forget = ["device", "scan", "--forget"];
-    let _ = std::process::Command::new("btrfs").args(forget).output();
 }

@@ -5,14 +5,13 @@
 use std::ffi::{CString, OsStr};
 use std::path::Path;
 
-use anyhow::{bail, Context, Result};
-use rustix::mount::{mount, unmount, MountFlags, UnmountFlags};
+use anyhow::{bail, Result};
+use rustix::io::Errno;
+use rustix::mount::{mount, MountFlags};
 use serde::{Deserialize, Serialize};
 
-use crate::child;
+use crate::child::Program;
 use crate::device::Nodes;
-use crate::mountpoint::Mounted;
-use crate::signals::Signals;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -60,7 +59,7 @@ impl Fs {
     }
 
     /// The Debian package of its mkfs.
-    fn package(self) -> &'static str {
+    pub fn package(self) -> &'static str {
         match self {
             Self::Ext4 => "e2fsprogs",
             Self::Xfs => "xfsprogs",
@@ -71,26 +70,16 @@ impl Fs {
         }
     }
 
-    /// Makes the filesystem on the first disk; `options` are split at blanks.
-    pub fn mkfs(self, nodes: &Nodes, options: &str, signals: &Signals) -> Result<()> {
+    /// What makes the filesystem on the first disk; `options` are split at blanks.
+    pub fn mkfs(self, nodes: &Nodes, options: &str) -> Option<Program> {
         if self == Self::None {
-            return Ok(());
+            return None;
         }
         let options = nodes.fill(options);
-        let program = format!("mkfs.{}", self.name());
         let args = self.mkfs_args().iter().copied();
         let args = args.chain(options.split_whitespace()).map(OsStr::new);
         let args = args.chain([nodes.first().as_os_str()]);
-        let done = child::program(OsStr::new(&program), args, signals)
-            .with_context(|| format!("is {} installed?", self.package()))?;
-        if !done.ended.ok() {
-            bail!(
-                "{program} {options} failed ({}):\n{}",
-                done.ended,
-                done.output.trim_end()
-            );
-        }
-        Ok(())
+        Some(Program::new(format!("mkfs.{}", self.name()), args))
     }
 }
 
@@ -158,13 +147,12 @@ impl MountSpec {
         }
     }
 
-    /// Mounts a device on a directory until the result is dropped.
-    pub fn mount(&self, node: &Path, dir: &Path) -> std::io::Result<Mounted> {
+    /// Mounts a device on a directory.
+    pub fn mount(&self, node: &Path, dir: &Path) -> rustix::io::Result<()> {
         let (flags, data) = flags_and_data(&self.options);
-        let data = CString::new(data)?;
+        let data = CString::new(data).map_err(|_| Errno::INVAL)?;
         let data = (!data.is_empty()).then_some(data.as_c_str());
-        mount(node, dir, &self.fs, flags, data)?;
-        Ok(Mounted::new(dir))
+        mount(node, dir, &self.fs, flags, data)
     }
 }
 
@@ -203,16 +191,6 @@ fn flags_and_data(options: &str) -> (MountFlags, String) {
         flags = (flags | on) - off;
     }
     (flags, own.join(","))
-}
-
-/// Unmounts once; busy is an error.
-pub fn try_unmount(dir: &Path) -> rustix::io::Result<()> {
-    unmount(dir, UnmountFlags::NOFOLLOW)
-}
-
-/// Takes a mount out of sight; it ends when its last user does.
-pub fn detach(dir: &Path) -> rustix::io::Result<()> {
-    unmount(dir, UnmountFlags::NOFOLLOW | UnmountFlags::DETACH)
 }
 
 #[cfg(test)]

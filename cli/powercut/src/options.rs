@@ -6,6 +6,7 @@
 mod again;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{anyhow, bail, Context, Result};
 
@@ -73,6 +74,8 @@ pub struct Run {
     pub mount_opts: String,
     pub setup: Option<String>,
     pub workload: String,
+    /// For setup and workload, each.
+    pub workload_timeout: Option<Duration>,
     pub eager_writeback: bool,
     pub faults: Vec<Rule>,
     pub record_only: bool,
@@ -288,6 +291,11 @@ fn reporting(args: args::PlanArgs, case: String) -> Result<Reporting> {
     })
 }
 
+/// A limit that has a default of its own.
+fn limit(flag: &'static str, text: Option<&str>) -> Result<Option<Duration>> {
+    text.map(size::time).transpose().context(flag)
+}
+
 fn timeout_ms(text: &str) -> Result<u64> {
     let time = size::time(text).context("--check-timeout")?;
     Ok(u64::try_from(time.as_millis())?)
@@ -309,11 +317,15 @@ fn examination(
     if let Some(fsck) = &args.fsck {
         command("--fsck", fsck)?;
     }
+    if let Some(cleanup) = &args.cleanup {
+        command("--cleanup", cleanup)?;
+    }
     rules(&args.view_fault).context("--view-fault")?;
     Ok(Examination {
         view_faults: args.view_fault,
         check: check.into(),
         fsck: args.fsck,
+        cleanup: args.cleanup,
         mount,
         timeout_ms: timeout_ms(&args.check_timeout)?,
     })
@@ -351,6 +363,7 @@ impl Run {
             mkfs: args.mkfs,
             mount_opts: args.mount_opts,
             setup: args.setup,
+            workload_timeout: limit("--workload-timeout", args.workload_timeout.as_deref())?,
             workload: args.workload,
             record_only: args.record_only,
             baseline: if args.examine.no_baseline {

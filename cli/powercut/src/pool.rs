@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Examiners side by side, each in a thread of its own, with a view and a
-//! mount point of its own.
+//! Examiners side by side, each in a thread of its own, with a view and an executor of its own.
 
+use std::any::Any;
+use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{channel, Receiver, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::Scope;
 
-use anyhow::{anyhow, Result};
+use anyhow::{anyhow, Context, Result};
+use crossbeam_channel::{unbounded, Receiver, Sender};
 
 use crate::device::{Selection, View};
 use crate::examine::{Examination, Examiner};
+use crate::executor::Executor;
 use crate::explore::{Key, Runner, Seen};
 use crate::id::StateId;
 use crate::recording::Recording;
@@ -25,7 +27,7 @@ struct Task {
     selection: Selection,
     /// The number of marks acknowledged.
     marks: usize,
-    /// The state's id, if recoveries are cut.
+    /// The state's.
     id: String,
 }
 
@@ -42,26 +44,9 @@ pub struct Work<'e> {
     pub deep: Option<Job<'e>>,
 }
 
-/// Tasks that nobody has taken yet.
-#[derive(Clone)]
-struct Queue {
-    tasks: Arc<Mutex<Receiver<Task>>>,
-    closed: Arc<AtomicBool>,
-}
-
-impl Queue {
-    /// The next task; none once the pool is gone.
-    fn take(&self) -> Option<Task> {
-        let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        let task = tasks.recv().ok();
-        task.filter(|_| !self.closed.load(Ordering::SeqCst))
-    }
-}
-
 /// Examines with as many examiners as there are views.
 pub struct Pool {
     slots: usize,
-    deep: bool,
     tasks: Sender<Task>,
     done: Receiver<Done>,
     closed: Arc<AtomicBool>,
@@ -74,24 +59,26 @@ impl Pool {
         views: Vec<View>,
         work: Work<'e>,
     ) -> Self {
-        let (tasks, receiver) = channel();
-        let (results, done) = channel();
+        let (tasks, queue) = unbounded();
+        let (results, done) = unbounded();
         let closed = Arc::new(AtomicBool::new(false));
-        let queue = Queue {
-            tasks: Arc::new(Mutex::new(receiver)),
-            closed: Arc::clone(&closed),
-        };
         let names: Vec<String> = views.iter().map(|v| v.name().to_string()).collect();
         let slots = views.len();
-        for (nr, view) in views.into_iter().enumerate() {
+        for (slot, view) in views.into_iter().enumerate() {
             let mut others = names.clone();
-            others.remove(nr);
-            let (queue, results) = (queue.clone(), results.clone());
-            scope.spawn(move || examine_all(view, others, work, &queue, &results));
+            others.remove(slot);
+            let worker = Worker {
+                slot,
+                others,
+                work,
+                queue: queue.clone(),
+                closed: Arc::clone(&closed),
+                results: results.clone(),
+            };
+            scope.spawn(move || worker.work(view));
         }
         Self {
             slots,
-            deep: work.deep.is_some(),
             tasks,
             done,
             closed,
@@ -99,31 +86,62 @@ impl Pool {
     }
 }
 
-fn examine_all(
-    mut view: View,
+/// One of those side by side.
+struct Worker<'e> {
+    slot: usize,
+    /// The names of the other views.
     others: Vec<String>,
-    work: Work<'_>,
-    queue: &Queue,
-    results: &Sender<Done>,
-) {
-    let origin = view.as_origin();
-    let examiner = Examiner::new(&mut view, work.what, work.signals);
-    let mut examiner = examiner.map(|examiner| {
-        let examiner = examiner.among(others.clone());
-        match work.deep {
-            Some(job) => Eye::Deep(Box::new(Deep::new(examiner, origin, job, others))),
-            None => Eye::Plain(Box::new(examiner)),
-        }
-    });
-    while let Some(task) = queue.take() {
-        let seen = match &mut examiner {
-            Ok(examiner) => examine(examiner, &task, work.recording),
-            Err(e) => Err(anyhow!("{e:#}")),
-        };
-        if results.send((task.key, seen)).is_err() {
-            break;
+    work: Work<'e>,
+    queue: Receiver<Task>,
+    /// The pool is gone.
+    closed: Arc<AtomicBool>,
+    results: Sender<Done>,
+}
+
+impl Worker<'_> {
+    /// Takes tasks until the pool is gone.
+    fn work(&self, mut view: View) {
+        let work = self.work;
+        let origin = view.as_origin();
+        let mut executor = Executor::new(self.slot, work.signals);
+        let mut eye = Examiner::new(&mut view, work.what, &mut executor).map(|examiner| {
+            let examiner = examiner.among(self.others.clone());
+            match work.deep {
+                Some(job) => {
+                    let deep = Deep::new(examiner, origin, job, self.others.clone());
+                    Eye::Deep(Box::new(deep))
+                }
+                None => Eye::Plain(Box::new(examiner)),
+            }
+        });
+        while let Some(task) = self.take() {
+            let seen = answer(|| match &mut eye {
+                Ok(eye) => examine(eye, &task, work.recording),
+                Err(e) => Err(anyhow!("{e:#}")),
+            });
+            let seen = seen.with_context(|| format!("state {}", task.id));
+            if self.results.send((task.key, seen)).is_err() {
+                break;
+            }
         }
     }
+
+    fn take(&self) -> Option<Task> {
+        let task = self.queue.recv().ok();
+        task.filter(|_| !self.closed.load(Ordering::SeqCst))
+    }
+}
+
+/// What a task gives, even if it panics: somebody waits for it.
+fn answer<T>(task: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(task))
+        .unwrap_or_else(|panic| Err(anyhow!("the examiner panicked: {}", message(&*panic))))
+}
+
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("it did not say why")
 }
 
 /// Who examines.
@@ -154,17 +172,15 @@ impl Runner for Pool {
             key,
             selection: Selection::of(choices, &state.keep),
             marks: choices.recording().marks_by(choices.event()).len(),
-            id: match self.deep {
-                true => StateId::of(choices, &state.keep).to_string(),
-                false => String::new(),
-            },
+            id: StateId::of(choices, &state.keep).to_string(),
         };
         let sent = self.tasks.send(task);
         sent.map_err(|_| anyhow!("the examiners are gone"))
     }
 
     fn next(&mut self) -> Result<(Key, Seen)> {
-        let (key, seen) = self.done.recv()?;
+        let done = self.done.recv();
+        let (key, seen) = done.context("all examiners are gone")?;
         Ok((key, seen?))
     }
 }
@@ -172,5 +188,21 @@ impl Runner for Pool {
 impl Drop for Pool {
     fn drop(&mut self) {
         self.closed.store(true, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_an_answer() {
+        assert_eq!(answer(|| Ok(1)).unwrap(), 1);
+        let told = |task: fn() -> Result<()>| answer(task).unwrap_err().to_string();
+        let says = told(|| panic!("oh"));
+        assert_eq!(says, "the examiner panicked: oh");
+        let says = told(|| panic!("oh {}", std::process::id()));
+        assert!(says.contains("panicked: oh "), "{says}");
+        assert_eq!(told(|| Err(anyhow!("bad"))), "bad");
     }
 }

@@ -16,6 +16,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::choices::Choices;
 use crate::device::{Name, Origin, Root, Selection};
 use crate::examine::{Examination, Examiner};
+use crate::executor::retried;
 use crate::explore::{
     explore, Desk, End, Journal, Outcome, Plan, Recoveries, Seen, Serial, Violation, Watch,
 };
@@ -96,17 +97,29 @@ impl<'a> Deep<'a> {
 
     /// Examines a state, then what its recovery may leave if that is cut.
     pub fn look_at(&mut self, selection: &Selection, marks: &[Mark], id: &str) -> Result<Seen> {
-        self.examiner.show(selection, marks)?;
-        self.origin.record("start")?;
-        let looked = self.marked(marks);
-        self.origin.record("stop")?;
-        let mut seen = Seen::new(looked?, None);
+        retried(|| {
+            self.examiner.show(selection, marks)?;
+            self.origin.record("start")?;
+            let looked = self.marked(marks);
+            let stopped = self.origin.record("stop");
+            let seen = looked.and_then(|verdict| {
+                stopped?;
+                self.seen(verdict, id)
+            });
+            let dropped = self.origin.record("drop");
+            let seen = seen?;
+            dropped?;
+            Ok(seen)
+        })
+    }
+
+    fn seen(&mut self, verdict: Verdict, id: &str) -> Result<Seen> {
+        let mut seen = Seen::new(verdict, None);
         if seen.verdict == Verdict::Consistent {
             self.cut(id, &mut seen)?;
         }
         // With what was read of it in cut recoveries.
         seen.reads = self.examiner.reads()?;
-        self.origin.record("drop")?;
         Ok(seen)
     }
 
@@ -117,7 +130,7 @@ impl<'a> Deep<'a> {
     }
 
     /// Explores the record of a recovery.
-    fn cut(&self, id: &str, seen: &mut Seen) -> Result<()> {
+    fn cut(&mut self, id: &str, seen: &mut Seen) -> Result<()> {
         let control = self.job.root.control();
         let recording = Recording::read(control.export(self.origin.name())?)?;
         if recording.written().is_empty() {
@@ -148,7 +161,7 @@ impl<'a> Deep<'a> {
         Ok(())
     }
 
-    fn explore(&self, space: &Space<'_>, dir: &Path, found: &mut Found) -> Result<Outcome> {
+    fn explore(&mut self, space: &Space<'_>, dir: &Path, found: &mut Found) -> Result<Outcome> {
         let Job {
             what,
             signals,
@@ -159,7 +172,9 @@ impl<'a> Deep<'a> {
         let mut view = self.origin.create_view(&name)?;
         view.read_no_more();
         let origin = view.as_origin();
-        let mut examiner = Examiner::new(&mut view, what, signals)?.among(self.others.clone());
+        let cuts = self.examiner.cuts() + 1;
+        let examiner = Examiner::new(&mut view, what, self.examiner.executor())?;
+        let mut examiner = examiner.among(self.others.clone()).after(cuts);
         let mut deep;
         let oracle: &mut dyn Oracle = if plan.depth > 1 {
             let job = Job {

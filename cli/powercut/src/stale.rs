@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{bail, Result};
 use rustix::fs::{flock, FlockOperation};
+use rustix::mount::{unmount, UnmountFlags};
 
 use crate::device::{self, Removed};
-use crate::fs::{detach, try_unmount};
 use crate::notes::{self, Item, Owner};
 
 /// How long another command may look at notes that this one wants to lock.
@@ -228,8 +228,9 @@ fn take_away(item: &Item) -> io::Result<String> {
 /// Unmounts what is mounted below a directory; what is in use is taken out of sight.
 fn unmount_below(dir: &Path) {
     for mount in mounts_below(dir) {
-        if try_unmount(&mount).is_err() {
-            let _ = detach(&mount);
+        let flags = UnmountFlags::NOFOLLOW;
+        if unmount(&mount, flags).is_err() {
+            let _ = unmount(&mount, flags | UnmountFlags::DETACH);
         }
     }
 }

@@ -9,19 +9,19 @@ use crate::choices::Choices;
 use crate::culprit::culprit;
 use crate::device::{Selection, Show};
 use crate::examine::{Examination, Examiner};
+use crate::executor::Executor;
 use crate::keep::Keep;
 use crate::minimize::{minimize, Answer, Found, Lab, Later, Trial};
 use crate::oracle::{Finding, Verdict};
 use crate::owner::Owners;
 use crate::report::Culprit;
-use crate::signals::Signals;
 use powercut_engine::failure::Failure;
 
 /// What a search works with.
 pub struct Bench<'a> {
     pub view: &'a mut dyn Show,
     pub examination: &'a Examination,
-    pub signals: &'a Signals,
+    pub executor: &'a mut Executor,
     /// States to examine at most.
     pub budget: u64,
 }
@@ -41,7 +41,7 @@ impl Bench<'_> {
         keep: &Keep,
         finding: &Finding,
     ) -> Result<Option<Culprit>> {
-        let mut examiner = Examiner::new(self.view, self.examination, self.signals)?;
+        let mut examiner = Examiner::new(self.view, self.examination, self.executor)?;
         let mut lab = Lab::new(&mut examiner, Failure::from(finding), self.budget);
         let marks = choices.recording().marks_by(choices.event()).len();
         lab.note(choices, keep, marks, Answer::Fails);
@@ -77,6 +77,6 @@ impl Bench<'_> {
         self.view.show(&selection)?;
         let nodes = self.view.nodes();
         let all: Vec<_> = nodes.all().collect();
-        Ok(Owners::of(&all, &mount.fill(nodes), self.signals))
+        Ok(Owners::of(&all, &mount.fill(nodes), self.executor))
     }
 }

@@ -11,6 +11,7 @@ use super::culprit::Bench;
 use super::report::write;
 use crate::device::Disk;
 use crate::examine::Examination;
+use crate::executor::Executor;
 use crate::id::StateId;
 use crate::options::Wanted;
 use crate::oracle::Finding;
@@ -46,6 +47,7 @@ pub fn culprits(
     if budget < LEAST {
         return Ok(());
     }
+    let mut executor = Executor::new(0, signals);
     let firsts = report::first_of_sorts(&report.violations, sorts);
     for at in firsts {
         let violation = &mut report.violations[at];
@@ -60,7 +62,7 @@ pub fn culprits(
         let mut bench = Bench {
             view: &mut view,
             examination,
-            signals,
+            executor: &mut executor,
             budget,
         };
         match bench.culprit(&choices, &keep, &finding) {

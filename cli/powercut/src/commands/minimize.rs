@@ -10,6 +10,7 @@ use super::manage::{load, print, print_json};
 use super::transfer::import_as_new;
 use crate::device::{Disk, Root, Selection};
 use crate::examine::{Examination, Examiner};
+use crate::executor::Executor;
 use crate::exit::Exit;
 use crate::id::StateId;
 use crate::options::{Minimize, RecordSource};
@@ -66,8 +67,9 @@ fn find(
     let (choices, keep) = options.replay.id.resolve(recording)?;
     let id = StateId::of(&choices, &keep);
     let mut view = disk.create_some_view()?;
+    let mut executor = Executor::new(0, signals);
     let verdict = {
-        let mut examiner = Examiner::new(&mut view, what, signals)?;
+        let mut examiner = Examiner::new(&mut view, what, &mut executor)?;
         let marks = recording.marks_by(choices.event());
         examiner.look_at(&Selection::of(&choices, &keep), marks)?
     };
@@ -79,7 +81,7 @@ fn find(
     let mut bench = Bench {
         view: &mut view,
         examination: what,
-        signals,
+        executor: &mut executor,
         budget: options.budget,
     };
     let culprit = bench.culprit(&choices, &keep, &finding)?.with_context(|| {

@@ -23,6 +23,7 @@ mod transfer;
 use anyhow::Result;
 
 use crate::args::{Cli, Command};
+use crate::executor;
 use crate::exit::Exit;
 use crate::options;
 use crate::stale;
@@ -57,6 +58,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Report(args) => report::run(&args),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { dir } => manual::man(&dir),
+        Command::Executor => executor::serve().map(|()| Exit::NoViolation),
         Command::Replay(args) => replay::replay(&options::ShowState::new(args)?),
     }
 }

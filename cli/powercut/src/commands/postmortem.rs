@@ -6,14 +6,15 @@ use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::process::Command;
+use std::thread;
 
-use anyhow::{Context, Result};
+use anyhow::{bail, Context, Result};
 
 use super::manage::print;
 use crate::device::Nodes;
+use crate::executor::{self, Scratch};
 use crate::fs::MountSpec;
 use crate::recording::Mark;
-use crate::scratch::scratch_dir;
 
 /// What is read and, if it is all zeroes, left out at a time.
 const PIECE: usize = 64 << 10;
@@ -54,33 +55,38 @@ fn image(node: &Path, file: &Path) -> Result<()> {
 }
 
 /// Mounts what the first of `nodes` shows and runs the user's shell there, or on the device
-/// alone. All is taken down when the shell ends.
+/// alone. Nobody else sees the mount, and it goes with the last process that the shell leaves.
 pub fn shell(nodes: &Nodes, mount: Option<&MountSpec>, marks: &[Mark]) -> Result<()> {
-    let scratch = scratch_dir()?;
-    let dir = scratch.path().join("mnt");
-    let file = scratch.path().join("marks");
-    fs::create_dir(&dir)?;
+    let scratch = Scratch::new()?;
     let text: String = marks.iter().flat_map(|m| [&m.text, "\n"]).collect();
-    fs::write(&file, text)?;
+    fs::write(scratch.marks(), text)?;
+    // A thread can have a mount namespace of its own.
+    let held = thread::scope(|scope| {
+        let shell = || mounted_shell(nodes, mount, &scratch);
+        scope.spawn(shell).join()
+    });
+    held.unwrap_or_else(|_| bail!("the shell's thread panicked"))
+}
+
+fn mounted_shell(nodes: &Nodes, mount: Option<&MountSpec>, scratch: &Scratch) -> Result<()> {
+    let dir = scratch.mnt();
     let name = std::env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into());
     let mut command = Command::new(&name);
-    command.envs(nodes.env()).env("POWERCUT_MARKS", &file);
-    let mounted = match mount {
-        None => None,
-        Some(spec) => {
-            let spec = spec.fill(nodes);
-            let mounted = spec.mount(nodes.first(), &dir).with_context(|| {
-                let node = nodes.first().display();
-                format!(
-                    "cannot mount {node} as {} {}; --mount none leaves that out",
-                    spec.fs, spec.options
-                )
-            })?;
-            command.env("POWERCUT_MNT", &dir).current_dir(&dir);
-            Some(mounted)
-        }
-    };
-    let at = match mounted {
+    command.envs(nodes.env());
+    command.env("POWERCUT_MARKS", scratch.marks());
+    if let Some(spec) = mount {
+        executor::own_mounts()?;
+        let spec = spec.fill(nodes);
+        spec.mount(nodes.first(), &dir).with_context(|| {
+            let node = nodes.first().display();
+            format!(
+                "cannot mount {node} as {} {}; --mount none leaves that out",
+                spec.fs, spec.options
+            )
+        })?;
+        command.env("POWERCUT_MNT", &dir).current_dir(&dir);
+    }
+    let at = match mount {
         Some(_) => &dir,
         None => nodes.whole(),
     };
@@ -90,9 +96,6 @@ pub fn shell(nodes: &Nodes, mount: Option<&MountSpec>, marks: &[Mark]) -> Result
         at.display()
     ))?;
     let status = command.status();
-    if let Some(mounted) = mounted {
-        mounted.unmount()?;
-    }
     status.with_context(|| format!("cannot run {name}: set SHELL to another one"))?;
     Ok(())
 }

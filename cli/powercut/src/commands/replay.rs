@@ -12,6 +12,7 @@ use super::postmortem;
 use super::transfer::import_as_new;
 use crate::device::{Disk, Root, Selection, Show};
 use crate::examine::{Examination, Examiner};
+use crate::executor::Executor;
 use crate::exit::Exit;
 use crate::explore;
 use crate::id::StateId;
@@ -98,7 +99,8 @@ fn show<'d>(
         }
         (false, true) => None,
         (false, false) => {
-            let mut examiner = Examiner::new(&mut view, &what, signals)?;
+            let mut executor = Executor::new(0, signals);
+            let mut examiner = Examiner::new(&mut view, &what, &mut executor)?;
             let verdict = examiner.examine(&state)?;
             Some((verdict, std::mem::take(&mut examiner.output)))
         }

@@ -2,23 +2,23 @@
 
 //! `powercut run`: from nothing to a report.
 
-use std::cell::RefCell;
-use std::fs;
-use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{bail, Context, Result};
 
 use super::manage::own_name;
 use super::session::{rules_of, Session};
-use crate::child::{Env, Line};
+use crate::child::Line;
 use crate::device::{Disk, Root, RuleStatus};
+use crate::executor::{Executor, Scratch};
 use crate::exit::Exit;
 use crate::options::Run;
 use crate::report::Source;
-use crate::scratch::scratch_dir;
 use crate::signals::Signals;
 use crate::writeback::Eager;
+
+/// How long making the filesystem may take.
+const MKFS_LIMIT: Duration = Duration::from_secs(300);
 
 pub fn run(options: &Run) -> Result<Exit> {
     let signals = Signals::install()?;
@@ -56,39 +56,25 @@ pub fn run(options: &Run) -> Result<Exit> {
     result
 }
 
-/// Makes the filesystem.
-fn mkfs(options: &Run, disk: &Disk, signals: &Signals) -> Result<()> {
-    let Some(command) = &options.mkfs else {
-        return options.fs.mkfs(disk.nodes(), &options.mkfs_opts, signals);
-    };
-    let command = disk.nodes().fill(command);
-    let done = Line::new(&command).run(&disk.nodes().env(), None, signals)?;
-    if !done.ended.ok() {
-        let output = done.output.trim_end();
-        bail!("--mkfs {command:?} failed ({}):\n{output}", done.ended);
-    }
-    Ok(())
+/// Where the workload is made and run.
+struct Bench<'a> {
+    options: &'a Run,
+    disk: &'a Disk,
+    executor: Executor,
+    scratch: Scratch,
 }
 
 /// Makes the filesystem and has the workload recorded. What the disk did wrong meanwhile.
 fn record(options: &Run, disk: &Disk, signals: &Signals) -> Result<Vec<RuleStatus>> {
-    mkfs(options, disk, signals)?;
-    let scratch = scratch_dir()?;
-    let dir = scratch.path().join("mnt");
-    fs::create_dir(&dir)?;
-    let work = |what: &str, command: &str, on_end: &dyn Fn() -> Result<()>| {
-        with_mount(options, disk, &dir, || {
-            let env = env(options, disk, &dir);
-            let done = Line::new(command).run(&env, None, signals)?;
-            if !done.ended.ok() {
-                let output = done.output.trim_end();
-                bail!("the {what} failed ({}); it printed:\n{output}", done.ended);
-            }
-            on_end()
-        })
+    let mut bench = Bench {
+        options,
+        disk,
+        executor: Executor::new(0, signals),
+        scratch: Scratch::new()?,
     };
+    bench.mkfs()?;
     if let Some(setup) = &options.setup {
-        work("setup", setup, &|| Ok(()))?;
+        bench.mounted("setup", setup, || Ok(()))?;
     }
     let _eager = match options.eager_writeback {
         true => Some(Eager::begin()?),
@@ -96,45 +82,84 @@ fn record(options: &Run, disk: &Disk, signals: &Signals) -> Result<Vec<RuleStatu
     };
     disk.record("start")?;
     disk.faults().add(&options.faults)?;
-    let rules = RefCell::new(Vec::new());
-    work("workload", &options.workload, &|| {
+    bench.mounted("workload", &options.workload, || {
         disk.record("stop")?;
-        rules.replace(rules_of(disk)?);
+        let rules = rules_of(disk)?;
         // What comes now is not recorded: nothing need go wrong with it.
-        Ok(disk.faults().clear()?)
-    })?;
-    Ok(rules.into_inner())
+        disk.faults().clear()?;
+        Ok(rules)
+    })
 }
 
-/// Does something with the filesystem mounted, if there is one.
-fn with_mount(
-    options: &Run,
-    disk: &Disk,
-    dir: &Path,
-    work: impl FnOnce() -> Result<()>,
-) -> Result<()> {
-    let Some(spec) = &options.examination.mount else {
-        return work();
-    };
-    let spec = &spec.fill(disk.nodes());
-    let mounted = spec.mount(disk.nodes().first(), dir).with_context(|| {
-        format!(
-            "cannot mount the new filesystem as {} with options {:?}",
-            spec.fs, spec.options
-        )
-    })?;
-    let result = work();
-    let unmounted = mounted.unmount();
-    result.and(unmounted)
-}
-
-fn env(options: &Run, disk: &Disk, dir: &Path) -> Env {
-    let mut env = disk.nodes().env();
-    env.push(("POWERCUT_MARK".into(), disk.mark_file().into()));
-    if options.examination.mount.is_some() {
-        env.push(("POWERCUT_MNT".into(), dir.into()));
+impl Bench<'_> {
+    /// Makes the filesystem.
+    fn mkfs(&mut self) -> Result<()> {
+        let (options, nodes) = (self.options, self.disk.nodes());
+        let (program, what, missing) = match &options.mkfs {
+            Some(command) => {
+                let line = Line::new(&nodes.fill(command));
+                (line.program(), format!("--mkfs {line}"), String::new())
+            }
+            None => {
+                let Some(program) = options.fs.mkfs(nodes, &options.mkfs_opts) else {
+                    return Ok(());
+                };
+                let what = format!("mkfs.{} {}", options.fs.name(), options.mkfs_opts);
+                let what = what.trim_end().to_string();
+                (
+                    program,
+                    what,
+                    format!(": is {} installed?", options.fs.package()),
+                )
+            }
+        };
+        let mut sandbox = self.executor.sandbox(&self.scratch, 0)?;
+        let program = program.env(nodes.env()).limit(Some(MKFS_LIMIT));
+        let done = sandbox.run(program);
+        let done = done.with_context(|| format!("cannot run {what}{missing}"))?;
+        if !done.ended.ok() {
+            bail!("{what} failed ({}):\n{}", done.ended, done.tail());
+        }
+        sandbox.end()
     }
-    env
+
+    /// Runs a command with the filesystem mounted, if there is one; then, before that is
+    /// unmounted, something else.
+    fn mounted<T>(
+        &mut self,
+        what: &str,
+        command: &str,
+        then: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
+        let mut env = self.disk.nodes().env();
+        env.extend(self.executor.env(&self.scratch));
+        env.push(("POWERCUT_MARK".into(), self.disk.mark_file().into()));
+        let mut sandbox = self.executor.sandbox(&self.scratch, 0)?;
+        if let Some(spec) = &self.options.examination.mount {
+            let (dir, node) = (self.scratch.mnt(), self.disk.nodes().first());
+            let spec = &spec.fill(self.disk.nodes());
+            if let Some(errno) = sandbox.mount(spec, node, &dir)? {
+                bail!(
+                    "cannot mount the new filesystem as {} with options {:?}: {errno}",
+                    spec.fs,
+                    spec.options
+                );
+            }
+            env.push(("POWERCUT_MNT".into(), dir.into()));
+        }
+        let program = Line::new(command).program().env(env);
+        let done = sandbox.run(program.limit(self.options.workload_timeout));
+        let done = done.with_context(|| format!("cannot run the {what}"))?;
+        if !done.ended.ok() {
+            let (how, tail) = (done.ended, done.tail());
+            bail!("the {what} failed ({how}); it printed:\n{tail}");
+        }
+        // Whatever it left behind writes no more.
+        sandbox.kill()?;
+        let then = then()?;
+        sandbox.end()?;
+        Ok(then)
+    }
 }
 
 fn source(options: &Run) -> Source {

@@ -24,7 +24,7 @@ use crate::report::{
     self, Baseline, Coverage, DiskFacts, Ended, FaultFacts, PlanFacts, Record, Report, Saved,
     Seconds, Source, DEFAULT_DIR, SCHEMA, SCHEMA_FAULTS,
 };
-use crate::scratch::{scratch_dir, Scratch};
+use crate::scratch::{scratch_dir, ScratchDir};
 use crate::signals::Signals;
 use crate::strategy::Space;
 
@@ -51,7 +51,7 @@ pub struct Session<'a> {
 enum Notes {
     Report(PathBuf),
     /// Nobody asked for a report yet.
-    Scratch(Scratch),
+    Scratch(ScratchDir),
 }
 
 /// What a disk was told to do wrong.

@@ -80,6 +80,7 @@ impl Replay {
             None => Examination {
                 check: String::new(),
                 fsck: None,
+                cleanup: None,
                 mount: None,
                 view_faults: Vec::new(),
                 timeout_ms: timeout_ms(DEFAULT_TIMEOUT)?,

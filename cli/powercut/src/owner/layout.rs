@@ -9,30 +9,26 @@ use std::path::Path;
 
 use super::parse::{blocks, chunks, dumpe2fs, Chunk};
 use super::Extent;
-use crate::child;
-use crate::signals::Signals;
+use crate::executor::Sandbox;
 
-fn output(program: &str, args: &[&str], node: &Path, signals: &Signals) -> String {
+fn output(program: &str, args: &[&str], node: &Path, sandbox: &mut Sandbox<'_>) -> String {
     let args = args.iter().map(OsStr::new).chain([node.as_os_str()]);
-    match child::program(OsStr::new(program), args, signals) {
-        Ok(done) => done.output,
-        Err(_) => String::new(),
-    }
+    super::output(program, args, sandbox)
 }
 
 /// More of a journal than this is not looked at.
 const JOURNAL_BLOCKS: u64 = 1 << 16;
 
 /// Groups, and the journal block by block.
-pub fn ext4(node: &Path, signals: &Signals) -> Vec<Extent> {
-    let header = output("dumpe2fs", &["-h"], node, signals);
+pub fn ext4(node: &Path, sandbox: &mut Sandbox<'_>) -> Vec<Extent> {
+    let header = output("dumpe2fs", &["-h"], node, sandbox);
     let size = header
         .lines()
         .find_map(|line| line.strip_prefix("Block size:")?.trim().parse().ok())
         .unwrap_or(4096u64);
     let sectors = size / 512;
     let mut extents = Vec::new();
-    let journal = output("debugfs", &["-R", "blocks <8>"], node, signals);
+    let journal = output("debugfs", &["-R", "blocks <8>"], node, sandbox);
     let device = File::open(node);
     for (first, last) in blocks(&journal) {
         for block in first..=last {
@@ -53,7 +49,7 @@ pub fn ext4(node: &Path, signals: &Signals) -> Vec<Extent> {
             });
         }
     }
-    let text = output("dumpe2fs", &[], node, signals);
+    let text = output("dumpe2fs", &[], node, sandbox);
     extents.extend(dumpe2fs(&text, sectors));
     extents
 }
@@ -125,11 +121,11 @@ fn btrfs_number(node: &Path) -> Option<u64> {
 
 /// For each of the devices: files through the chunks that hold their logical addresses,
 /// trees by the header of their blocks.
-pub fn btrfs(nodes: &[&Path], signals: &Signals, files: &[Extent]) -> Vec<Vec<Extent>> {
+pub fn btrfs(nodes: &[&Path], sandbox: &mut Sandbox<'_>, files: &[Extent]) -> Vec<Vec<Extent>> {
     let args = ["inspect-internal", "dump-tree", "-t", "chunk"];
     let text = nodes
         .first()
-        .map(|node| output("btrfs", &args, node, signals));
+        .map(|node| output("btrfs", &args, node, sandbox));
     let chunks = chunks(&text.unwrap_or_default());
     let of = |node: &&Path| {
         let number = btrfs_number(node);

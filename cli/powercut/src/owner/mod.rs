@@ -8,20 +8,22 @@ mod parse;
 mod superblock;
 
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
-use crate::child;
+use crate::child::Program;
+use crate::executor::{Executor, File, Sandbox, Scratch};
 use crate::fs::MountSpec;
 use crate::report::Belongs;
-use crate::scratch::scratch_dir;
-use crate::signals::Signals;
 
 /// Files asked for their extents.
 const MAX_FILES: usize = 2000;
 /// Files a call of filefrag is given.
 const FILES_A_CALL: usize = 100;
+/// How long a tool may take.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// Some sectors and whose they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,19 +45,24 @@ impl Owners {
     /// Asks the filesystem on `nodes`, the first of which is mounted, but not now. It will be, and
     /// recovers: the state is changed. Nothing that goes wrong is an error: it
     /// tells less then.
-    pub fn of(nodes: &[&Path], mount: &MountSpec, signals: &Signals) -> Self {
+    pub fn of(nodes: &[&Path], mount: &MountSpec, executor: &mut Executor) -> Self {
+        Self::told(nodes, mount, executor).unwrap_or_default()
+    }
+
+    fn told(nodes: &[&Path], mount: &MountSpec, executor: &mut Executor) -> Result<Self> {
         let Some((node, others)) = nodes.split_first() else {
-            return Self::default();
+            return Ok(Self::default());
         };
-        let files = files(node, mount, signals).unwrap_or_default();
-        if mount.fs == "btrfs" {
+        let scratch = Scratch::new()?;
+        let files = mounted(node, mount, executor, &scratch).unwrap_or_default();
+        let mut sandbox = executor.sandbox(&scratch, 1)?;
+        let mut extents = match mount.fs.as_str() {
             // It tells files by logical addresses: its layout translates them.
-            let extents = layout::btrfs(nodes, signals, &files);
-            return Self { extents };
-        }
-        let mut extents = vec![files];
+            "btrfs" => layout::btrfs(nodes, &mut sandbox, &files),
+            _ => vec![files],
+        };
         extents[0].extend(match mount.fs.as_str() {
-            "ext4" => layout::ext4(node, signals),
+            "ext4" => layout::ext4(node, &mut sandbox),
             "f2fs" => superblock::f2fs(node),
             "vfat" => superblock::vfat(node),
             _ => Vec::new(),
@@ -63,7 +70,8 @@ impl Owners {
         if mount.fs == "ext4" {
             extents.extend(others.iter().map(|node| layout::ext4_journal(node)));
         }
-        Self { extents }
+        sandbox.end()?;
+        Ok(Self { extents })
     }
 
     /// Whose the first of some sectors of a disk is that is anybody's.
@@ -80,67 +88,64 @@ impl Owners {
     }
 }
 
+/// What is told of the state while it is mounted.
+fn mounted(
+    node: &Path,
+    mount: &MountSpec,
+    executor: &mut Executor,
+    scratch: &Scratch,
+) -> Result<Vec<Extent>> {
+    let mut sandbox = executor.sandbox(scratch, 1)?;
+    let dir = scratch.mnt();
+    if let Some(errno) = sandbox.mount(mount, node, &dir)? {
+        return Err(errno).context("cannot mount the state");
+    }
+    let extents = files(&mount.fs, &dir, &mut sandbox)?;
+    sandbox.end()?;
+    Ok(extents)
+}
+
 /// What tools say of the mounted state: files by FIEMAP, or FIBMAP, metadata by GETFSMAP.
-fn files(node: &Path, mount: &MountSpec, signals: &Signals) -> Result<Vec<Extent>> {
-    let scratch = scratch_dir()?;
-    let dir = scratch.path().join("mnt");
-    std::fs::create_dir(&dir)?;
-    let mounted = mount.mount(node, &dir)?;
-    let how = match mount.fs.as_str() {
+fn files(fs: &str, dir: &Path, sandbox: &mut Sandbox<'_>) -> Result<Vec<Extent>> {
+    let how = match fs {
         "vfat" => "FIBMAP (filefrag) in the mounted state",
         _ => "FIEMAP (filefrag) in the mounted state",
     };
     let mut extents = Vec::new();
-    let paths = walk(&dir);
-    for paths in paths.chunks(FILES_A_CALL) {
+    let files = sandbox.files(dir, MAX_FILES)?;
+    for files in files.chunks(FILES_A_CALL) {
         let args = ["-v", "-e", "-b512"].map(OsStr::new).into_iter();
-        let args = args.chain(paths.iter().map(|path| path.as_os_str()));
+        let args = args.chain(files.iter().map(|file| file.path.as_os_str()));
         // Some file systems have no extents to tell for directories: its
         // status says nothing about the others.
-        if let Ok(done) = child::program(OsStr::new("filefrag"), args, signals) {
-            let root = dir.display().to_string();
-            extents.extend(parse::filefrag(&done.output, &root, how));
-        }
+        let text = output("filefrag", args, sandbox);
+        let root = dir.display().to_string();
+        extents.extend(parse::filefrag(&text, &root, how));
     }
-    if mount.fs == "xfs" {
+    if fs == "xfs" {
         let args = [OsStr::new("-c"), OsStr::new("fsmap"), dir.as_os_str()];
-        if let Ok(done) = child::program(OsStr::new("xfs_io"), args, signals) {
-            let named = |inode: u64| path_of(&paths, &dir, inode);
-            extents.extend(parse::fsmap(&done.output, named));
-        }
+        let text = output("xfs_io", args.into_iter(), sandbox);
+        let named = |inode: u64| path_of(&files, dir, inode);
+        extents.extend(parse::fsmap(&text, named));
     }
-    mounted.unmount()?;
     Ok(extents)
 }
 
-/// The files and directories below one, itself included, in order.
-fn walk(dir: &Path) -> Vec<PathBuf> {
-    let mut found = vec![dir.to_path_buf()];
-    let mut at = 0;
-    while at < found.len() && found.len() < MAX_FILES {
-        let mut inside: Vec<PathBuf> = std::fs::read_dir(&found[at])
-            .into_iter()
-            .flatten()
-            .filter_map(|entry| {
-                let entry = entry.ok()?;
-                let kind = entry.file_type().ok()?;
-                (kind.is_file() || kind.is_dir()).then(|| entry.path())
-            })
-            .collect();
-        inside.sort();
-        found.extend(inside);
-        at += 1;
-    }
-    found.truncate(MAX_FILES);
-    found
+/// What a tool prints; nothing if it can't be run.
+fn output<'w>(
+    name: &str,
+    args: impl Iterator<Item = &'w OsStr>,
+    sandbox: &mut Sandbox<'_>,
+) -> String {
+    let program = Program::new(name, args).limit(Some(LIMIT));
+    let finished = sandbox.run(program);
+    finished.map_or_else(|_| String::new(), |finished| finished.output)
 }
 
 /// A file by its inode, as the filesystem's users see it.
-fn path_of(paths: &[PathBuf], dir: &Path, inode: u64) -> Option<String> {
-    use std::os::unix::fs::MetadataExt;
-    let is = |path: &&PathBuf| path.symlink_metadata().is_ok_and(|m| m.ino() == inode);
-    let path = paths.iter().find(is)?;
-    let kind = if path.is_dir() { "directory" } else { "file" };
-    let inside = path.strip_prefix(dir).ok()?;
+fn path_of(files: &[File], dir: &Path, inode: u64) -> Option<String> {
+    let file = files.iter().find(|file| file.inode == inode)?;
+    let kind = if file.is_dir { "directory" } else { "file" };
+    let inside = file.path.strip_prefix(dir).ok()?;
     Some(format!("{kind} /{}", inside.display()))
 }

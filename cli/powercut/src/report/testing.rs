@@ -27,6 +27,7 @@ pub fn report(recording: &Recording) -> Report {
             check: "true".into(),
             fsck: None,
             mount: None,
+            cleanup: None,
             view_faults: Vec::new(),
             timeout_ms: 1000,
         },

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Executors: processes that mount states and run the user's commands, so that nothing of these
+//! is left behind.
+//!
+//! An executor is this program again, as the first process of a PID namespace and in a mount
+//! namespace, on the other end of a socket. What is examined gets a sandbox in it: one more mount
+//! namespace, and a directory for temporary files. Nobody else sees its mounts. At the end of the
+//! sandbox all its processes are killed, and what is mounted goes. The executor ends with the
+//! command, however that ends, and the kernel ends the rest.
+
+mod children;
+mod files;
+mod process;
+mod run;
+mod sandbox;
+mod scratch;
+mod serve;
+mod wire;
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{anyhow, bail, Result};
+use rustix::io::Errno;
+use thiserror::Error;
+
+use crate::child::{Env, Finished, Program};
+use crate::fs::MountSpec;
+use crate::signals::Signals;
+use process::Process;
+use wire::{Begin, Mount, Reply, Request};
+
+pub use files::File;
+pub use sandbox::{is_held, own_mounts};
+pub use scratch::Scratch;
+pub use serve::serve;
+
+/// How long it may take to mount, to unmount, to kill, and to list files.
+const LIMIT: Duration = Duration::from_secs(60);
+
+#[derive(Debug, Error)]
+pub enum ExecutorError {
+    #[error("the executor died ({how}) when it was to {what}; was it killed, or out of memory?")]
+    Died { what: &'static str, how: String },
+    #[error(
+        "the executor was given up: to {what} took more than {} s, so the kernel may hang",
+        limit.as_secs()
+    )]
+    Stuck { what: &'static str, limit: Duration },
+}
+
+/// Does something that needs an executor; once more, with a new one, if that died.
+pub fn retried<T>(mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
+    let tried = attempt();
+    match &tried {
+        Err(e) if matches!(e.downcast_ref(), Some(ExecutorError::Died { .. })) => {
+            eprintln!("powercut: warning: {e:#}; trying again");
+            attempt()
+        }
+        _ => tried,
+    }
+}
+
+/// Where commands are run and states mounted; a process from its first sandbox on.
+#[derive(Debug)]
+pub struct Executor {
+    slot: usize,
+    signals: Signals,
+    process: Option<Process>,
+}
+
+impl Executor {
+    /// `slot` tells it from others that are at work at the same time.
+    pub fn new(slot: usize, signals: &Signals) -> Self {
+        Self {
+            slot,
+            signals: signals.clone(),
+            process: None,
+        }
+    }
+
+    /// Variables of all commands in its sandboxes.
+    pub fn env(&self, scratch: &Scratch) -> Env {
+        vec![
+            ("POWERCUT_SLOT".into(), self.slot.to_string().into()),
+            ("TMPDIR".into(), scratch.tmp().into()),
+        ]
+    }
+
+    pub fn signals(&self) -> &Signals {
+        &self.signals
+    }
+
+    /// Makes a sandbox; `scratch` is for its files, the power was cut `depth` times.
+    pub fn sandbox(&mut self, scratch: &Scratch, depth: u32) -> Result<Sandbox<'_>> {
+        if self.process.is_none() {
+            self.signals.check()?;
+            // What one that died left there.
+            scratch.clear()?;
+            self.process = Some(Process::start(&self.signals)?);
+        }
+        let tmp = scratch.tmp();
+        self.ask(&Request::Begin(Begin { tmp, depth }), Some(LIMIT))?;
+        Ok(Sandbox {
+            executor: self,
+            is_over: false,
+        })
+    }
+
+    /// An executor that does not answer as it should is killed.
+    fn ask(&mut self, request: &Request, limit: Option<Duration>) -> Result<Reply> {
+        self.signals.check().inspect_err(|_| self.process = None)?;
+        let Some(process) = &mut self.process else {
+            bail!("there is no executor");
+        };
+        let answer = process.ask(request, limit, &self.signals);
+        match answer.inspect_err(|_| self.process = None)? {
+            Reply::Failed(why) => Err(anyhow!(why)),
+            reply => Ok(reply),
+        }
+    }
+}
+
+/// What one state is examined in. Dropped, it ends as well.
+#[derive(Debug)]
+pub struct Sandbox<'e> {
+    executor: &'e mut Executor,
+    is_over: bool,
+}
+
+impl Sandbox<'_> {
+    /// Runs a program to its end, or until its time is over. What it started may go on.
+    pub fn run(&mut self, program: Program) -> Result<Finished> {
+        let limit = program.limit.map(|limit| limit + LIMIT);
+        match self.executor.ask(&Request::Run(program), limit)? {
+            Reply::Finished(finished) => Ok(finished),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Mounts until the end; what mount() said if it could not.
+    pub fn mount(&mut self, spec: &MountSpec, node: &Path, dir: &Path) -> Result<Option<Errno>> {
+        let request = Request::Mount(Mount {
+            spec: spec.clone(),
+            node: node.into(),
+            dir: dir.into(),
+        });
+        match self.executor.ask(&request, Some(LIMIT))? {
+            Reply::Done => Ok(None),
+            Reply::Errno(errno) => Ok(Some(Errno::from_raw_os_error(errno))),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The files and directories below one, itself included; not more than `limit`.
+    pub fn files(&mut self, dir: &Path, limit: usize) -> Result<Vec<File>> {
+        let dir = dir.into();
+        let request = Request::Files { dir, limit };
+        match self.executor.ask(&request, Some(LIMIT))? {
+            Reply::Files(files) => Ok(files),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Kills what still runs.
+    pub fn kill(&mut self) -> Result<()> {
+        self.executor.ask(&Request::Kill, Some(LIMIT)).map(drop)
+    }
+
+    /// Kills what still runs, and unmounts.
+    pub fn end(mut self) -> Result<()> {
+        self.close()
+    }
+
+    fn close(&mut self) -> Result<()> {
+        self.is_over = true;
+        // With its process it is gone already.
+        match self.executor.process {
+            Some(_) => self.executor.ask(&Request::End, Some(LIMIT)).map(drop),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Sandbox<'_> {
+    fn drop(&mut self) {
+        if !self.is_over && self.close().is_err() {
+            self.executor.process = None;
+        }
+    }
+}
+
+fn unexpected(reply: &Reply) -> anyhow::Error {
+    anyhow!("an executor answered {reply:?}, which makes no sense")
+}

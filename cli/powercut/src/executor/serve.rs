@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What an executor does: the hidden subcommand `executor`, the first process of a PID namespace.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::thread;
+
+use anyhow::{bail, Context, Result};
+use rustix::mount::{mount, MountFlags};
+
+use super::children::Children;
+use super::sandbox::{own_mounts, Over, Sandbox};
+use super::wire::{Reply, Request, Wire};
+
+/// Serves the command that started this process, until it is gone. With this process the kernel
+/// ends all others of its PID namespace, and their mounts.
+pub fn serve() -> Result<()> {
+    if std::process::id() != 1 {
+        bail!("`powercut executor` is for powercut itself, which starts it in a PID namespace");
+    }
+    let socket = io::stdin().as_fd().try_clone_to_owned()?;
+    let mut wire = Wire::new(UnixStream::from(socket));
+    let home = match namespaces() {
+        Ok(home) => home,
+        Err(e) => return Ok(wire.send(&Reply::Failed(format!("{e:#}")))?),
+    };
+    let children = Children::of_this_process()?;
+    wire.send(&Reply::Done)?;
+    while let Some(request) = wire.receive()? {
+        let Request::Begin(wanted) = request else {
+            bail!("asked for {request:?} outside of a sandbox");
+        };
+        // A thread can have a mount namespace of its own; this one keeps that of the executor.
+        let sandbox = Sandbox::new(&wanted, &children, &home);
+        let held = thread::scope(|scope| scope.spawn(|| sandbox.hold(&mut wire)).join());
+        let failed = match held {
+            Ok(Over::Alone) => return Ok(()),
+            Ok(Over::Failed(e)) => Some(e),
+            Ok(Over::Ended) => None,
+            Err(_) => bail!("a thread of the executor panicked"),
+        };
+        // Whatever was mounted there is gone by now.
+        let removed = fs::remove_dir_all(&wanted.tmp)
+            .with_context(|| format!("cannot remove {}", wanted.tmp.display()));
+        wire.send(&Reply::of(failed.map_or(removed, Err)))?;
+    }
+    Ok(())
+}
+
+/// Makes a mount namespace with a /proc that shows this PID namespace.
+fn namespaces() -> Result<File> {
+    own_mounts()?;
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    mount("proc", "/proc", "proc", flags, None).context("cannot mount /proc")?;
+    Ok(File::open("/proc/self/ns/mnt")?)
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the command and an executor say to each other: JSON, a line each. The command asks, the
+//! executor answers, one at a time.
+
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::files::File;
+use crate::child::{Finished, Program};
+use crate::fs::MountSpec;
+
+/// What the command asks for. All but `Begin` needs a sandbox, `Begin` needs that there is none.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Request {
+    /// Makes a sandbox: a mount namespace, and a directory for temporary files.
+    Begin(Begin),
+    /// Runs a program to its end; what it leaves behind stays.
+    Run(Program),
+    /// Mounts until the sandbox ends.
+    Mount(Mount),
+    /// Tells the files and directories below one.
+    Files { dir: PathBuf, limit: usize },
+    /// Kills all processes of the sandbox.
+    Kill,
+    /// Kills all processes of the sandbox, unmounts, and removes its directory.
+    End,
+}
+
+impl Request {
+    /// What it asks for, in words.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Begin(_) => "make a sandbox",
+            Self::Run(_) => "run a command",
+            Self::Mount(_) => "mount",
+            Self::Files { .. } => "list files",
+            Self::Kill => "kill what was left behind",
+            Self::End => "unmount",
+        }
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Begin {
+    /// To be made, and removed in the end.
+    pub tmp: PathBuf,
+    /// How many times the power was cut before; it chooses the process ids.
+    pub depth: u32,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Mount {
+    pub spec: MountSpec,
+    pub node: PathBuf,
+    pub dir: PathBuf,
+}
+
+/// What the executor answers.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Reply {
+    Done,
+    Finished(Finished),
+    /// mount() said so.
+    Errno(i32),
+    Files(Vec<File>),
+    /// It can't be done: why.
+    Failed(String),
+}
+
+impl Reply {
+    pub fn of(result: anyhow::Result<()>) -> Self {
+        match result {
+            Ok(()) => Self::Done,
+            Err(e) => Self::Failed(format!("{e:#}")),
+        }
+    }
+}
+
+/// One end of the connection.
+#[derive(Debug)]
+pub struct Wire {
+    stream: UnixStream,
+    /// Came in, but was not asked for yet.
+    buffer: Vec<u8>,
+}
+
+impl Wire {
+    pub fn new(stream: UnixStream) -> Self {
+        Self {
+            stream,
+            buffer: Vec::new(),
+        }
+    }
+
+    pub fn send(&mut self, message: &impl Serialize) -> io::Result<()> {
+        let mut line = serde_json::to_vec(message)?;
+        line.push(b'\n');
+        self.stream.write_all(&line)
+    }
+
+    /// The next message if it is there as a whole.
+    pub fn take<T: DeserializeOwned>(&mut self) -> io::Result<Option<T>> {
+        let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') else {
+            return Ok(None);
+        };
+        let line: Vec<u8> = self.buffer.drain(..=end).collect();
+        Ok(Some(serde_json::from_slice(&line)?))
+    }
+
+    /// Reads what is there, and waits if nothing is. Nothing is read once the other end is closed:
+    /// that is an error.
+    pub fn fill(&mut self) -> io::Result<()> {
+        let mut piece = [0; 8192];
+        loop {
+            match self.stream.read(&mut piece) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(n) => {
+                    self.buffer.extend_from_slice(&piece[..n]);
+                    return Ok(());
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    /// The next message, however long it takes; none if the other end is closed.
+    pub fn receive<T: DeserializeOwned>(&mut self) -> io::Result<Option<T>> {
+        loop {
+            if let Some(message) = self.take()? {
+                return Ok(Some(message));
+            }
+            match self.fill() {
+                Ok(()) => {}
+                Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+                Err(e) => return Err(e),
+            }
+        }
+    }
+}
+
+impl AsFd for Wire {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_arrive_whole_and_in_order() {
+        let (a, b) = UnixStream::pair().unwrap();
+        let (mut a, mut b) = (Wire::new(a), Wire::new(b));
+        assert!(b.take::<Request>().unwrap().is_none());
+        let long = "x\n".repeat(40_000);
+        let sent = std::thread::spawn(move || {
+            a.send(&Reply::Failed(long)).unwrap();
+            a.send(&Reply::Errno(5)).unwrap();
+        });
+        let first: Reply = b.receive().unwrap().unwrap();
+        assert!(matches!(first, Reply::Failed(text) if text.len() == 80_000));
+        assert!(matches!(b.receive().unwrap(), Some(Reply::Errno(5))));
+        sent.join().unwrap();
+        assert!(b.receive::<Reply>().unwrap().is_none());
+    }
+}
