@@ -420,7 +420,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "TIME")]
     pub workload_timeout: Option<String>,
     /// The check: exit 0 consistent, 125 can't tell, else a violation;
-    /// POWERCUT_MARKS is a file with the acknowledgements to hold it to
+    /// POWERCUT_MARKS is a file with the acknowledgements to hold it to, TMPDIR a directory of its
+    /// own, POWERCUT_SLOT a number that no other check has at the same time
     #[arg(long, value_name = "CMD")]
     pub check: String,
     /// What the disk is to do wrong from the start of the record on, as `powercut fault` takes

@@ -18,6 +18,7 @@ use crate::executor::{retried, Executor, ExecutorError, Sandbox, Scratch};
 use crate::faults::rules;
 use crate::fs::MountSpec;
 use crate::fsck::Statuses;
+use crate::id::StateId;
 use crate::kmsg::Kmsg;
 use crate::mount_failure::{mount_state, Needed};
 use crate::oracle::{Finding, Kind, Oracle, Verdict};
@@ -316,6 +317,7 @@ impl Oracle for Examiner<'_> {
         let choices = &state.choices;
         let marks = choices.recording().marks_by(choices.event());
         self.look_at(&Selection::of(choices, &state.keep), marks)
+            .with_context(|| format!("state {}", StateId::of(choices, &state.keep)))
     }
 
     fn reads(&mut self) -> Result<Option<Reads>> {

@@ -2,7 +2,7 @@
 
 //! From a violation to its culprit, on a view.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use powercut_model::{Cut, History};
 
 use crate::choices::Choices;
@@ -10,6 +10,7 @@ use crate::culprit::culprit;
 use crate::device::{Selection, Show};
 use crate::examine::{Examination, Examiner};
 use crate::executor::Executor;
+use crate::id::StateId;
 use crate::keep::Keep;
 use crate::minimize::{minimize, Answer, Found, Lab, Later, Trial};
 use crate::oracle::{Finding, Verdict};
@@ -30,6 +31,7 @@ impl Trial for Examiner<'_> {
     fn examine(&mut self, choices: &Choices<'_>, keep: &Keep, marks: usize) -> Result<Verdict> {
         let marks = &choices.recording().marks()[..marks];
         self.look_at(&Selection::of(choices, keep), marks)
+            .with_context(|| format!("state {}", StateId::of(choices, keep)))
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{anyhow, bail, Context, Result};
 use nix::sched::{unshare, CloneFlags};
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
-use rustix::io::Errno;
+use rustix::io::{retry_on_intr, Errno};
 use rustix::process::{pidfd_open, Pid, PidfdFlags};
 
 use super::wire::{Reply, Request, Wire};
@@ -22,8 +22,10 @@ use crate::signals::Signals;
 
 /// How long it may take to start.
 const STARTED: Duration = Duration::from_secs(60);
-/// How long one that was killed may take to be gone. One that the kernel holds takes longer.
-const KILLED: Duration = Duration::from_secs(5);
+/// How long one that ends may take to be gone: with it goes what is mounted, which is written first.
+const ENDED: Duration = Duration::from_secs(30);
+/// The same of one that does not answer: the kernel holds it, maybe for ever.
+const GIVEN_UP: Duration = Duration::from_secs(5);
 
 /// A running executor. Dropped, it is killed, with all processes and mounts of its namespaces.
 #[derive(Debug)]
@@ -31,6 +33,7 @@ pub struct Process {
     child: Child,
     pidfd: OwnedFd,
     wire: Wire,
+    is_stuck: bool,
 }
 
 impl Process {
@@ -46,6 +49,7 @@ impl Process {
             child,
             pidfd,
             wire: Wire::new(ours),
+            is_stuck: false,
         };
         match process.answer("start", Some(STARTED), signals)? {
             Reply::Failed(why) => bail!("cannot start an executor: {why}"),
@@ -79,6 +83,7 @@ impl Process {
             }
             let left = deadline.map(|(end, _)| end.saturating_duration_since(Instant::now()));
             if let (Some((_, limit)), Some(Duration::ZERO)) = (deadline, left) {
+                self.is_stuck = true;
                 return Err(ExecutorError::Stuck { what, limit }.into());
             }
             let left = left.and_then(|left| Timespec::try_from(left).ok());
@@ -100,7 +105,7 @@ impl Process {
 
     /// How it ended, as an error.
     fn died(&mut self, what: &'static str) -> ExecutorError {
-        let how = match self.end() {
+        let how = match self.end_within(ENDED).or_else(|| self.kill()) {
             Some(status) => match status.signal() {
                 Some(signal) => format!("killed by signal {signal}"),
                 None => status.to_string(),
@@ -111,11 +116,15 @@ impl Process {
     }
 
     /// Kills it; none if it does not end soon.
-    fn end(&mut self) -> Option<ExitStatus> {
+    fn kill(&mut self) -> Option<ExitStatus> {
         let _ = self.child.kill();
-        let left = Timespec::try_from(KILLED).ok();
+        self.end_within(if self.is_stuck { GIVEN_UP } else { ENDED })
+    }
+
+    fn end_within(&mut self, limit: Duration) -> Option<ExitStatus> {
+        let limit = Timespec::try_from(limit).ok();
         let mut fds = [PollFd::new(&self.pidfd, PollFlags::IN)];
-        match poll(&mut fds, left.as_ref()) {
+        match retry_on_intr(|| poll(&mut fds, limit.as_ref())) {
             Ok(0) => None,
             _ => self.child.wait().ok(),
         }
@@ -124,7 +133,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let _ = self.end();
+        let _ = self.kill();
     }
 }
 

@@ -169,6 +169,7 @@ pub fn facts(report: &Report) -> Vec<Fact> {
     }
     add("fsck", what.fsck.clone(), true);
     add("Check", Some(what.check.clone()), true);
+    add("Clean-up", what.cleanup.clone(), true);
     let disk = &report.disk;
     let on = |yes| if yes { "on" } else { "off" };
     add(
