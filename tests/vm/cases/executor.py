@@ -174,6 +174,7 @@ def workload_timeout():
         nothing_left(FOREVER)
         powercut(*words, "--workload", "true", "--setup", f"sleep {FOREVER}", code=2, says="the setup failed (no end")
         powercut(*words, "--workload", "true")
+        powercut(*words, "--workload", "true", "--cleanup", " ", code=2, says="--cleanup is empty")
         powercut(*words[:3], "--workload-timeout", "soon", *words[5:], "--workload", "true", code=2, says="--workload-timeout")
 
 
@@ -237,6 +238,18 @@ def second():
         remove_all()
         for left in os.listdir(os.environ["TMPDIR"]):
             subprocess.run(["rm", "-r", f"{os.environ['TMPDIR']}/{left}"], check=True)
+
+
+@test("an unmount that hangs ends the run with an error, after a minute")
+def hangs():
+    with tidy():
+        # Its I/O never completes, until somebody lets it fail.
+        cut = "echo x >$POWERCUT_MNT/f; powercut cut ${POWERCUT_DEV##*/} --mode hang"
+        says = "to unmount took more than 60 s"
+        powercut("run", "--fs", "ext4", "--setup", cut, "--workload", "true", "--check", "true", code=2, says=says)
+        for name in disks():
+            subprocess.run(["powercut", "restore", name], check=False, capture_output=True)
+        remove_all()
 
 
 @test("an executor that is killed is no verdict: the state is examined once more, by another")
