@@ -143,6 +143,7 @@ pub use members::{
 };
 pub use span::{
     spans,
+    Marks,
     Spans, //
 };
 pub use unit::{

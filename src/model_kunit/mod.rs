@@ -237,7 +237,9 @@ mod tests {
             10,
             (&[0, 1], &[(2, 4), (4, 5)])
         ));
-        assert!(spans(&log).map(|cut| cut.event).eq([1, 7, 10]));
+        assert!(spans(&log, Marks::Any)
+            .map(|cut| cut.event)
+            .eq([1, 7, 10]));
 
         log.push(flush_of(4), 11, 11, 12);
         assert!(check_outcome("its own", &log, 12, (&[0, 1, 2, 4], &[])));
@@ -311,7 +313,7 @@ mod tests {
 
     #[test]
     fn span_ends() {
-        let table: [(bool, &[Bio], &[Event]); 6] = [
+        let table: [(bool, &[Bio], &[Event]); 7] = [
             (true, &[], &[0]),
             (true, &[FLUSH, FLUSH], &[4]),
             (
@@ -322,14 +324,42 @@ mod tests {
             (true, &[write(0, 1), FLUSH, MARK], &[3, 5]),
             (true, &[write_fua(0), write_fua(1)], &[1, 3]),
             (false, &[write(0, 1), write(1, 1)], &[1, 3]),
+            (true, &[FLUSH, write(0, 1)], &[4]),
         ];
 
         for (write_cache, bios, expected) in table {
             let log = Log::of(write_cache, bios);
 
-            assert!(spans(&log)
-                .map(|cut| cut.event)
-                .eq(expected.iter().copied()));
+            for marks in [Marks::Any, Marks::Monotone] {
+                assert!(spans(&log, marks)
+                    .map(|cut| cut.event)
+                    .eq(expected.iter().copied()));
+            }
+        }
+    }
+
+    #[test]
+    fn span_ends_before_marks() {
+        // What ends where any mark counts, and where more marks never mend.
+        let table: [(&[Bio], &[Event], &[Event]); 4] = [
+            (&[MARK], &[0, 1], &[1]),
+            (&[FLUSH, MARK, MARK], &[2, 3, 4], &[4]),
+            (
+                &[write(0, 1), MARK, write(0, 1), MARK, FLUSH],
+                &[2, 5, 7],
+                &[7],
+            ),
+            (&[write_fua(0), MARK, write(1, 1)], &[1, 2, 5], &[1, 5]),
+        ];
+
+        for (bios, any, monotone) in table {
+            let log = Log::of(true, bios);
+
+            for (marks, expected) in [(Marks::Any, any), (Marks::Monotone, monotone)] {
+                assert!(spans(&log, marks)
+                    .map(|cut| cut.event)
+                    .eq(expected.iter().copied()));
+            }
         }
     }
 

@@ -96,7 +96,7 @@ pub fn human(n: &BigUint) -> String {
 mod tests {
     use super::*;
     use crate::recording::testing::History;
-    use powercut_model::{spans, Cut};
+    use powercut_model::{spans, Cut, Marks};
 
     fn count(recording: &crate::recording::Recording, event: u64) -> u64 {
         let cut = Cut::new(recording, event).unwrap();
@@ -139,7 +139,7 @@ mod tests {
     fn equals_brute_force() {
         for seed in 0..60 {
             let log = History::random(seed).done();
-            for cut in spans(&log) {
+            for cut in spans(&log, Marks::Any) {
                 let choices = Choices::new(&log, cut);
                 if choices.len() > 12 {
                     continue;
@@ -161,7 +161,7 @@ mod tests {
         let mut overlaps = 0;
         for seed in 0..400 {
             let log = History::random_prefixes(seed).done();
-            for cut in spans(&log) {
+            for cut in spans(&log, Marks::Any) {
                 let choices = Choices::new(&log, cut);
                 let every = choices.every_prefix(usize::MAX).unwrap();
                 let mut seen = std::collections::HashMap::new();

@@ -8,22 +8,21 @@
 //! another cut ([`powercut_model::spans`]). What comes out is a function of the
 //! recording, the plan and what the check does, not of how many run at a time.
 
-mod boxes;
+mod account;
+mod cache;
 mod candidate;
-mod desk;
-mod forest;
+mod examinations;
+mod explorer;
+mod images;
 mod journal;
-mod judge;
-mod known;
 mod outcome;
-mod saved;
+mod partition;
+mod prefixes;
+mod scheduler;
 mod stream;
-mod tree;
+mod units;
+mod worklist;
 
-use std::time::Instant;
-
-#[cfg(test)]
-use anyhow::Result;
 use num_bigint::BigUint;
 use powercut_model::Event;
 
@@ -32,11 +31,12 @@ use crate::count;
 use crate::stop::Stop;
 use crate::strategy::Space;
 
-pub use desk::{Desk, Key, Runner, Seen, Serial};
-pub use forest::Covered;
+pub use examinations::{Desk, Key, Runner, Seen, Serial};
+pub use images::{dominated, images};
 pub use journal::{Journal, RUNS};
-pub use outcome::{Again, End, Outcome, Plan, Progress, Recoveries, Repeats, Shard, Violation};
-pub use saved::{dominated, images};
+pub use outcome::{
+    Again, Covered, End, Outcome, Plan, Progress, Recoveries, Repeats, Shard, Violation,
+};
 
 /// Somebody who wants to know how far it is.
 pub trait Watch {
@@ -62,15 +62,18 @@ pub fn explore(
     stop: &dyn Stop,
     watch: &mut dyn Watch,
 ) -> (Outcome, Option<anyhow::Error>) {
-    let began = Instant::now();
-    let mut judge = judge::Judge::new(space, plan, watch);
-    let (end, error) = match judge.work(desk, stop, began) {
-        Ok(end) => (end, None),
-        Err(error) => (End::Failed, Some(error)),
-    };
-    (judge.finish(end, began.elapsed()), error)
+    let mut explorer = explorer::Explorer::new(space, plan, watch);
+    let mut examinations = examinations::Examinations::new(desk);
+    let (end, error) = explorer.work(&mut examinations, stop);
+    if matches!(end, End::Interrupted(_) | End::Failed) {
+        examinations.settle();
+    }
+    explorer.take_in(examinations.left_over(), end);
+    (explorer.finish(end), error)
 }
 
+#[cfg(test)]
+mod accounts;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

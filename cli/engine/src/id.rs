@@ -294,7 +294,7 @@ fn number(text: &str) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::recording::testing::History;
-    use powercut_model::spans;
+    use powercut_model::{spans, Marks};
     use proptest::prelude::*;
 
     #[test]
@@ -495,7 +495,7 @@ mod tests {
                 false => History::random(seed),
             };
             let recording = recording.done();
-            for cut in spans(&recording) {
+            for cut in spans(&recording, Marks::Any) {
                 let choices = Choices::new(&recording, cut);
                 let keep = Keep::that(choices.len(), |i| (bits >> (i % 64)) & 1 == 1);
                 let id = StateId::of(&choices, &keep);

@@ -21,6 +21,7 @@ pub mod garbage;
 pub mod id;
 pub mod keep;
 pub mod lint;
+pub mod marks;
 pub mod members;
 pub mod minimize;
 pub mod oracle;

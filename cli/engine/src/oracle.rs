@@ -27,6 +27,22 @@ impl Verdict {
             (a, b) => a != b,
         }
     }
+
+    /// This one, or another of the same state if that is worse: a violation before what could not
+    /// be told, and this before consistent.
+    #[must_use]
+    pub fn or_worse(self, other: &Self) -> Self {
+        let badness = |verdict: &Self| match verdict {
+            Self::Consistent => 0,
+            Self::Skipped => 1,
+            Self::Violation(_) => 2,
+        };
+        if badness(other) > badness(&self) {
+            other.clone()
+        } else {
+            self
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -15,6 +15,8 @@ use crate::fs::Fs;
 use crate::strategy::Strategy;
 use crate::tear::Tear;
 
+use powercut_engine::marks::Marks;
+
 pub use after::{LintArgs, MergeArgs, MinimizeArgs, ReplayArgs, ReportArgs, ShowArgs};
 pub use fault::{FaultArgs, FaultCommand};
 pub use values::Value;
@@ -200,6 +202,9 @@ pub struct PlanArgs {
     /// States to try within each recovery, with --depth [default: 30; of exhaustive, none]
     #[arg(long, value_name = "N|TIME", allow_hyphen_values = true)]
     pub recovery_budget: Option<String>,
+    /// What an acknowledgement more may do to the verdict on a disk
+    #[arg(long, value_name = "WHAT", default_value = "any")]
+    pub marks: Value<Marks>,
     /// End with the first violation
     #[arg(long)]
     pub stop_on_first: bool,
@@ -371,7 +376,7 @@ pub struct ExploreArgs {
     /// Go on with the exploration whose report is in DIR, to the same end;
     /// --budget and --jobs may be other ones
     #[arg(long, value_name = "DIR", conflicts_with_all = ["name", "check", "mount", "fsck",
-        "view_fault", "check_timeout", "no_baseline", "cleanup", "strategy", "seed", "shard", "stop_on_first", "report", "case"])]
+        "view_fault", "check_timeout", "no_baseline", "cleanup", "strategy", "seed", "shard", "marks", "stop_on_first", "report", "case"])]
     pub resume: Option<PathBuf>,
     /// The check: exit 0 consistent, 125 can't tell, else a violation; without, the check and the
     /// mount of the report are taken

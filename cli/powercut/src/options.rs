@@ -257,6 +257,7 @@ fn plan(args: &args::PlanArgs) -> Result<Plan> {
         seed: args.seed,
         stop_on_first: args.stop_on_first,
         shard: args.shard,
+        marks: args.marks.0,
     })
 }
 

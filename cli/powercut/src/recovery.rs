@@ -136,7 +136,7 @@ impl<'a> Deep<'a> {
         if recording.written().is_empty() {
             return Ok(());
         }
-        let space = Space::new(&recording);
+        let space = Space::new(&recording, self.job.plan.marks);
         let dir = directory(self.job.dir, id);
         let mut found = Found::default();
         let outcome = self.explore(&space, &dir, &mut found)?;

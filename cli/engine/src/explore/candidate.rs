@@ -4,16 +4,16 @@
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::desk::Key;
-use super::tree::Node;
+use super::examinations::Key;
+use crate::id::StateId;
 use crate::keep::Keep;
 use crate::strategy::State;
 
 /// How a state came up.
-#[derive(Debug, Clone)]
-pub enum Place {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
     /// In a strategy's stream, at that position among the distinct ones.
-    Stream(u64),
+    Stream { at: u64 },
     /// As the first state of a part of a cut.
     Leaf {
         /// The number of the cut.
@@ -23,11 +23,19 @@ pub enum Place {
         /// The unit, by place, that its run must read: what came before
         /// differs in it.
         branch: Option<u32>,
-        node: Node,
     },
 }
 
-#[derive(Debug, Clone)]
+impl From<Origin> for [u64; 3] {
+    fn from(origin: Origin) -> Self {
+        match origin {
+            Origin::Stream { at } => [0, at, 0],
+            Origin::Leaf { cut, leaf, .. } => [1, cut, leaf],
+        }
+    }
+}
+
+#[derive(Debug)]
 pub struct Candidate<'r> {
     pub state: State<'r>,
     /// What each unit written adds to the image's hash.
@@ -35,24 +43,34 @@ pub struct Candidate<'r> {
     /// The number of marks acknowledged.
     pub marks: usize,
     pub image: u128,
-    pub place: Place,
+    pub origin: Origin,
 }
 
 impl<'r> Candidate<'r> {
     /// The state's selection must be canonical.
-    pub fn new(state: State<'r>, contents: Vec<u128>, place: Place) -> Self {
+    pub fn new(state: State<'r>, contents: Vec<u128>, origin: Origin) -> Self {
         let recording = state.choices.recording();
         Self {
             marks: recording.marks_by(state.choices.event()).len(),
             image: contents.iter().fold(0, |sum, c| sum.wrapping_add(*c)),
             state,
             contents,
-            place,
+            origin,
         }
     }
 
+    /// Names an examination of it, by how many came before.
     pub fn key(&self, time: u32) -> Key {
         (name(self.state.choices.event(), &self.state.keep), time)
+    }
+
+    pub fn id(&self) -> StateId {
+        StateId::of(&self.state.choices, &self.state.keep)
+    }
+
+    /// What makes states one, whatever is read of them.
+    pub fn identity(&self) -> (u128, usize) {
+        (self.image, self.marks)
     }
 }
 

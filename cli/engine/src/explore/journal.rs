@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use super::desk::{Key, Seen};
+use super::examinations::{Key, Seen};
 
 /// Its name in a report's directory.
 pub const RUNS: &str = "runs.jsonl";

@@ -7,10 +7,10 @@ use std::time::Duration;
 use num_bigint::BigUint;
 use serde::{Deserialize, Serialize};
 
-use super::forest::Covered;
 use crate::budget::Budget;
 use crate::id::StateId;
 use crate::keep::Keep;
+use crate::marks::Marks;
 use crate::oracle::{Finding, Kind};
 use crate::stop::Interrupted;
 use crate::strategy::Strategy;
@@ -29,6 +29,8 @@ pub struct Plan {
     pub depth: u32,
     /// The states to try within each recovery.
     pub recovery_budget: Budget,
+    /// What more marks may do to a verdict.
+    pub marks: Marks,
 }
 
 impl Plan {
@@ -188,7 +190,23 @@ mod decimal {
     }
 }
 
+/// Legal states of the cuts and what became of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Covered {
+    /// Those that are consistent or a violation.
+    pub states: BigUint,
+    /// Of these and of those of which the check could not tell, those that have the
+    /// same image as another, by the cut.
+    pub same_content: BigUint,
+    /// Likewise, images that a run spoke for as it did not read where they differ.
+    pub unread: BigUint,
+    /// Likewise, images that a run on another cut, or for another reason, spoke for.
+    pub shared: BigUint,
+}
+
 /// What an exploration covered and found.
+///
+/// At every end `covered.states`, `skipped_states` and `remaining` add up to `legal`.
 #[derive(Debug)]
 pub struct Outcome {
     /// Legal states over all cuts that dominate.
@@ -212,7 +230,8 @@ pub struct Outcome {
     pub remaining: BigUint,
     /// Those of them at cuts that other shards look at.
     pub of_other_shards: BigUint,
-    /// Every legal state has a verdict, from a run that was made or speaks for it.
+    /// Every legal state has a verdict, from a run that was made or speaks for it; of a shard, every
+    /// one at its own cuts.
     pub all: bool,
     pub repeats: Repeats,
     /// What was cut in its recovery.

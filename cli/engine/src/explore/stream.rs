@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The states of a strategy, each image once.
+//! The states of a strategy, each image once. The next stays until it is settled.
 
 use std::collections::{HashSet, VecDeque};
+use std::rc::Rc;
 
-use super::candidate::{name, Candidate, Place};
+use super::candidate::{name, Candidate, Origin};
 use crate::strategy::{Space, State, Strategy};
 
 type States<'s, 'r> = Box<dyn Iterator<Item = State<'r>> + 's>;
@@ -12,18 +13,17 @@ type States<'s, 'r> = Box<dyn Iterator<Item = State<'r>> + 's>;
 pub struct Stream<'s, 'r> {
     /// What is directed, then what is random.
     stages: VecDeque<States<'s, 'r>>,
-    /// Drawn but not given out, each with the number of equal images left out
+    stage: usize,
+    /// Drawn but not settled, each with the number of equal images left out
     /// before it.
-    ahead: VecDeque<(Candidate<'r>, u64)>,
+    drawn: VecDeque<(Rc<Candidate<'r>>, u64)>,
     left_out: u64,
     named: HashSet<u128>,
     images: HashSet<(u128, usize)>,
-    drawn: u64,
+    nr_drawn: u64,
     /// Candidates of the first stage.
     directed: u64,
-    stage: usize,
-    given: HashSet<(u128, usize)>,
-    /// States given out whose image, with the same marks, came before.
+    /// States settled whose image, with the same marks, came before.
     pub same_image: u64,
 }
 
@@ -31,14 +31,13 @@ impl<'s, 'r: 's> Stream<'s, 'r> {
     pub fn new(space: &'s Space<'r>, strategy: Strategy, seed: u64) -> Self {
         Self {
             stages: strategy.stages(space, seed).into(),
-            ahead: VecDeque::new(),
+            stage: 0,
+            drawn: VecDeque::new(),
             left_out: 0,
             named: HashSet::new(),
             images: HashSet::new(),
-            drawn: 0,
+            nr_drawn: 0,
             directed: 0,
-            stage: 0,
-            given: HashSet::new(),
             same_image: 0,
         }
     }
@@ -50,41 +49,38 @@ impl<'s, 'r: 's> Stream<'s, 'r> {
                 self.stage += 1;
                 continue;
             };
-            let choices = std::rc::Rc::clone(&state.choices);
+            let choices = Rc::clone(&state.choices);
             state.keep = choices.canonical(&state.keep);
             if !self.named.insert(name(choices.event(), &state.keep)) {
                 continue;
             }
             let contents = choices.contents(&state.keep);
-            let candidate = Candidate::new(state, contents, Place::Stream(self.drawn));
-            if !self.images.insert((candidate.image, candidate.marks)) {
+            let origin = Origin::Stream { at: self.nr_drawn };
+            let candidate = Candidate::new(state, contents, origin);
+            if !self.images.insert(candidate.identity()) {
                 self.left_out += 1;
                 continue;
             }
-            self.drawn += 1;
+            self.nr_drawn += 1;
             if self.stage == 0 {
-                self.directed = self.drawn;
+                self.directed = self.nr_drawn;
             }
             return Some(candidate);
         }
     }
 
     fn fill(&mut self, wanted: usize) {
-        while self.ahead.len() < wanted {
+        while self.drawn.len() < wanted {
             let Some(candidate) = self.draw() else { break };
             let left_out = std::mem::take(&mut self.left_out);
-            self.ahead.push_back((candidate, left_out));
+            self.drawn.push_back((Rc::new(candidate), left_out));
         }
     }
 
-    pub fn next(&mut self) -> Option<Candidate<'r>> {
+    pub fn next(&mut self) -> Option<Rc<Candidate<'r>>> {
         self.fill(1);
-        match self.ahead.pop_front() {
-            Some((candidate, left_out)) => {
-                self.same_image += left_out;
-                self.given.insert((candidate.image, candidate.marks));
-                Some(candidate)
-            }
+        match self.drawn.front() {
+            Some((candidate, _)) => Some(Rc::clone(candidate)),
             None => {
                 self.same_image += std::mem::take(&mut self.left_out);
                 None
@@ -92,24 +88,25 @@ impl<'s, 'r: 's> Stream<'s, 'r> {
         }
     }
 
+    /// The next is done with.
+    pub fn settle(&mut self) {
+        if let Some((_, left_out)) = self.drawn.pop_front() {
+            self.same_image += left_out;
+        }
+    }
+
     /// Whether the next is of the first stage.
     pub fn is_directed(&mut self) -> bool {
-        let first = self.look(1).next();
-        match first.map(|c| &c.place) {
-            Some(Place::Stream(at)) => *at < self.directed,
+        match self.next().map(|candidate| candidate.origin) {
+            Some(Origin::Stream { at }) => at < self.directed,
             _ => false,
         }
     }
 
-    /// Whether that image was given out.
-    pub fn has_given(&self, candidate: &Candidate<'_>) -> bool {
-        self.given.contains(&(candidate.image, candidate.marks))
-    }
-
-    /// The next ones, which stay.
-    pub fn look(&mut self, wanted: usize) -> impl Iterator<Item = &Candidate<'r>> {
+    /// The next ones.
+    pub fn look(&mut self, wanted: usize) -> impl Iterator<Item = &Rc<Candidate<'r>>> {
         self.fill(wanted);
-        self.ahead
+        self.drawn
             .iter()
             .take(wanted)
             .map(|(candidate, _)| candidate)

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
 use super::*;
+use anyhow::Result;
+
 use crate::budget::Budget;
+use crate::marks::Marks;
 use crate::oracle::{Finding, Kind, Oracle, Verdict};
 use crate::recording::testing::History;
 use crate::recording::Recording;
@@ -41,11 +44,12 @@ fn plan(strategy: Strategy) -> Plan {
         shard: None,
         depth: 1,
         recovery_budget: Budget::Unlimited,
+        marks: Marks::Any,
     }
 }
 
 fn run(recording: &Recording, plan: Plan, judge: impl FnMut(&State<'_>) -> Verdict) -> Outcome {
-    let space = Space::new(recording);
+    let space = Space::new(recording, plan.marks);
     let mut oracle = Fake { judge, asked: 0 };
     let mut serial = Serial::new(&mut oracle);
     let mut journal = Journal::none();

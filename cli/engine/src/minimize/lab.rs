@@ -50,11 +50,6 @@ impl<'t> Lab<'t> {
         self.budget - self.runs
     }
 
-    /// Notes what is known without a trial.
-    pub fn note(&mut self, choices: &Choices<'_>, keep: &Keep, marks: usize, answer: Answer) {
-        self.known.insert(key(choices, keep, marks), answer);
-    }
-
     /// What a state does; none if it would take one more trial than there are.
     pub fn ask(
         &mut self,

@@ -47,7 +47,8 @@ pub enum Later {
     NotFound,
 }
 
-/// Finds the culprit of a state that fails; none if it does not fail so.
+/// Finds the culprit of a state that failed; none if it does not fail so now. That is looked at
+/// first: a search that follows what a check said once, and says no more, would name anything.
 pub fn minimize(lab: &mut Lab<'_>, choices: &Choices<'_>, fails: &Keep) -> Result<Option<Found>> {
     let marks = choices.recording().marks_by(choices.event()).len();
     if lab.fails(choices, fails, marks)? != Some(true) {

@@ -122,6 +122,31 @@ fn a_state_that_passes_has_no_culprit() {
     assert_eq!((found, runs), (None, 1));
 }
 
+/// Fails once, and never again.
+struct Once(bool);
+
+impl Trial for Once {
+    fn examine(&mut self, _: &Choices<'_>, _: &Keep, _: usize) -> Result<Verdict> {
+        Ok(match std::mem::take(&mut self.0) {
+            true => Verdict::Violation(finding()),
+            false => Verdict::Consistent,
+        })
+    }
+}
+
+#[test]
+fn a_state_that_failed_once_and_passes_now_has_no_culprit() {
+    let recording = twenty();
+    let choices = Choices::new(&recording, Cut::new(&recording, 40).unwrap());
+    let mut trial = Once(true);
+    let keep = choices.none();
+    let explored = trial.examine(&choices, &keep, 0).unwrap();
+    assert_eq!(explored, Verdict::Violation(finding()));
+    let mut lab = Lab::new(&mut trial, Failure::of(&finding()), 400);
+    assert_eq!(minimize(&mut lab, &choices, &keep).unwrap(), None);
+    assert_eq!(lab.runs, 1);
+}
+
 #[test]
 fn a_write_that_must_be_stable_before_its_mark() {
     let recording = History::new()

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::choices::Choices;
 use crate::keep::Keep;
+use crate::marks::Marks;
 use crate::recording::Recording;
 
 pub use random::{Random, MAX_OPTIONS};
@@ -91,11 +92,7 @@ impl Strategy {
             Self::Auto => {
                 let pairs = pairs::pairs(space, space.heaviest_first());
                 let random = Random::new(space, seed);
-                return vec![
-                    Box::new(auto::states(space)),
-                    Box::new(pairs),
-                    Box::new(random),
-                ];
+                return vec![auto::states(space), Box::new(pairs), Box::new(random)];
             }
             Self::Ends => Box::new(simple::ends(space, cuts())),
             Self::Prefix => Box::new(simple::prefix(space)),
@@ -142,6 +139,8 @@ pub struct UnknownStrategy(String);
 pub struct Space<'r> {
     recording: &'r Recording,
     cuts: Vec<Event>,
+    /// Those that would be dominated if more marks never made a check easier.
+    before_marks: Vec<Event>,
     cache: RefCell<Cache<'r>>,
     partial: Cell<bool>,
 }
@@ -153,10 +152,21 @@ struct Cache<'r> {
 }
 
 impl<'r> Space<'r> {
-    pub fn new(recording: &'r Recording) -> Self {
+    pub fn new(recording: &'r Recording, marks: Marks) -> Self {
+        let cuts = |marks: Marks| {
+            let spans = spans(recording, marks.to_model());
+            spans.map(|cut| cut.event).collect::<Vec<_>>()
+        };
+        let monotone = cuts(Marks::Monotone);
+        let cuts = match marks {
+            Marks::Any => cuts(marks),
+            Marks::Monotone => monotone.clone(),
+        };
+        let is_dominated = |cut: &Event| monotone.binary_search(cut).is_err();
         Self {
             recording,
-            cuts: spans(recording).map(|cut| cut.event).collect(),
+            before_marks: cuts.iter().copied().filter(is_dominated).collect(),
+            cuts,
             cache: RefCell::default(),
             partial: Cell::new(false),
         }
@@ -173,6 +183,11 @@ impl<'r> Space<'r> {
 
     pub fn recording(&self) -> &'r Recording {
         self.recording
+    }
+
+    /// Whether a cut is there because what comes next is a mark.
+    pub fn is_before_mark(&self, cut: Event) -> bool {
+        self.before_marks.binary_search(&cut).is_ok()
     }
 
     /// The last cut of every span: those that dominate, ascending.

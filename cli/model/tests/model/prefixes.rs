@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use powercut_model::{check_piece, check_pieces, pending, spans, Cut, Illegal, Piece, Tear};
+use powercut_model::{check_piece, check_pieces, pending, spans, Cut, Illegal, Marks, Piece, Tear};
 use proptest::prelude::*;
 
 use crate::{
@@ -192,7 +192,7 @@ fn compare(bounds: &Bounds, log: &Log, _: &Device) -> u64 {
 
 /// What a cut allows, the end of its span allows.
 fn dominates(space: &Space, log: &Log) {
-    let ends: Vec<_> = spans(log).collect();
+    let ends: Vec<_> = spans(log, Marks::Any).collect();
 
     for event in 0..=log.last {
         let cut = Cut::new(log, event).unwrap();

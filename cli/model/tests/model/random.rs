@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use powercut_model::{pending, spans, units, Cut, Entry, Event, Op, IN_FLIGHT};
+use powercut_model::{pending, spans, units, Cut, Entry, Event, Marks, Op, IN_FLIGHT};
 use proptest::prelude::*;
 
 use crate::{
@@ -142,11 +142,17 @@ proptest! {
         }
     }
 
-    /// The end of a span has all that may survive before it, and nothing more that must; a cut is
+    /// The end of a span has all that may survive before it, and nothing more that must, and the same
+    /// marks if these may matter; a cut is
     /// without such an end only if nothing has happened since the one before.
     #[test]
-    fn spans_only_add(log in log()) {
-        let ends: Vec<_> = spans(&log).map(|cut| cut.event).collect();
+    fn spans_only_add(log in log(), any in any::<bool>()) {
+        let marks = if any { Marks::Any } else { Marks::Monotone };
+        let ends: Vec<_> = spans(&log, marks).map(|cut| cut.event).collect();
+        let is_mark = |entry: &&Entry| entry.op == Op::Mark;
+        let marked = |by: Event| {
+            log.entries.iter().filter(is_mark).filter(|mark| mark.submit <= by).count()
+        };
 
         prop_assert!(!ends.is_empty());
         for event in 0..=log.last {
@@ -155,7 +161,9 @@ proptest! {
             let is_within = |end| {
                 let (may_at_end, must_at_end) = survivors(&log, end);
 
-                may.is_subset(&may_at_end) && must_at_end.is_subset(&must)
+                may.is_subset(&may_at_end)
+                    && must_at_end.is_subset(&must)
+                    && (marks == Marks::Monotone || marked(event) == marked(end))
             };
 
             if !next.is_some_and(is_within) {

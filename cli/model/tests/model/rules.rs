@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 
 use powercut_model::{
     check_piece, check_pieces, find_write, is_shadowed, pending, spans, visible, Cut, Illegal,
-    Mask, Op, Piece, UnknownOp,
+    Marks, Mask, Op, Piece, UnknownOp,
 };
 
 use crate::log::{Bio, Log};
@@ -75,7 +75,7 @@ fn flushes_complete_out_of_order() {
     log.advance(older);
     log.issue(&write(2));
 
-    assert!(spans(&log).map(|cut| cut.event).eq([4, 10]));
+    assert!(spans(&log, Marks::Any).map(|cut| cut.event).eq([4, 10]));
 }
 
 /// FUA retires what completed before it was submitted, not what was in flight beside it.
@@ -311,9 +311,55 @@ fn span_ends() {
 
     for (name, write_cache, bios, expected) in table {
         let log = Log::of(8, write_cache, bios);
-        let ends: Vec<_> = spans(&log).map(|cut| cut.event).collect();
 
-        assert_eq!(ends, expected, "{name}");
+        for marks in [Marks::Any, Marks::Monotone] {
+            let ends: Vec<_> = spans(&log, marks).map(|cut| cut.event).collect();
+
+            assert_eq!(ends, expected, "{name}, {marks:?}");
+        }
+    }
+}
+
+/// The ends of spans where any mark counts, and where more marks never mend.
+#[test]
+fn span_ends_before_marks() {
+    let (mark, flush) = (Bio::mark, Bio::flush);
+    let table: [(&str, Vec<Bio>, &[u64], &[u64]); 5] = [
+        ("a mark alone", vec![mark()], &[0, 1], &[1]),
+        (
+            "marks with nothing between",
+            vec![flush(), mark(), mark()],
+            &[2, 3, 4],
+            &[4],
+        ),
+        (
+            "put and del",
+            vec![write(0), mark(), write(0), mark(), flush()],
+            &[2, 5, 7],
+            &[7],
+        ),
+        (
+            "put, flushed, and del",
+            vec![write(0), flush(), mark(), write(0), flush(), mark()],
+            &[3, 8, 10],
+            &[3, 8, 10],
+        ),
+        (
+            "after a FUA write",
+            vec![write(0).fua(), mark(), write(1)],
+            &[1, 2, 5],
+            &[1, 5],
+        ),
+    ];
+
+    for (name, bios, any, monotone) in table {
+        let log = Log::of(8, true, bios);
+
+        for (marks, expected) in [(Marks::Any, any), (Marks::Monotone, monotone)] {
+            let ends: Vec<_> = spans(&log, marks).map(|cut| cut.event).collect();
+
+            assert_eq!(ends, expected, "{name}, {marks:?}");
+        }
     }
 }
 

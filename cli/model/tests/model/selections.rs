@@ -4,7 +4,7 @@
 //! and pieces accepted, selections and contents, the whole log and the log as it was.
 
 use powercut_model::{
-    check_piece, check_pieces, is_shadowed, pending, spans, Cut, History, Illegal, Piece,
+    check_piece, check_pieces, is_shadowed, pending, spans, Cut, History, Illegal, Marks, Piece,
 };
 
 use crate::{
@@ -159,9 +159,11 @@ fn compare(bounds: &Bounds, log: &Log, _: &Device) -> u64 {
         states += contents_of_selections(&bounds.space, log, &cut, &offered);
     }
     assert_eq!(Cut::new(log, log.last + 1), Err(Illegal::CutAfterLastEvent));
-    assert!(spans(log)
-        .map(|cut| cut.event)
-        .eq(spans(&Indexed(log)).map(|cut| cut.event)));
+    for marks in [Marks::Any, Marks::Monotone] {
+        let ends = spans(&Indexed(log), marks).map(|cut| cut.event);
+
+        assert!(spans(log, marks).map(|cut| cut.event).eq(ends));
+    }
     assert_eq!(log.submitted_by(u64::MAX), log.entries.len());
     states
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Dominance: what any cut allows, the cut at the end of its span allows, with at least the same
-//! marks; and no cut is there for nothing.
+//! Dominance: what any cut allows, the cut at the end of its span allows, with the same marks or,
+//! if that is all that is asked for, with at least the same; and no cut is there for nothing.
 
-use powercut_model::{spans, Cut, Op};
+use powercut_model::{spans, Cut, Marks, Op};
 
 use crate::{
     contents::{Set, Space},
@@ -24,9 +24,22 @@ pub fn compare(bounds: &Bounds, log: &Log, _: &Device) -> u64 {
             (bounds.space.allowed(log, &cut), marks)
         })
         .collect();
-    let ends: Vec<usize> = spans(log).map(|cut| cut.event as usize).collect();
+
+    for marks in [Marks::Any, Marks::Monotone] {
+        compare_spans(log, &allowed, marks);
+    }
+    allowed.iter().map(|(set, _)| u64::from(set.len())).sum()
+}
+
+/// Given what each cut allows, and how many marks it has.
+fn compare_spans(log: &Log, allowed: &[(Set, usize)], marks: Marks) {
+    let ends: Vec<usize> = spans(log, marks).map(|cut| cut.event as usize).collect();
     let dominates = |end: usize, event: usize| {
-        allowed[event].0.is_subset_of(&allowed[end].0) && allowed[event].1 <= allowed[end].1
+        allowed[event].0.is_subset_of(&allowed[end].0)
+            && match marks {
+                Marks::Any => allowed[event].1 == allowed[end].1,
+                Marks::Monotone => allowed[event].1 <= allowed[end].1,
+            }
     };
 
     assert!(!ends.is_empty());
@@ -38,16 +51,15 @@ pub fn compare(bounds: &Bounds, log: &Log, _: &Device) -> u64 {
         assert!(
             next.is_some_and(|end| dominates(end, event))
                 || previous.is_some_and(|end| dominates(end, event)),
-            "nothing dominates {event} of {ends:?} in {log:#?}"
+            "nothing dominates {event} of {ends:?}, {marks:?}, in {log:#?}"
         );
     }
     for pair in ends.windows(2) {
         assert!(
             !dominates(pair[0], pair[1]),
-            "{pair:?} in {log:#?}, of {ends:?}"
+            "{pair:?} in {log:#?}, of {ends:?}, {marks:?}"
         );
     }
-    allowed.iter().map(|(set, _)| u64::from(set.len())).sum()
 }
 
 #[test]

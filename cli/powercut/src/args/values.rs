@@ -7,6 +7,7 @@ use clap::ValueEnum;
 
 use crate::strategy::Strategy;
 use crate::tear::Tear;
+use powercut_engine::marks::Marks;
 
 /// A type of the engine, as clap takes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,5 +66,19 @@ impl ValueEnum for Value<Tear> {
             Tear::Prefix => ("prefix", "Their first units survive: none, some or all"),
         };
         Some(PossibleValue::new(name).help(help))
+    }
+}
+
+impl ValueEnum for Value<Marks> {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Value(Marks::Any), Value(Marks::Monotone)]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let help = match self.0 {
+            Marks::Any => "Anything: a key that was put and then deleted need not be there",
+            Marks::Monotone => "What fails with some fails with more: fewer cuts are looked at",
+        };
+        Some(PossibleValue::new(self.0.name()).help(help))
     }
 }

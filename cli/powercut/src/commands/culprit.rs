@@ -12,7 +12,7 @@ use crate::examine::{Examination, Examiner};
 use crate::executor::Executor;
 use crate::id::StateId;
 use crate::keep::Keep;
-use crate::minimize::{minimize, Answer, Found, Lab, Later, Trial};
+use crate::minimize::{minimize, Found, Lab, Later, Trial};
 use crate::oracle::{Finding, Verdict};
 use crate::owner::Owners;
 use crate::report::Culprit;
@@ -45,8 +45,6 @@ impl Bench<'_> {
     ) -> Result<Option<Culprit>> {
         let mut examiner = Examiner::new(self.view, self.examination, self.executor)?;
         let mut lab = Lab::new(&mut examiner, Failure::from(finding), self.budget);
-        let marks = choices.recording().marks_by(choices.event()).len();
-        lab.note(choices, keep, marks, Answer::Fails);
         let found = minimize(&mut lab, choices, keep)?;
         let runs = lab.runs;
         drop(examiner);

@@ -122,6 +122,7 @@ fn plan(facts: &PlanFacts, dir: &Path) -> Result<Plan> {
         stop_on_first: facts.stop_on_first,
         shard: shard.map_err(anyhow::Error::msg)?,
         depth: facts.depth,
+        marks: facts.marks,
         recovery_budget: match &facts.recovery_budget {
             Some(text) => size::read_budget(text).context("the report's recovery budget")?,
             None => Budget::Unlimited,

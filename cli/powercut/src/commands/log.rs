@@ -21,6 +21,7 @@ use crate::members::Members;
 use crate::options;
 use crate::report::outside;
 use crate::strategy::Space;
+use powercut_engine::marks::Marks;
 
 /// An entry as `log --json` prints it, one a line.
 #[derive(Debug, Serialize)]
@@ -177,7 +178,7 @@ pub fn count(args: &CountArgs) -> Result<Exit> {
             (states, 1, Some(choices.len()), count::is_exact(&choices))
         }
         None => {
-            let space = Space::new(&recording);
+            let space = Space::new(&recording, Marks::Any);
             let choices = |cut: &Event| space.choices(*cut);
             let mut all = space.cuts().iter().filter_map(choices);
             let is_exact = all.all(|choices| count::is_exact(&choices));
@@ -191,7 +192,7 @@ pub fn count(args: &CountArgs) -> Result<Exit> {
     let outside = match (faults.is_empty(), args.cut) {
         (true, _) => None,
         (false, Some(_)) => Some(states.clone()),
-        (false, None) => Some(outside(&Space::new(&recording)).0),
+        (false, None) => Some(outside(&Space::new(&recording, Marks::Any)).0),
     };
     if args.json {
         print_json(&Counted {

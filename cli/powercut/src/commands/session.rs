@@ -70,7 +70,7 @@ impl Session<'_> {
             print(format_args!("{}\n", report::commands_line(&report)))?;
         }
         let (notes, mut journal) = self.notes(&report)?;
-        let space = Space::new(&recording);
+        let space = Space::new(&recording, self.plan.marks);
         let mut reporter = Reporter::new(self.plan.budget);
         let dir = match &notes {
             Notes::Report(dir) => dir.as_path(),
@@ -136,7 +136,7 @@ impl Session<'_> {
     /// The report before anything is explored.
     fn report(&self, recording: &Recording) -> Report {
         let view_rules = &self.examination.view_faults;
-        let faults = FaultFacts::of(recording, &self.rules, view_rules);
+        let faults = FaultFacts::of(recording, &self.rules, view_rules, self.plan.marks);
         Report {
             schema: match faults {
                 None => SCHEMA,

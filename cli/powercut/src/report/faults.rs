@@ -7,6 +7,8 @@ use num_bigint::BigUint;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use powercut_engine::marks::Marks;
+
 use crate::count;
 use crate::device::RuleStatus;
 use crate::recording::Recording;
@@ -36,13 +38,14 @@ impl FaultFacts {
         recording: &Recording,
         rules: &[RuleStatus],
         view_rules: &[String],
+        marks: Marks,
     ) -> Option<FaultFacts> {
         let met = recording.faults_at(recording.header().newest_event);
         if met.is_empty() && rules.is_empty() && view_rules.is_empty() {
             return None;
         }
         let entries = recording.entries().iter();
-        let (outside_states, outside_cuts) = outside(&Space::new(recording));
+        let (outside_states, outside_cuts) = outside(&Space::new(recording, marks));
         Some(Self {
             kinds: met.names().into_iter().map(String::from).collect(),
             entries: entries.filter(|e| !e.raw.flags.faults().is_empty()).count() as u64,
@@ -122,13 +125,13 @@ mod tests {
             rule: "flush-lies after=1".into(),
             hits: 1,
         }];
-        let facts = FaultFacts::of(&recording(), &rules, &[]).unwrap();
+        let facts = FaultFacts::of(&recording(), &rules, &[], Marks::Any).unwrap();
         assert_eq!(facts.kinds, ["flush-lies"]);
         assert_eq!((facts.entries, facts.outside_cuts), (1, 1));
         assert_eq!(facts.outside_states, "4");
         let legal = History::new().write(0, "a").done();
-        assert!(FaultFacts::of(&legal, &[], &[]).is_none());
-        let viewed = FaultFacts::of(&legal, &[], &["eio".into()]).unwrap();
+        assert!(FaultFacts::of(&legal, &[], &[], Marks::Any).is_none());
+        let viewed = FaultFacts::of(&legal, &[], &["eio".into()], Marks::Any).unwrap();
         assert!(!viewed.is_outside() && viewed.lines()[0].starts_with("OUTSIDE"));
     }
 
@@ -137,7 +140,7 @@ mod tests {
         let recording = recording();
         let mut report = report(&recording);
         report.schema = SCHEMA_FAULTS;
-        report.faults = FaultFacts::of(&recording, &[], &[]);
+        report.faults = FaultFacts::of(&recording, &[], &[], Marks::Any);
         let last = recording.header().newest_event;
         report
             .violations

@@ -25,7 +25,7 @@ const OUTPUT: usize = 4096;
 
 /// The XML. `dir` is where the report is.
 pub fn junit(report: &Report, recording: &Recording, dir: &str) -> Result<String> {
-    let space = Space::new(recording);
+    let space = Space::new(recording, report.plan.marks);
     let mut cuts: BTreeMap<Event, Vec<&Violation>> = BTreeMap::new();
     for cut in space.cuts() {
         cuts.entry(*cut).or_default();
@@ -150,7 +150,7 @@ mod tests {
         let clean = junit(&report, &recording, "d").unwrap();
         assert_eq!(
             clean.matches("<testcase").count(),
-            Space::new(&recording).cuts().len()
+            Space::new(&recording, report.plan.marks).cuts().len()
         );
         assert!(!clean.contains("<failure") && !clean.contains("<skipped"));
 
@@ -169,7 +169,7 @@ mod tests {
         let sample = junit(&report, &recording, "d").unwrap();
         let others = sample.matches("<testcase").count() - 1;
         assert_eq!(sample.matches("<skipped").count(), others);
-        let first = Space::new(&recording).cuts()[0];
+        let first = Space::new(&recording, report.plan.marks).cuts()[0];
         report.coverage.runs.insert(first, 3);
         let sample = junit(&report, &recording, "d").unwrap();
         assert_eq!(sample.matches("<skipped").count(), others - 1);

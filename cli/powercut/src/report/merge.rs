@@ -67,11 +67,12 @@ fn same(a: &Report, b: &Report) -> Result<()> {
             plan.strategy.clone(),
             plan.budget.clone(),
             plan.seed,
+            plan.marks,
             depth(r),
         )
     };
     if plan(a) != plan(b) || of(a) != of(b) {
-        bail!("the reports are of different plans: strategy, budgets, seed, depth and number of shards must be the same");
+        bail!("the reports are of different plans: strategy, budgets, seed, marks, depth and number of shards must be the same");
     }
     Ok(())
 }

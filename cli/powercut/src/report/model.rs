@@ -22,6 +22,8 @@ use crate::recording::{Content, Recording};
 use crate::strategy::Space;
 use crate::tear::Tear;
 
+use powercut_engine::marks::Marks;
+
 use super::baseline::Baseline;
 use super::culprit::Culprit;
 use super::fate::{fates, Write};
@@ -110,6 +112,9 @@ pub struct PlanFacts {
     /// As the budget, for each recovery, if they are cut.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub recovery_budget: Option<String>,
+    /// What more marks may do to a verdict; absent: monotone.
+    #[serde(default = "Marks::of_old_reports")]
+    pub marks: Marks,
 }
 
 fn one() -> u32 {
@@ -335,6 +340,7 @@ impl PlanFacts {
             shard: plan.shard.map(|shard| shard.to_string()),
             depth: plan.depth,
             recovery_budget: (plan.depth > 1).then(|| plan.recovery_budget.to_string()),
+            marks: plan.marks,
         }
     }
 }

@@ -39,6 +39,7 @@ pub fn report(recording: &Recording) -> Report {
             shard: None,
             depth: 1,
             recovery_budget: None,
+            marks: Default::default(),
         },
         record: Record::of(recording),
         faults: None,

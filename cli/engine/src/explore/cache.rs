@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use super::candidate::Candidate;
 use crate::oracle::Verdict;
 
 /// What a run showed.
@@ -26,7 +27,7 @@ struct Alike {
 
 /// All runs so far, to be found by any state they speak for.
 #[derive(Debug, Default)]
-pub struct Known {
+pub struct Cache {
     runs: Vec<Judgement>,
     /// By the number of marks acknowledged.
     by_marks: HashMap<usize, Vec<Alike>>,
@@ -40,9 +41,14 @@ fn sum(contents: &[u128], reads: &[u32]) -> u128 {
         .fold(0, |sum, at| sum.wrapping_add(contents[*at as usize]))
 }
 
-impl Known {
+impl Cache {
+    /// The run that speaks for a candidate.
+    pub fn find(&self, candidate: &Candidate<'_>) -> Option<usize> {
+        self.find_by(&candidate.contents, candidate.marks)
+    }
+
     /// The run that speaks for a state, given the contents of all units.
-    pub fn find(&self, contents: &[u128], marks: usize) -> Option<usize> {
+    pub fn find_by(&self, contents: &[u128], marks: usize) -> Option<usize> {
         let alike = self.by_marks.get(&marks)?;
         alike
             .iter()
@@ -54,8 +60,12 @@ impl Known {
         &self.runs[index]
     }
 
-    /// Learns what a run showed; its number.
-    pub fn add(&mut self, contents: &[u128], marks: usize, judgement: Judgement) -> usize {
+    /// Learns what the run of a candidate showed; its number.
+    pub fn add(&mut self, candidate: &Candidate<'_>, judgement: Judgement) -> usize {
+        self.add_by(&candidate.contents, candidate.marks, judgement)
+    }
+
+    fn add_by(&mut self, contents: &[u128], marks: usize, judgement: Judgement) -> usize {
         let index = self.runs.len();
         let key = sum(contents, &judgement.reads);
         let alike = self.by_marks.entry(marks).or_default();
@@ -79,17 +89,17 @@ mod tests {
 
     #[test]
     fn a_run_speaks_for_what_it_did_not_read() {
-        let mut known = Known::default();
+        let mut cache = Cache::default();
         let judgement = |reads: &[u32]| Judgement {
             verdict: Verdict::Consistent,
             reads: reads.into(),
         };
-        known.add(&[1, 2, 3], 0, judgement(&[0, 2]));
-        known.add(&[5, 2, 3], 0, judgement(&[0]));
-        assert_eq!(known.find(&[1, 9, 3], 0), Some(0));
-        assert_eq!(known.find(&[5, 9, 9], 0), Some(1));
-        assert_eq!(known.find(&[1, 2, 9], 0), None);
+        cache.add_by(&[1, 2, 3], 0, judgement(&[0, 2]));
+        cache.add_by(&[5, 2, 3], 0, judgement(&[0]));
+        assert_eq!(cache.find_by(&[1, 9, 3], 0), Some(0));
+        assert_eq!(cache.find_by(&[5, 9, 9], 0), Some(1));
+        assert_eq!(cache.find_by(&[1, 2, 9], 0), None);
         // More was promised.
-        assert_eq!(known.find(&[1, 2, 3], 1), None);
+        assert_eq!(cache.find_by(&[1, 2, 3], 1), None);
     }
 }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use num_bigint::BigUint;
 use powercut_model::{Cut, History, Tear};
 
-use super::tree::Tree;
+use super::units::ByUnits;
 use crate::choices::Choices;
 use crate::count;
 use crate::strategy::Space;
@@ -66,10 +66,10 @@ pub fn images(space: &Space<'_>) -> Option<BigUint> {
     let mut boxes = 0;
     for event in space.cuts() {
         let choices = space.choices(*event)?;
-        let tree = Tree::new(Rc::clone(&choices))?;
+        let units = ByUnits::new(Rc::clone(&choices))?;
         let these = Images {
-            newest: tree.newest().to_vec(),
-            several: tree.open().collect(),
+            newest: units.newest().to_vec(),
+            several: units.several().collect(),
         };
         let now = recording.marks_by(*event).len();
         if marks.replace(now) != Some(now) {
@@ -127,13 +127,14 @@ mod tests {
 
     use super::*;
     use crate::keep::Keep;
+    use crate::marks::Marks;
     use crate::recording::testing::History;
 
     #[test]
     fn images_are_counted_as_by_brute_force() {
         for seed in 0..300 {
             let log = History::random(seed).done();
-            let space = Space::new(&log);
+            let space = Space::new(&log, Marks::Any);
             let mut all = HashSet::new();
             for event in space.cuts() {
                 let choices = space.choices(*event).unwrap();
@@ -152,7 +153,7 @@ mod tests {
     fn dominated_states_are_those_at_other_cuts() {
         // 1, 2, [4], and after the flush 1 each.
         let log = History::new().write(0, "a").write(1, "b").flush().done();
-        let space = Space::new(&log);
+        let space = Space::new(&log, Marks::Any);
         let all: BigUint = (0..=6)
             .map(|event| count::states(&space.choices(event).unwrap()))
             .sum();

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A cut of a disk on which writes survive as prefixes, taken apart by what a check
-//! reads.
+//! A cut of a disk on which writes survive as prefixes.
 //!
 //! Here units depend on each other by way of the writes that touch them. What shows in
 //! a unit says of some writes that they are at least so long, and of some that they
-//! are no longer than that: all that has been decided about a part is bounds for
-//! each write, and any lengths within them are legal.
+//! are no longer than that: a part is bounds for each write, and any lengths within
+//! them are legal.
 
 use std::cmp::Reverse;
+use std::rc::Rc;
 
 use num_bigint::BigUint;
 
-use super::tree::Size;
+use super::partition::{Partition, Size};
 use crate::choices::{Bounds, Choices};
 use crate::keep::Keep;
 
@@ -20,11 +20,11 @@ use crate::keep::Keep;
 const MAX_SETS: usize = 1 << 12;
 
 /// The bounds of writes that are not left at any length, by write.
-pub type Narrowed = Vec<(u32, Bounds)>;
+type Narrowed = Vec<(u32, Bounds)>;
 
 /// A unit with several contents.
 #[derive(Debug)]
-struct Open {
+struct OpenUnit {
     /// Its position among those with pending pieces.
     unit: u32,
     /// The sets of its pieces that may show.
@@ -33,26 +33,39 @@ struct Open {
     read: u64,
 }
 
+/// Some states of the cut.
 #[derive(Debug)]
-pub struct Boxes {
-    open: Vec<Open>,
+struct Part {
+    narrowed: Narrowed,
+    /// Its share of the states of the cut, about.
+    share: f64,
+}
+
+#[derive(Debug)]
+pub struct ByPrefixes<'r> {
+    choices: Rc<Choices<'r>>,
+    open: Vec<OpenUnit>,
     /// The position in `open` of a unit, by place; MAX: it has one content.
     at: Vec<u32>,
     /// The states of each component of writes, and of all together.
     states: Vec<BigUint>,
     all: BigUint,
+    /// The contents of all units if everything is kept.
+    newest: Vec<u128>,
+    left: Vec<Part>,
+    done: f64,
 }
 
-impl Boxes {
+impl<'r> ByPrefixes<'r> {
     /// None if some unit has too many contents to tell them apart, or the states can't
     /// be counted.
-    pub fn new(choices: &Choices<'_>) -> Option<Self> {
+    pub fn new(choices: Rc<Choices<'r>>) -> Option<Self> {
         let mut at = vec![u32::MAX; choices.recording().written().len()];
         let mut open = Vec::new();
         for (nr, unit) in choices.units().iter().enumerate() {
             if choices.varies(unit) {
                 at[unit.place] = open.len() as u32;
-                open.push(Open {
+                open.push(OpenUnit {
                     unit: nr as u32,
                     sets: choices.sets(unit, MAX_SETS)?,
                     read: 0,
@@ -61,7 +74,7 @@ impl Boxes {
         }
         let lengths = choices.lengths();
         let states: Option<Vec<BigUint>> = (0..lengths.nr_components())
-            .map(|nr| lengths.count(nr, |write| any(choices, write)))
+            .map(|nr| lengths.count(nr, |write| any(&choices, write)))
             .collect();
         let states = states?;
         Some(Self {
@@ -69,11 +82,19 @@ impl Boxes {
             at,
             all: states.iter().product(),
             states,
+            newest: choices.contents(&choices.all()),
+            left: vec![Part {
+                narrowed: Narrowed::new(),
+                share: 1.0,
+            }],
+            done: 0.0,
+            choices,
         })
     }
 
     /// How many states have lengths within bounds. Images are not told apart from states.
-    pub fn size_of(&self, choices: &Choices<'_>, narrowed: &Narrowed) -> Size {
+    fn size_of(&self, narrowed: &Narrowed) -> Size {
+        let choices = &*self.choices;
         let lengths = choices.lengths();
         let touched = narrowed
             .iter()
@@ -97,19 +118,76 @@ impl Boxes {
     }
 
     /// The state within bounds that keeps most.
-    pub fn keep(&self, choices: &Choices<'_>, narrowed: &Narrowed) -> Keep {
-        let mut keep = choices.all();
+    fn most(&self, narrowed: &Narrowed) -> Keep {
+        let mut keep = self.choices.all();
         for (write, (_, highest)) in narrowed {
-            let pieces = &choices.writes()[*write as usize].1;
+            let pieces = &self.choices.writes()[*write as usize].1;
             let lost = pieces.clone().skip(*highest as usize);
             lost.for_each(|piece| keep.remove(piece));
         }
         keep
     }
 
-    /// What that state has in units in which it may differ from the one that keeps all.
-    pub fn contents(&self, choices: &Choices<'_>, narrowed: &Narrowed, contents: &mut [u128]) {
-        let keep = self.keep(choices, narrowed);
+    /// Parts the states within bounds: those that agree with the one that keeps most in
+    /// all units read, and others by the first in which they don't.
+    fn part(&mut self, part: Part, reads: &[u32]) -> (Part, Vec<Part>) {
+        let choices = Rc::clone(&self.choices);
+        let keep = self.most(&part.narrowed);
+        let mut read: Vec<u32> = reads.iter().map(|place| self.at[*place as usize]).collect();
+        read.retain(|at| *at != u32::MAX);
+        for at in &read {
+            self.open[*at as usize].read += 1;
+        }
+        read.sort_by_key(|at| (Reverse(self.open[*at as usize].read), *at));
+        let Part {
+            narrowed: mut own,
+            mut share,
+        } = part;
+        let mut others = Vec::new();
+        for at in read {
+            let open = &self.open[at as usize];
+            let unit = &choices.units()[open.unit as usize];
+            let mut agree = None;
+            let mut parts = Vec::new();
+            for shown in &open.sets {
+                let (kept, lost) = unit.terms(shown);
+                let Some(part) = narrow(&choices, &own, &kept, &lost) else {
+                    continue;
+                };
+                let is_own = kept.iter().all(|piece| keep.contains(*piece as usize))
+                    && !lost.iter().any(|piece| keep.contains(*piece as usize));
+                if is_own {
+                    agree = Some(part);
+                } else {
+                    parts.push(part);
+                }
+            }
+            share /= (parts.len() + 1) as f64;
+            others.extend(parts.into_iter().map(|narrowed| Part { narrowed, share }));
+            // Some set of pieces shows in every state.
+            own = agree.unwrap_or(own);
+        }
+        let own = Part {
+            narrowed: own,
+            share,
+        };
+        (own, others)
+    }
+}
+
+impl Partition for ByPrefixes<'_> {
+    fn len(&self) -> usize {
+        self.left.len()
+    }
+
+    fn keep(&self, part: usize) -> Keep {
+        self.most(&self.left[part].narrowed)
+    }
+
+    fn contents(&self, part: usize) -> Vec<u128> {
+        let narrowed = &self.left[part].narrowed;
+        let (choices, keep) = (&*self.choices, self.most(narrowed));
+        let mut contents = self.newest.clone();
         let mut units: Vec<usize> = Vec::new();
         for (write, (_, highest)) in narrowed {
             let pieces = &choices.writes()[*write as usize].1;
@@ -121,48 +199,29 @@ impl Boxes {
         for unit in units.iter().map(|nr| &choices.units()[*nr]) {
             contents[unit.place] = choices.content(unit, &keep);
         }
+        contents
     }
 
-    /// Parts the states within bounds: those that agree with the one that keeps most in
-    /// all units read, and others by the first in which they don't, each with its share.
-    pub fn part(
-        &mut self,
-        choices: &Choices<'_>,
-        narrowed: &Narrowed,
-        reads: &[u32],
-    ) -> (Narrowed, f64, Vec<(Narrowed, f64)>) {
-        let keep = self.keep(choices, narrowed);
-        let mut read: Vec<u32> = reads.iter().map(|place| self.at[*place as usize]).collect();
-        read.retain(|at| *at != u32::MAX);
-        for at in &read {
-            self.open[*at as usize].read += 1;
-        }
-        read.sort_by_key(|at| (Reverse(self.open[*at as usize].read), *at));
-        let (mut own, mut share) = (narrowed.clone(), 1.0);
-        let mut others = Vec::new();
-        for at in read {
-            let open = &self.open[at as usize];
-            let unit = &choices.units()[open.unit as usize];
-            let mut agree = None;
-            let mut parts = Vec::new();
-            for shown in &open.sets {
-                let (kept, lost) = unit.terms(shown);
-                let Some(part) = narrow(choices, &own, &kept, &lost) else {
-                    continue;
-                };
-                let is_own = kept.iter().all(|piece| keep.contains(*piece as usize))
-                    && !lost.iter().any(|piece| keep.contains(*piece as usize));
-                match is_own {
-                    true => agree = Some(part),
-                    false => parts.push(part),
-                }
-            }
-            share /= (parts.len() + 1) as f64;
-            others.extend(parts.into_iter().map(|part| (part, share)));
-            // Some set of pieces shows in every state.
-            own = agree.unwrap_or(own);
-        }
-        (own, share, others)
+    fn branch(&self, _part: usize) -> Option<u32> {
+        None
+    }
+
+    fn settle(&mut self, reads: &[u32]) -> Size {
+        let Some(part) = self.left.pop() else {
+            return Size::default();
+        };
+        let (own, others) = self.part(part, reads);
+        self.done += own.share;
+        self.left.extend(others.into_iter().rev());
+        self.size_of(&own.narrowed)
+    }
+
+    fn leave_out(&mut self) {
+        self.left.pop();
+    }
+
+    fn done(&self) -> f64 {
+        self.done
     }
 }
 
@@ -199,9 +258,10 @@ fn narrow(
             }
         };
         let (lowest, highest) = &mut narrowed[at].1;
-        match is_kept {
-            true => *lowest = (*lowest).max(index + 1),
-            false => *highest = (*highest).min(index),
+        if is_kept {
+            *lowest = (*lowest).max(index + 1);
+        } else {
+            *highest = (*highest).min(index);
         }
         *lowest <= *highest
     };

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A cut of a disk on which each unit survives by itself: a part fixes the contents of
+//! some units and leaves the others open.
+
+use std::cmp::Reverse;
+use std::rc::Rc;
+
+use num_bigint::BigUint;
+
+use super::partition::{Partition, Size};
+use crate::choices::{Choices, Content};
+use crate::keep::Keep;
+use crate::strategy::MAX_OPTIONS;
+
+/// A unit with several contents.
+#[derive(Debug)]
+struct OpenUnit {
+    /// Its position among the units written.
+    place: u32,
+    /// Its position among those with pending pieces.
+    unit: u32,
+    contents: Vec<Content>,
+    /// The content if everything is kept.
+    newest: u32,
+    /// The number of choices over all contents.
+    ways: BigUint,
+    /// In how many leaves it was read.
+    read: u64,
+}
+
+/// A unit held to a content, and what was fixed before.
+#[derive(Debug, Clone, Copy)]
+struct Fixed {
+    /// By position in `ByUnits::open`.
+    open: u32,
+    content: u32,
+    before: Option<u32>,
+}
+
+/// Some states of the cut.
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    /// The newest of what is fixed, by position in `ByUnits::fixed`.
+    fixed: Option<u32>,
+    /// Its share of the images of the cut.
+    share: f64,
+}
+
+#[derive(Debug)]
+pub struct ByUnits<'r> {
+    choices: Rc<Choices<'r>>,
+    open: Vec<OpenUnit>,
+    /// The position in `open` of a unit, by place; MAX: it has one content.
+    at: Vec<u32>,
+    /// The number of choices among units that have one content all the same.
+    alike: BigUint,
+    /// The contents of all units if everything is kept.
+    newest: Vec<u128>,
+    /// Parts share what they have in common.
+    fixed: Vec<Fixed>,
+    left: Vec<Part>,
+    done: f64,
+}
+
+impl<'r> ByUnits<'r> {
+    /// None if some unit has too many contents to tell them apart.
+    pub fn new(choices: Rc<Choices<'r>>) -> Option<Self> {
+        let mut open = Vec::new();
+        let mut at = vec![u32::MAX; choices.recording().written().len()];
+        let mut alike = BigUint::from(1u8);
+        let all = choices.all();
+        for (nr, unit) in choices.units().iter().enumerate() {
+            let contents = choices.options(unit, MAX_OPTIONS)?;
+            let ways: u64 = contents.iter().map(|c| c.ways).sum();
+            if contents.len() == 1 {
+                alike *= ways;
+                continue;
+            }
+            let newest = choices.content(unit, &all);
+            let newest = contents.iter().position(|c| c.hash == newest);
+            at[unit.place] = open.len() as u32;
+            open.push(OpenUnit {
+                place: unit.place as u32,
+                unit: nr as u32,
+                contents,
+                newest: newest.unwrap_or(0) as u32,
+                ways: ways.into(),
+                read: 0,
+            });
+        }
+        Some(Self {
+            newest: choices.contents(&all),
+            choices,
+            open,
+            at,
+            alike,
+            fixed: Vec::new(),
+            left: vec![Part {
+                fixed: None,
+                share: 1.0,
+            }],
+            done: 0.0,
+        })
+    }
+
+    /// The units that have several contents: their places, and these.
+    pub fn several(&self) -> impl Iterator<Item = (u32, Vec<u128>)> + '_ {
+        let hashes = |open: &OpenUnit| open.contents.iter().map(|c| c.hash).collect();
+        self.open.iter().map(move |open| (open.place, hashes(open)))
+    }
+
+    /// The contents of all units if everything is kept.
+    pub fn newest(&self) -> &[u128] {
+        &self.newest
+    }
+
+    /// What is fixed, the newest first.
+    fn fixed(&self, newest: Option<u32>) -> impl Iterator<Item = Fixed> + '_ {
+        let get = |at: Option<u32>| at.map(|at| self.fixed[at as usize]);
+        std::iter::successors(get(newest), move |fixed| get(fixed.before))
+    }
+
+    fn fix(&mut self, before: Option<u32>, open: u32, content: u32) -> Option<u32> {
+        self.fixed.push(Fixed {
+            open,
+            content,
+            before,
+        });
+        Some(self.fixed.len() as u32 - 1)
+    }
+
+    /// How many states have the contents that are fixed.
+    fn size_of(&self, fixed: Option<u32>) -> Size {
+        let mut contents: Vec<Option<u32>> = vec![None; self.open.len()];
+        for fixed in self.fixed(fixed) {
+            contents[fixed.open as usize] = Some(fixed.content);
+        }
+        let mut size = Size {
+            legal: self.alike.clone(),
+            images: BigUint::from(1u8),
+        };
+        for (open, content) in self.open.iter().zip(contents) {
+            match content {
+                Some(content) => size.legal *= open.contents[content as usize].ways,
+                None => {
+                    size.legal *= &open.ways;
+                    size.images *= open.contents.len();
+                }
+            }
+        }
+        size
+    }
+
+    /// Of the units read those that are open and not fixed; counts all that are open.
+    fn undecided(&mut self, fixed: Option<u32>, reads: &[u32]) -> Vec<u32> {
+        let mut is_fixed = vec![false; self.open.len()];
+        for fixed in self.fixed(fixed) {
+            is_fixed[fixed.open as usize] = true;
+        }
+        let mut undecided: Vec<u32> = Vec::new();
+        for place in reads {
+            let at = self.at[*place as usize];
+            if at != u32::MAX {
+                self.open[at as usize].read += 1;
+                if !is_fixed[at as usize] {
+                    undecided.push(at);
+                }
+            }
+        }
+        undecided
+    }
+}
+
+impl Partition for ByUnits<'_> {
+    fn len(&self) -> usize {
+        self.left.len()
+    }
+
+    fn keep(&self, part: usize) -> Keep {
+        let mut keep = self.choices.all();
+        for fixed in self.fixed(self.left[part].fixed) {
+            let open = &self.open[fixed.open as usize];
+            let unit = &self.choices.units()[open.unit as usize];
+            unit.pieces().for_each(|p| keep.remove(p));
+            let content = &open.contents[fixed.content as usize];
+            content.pieces.iter().for_each(|p| keep.insert(*p as usize));
+        }
+        keep
+    }
+
+    fn contents(&self, part: usize) -> Vec<u128> {
+        let mut contents = self.newest.clone();
+        for fixed in self.fixed(self.left[part].fixed) {
+            let open = &self.open[fixed.open as usize];
+            contents[open.place as usize] = open.contents[fixed.content as usize].hash;
+        }
+        contents
+    }
+
+    fn branch(&self, part: usize) -> Option<u32> {
+        let newest = self.fixed(self.left[part].fixed).next();
+        newest.map(|fixed| self.open[fixed.open as usize].place)
+    }
+
+    fn settle(&mut self, reads: &[u32]) -> Size {
+        let Some(Part {
+            mut fixed,
+            mut share,
+        }) = self.left.pop()
+        else {
+            return Size::default();
+        };
+        let mut read = self.undecided(fixed, reads);
+        // What every run reads is read before what depends on it: then no part
+        // is cut by a unit that its check would not look at.
+        read.sort_by_key(|at| (Reverse(self.open[*at as usize].read), *at));
+        let mut parts = Vec::new();
+        for at in read {
+            let (contents, newest) = {
+                let open = &self.open[at as usize];
+                (open.contents.len() as u32, open.newest)
+            };
+            share /= f64::from(contents);
+            for content in (0..contents).filter(|content| *content != newest) {
+                let fixed = self.fix(fixed, at, content);
+                parts.push(Part { fixed, share });
+            }
+            fixed = self.fix(fixed, at, newest);
+        }
+        self.done += share;
+        self.left.extend(parts.into_iter().rev());
+        self.size_of(fixed)
+    }
+
+    fn leave_out(&mut self) {
+        self.left.pop();
+    }
+
+    fn done(&self) -> f64 {
+        self.done
+    }
+}
