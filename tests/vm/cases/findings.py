@@ -54,6 +54,36 @@ def order():
         refused("passes", "minimize", culprit["passes"], "--report", f"{own}/bad")
 
 
+# A key is put, then deleted, and both are acknowledged: a check that holds the disk to the newest
+# acknowledgement alone sees that the key was lost only between the two.
+PUT_AND_DELETE = (
+    'put() { printf "%s" "$1" | dd of=$POWERCUT_DEV bs=4096 oflag=direct conv=notrunc,sync 2>/dev/null; };'
+    "put k; {between} echo put k >$POWERCUT_MARK; put -; echo deleted k >$POWERCUT_MARK"
+)
+PUT_AND_DELETE_CHECK = (
+    'test "$(tail -n 1 $POWERCUT_MARKS)" != "put k" || '
+    "case $(dd if=$POWERCUT_DEV bs=4096 count=1 2>/dev/null | head -c 1) in "
+    "k|-) ;; *) echo k is lost; exit 1;; esac"
+)
+
+
+@test("a loss that shows only between two acknowledgements is found, and only if marks may be anything")
+def between_marks():
+    with tidy() as own:
+        for name, between, words, code in (
+            ("lost", "", (), 1),
+            ("flushed", "sync $POWERCUT_DEV;", (), 0),
+            ("monotone", "", ("--marks", "monotone"), 0),
+        ):
+            workload = PUT_AND_DELETE.replace("{between}", between)
+            report = powercut("run", "--fs", "none", "--size", "1M", "--workload", workload,
+                              "--check", PUT_AND_DELETE_CHECK, *words, "--report", f"{own}/{name}",
+                              "--json", json_of=True, code=code)  # fmt: skip
+            equal(report["coverage"]["all"], True, f"{name}: all covered")
+            equal(len(report["violations"]), code, f"{name}: violations")
+            equal(report["plan"]["marks"], "monotone" if words else "any", f"{name}: marks")
+
+
 # A file that is there already is written in place, and acknowledged though nothing was flushed.
 OVERWRITE = (
     "head -c 4096 /dev/zero | tr '\\0' n >$POWERCUT_MNT/note.new;"
