@@ -7,6 +7,13 @@
 //! equal image in all that a run has read (reads), and being dominated by
 //! another cut ([`powercut_model::spans`]). What comes out is a function of the
 //! recording, the plan and what the check does, not of how many run at a time.
+//! What is assumed of the check is said in the crate's documentation.
+//!
+//! The `Explorer` asks the `Scheduler` which candidate is next, and the `Cache`
+//! whether an earlier run speaks for it. If none does, it has it examined by way of
+//! the `Examinations`, which look ahead and note in the [`Journal`] what they see. It
+//! tells the `Scheduler` what was read, so that this can take apart what is left, and
+//! the `Account` what the verdict covers.
 
 mod account;
 mod cache;
@@ -18,33 +25,28 @@ mod journal;
 mod outcome;
 mod partition;
 mod prefixes;
+mod rank;
 mod scheduler;
+mod seen;
 mod stream;
 mod units;
+mod watch;
 mod worklist;
 
 use num_bigint::BigUint;
-use powercut_model::Event;
 
-use crate::choices::Choices;
 use crate::count;
 use crate::stop::Stop;
 use crate::strategy::Space;
 
-pub use examinations::{Desk, Key, Runner, Seen, Serial};
+pub use crate::recoveries::Recoveries;
+pub use examinations::{Desk, Runner, Serial};
 pub use images::{dominated, images};
 pub use journal::{Journal, RUNS};
-pub use outcome::{
-    Again, Covered, End, Outcome, Plan, Progress, Recoveries, Repeats, Shard, Violation,
-};
-
-/// Somebody who wants to know how far it is.
-pub trait Watch {
-    fn progress(&mut self, progress: Progress);
-    /// A state of this cut was examined.
-    fn examined(&mut self, _cut: Event) {}
-    fn violation(&mut self, _choices: &Choices<'_>, _violation: &Violation) {}
-}
+pub use outcome::{Again, Covered, End, Outcome, Plan, Progress, Repeats, Shard, Violation};
+pub use rank::Rank;
+pub use seen::{Key, Seen};
+pub use watch::Watch;
 
 /// The number of legal states over all dominating cuts.
 pub fn legal_states(space: &Space<'_>) -> BigUint {

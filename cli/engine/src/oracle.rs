@@ -5,8 +5,8 @@
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use crate::explore::Recoveries;
 use crate::reads::Reads;
+use crate::recoveries::Recoveries;
 use crate::strategy::State;
 
 /// What became of a state under examination.

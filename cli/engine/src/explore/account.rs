@@ -8,12 +8,13 @@ use std::time::Duration;
 use num_bigint::BigUint;
 
 use super::candidate::Candidate;
-use super::examinations::Seen;
-use super::outcome::{Again, Covered, End, Outcome, Recoveries, Repeats, Violation};
+use super::outcome::{Again, Covered, End, Outcome, Repeats, Violation};
 use super::partition::Size;
+use super::seen::Seen;
 use crate::failure::Failure;
 use crate::id::StateId;
 use crate::oracle::{Finding, Verdict};
+use crate::recoveries::Recoveries;
 
 pub struct Account {
     outcome: Outcome,
@@ -140,7 +141,7 @@ impl Account {
             finding,
             again,
             image: candidate.image,
-            rank: candidate.origin.into(),
+            rank: candidate.rank,
         });
         self.outcome.violations.last()
     }

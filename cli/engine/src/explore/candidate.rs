@@ -1,39 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A state to be judged, and how it came up.
+//! A state to be judged.
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::examinations::Key;
+use super::rank::Rank;
+use super::seen::Key;
 use crate::id::StateId;
 use crate::keep::Keep;
 use crate::strategy::State;
-
-/// How a state came up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Origin {
-    /// In a strategy's stream, at that position among the distinct ones.
-    Stream { at: u64 },
-    /// As the first state of a part of a cut.
-    Leaf {
-        /// The number of the cut.
-        cut: u64,
-        /// The leaves of the cut before it.
-        leaf: u64,
-        /// The unit, by place, that its run must read: what came before
-        /// differs in it.
-        branch: Option<u32>,
-    },
-}
-
-impl From<Origin> for [u64; 3] {
-    fn from(origin: Origin) -> Self {
-        match origin {
-            Origin::Stream { at } => [0, at, 0],
-            Origin::Leaf { cut, leaf, .. } => [1, cut, leaf],
-        }
-    }
-}
 
 #[derive(Debug)]
 pub struct Candidate<'r> {
@@ -43,19 +18,23 @@ pub struct Candidate<'r> {
     /// The number of marks acknowledged.
     pub marks: usize,
     pub image: u128,
-    pub origin: Origin,
+    /// How it came up.
+    pub rank: Rank,
+    /// The unit, by place, that its run must read: what came before differs in it.
+    pub branch: Option<u32>,
 }
 
 impl<'r> Candidate<'r> {
     /// The state's selection must be canonical.
-    pub fn new(state: State<'r>, contents: Vec<u128>, origin: Origin) -> Self {
+    pub fn new(state: State<'r>, contents: Vec<u128>, rank: Rank) -> Self {
         let recording = state.choices.recording();
         Self {
             marks: recording.marks_by(state.choices.event()).len(),
             image: contents.iter().fold(0, |sum, c| sum.wrapping_add(*c)),
             state,
             contents,
-            origin,
+            rank,
+            branch: None,
         }
     }
 

@@ -7,53 +7,12 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use anyhow::Result;
-use serde::{Deserialize, Serialize};
 
 use super::candidate::Candidate;
 use super::journal::Journal;
-use super::outcome::Recoveries;
-use crate::oracle::{Oracle, Verdict};
-use crate::reads::Reads;
+use super::seen::{Key, Seen};
+use crate::oracle::Oracle;
 use crate::strategy::State;
-
-/// What came out of an examination.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seen {
-    pub verdict: Verdict,
-    /// What it read; none if that is not known.
-    pub reads: Option<Reads>,
-    /// What became of its recovery, if that was cut.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub recoveries: Option<Recoveries>,
-}
-
-impl Seen {
-    pub fn new(verdict: Verdict, reads: Option<Reads>) -> Self {
-        Self {
-            verdict,
-            reads,
-            recoveries: None,
-        }
-    }
-
-    /// By an oracle.
-    pub fn by(oracle: &mut dyn Oracle, state: &State<'_>) -> Result<Self> {
-        let verdict = oracle.examine(state)?;
-        let reads = match (oracle.reads(), &verdict) {
-            // A violation is one, whatever it was that it read.
-            (Err(_), Verdict::Violation(_)) => None,
-            (reads, _) => reads?,
-        };
-        Ok(Self {
-            verdict,
-            reads,
-            recoveries: oracle.recoveries(),
-        })
-    }
-}
-
-/// Names an examination: a state, and how many of it came before.
-pub type Key = (u128, u32);
 
 /// Examines states, up to `slots` at a time.
 pub trait Runner {
@@ -196,7 +155,7 @@ impl<'d, 'a, 'r> Examinations<'d, 'a, 'r> {
     /// What was done and never asked for, in the order of the exploration.
     pub fn left_over(self) -> Vec<(Rc<Candidate<'r>>, Seen)> {
         let mut left: Vec<_> = self.done.into_iter().collect();
-        left.sort_by_key(|((_, time), (candidate, _))| (candidate.origin, *time));
+        left.sort_by_key(|((_, time), (candidate, _))| (candidate.rank, *time));
         left.into_iter().map(|(_, done)| done).collect()
     }
 }

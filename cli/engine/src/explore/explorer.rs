@@ -10,11 +10,12 @@ use num_bigint::BigUint;
 
 use super::account::Account;
 use super::cache::{Cache, Judgement};
-use super::candidate::{Candidate, Origin};
-use super::examinations::{Examinations, Seen};
+use super::candidate::Candidate;
+use super::examinations::Examinations;
 use super::outcome::{Again, End, Outcome, Plan, Progress};
 use super::scheduler::Scheduler;
-use super::Watch;
+use super::seen::Seen;
+use super::watch::Watch;
 use crate::budget::Budget;
 use crate::count;
 use crate::oracle::{Finding, Verdict};
@@ -145,6 +146,11 @@ impl<'a, 's, 'r: 's> Explorer<'a, 's, 'r> {
         }
     }
 
+    fn skipped(&mut self, candidate: &Candidate<'_>) {
+        self.account.skipped();
+        self.watch.skipped(candidate.state.choices.event());
+    }
+
     /// Has a state examined, and examined again if there is a reason to: every so often, and if it is
     /// the first violation of its sort. What it showed, by its number in the cache; what a violation
     /// did the other time; and why it could not be examined again.
@@ -173,7 +179,7 @@ impl<'a, 's, 'r: 's> Explorer<'a, 's, 'r> {
             }
         }
         if judgement.verdict == Verdict::Skipped {
-            self.account.skipped();
+            self.skipped(candidate);
         }
         Ok((self.cache.add(candidate, judgement), again, failed))
     }
@@ -183,14 +189,9 @@ impl<'a, 's, 'r: 's> Explorer<'a, 's, 'r> {
         self.account.ran(seen);
         self.watch.examined(candidate.state.choices.event());
         let reads = self.reads(seen);
-        if let Origin::Leaf {
-            branch: Some(branch),
-            ..
-        } = candidate.origin
-        {
-            if reads.binary_search(&branch).is_err() {
-                self.account.other_reads(candidate.id());
-            }
+        let is_read = |place: u32| reads.binary_search(&place).is_ok();
+        if !candidate.branch.is_none_or(is_read) {
+            self.account.other_reads(candidate.id());
         }
         Judgement {
             verdict: seen.verdict.clone(),
@@ -258,7 +259,7 @@ impl<'a, 's, 'r: 's> Explorer<'a, 's, 'r> {
                     self.cache.add(&candidate, judgement);
                     match verdict {
                         Verdict::Violation(finding) => self.report(&candidate, finding, None),
-                        Verdict::Skipped => self.account.skipped(),
+                        Verdict::Skipped => self.skipped(&candidate),
                         Verdict::Consistent => {}
                     }
                 }

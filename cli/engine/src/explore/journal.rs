@@ -11,13 +11,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use super::examinations::{Key, Seen};
+use super::seen::{Key, Seen};
 
 /// Its name in a report's directory.
 pub const RUNS: &str = "runs.jsonl";
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Line {
+struct Run {
     /// The state, in hexadecimal.
     state: String,
     /// The how-many-th time.
@@ -59,7 +59,7 @@ impl Journal {
         for line in text.split(b'\n') {
             let line = line.with_context(failed)?;
             // What follows a line that was cut off is run again.
-            let Ok(Line { state, time, seen }) = serde_json::from_slice(&line) else {
+            let Ok(Run { state, time, seen }) = serde_json::from_slice(&line) else {
                 break;
             };
             let Ok(state) = u128::from_str_radix(&state, 16) else {
@@ -91,7 +91,7 @@ impl Journal {
             return Ok(());
         };
         let (state, time) = key;
-        let mut line = serde_json::to_vec(&Line {
+        let mut line = serde_json::to_vec(&Run {
             state: format!("{state:032x}"),
             time,
             seen: seen.clone(),

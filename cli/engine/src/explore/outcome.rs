@@ -7,11 +7,13 @@ use std::time::Duration;
 use num_bigint::BigUint;
 use serde::{Deserialize, Serialize};
 
+use super::rank::Rank;
 use crate::budget::Budget;
 use crate::id::StateId;
 use crate::keep::Keep;
 use crate::marks::Marks;
 use crate::oracle::{Finding, Kind};
+use crate::recoveries::Recoveries;
 use crate::stop::Interrupted;
 use crate::strategy::Strategy;
 
@@ -110,9 +112,8 @@ pub struct Violation {
     pub again: Option<Again>,
     /// The hash of its image.
     pub image: u128,
-    /// Its place in the exploration: of streams 0 and the position, of cuts
-    /// 1, the number of the cut and of the leaf.
-    pub rank: [u64; 3],
+    /// Its place in the exploration.
+    pub rank: Rank,
 }
 
 /// Why an exploration ended.
@@ -142,19 +143,6 @@ pub struct Repeats {
     pub example: Option<StateId>,
 }
 
-/// Recoveries from a first power cut that others cut.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Recoveries {
-    pub recorded: u64,
-    /// Legal states that cutting them may leave.
-    #[serde(with = "decimal")]
-    pub legal: BigUint,
-    /// Those examined.
-    pub checked: u64,
-    /// Recoveries all of whose legal states have a known verdict.
-    pub complete: u64,
-}
-
 impl Recoveries {
     /// Of a recovery that was explored, and of those within it.
     pub fn of(outcome: &Outcome) -> Self {
@@ -166,27 +154,6 @@ impl Recoveries {
         };
         one.add(&outcome.recoveries);
         one
-    }
-
-    pub fn add(&mut self, other: &Self) {
-        self.recorded += other.recorded;
-        self.legal += &other.legal;
-        self.checked += other.checked;
-        self.complete += other.complete;
-    }
-}
-
-/// Large numbers in text.
-mod decimal {
-    use num_bigint::BigUint;
-    use serde::{de::Error, Deserialize, Deserializer, Serializer};
-
-    pub fn serialize<S: Serializer>(n: &BigUint, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_str(n)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<BigUint, D::Error> {
-        String::deserialize(d)?.parse().map_err(D::Error::custom)
     }
 }
 

@@ -8,13 +8,8 @@
 //! first, the second... of the units that were read. So every legal state is in one
 //! leaf, and only what the check looks at is ever multiplied out.
 
-use std::rc::Rc;
-
 use num_bigint::BigUint;
 
-use super::prefixes::ByPrefixes;
-use super::units::ByUnits;
-use crate::choices::Choices;
 use crate::keep::Keep;
 
 /// How many states something stands for.
@@ -47,14 +42,4 @@ pub trait Partition {
 
     /// The share of the cut that is done, from 0 to 1.
     fn done(&self) -> f64;
-}
-
-/// None if there is too much to tell its states apart.
-pub fn partition<'r>(choices: &Rc<Choices<'r>>) -> Option<Box<dyn Partition + 'r>> {
-    let choices = Rc::clone(choices);
-    if choices.has_prefixes() {
-        Some(Box::new(ByPrefixes::new(choices)?))
-    } else {
-        Some(Box::new(ByUnits::new(choices)?))
-    }
 }

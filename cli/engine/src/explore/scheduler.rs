@@ -9,11 +9,12 @@
 use std::rc::Rc;
 
 use super::cache::Cache;
-use super::candidate::{Candidate, Origin};
+use super::candidate::Candidate;
+use super::outcome::{End, Plan, Shard};
 use super::partition::Size;
+use super::rank::Rank;
 use super::stream::Stream;
 use super::worklist::Worklist;
-use super::{End, Plan, Shard};
 use crate::strategy::{Space, Strategy};
 
 pub struct Scheduler<'s, 'r> {
@@ -66,7 +67,7 @@ impl<'s, 'r: 's> Scheduler<'s, 'r> {
     pub fn next(&mut self, beyond_budget: bool, cache: &Cache) -> Result<Rc<Candidate<'r>>, End> {
         loop {
             let candidate = self.propose(beyond_budget, cache)?;
-            if self.is_mine(&candidate) {
+            if is_mine(self.shard, &candidate) {
                 return Ok(candidate);
             }
             self.spent += u64::from(self.is_directed());
@@ -90,14 +91,6 @@ impl<'s, 'r: 's> Scheduler<'s, 'r> {
         }
     }
 
-    /// States of the strategy are dealt out to the shards one by one.
-    fn is_mine(&self, candidate: &Candidate<'_>) -> bool {
-        match (self.shard, candidate.origin) {
-            (Some(shard), Origin::Stream { at }) => shard.has(at),
-            _ => true,
-        }
-    }
-
     fn settle_streamed(&mut self) {
         if let Some(stream) = &mut self.stream {
             stream.settle();
@@ -108,13 +101,13 @@ impl<'s, 'r: 's> Scheduler<'s, 'r> {
     /// The next candidate has a verdict from a run that read these units, `ran` if it was its own.
     /// The size of the leaf that this makes, if it does.
     pub fn settle(&mut self, candidate: &Candidate<'_>, reads: &[u32], ran: bool) -> Option<Size> {
-        match candidate.origin {
-            Origin::Stream { .. } => {
+        match candidate.rank {
+            Rank::Stream { .. } => {
                 self.spent += u64::from(ran || self.is_directed());
                 self.settle_streamed();
                 None
             }
-            Origin::Leaf { .. } => {
+            Rank::Leaf { .. } => {
                 self.spent += u64::from(ran);
                 self.leaf_next = false;
                 Some(self.worklist.settle(reads))
@@ -130,17 +123,22 @@ impl<'s, 'r: 's> Scheduler<'s, 'r> {
         if let Some(stream) = &mut self.stream {
             let wanted = if is_directed { wanted } else { wanted / 2 };
             let stride = shard.map_or(1, |shard| shard.of as usize);
-            let is_mine = |candidate: &&Rc<Candidate<'_>>| match (shard, candidate.origin) {
-                (Some(shard), Origin::Stream { at }) => shard.has(at),
-                _ => true,
-            };
-            let next = stream.look(wanted * stride).filter(is_mine);
+            let next = stream.look(wanted.saturating_mul(stride));
+            let next = next.filter(|candidate| is_mine(shard, candidate));
             streamed.extend(next.filter(|c| cache.find(c).is_none()).cloned());
         }
         if is_directed || !self.is_exhaustive {
             return streamed;
         }
         interleave(self.worklist.ahead(wanted, cache), streamed)
+    }
+}
+
+/// States of a strategy are dealt out to the shards one by one.
+fn is_mine(shard: Option<Shard>, candidate: &Candidate<'_>) -> bool {
+    match (shard, candidate.rank) {
+        (Some(shard), Rank::Stream { at }) => shard.has(at),
+        _ => true,
     }
 }
 

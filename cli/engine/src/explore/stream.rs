@@ -5,7 +5,8 @@
 use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 
-use super::candidate::{name, Candidate, Origin};
+use super::candidate::{name, Candidate};
+use super::rank::Rank;
 use crate::strategy::{Space, State, Strategy};
 
 type States<'s, 'r> = Box<dyn Iterator<Item = State<'r>> + 's>;
@@ -55,8 +56,8 @@ impl<'s, 'r: 's> Stream<'s, 'r> {
                 continue;
             }
             let contents = choices.contents(&state.keep);
-            let origin = Origin::Stream { at: self.nr_drawn };
-            let candidate = Candidate::new(state, contents, origin);
+            let rank = Rank::Stream { at: self.nr_drawn };
+            let candidate = Candidate::new(state, contents, rank);
             if !self.images.insert(candidate.identity()) {
                 self.left_out += 1;
                 continue;
@@ -97,8 +98,8 @@ impl<'s, 'r: 's> Stream<'s, 'r> {
 
     /// Whether the next is of the first stage.
     pub fn is_directed(&mut self) -> bool {
-        match self.next().map(|candidate| candidate.origin) {
-            Some(Origin::Stream { at }) => at < self.directed,
+        match self.next().map(|candidate| candidate.rank) {
+            Some(Rank::Stream { at }) => at < self.directed,
             _ => false,
         }
     }

@@ -9,9 +9,12 @@ use std::rc::Rc;
 use powercut_model::Event;
 
 use super::cache::Cache;
-use super::candidate::{Candidate, Origin};
-use super::partition::{partition, Partition, Size};
-use super::Shard;
+use super::candidate::Candidate;
+use super::outcome::Shard;
+use super::partition::{Partition, Size};
+use super::prefixes::ByPrefixes;
+use super::rank::Rank;
+use super::units::ByUnits;
 use crate::choices::Choices;
 use crate::strategy::{Space, State};
 
@@ -43,12 +46,11 @@ impl<'r> Begun<'r> {
             keep: self.choices.canonical(&self.parts.keep(part)),
             choices: Rc::clone(&self.choices),
         };
-        let origin = Origin::Leaf {
-            cut: self.nr,
-            leaf,
+        let rank = Rank::Leaf { cut: self.nr, leaf };
+        Candidate {
             branch: self.parts.branch(part),
-        };
-        Candidate::new(state, self.parts.contents(part), origin)
+            ..Candidate::new(state, self.parts.contents(part), rank)
+        }
     }
 }
 
@@ -150,5 +152,15 @@ impl<'s, 'r> Worklist<'s, 'r> {
             .front()
             .map_or(0.0, |current| current.parts.done());
         (self.done + within) / self.total.max(1.0)
+    }
+}
+
+/// None if there is too much to tell the states of a cut apart.
+fn partition<'r>(choices: &Rc<Choices<'r>>) -> Option<Box<dyn Partition + 'r>> {
+    let choices = Rc::clone(choices);
+    if choices.has_prefixes() {
+        Some(Box::new(ByPrefixes::new(choices)?))
+    } else {
+        Some(Box::new(ByUnits::new(choices)?))
     }
 }

@@ -142,7 +142,7 @@ fn a_state_that_failed_once_and_passes_now_has_no_culprit() {
     let keep = choices.none();
     let explored = trial.examine(&choices, &keep, 0).unwrap();
     assert_eq!(explored, Verdict::Violation(finding()));
-    let mut lab = Lab::new(&mut trial, Failure::of(&finding()), 400);
+    let mut lab = Lab::new(&mut trial, Failure::from(&finding()), 400);
     assert_eq!(minimize(&mut lab, &choices, &keep).unwrap(), None);
     assert_eq!(lab.runs, 1);
 }

@@ -165,7 +165,7 @@ fn violation(id: &StateId, state: &State<'_>, finding: &Finding) -> Violation {
         finding: finding.clone(),
         image: state.choices.image(&state.keep),
         again: None,
-        rank: [0; 3],
+        rank: Default::default(),
     };
     Violation::of(&state.choices, &found)
 }

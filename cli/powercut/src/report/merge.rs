@@ -185,7 +185,7 @@ mod tests {
             vec![violation([1, 1, 0], "bb", 1), violation([1, 3, 0], "bb", 2)],
         );
         let merged = merge(&[two, one]).unwrap();
-        let ranks: Vec<u64> = merged.violations.iter().map(|v| v.rank[1]).collect();
+        let ranks: Vec<u64> = merged.violations.iter().map(|v| v.cut).collect();
         // The image of the third, with as many marks, was found before.
         assert_eq!(ranks, [0, 1, 3]);
         assert_eq!((merged.coverage.checked, merged.coverage.all), (3, true));

@@ -15,7 +15,7 @@ use crate::abi::Flags;
 use crate::choices::Choices;
 use crate::count;
 use crate::examine::Examination;
-use crate::explore::{self, End, Outcome, Plan};
+use crate::explore::{self, End, Outcome, Plan, Rank};
 use crate::members::Members;
 use crate::oracle::Kind;
 use crate::recording::{Content, Recording};
@@ -267,7 +267,8 @@ pub struct Violation {
     pub image: String,
     /// Its place in the order of the whole exploration, over all shards.
     #[serde(default)]
-    pub rank: [u64; 3],
+    #[schemars(with = "[u64; 3]")]
+    pub rank: Rank,
 }
 
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]

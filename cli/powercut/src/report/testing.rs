@@ -63,7 +63,7 @@ pub fn violation(recording: &Recording, cut: u64, keep: impl Fn(usize) -> bool) 
     let found = explore::Violation {
         image: choices.image(&keep),
         again: None,
-        rank: [0, 0, 0],
+        rank: Default::default(),
         id: StateId::of(&choices, &keep),
         keep,
         finding: Finding::new(Kind::Check, "exit 1", "the thing is gone\n"),
