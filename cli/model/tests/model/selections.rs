@@ -160,7 +160,8 @@ fn compare(bounds: &Bounds, log: &Log, _: &Device) -> u64 {
     }
     assert_eq!(Cut::new(log, log.last + 1), Err(Illegal::CutAfterLastEvent));
     for marks in [Marks::Any, Marks::Monotone] {
-        let ends = spans(&Indexed(log), marks).map(|cut| cut.event);
+        let indexed = Indexed(log);
+        let ends = spans(&indexed, marks).map(|cut| cut.event);
 
         assert!(spans(log, marks).map(|cut| cut.event).eq(ends));
     }
