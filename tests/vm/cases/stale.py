@@ -46,7 +46,7 @@ def cleaned(*parts):
     equal((told(), powercut("remove", "--stale"), notes()), ("", "nothing is stale\n", []), "afterwards")
 
 
-def in_run(phase, before, options, *parts):
+def in_run(phase, before, options, parts):
     """What a run leaves that is killed, with its command alive and with that gone, too."""
     need("ext4")
     for is_alive in (True, False):
