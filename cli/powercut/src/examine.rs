@@ -166,7 +166,9 @@ impl<'a> Examiner<'a> {
         match (looked, look.sandbox.end()) {
             // The state is bad, whatever comes of its end.
             (Ok(Verdict::Violation(finding)), Err(e)) => {
-                eprintln!("powercut: warning: after a violation: {e:#}");
+                if !e.is::<Interrupted>() {
+                    eprintln!("powercut: warning: after a violation: {e:#}");
+                }
                 Ok(Verdict::Violation(finding))
             }
             (Ok(_), Err(e)) => Err(e),

@@ -40,9 +40,10 @@ pub fn run(options: &Run) -> Result<Exit> {
             recorded_in: began.elapsed(),
             resume: false,
         };
-        match options.record_only {
-            true => session.record_only(),
-            false => session.explore(),
+        if options.record_only {
+            session.record_only()
+        } else {
+            session.explore()
         }
     });
     if options.reporting.keep {
@@ -76,9 +77,10 @@ fn record(options: &Run, disk: &Disk, signals: &Signals) -> Result<Vec<RuleStatu
     if let Some(setup) = &options.setup {
         bench.mounted("setup", setup, || Ok(()))?;
     }
-    let _eager = match options.eager_writeback {
-        true => Some(Eager::begin()?),
-        false => None,
+    let _eager = if options.eager_writeback {
+        Some(Eager::begin()?)
+    } else {
+        None
     };
     disk.record("start")?;
     disk.faults().add(&options.faults)?;

@@ -88,10 +88,6 @@ impl Executor {
         ]
     }
 
-    pub fn signals(&self) -> &Signals {
-        &self.signals
-    }
-
     /// Makes a sandbox; `scratch` is for its files, the power was cut `depth` times.
     pub fn sandbox(&mut self, scratch: &Scratch, depth: u32) -> Result<Sandbox<'_>> {
         if self.process.is_none() {
