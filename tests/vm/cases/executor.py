@@ -237,7 +237,7 @@ def second():
 def hangs():
     with tidy():
         # Its I/O never completes, until somebody lets it fail.
-        cut = "echo x >$POWERCUT_MNT/f; powercut cut ${POWERCUT_DEV##*/} --mode hang"
+        cut = "d=${POWERCUT_DEV##*/}; powercut record $d start; echo x >$POWERCUT_MNT/f; powercut cut $d --mode hang"
         says = "to unmount took more than 60 s"
         powercut("run", "--fs", "ext4", "--setup", cut, "--workload", "true", "--check", "true", code=2, says=says)
         for name in disks():
