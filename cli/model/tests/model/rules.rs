@@ -347,7 +347,7 @@ fn span_ends_before_marks() {
         (
             "after a FUA write",
             vec![write(0).fua(), mark(), write(1)],
-            &[1, 2, 5],
+            &[1, 5],
             &[1, 5],
         ),
     ];
