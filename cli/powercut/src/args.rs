@@ -28,10 +28,7 @@ pub use values::Value;
 /// a power failure can be had as a real block device.
 #[derive(Debug, Parser)]
 #[command(name = "powercut", version, arg_required_else_help = true)]
-#[command(
-    after_help = "Exit status: 0 no violation, 1 a violation was found, 2 a usage or set-up \
-                        error, 128+N ended by signal N."
-)]
+#[command(after_help = crate::exit::help())]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,

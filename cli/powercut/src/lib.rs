@@ -30,6 +30,7 @@ pub mod kmsg;
 pub mod mount_failure;
 pub mod notes;
 pub mod options;
+pub mod output;
 pub mod owner;
 pub mod pool;
 pub mod progress;

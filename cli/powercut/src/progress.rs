@@ -11,6 +11,7 @@ use powercut_model::Event;
 
 use crate::choices::Choices;
 use crate::explore::{Progress, Violation, Watch};
+use crate::output::say;
 use crate::report;
 use powercut_engine::budget::Budget;
 
@@ -68,7 +69,7 @@ fn fraction(budget: Budget, progress: &Progress) -> f64 {
 }
 
 /// 512 states, 23 a second, 2 violations, 41 %, about 3 min left
-fn say(progress: &Progress, done: f64) -> String {
+fn line(progress: &Progress, done: f64) -> String {
     let Progress {
         checked,
         violations,
@@ -102,11 +103,11 @@ impl Watch for Reporter {
     fn progress(&mut self, progress: Progress) {
         let done = fraction(self.budget, &progress);
         if let Some(bar) = &self.bar {
-            bar.set_message(say(&progress, done));
+            bar.set_message(line(&progress, done));
             bar.set_position((done * STEPS as f64) as u64);
         } else if progress.elapsed.saturating_sub(self.said) >= INTERVAL {
             self.said = progress.elapsed;
-            eprintln!("powercut: {}", say(&progress, done));
+            say(format_args!("{}", line(&progress, done)));
         }
     }
 
@@ -133,12 +134,12 @@ mod tests {
             fraction: Some(0.1),
             spent: 50,
         };
-        let line = |budget| say(&progress, fraction(budget, &progress));
+        let told = |budget| line(&progress, fraction(budget, &progress));
         assert_eq!(
-            line(Budget::States(100)),
+            told(Budget::States(100)),
             "30 states, 15 a second, 2 violations, 50 %, about 2 s left"
         );
-        assert!(line(Budget::Unlimited).ends_with("10 %, about 18 s left"));
-        assert!(line(Budget::Time(Duration::from_secs(4000))).ends_with("10 %, about 18 s left"));
+        assert!(told(Budget::Unlimited).ends_with("10 %, about 18 s left"));
+        assert!(told(Budget::Time(Duration::from_secs(4000))).ends_with("10 %, about 18 s left"));
     }
 }

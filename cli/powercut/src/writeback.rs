@@ -7,6 +7,7 @@ use std::fs;
 use anyhow::{Context, Result};
 
 use crate::notes::{note, Item, Note};
+use crate::output::say;
 
 const DIR: &str = "/proc/sys/vm";
 const SETTINGS: [&str; 2] = ["dirty_writeback_centisecs", "dirty_expire_centisecs"];
@@ -57,7 +58,7 @@ impl Drop for Eager {
     fn drop(&mut self) {
         for Changed { path, before, note } in &mut self.changed {
             if let Err(e) = fs::write(&*path, format!("{before}\n")) {
-                eprintln!("powercut: warning: cannot restore {path}: {e}");
+                say(format_args!("warning: cannot restore {path}: {e}"));
                 if let Some(note) = note.take() {
                     note.keep();
                 }

@@ -4,12 +4,12 @@
 
 use anyhow::Result;
 
-use super::manage::{print, print_json};
 use crate::args::{FaultArgs, FaultCommand};
 use crate::device::{FaultDir, Root};
 use crate::exit::Exit;
 use crate::faults;
 use crate::options;
+use crate::output::{print, print_json};
 
 pub fn fault(args: &FaultArgs) -> Result<Exit> {
     let (name, view) = options::name_and_view(&args.name)?;

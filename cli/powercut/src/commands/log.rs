@@ -2,14 +2,14 @@
 
 //! The commands that show a record: log and count.
 
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Read, Write};
 
 use anyhow::{Context, Result};
 use num_bigint::BigUint;
 use powercut_model::{Cut, Event};
 use serde::Serialize;
 
-use super::manage::{load, print, print_json};
+use super::manage::load;
 use crate::abi::{Entry, EntryOp, Flags, Reader, IN_FLIGHT};
 use crate::args::{CountArgs, LogArgs};
 use crate::choices::Choices;
@@ -19,6 +19,7 @@ use crate::exit::Exit;
 use crate::explore::legal_states;
 use crate::members::Members;
 use crate::options;
+use crate::output::{print, print_json, say, unless_closed};
 use crate::report::outside;
 use crate::strategy::Space;
 use powercut_engine::marks::Marks;
@@ -58,7 +59,18 @@ pub fn log(args: &LogArgs) -> Result<Exit> {
     let stream = root.control().log(disk.name().as_str())?;
     let mut reader = Reader::new(stream)?;
     let mut out = BufWriter::new(std::io::stdout().lock());
-    if !args.json {
+    unless_closed(entries(&mut out, &mut reader, args.json))?;
+    if reader.header().truncated != 0 {
+        let event = reader.header().truncated;
+        say(format_args!(
+            "warning: the log ended at event {event}, when its memory ran out"
+        ));
+    }
+    Ok(Exit::NoViolation)
+}
+
+fn entries(out: &mut impl Write, reader: &mut Reader<impl Read>, json: bool) -> Result<()> {
+    if !json {
         writeln!(
             out,
             "{:>8} {:>8}  {:<12} {:>10} {:>7}  {:<16} {:>12}  FLAGS",
@@ -69,20 +81,14 @@ pub fn log(args: &LogArgs) -> Result<Exit> {
     let members = reader.header().members.clone();
     while let Some(entry) = reader.next_entry(&mut payload)? {
         let text = String::from_utf8_lossy(&payload);
-        if args.json {
-            serde_json::to_writer(&mut out, &line(&entry, &text, &members))
-                .context("cannot print")?;
+        if json {
+            serde_json::to_writer(&mut *out, &line(&entry, &text, &members))?;
             out.write_all(b"\n")?;
         } else {
-            row(&mut out, &entry, &text, &members)?;
+            row(out, &entry, &text, &members)?;
         }
     }
-    if reader.header().truncated != 0 {
-        let event = reader.header().truncated;
-        eprintln!("powercut: warning: the log ended at event {event}, when its memory ran out");
-    }
-    out.flush()?;
-    Ok(Exit::NoViolation)
+    Ok(out.flush()?)
 }
 
 fn line<'e>(entry: &'e Entry, text: &str, members: &'e Members) -> Line<'e> {

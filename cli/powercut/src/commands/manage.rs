@@ -2,8 +2,6 @@
 
 //! The commands that make, show and change disks.
 
-use std::io::Write;
-
 use anyhow::{bail, Context, Result};
 
 use crate::args::{CreateArgs, RecordArgs, RecordCommand, RemoveArgs, StateArgs};
@@ -15,6 +13,7 @@ use crate::exit::Exit;
 use crate::faults::rules;
 use crate::id::StateId;
 use crate::options;
+use crate::output::{print, print_json};
 use crate::recording::Recording;
 use crate::size;
 use crate::stale;
@@ -216,16 +215,4 @@ pub fn load(root: &Root, disk: &str) -> Result<Recording> {
         Ok(recording) => Ok(recording),
         Err(e) => bail!("cannot use the record of {disk}: {e}"),
     }
-}
-
-/// To standard output, which may have been closed.
-pub fn print(text: std::fmt::Arguments<'_>) -> Result<()> {
-    let mut out = std::io::stdout().lock();
-    out.write_fmt(text)?;
-    Ok(out.flush()?)
-}
-
-pub fn print_json(value: &impl serde::Serialize) -> Result<()> {
-    let text = serde_json::to_string_pretty(value)?;
-    print(format_args!("{text}\n"))
 }

@@ -16,7 +16,7 @@ pub fn completions(shell: Shell) -> Result<Exit> {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "powercut", &mut text);
     let text = String::from_utf8(text)?;
-    super::manage::print(format_args!("{text}"))?;
+    crate::output::print(format_args!("{text}"))?;
     Ok(Exit::NoViolation)
 }
 

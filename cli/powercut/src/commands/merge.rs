@@ -5,10 +5,10 @@
 use anyhow::{Context, Result};
 
 use super::finish;
-use super::manage::{print, print_json};
 use crate::args::MergeArgs;
 use crate::exit::Exit;
 use crate::options::Wanted;
+use crate::output::{print, print_json};
 use crate::recovery::copy_recoveries;
 use crate::report::{self, merge as join, Report, Saved};
 

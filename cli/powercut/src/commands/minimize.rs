@@ -6,7 +6,7 @@ use anyhow::{bail, Context, Result};
 use serde::Serialize;
 
 use super::culprit::Bench;
-use super::manage::{load, print, print_json};
+use super::manage::load;
 use super::transfer::import_as_new;
 use crate::device::{Disk, Root, Selection};
 use crate::examine::{Examination, Examiner};
@@ -15,6 +15,7 @@ use crate::exit::Exit;
 use crate::id::StateId;
 use crate::options::{Minimize, RecordSource};
 use crate::oracle::Verdict;
+use crate::output::{print, print_json};
 use crate::recording::Recording;
 use crate::report::{self, Culprit, Saved};
 use crate::signals::Signals;

@@ -10,10 +10,10 @@ use std::thread;
 
 use anyhow::{bail, Context, Result};
 
-use super::manage::print;
 use crate::device::Nodes;
 use crate::executor::{self, Scratch};
 use crate::fs::MountSpec;
+use crate::output::print;
 use crate::recording::Mark;
 
 /// What is read and, if it is all zeroes, left out at a time.

@@ -11,7 +11,7 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
-use super::manage::{load, print, print_json};
+use super::manage::load;
 use super::transfer;
 use crate::args::{CutArgs, RestoreArgs};
 use crate::choices::Choices;
@@ -20,6 +20,7 @@ use crate::exit::Exit;
 use crate::id::StateId;
 use crate::keep::Keep;
 use crate::options::{self, Survivors};
+use crate::output::{print, print_json};
 use crate::signals::Signals;
 
 /// How often `cut --wait` looks.

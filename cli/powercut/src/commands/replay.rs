@@ -7,7 +7,7 @@ use std::rc::Rc;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::manage::{load, print, print_json};
+use super::manage::load;
 use super::postmortem;
 use super::transfer::import_as_new;
 use crate::device::{Disk, Root, Selection, Show};
@@ -18,6 +18,7 @@ use crate::explore;
 use crate::id::StateId;
 use crate::options::{RecordSource, ShowState};
 use crate::oracle::{Finding, Oracle, Verdict};
+use crate::output::{print, print_json, say};
 use crate::recording::Recording;
 use crate::report::{self, Saved, Violation, Write};
 use crate::signals::Signals;
@@ -112,7 +113,7 @@ fn show<'d>(
             RecordSource::Disk(_) => view.name().to_string(),
             RecordSource::Report(_) => disk.name().to_string(),
         };
-        eprintln!("powercut: kept {node}; `powercut remove {remove}` removes it");
+        say(format_args!("kept {node}; `powercut remove {remove}` removes it"));
         view.leave();
     } else {
         drop(view);

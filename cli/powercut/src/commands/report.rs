@@ -6,9 +6,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::manage::{print, print_json};
 use crate::args::ReportArgs;
 use crate::exit::Exit;
+use crate::output::{print, print_json};
 use crate::report::{self, schema, Saved};
 
 pub fn run(args: &ReportArgs) -> Result<Exit> {

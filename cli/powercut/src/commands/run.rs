@@ -13,6 +13,7 @@ use crate::device::{Disk, Root, RuleStatus};
 use crate::executor::{Executor, Scratch};
 use crate::exit::Exit;
 use crate::options::Run;
+use crate::output::say;
 use crate::report::Source;
 use crate::signals::Signals;
 use crate::writeback::Eager;
@@ -47,11 +48,11 @@ pub fn run(options: &Run) -> Result<Exit> {
         }
     });
     if options.reporting.keep {
-        eprintln!(
-            "powercut: kept {}; `powercut remove {}` removes it",
+        say(format_args!(
+            "kept {}; `powercut remove {}` removes it",
             disk.nodes().whole().display(),
             disk.name()
-        );
+        ));
         disk.leave();
     }
     result

@@ -9,13 +9,14 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::finish;
-use super::manage::{load, print, print_json};
+use super::manage::load;
 use crate::baseline::{Extent, Subject};
 use crate::device::{DeviceError, Disk, Root, RuleStatus, View};
 use crate::examine::Examination;
 use crate::exit::Exit;
 use crate::explore::{explore, Desk, End, Journal, Outcome, Plan, RUNS};
 use crate::options::Reporting;
+use crate::output::{print, print_json, say};
 use crate::pool::{Pool, Work};
 use crate::progress::Reporter;
 use crate::recording::Recording;
@@ -231,7 +232,7 @@ impl Session<'_> {
             Ok(()) => Ok(Some(dir)),
             // Nobody asked for it.
             Err(e) if interrupted => {
-                eprintln!("powercut: warning: {e:#}; give --report DIR to be able to go on");
+                say(format_args!("warning: {e:#}; give --report DIR to be able to go on"));
                 Ok(None)
             }
             Err(e) => Err(e),
@@ -250,7 +251,7 @@ impl Session<'_> {
     fn show(&self, report: &Report, dir: Option<&Path>) -> Result<()> {
         if let (Some(dir), Ended::Interrupted) = (dir, report.coverage.ended) {
             let dir = dir.display();
-            eprintln!("powercut: interrupted; to go on: powercut explore --resume {dir}");
+            say(format_args!("interrupted; to go on: powercut explore --resume {dir}"));
         }
         if self.reporting.json {
             return print_json(report).context("cannot print the report");

@@ -9,11 +9,12 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use lz4_flex::frame::{FrameDecoder, FrameEncoder};
 
-use super::manage::{own_name, print, settings_of};
+use super::manage::{own_name, settings_of};
 use crate::args::{ExportArgs, ImportArgs};
 use crate::device::{Disk, Root};
 use crate::exit::Exit;
 use crate::options;
+use crate::output::print;
 use crate::recording::Recording;
 use crate::report::Saved;
 

@@ -13,6 +13,7 @@ use super::attribute::{get, retry_busy, subdirectories, wait_for, write};
 use super::{errno, Control, DeviceError, Name, Nodes, Settings, Show, View, CONTROL};
 use crate::members::Members;
 use crate::notes::{note, Item, Note};
+use crate::output::say;
 use crate::tear::Tear;
 
 pub(super) const CONFIGFS: &str = "/sys/kernel/config";
@@ -417,7 +418,7 @@ impl Drop for Disk {
     fn drop(&mut self) {
         if self.owned {
             if let Err(e) = self.tear_down() {
-                eprintln!("powercut: warning: disk {} is left behind: {e}", self.name);
+                say(format_args!("warning: disk {} is left behind: {e}", self.name));
                 if let Some(note) = self.note.take() {
                     note.keep();
                 }

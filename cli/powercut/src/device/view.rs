@@ -15,6 +15,7 @@ use super::{errno, Control, DeviceError, Name, Nodes, Selection, Show, CONTROL};
 use crate::faults::Rule;
 use crate::members::Members;
 use crate::notes::{note, Item, Note};
+use crate::output::say;
 use crate::reads::Reads;
 
 /// Bytes of marks written at a time: configfs takes a page.
@@ -231,7 +232,7 @@ impl Drop for View {
     fn drop(&mut self) {
         if self.owned {
             if let Err(e) = self.remove() {
-                eprintln!("powercut: warning: view {} is left behind: {e}", self.name);
+                say(format_args!("warning: view {} is left behind: {e}", self.name));
                 if let Some(note) = self.note.take() {
                     note.keep();
                 }

@@ -6,12 +6,12 @@ mod text;
 
 use anyhow::{Context, Result};
 
-use super::manage::{print, print_json};
 use crate::args::LintArgs;
 use crate::device::Root;
 use crate::exit::Exit;
 use crate::lint::lint;
 use crate::options;
+use crate::output::{print, print_json};
 use crate::recording::Recording;
 use crate::report::Saved;
 
