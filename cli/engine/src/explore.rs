@@ -42,7 +42,7 @@ use crate::strategy::Space;
 pub use crate::recoveries::Recoveries;
 pub use examinations::{Desk, Runner, Serial};
 pub use images::{dominated, images};
-pub use journal::{Journal, RUNS};
+pub use journal::{Header, Journal, JournalFile, RUNS};
 pub use outcome::{Again, Covered, End, Outcome, Plan, Progress, Repeats, Shard, Violation};
 pub use rank::Rank;
 pub use seen::{Key, Seen};

@@ -161,8 +161,9 @@ pub struct CheckArgs {
     #[arg(long, value_name = "RULE")]
     pub view_fault: Vec<String>,
     /// The longest a check may take, in seconds, or with units: 90s, 1h 30m
-    #[arg(long, value_name = "TIME", default_value = "60s")]
-    pub check_timeout: String,
+    /// [default: 60s, or as in the report]
+    #[arg(long, value_name = "TIME")]
+    pub check_timeout: Option<String>,
     /// Explore even if the check fails without a crash: do not run it first on the disk as it was
     /// before the workload, nor on the one that the finished workload left
     #[arg(long)]
@@ -371,17 +372,19 @@ pub struct ExploreArgs {
     #[arg(long, value_name = "PATH", conflicts_with_all = ["name", "resume"])]
     pub recording: Option<PathBuf>,
     /// Go on with the exploration whose report is in DIR, to the same end;
-    /// --budget and --jobs may be other ones
+    /// what would make it another one is refused: --budget and --jobs may be other ones
     #[arg(long, value_name = "DIR", conflicts_with_all = ["name", "check", "mount", "fsck",
-        "view_fault", "check_timeout", "no_baseline", "cleanup", "strategy", "seed", "shard", "marks", "stop_on_first", "report", "case"])]
+        "view_fault", "check_timeout", "no_baseline", "cleanup", "strategy", "seed", "shard", "marks",
+        "depth", "recovery_budget", "stop_on_first", "report", "case"])]
     pub resume: Option<PathBuf>,
-    /// The check: exit 0 consistent, 125 can't tell, else a violation; without, the check and the
-    /// mount of the report are taken
+    /// The check: exit 0 consistent, 125 can't tell, else a violation; without, what the report
+    /// says of checking is taken, but for what is given
     #[arg(long, value_name = "CMD", required_unless_present_any = ["recording", "resume"])]
     pub check: Option<String>,
-    /// Mount each state, as FS[,OPTION]...; without, the check gets the device alone
-    #[arg(long, value_name = "FS[,OPTS]", default_value = "none")]
-    pub mount: String,
+    /// Mount each state, as FS[,OPTION]..., or none: the check gets the device alone
+    /// [default: none; without --check, as in the report]
+    #[arg(long, value_name = "FS[,OPTS]")]
+    pub mount: Option<String>,
     #[command(flatten)]
     pub examine: CheckArgs,
     #[command(flatten)]
@@ -441,3 +444,6 @@ pub struct RunArgs {
     #[command(flatten)]
     pub plan: PlanArgs,
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,7 +29,10 @@ pub const STATUSES: [(&str, &str); 4] = [
 /// The table for `--help`.
 pub fn help() -> String {
     let row = |(status, what): &(&str, &str)| format!("\n  {status:<6} {what}");
-    format!("Exit status:{}", STATUSES.iter().map(row).collect::<String>())
+    format!(
+        "Exit status:{}",
+        STATUSES.iter().map(row).collect::<String>()
+    )
 }
 
 /// What was found.
@@ -43,7 +46,7 @@ pub enum Exit {
 }
 
 impl Exit {
-    fn status(self) -> u8 {
+    pub(crate) fn status(self) -> u8 {
         match self {
             Self::NoViolation => 0,
             Self::Violation => 1,

@@ -328,8 +328,35 @@ fn examination(
         fsck: args.fsck,
         cleanup: args.cleanup,
         mount,
-        timeout_ms: timeout_ms(&args.check_timeout)?,
+        timeout_ms: timeout_ms(args.check_timeout.as_deref().unwrap_or(DEFAULT_TIMEOUT))?,
     })
+}
+
+/// The examination of a report, with what was given in place of it.
+fn instead(
+    mut what: Examination,
+    args: args::CheckArgs,
+    mount: Option<Option<MountSpec>>,
+) -> Result<Examination> {
+    if let Some(fsck) = args.fsck {
+        command("--fsck", &fsck)?;
+        what.fsck = Some(fsck);
+    }
+    if let Some(cleanup) = args.cleanup {
+        command("--cleanup", &cleanup)?;
+        what.cleanup = Some(cleanup);
+    }
+    if let Some(mount) = mount {
+        what.mount = mount;
+    }
+    if !args.view_fault.is_empty() {
+        rules(&args.view_fault).context("--view-fault")?;
+        what.view_faults = args.view_fault;
+    }
+    if let Some(text) = &args.check_timeout {
+        what.timeout_ms = timeout_ms(text)?;
+    }
+    Ok(what)
 }
 
 impl Run {
@@ -388,7 +415,8 @@ impl Run {
 
 impl Explore {
     pub fn new(args: args::ExploreArgs) -> Result<Self> {
-        let mount = MountSpec::parse(&args.mount).context("--mount")?;
+        let mount = args.mount.as_deref().map(MountSpec::parse);
+        let mount = mount.transpose().context("--mount")?;
         let (from, case) = match (args.name, args.recording) {
             (Some(disk), _) => (RecordSource::Disk(name(&disk)?), disk),
             (None, Some(path)) => (
@@ -412,8 +440,8 @@ impl Explore {
                 Extent::Before
             },
             examination: match reported {
-                Some(reported) => reported,
-                None => examination(&check, args.examine, mount)?,
+                Some(reported) => instead(reported, args.examine, mount)?,
+                None => examination(&check, args.examine, mount.flatten())?,
             },
             plan: plan(&args.plan)?,
             reporting: reporting(args.plan, case)?,
@@ -433,3 +461,6 @@ impl Resume {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

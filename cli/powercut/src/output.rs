@@ -16,7 +16,11 @@ pub fn say(text: Arguments<'_>) {
 /// To standard output. An error is one to tell: the disk is full, not the reader gone.
 pub fn print(text: Arguments<'_>) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    unless_closed(out.write_fmt(text).and_then(|()| out.flush()).map_err(Into::into))
+    unless_closed(
+        out.write_fmt(text)
+            .and_then(|()| out.flush())
+            .map_err(Into::into),
+    )
 }
 
 pub fn print_json(value: &impl serde::Serialize) -> Result<()> {
@@ -42,8 +46,15 @@ mod tests {
 
     #[test]
     fn a_closed_standard_output_is_no_error_and_a_full_one_is() {
-        for (kind, is_error) in [(ErrorKind::BrokenPipe, false), (ErrorKind::StorageFull, true)] {
-            assert_eq!(unless_closed(Err(std::io::Error::from(kind).into())).is_err(), is_error, "{kind}");
+        for (kind, is_error) in [
+            (ErrorKind::BrokenPipe, false),
+            (ErrorKind::StorageFull, true),
+        ] {
+            assert_eq!(
+                unless_closed(Err(std::io::Error::from(kind).into())).is_err(),
+                is_error,
+                "{kind}"
+            );
         }
         assert!(unless_closed(Ok(())).is_ok());
     }

@@ -20,33 +20,43 @@ const INTERVAL: Duration = Duration::from_secs(10);
 /// The length of the bar, in steps.
 const STEPS: u64 = 10_000;
 
-/// Shows progress on standard error, and keeps the violations for the report.
-pub struct Reporter {
-    bar: Option<ProgressBar>,
-    budget: Budget,
-    said: Duration,
+/// What came up.
+#[derive(Debug, Default)]
+pub struct Seen {
     pub violations: Vec<report::Violation>,
     /// The number of states examined at each cut.
     pub runs: BTreeMap<Event, u64>,
+    /// Of these, those of which the check could not tell.
+    pub skipped: BTreeMap<Event, u64>,
 }
 
-impl Reporter {
-    pub fn new(budget: Budget) -> Self {
+/// Shows progress on standard error, and has violations noted as they come.
+pub struct Reporter<'n> {
+    bar: Option<ProgressBar>,
+    budget: Budget,
+    said: Duration,
+    seen: Seen,
+    note: Box<dyn FnMut(&report::Violation) + 'n>,
+}
+
+impl<'n> Reporter<'n> {
+    pub fn new(budget: Budget, note: impl FnMut(&report::Violation) + 'n) -> Self {
         let show = std::io::stderr().is_terminal();
         Self {
             bar: show.then(bar).flatten(),
             budget,
             said: Duration::ZERO,
-            violations: Vec::new(),
-            runs: BTreeMap::new(),
+            seen: Seen::default(),
+            note: Box::new(note),
         }
     }
 
-    /// Takes the bar away.
-    pub fn finish(&mut self) {
-        if let Some(bar) = self.bar.take() {
+    /// Takes the bar away; what came up.
+    pub fn finish(self) -> Seen {
+        if let Some(bar) = self.bar {
             bar.finish_and_clear();
         }
+        self.seen
     }
 }
 
@@ -99,7 +109,7 @@ fn time(seconds: f64) -> String {
     }
 }
 
-impl Watch for Reporter {
+impl Watch for Reporter<'_> {
     fn progress(&mut self, progress: Progress) {
         let done = fraction(self.budget, &progress);
         if let Some(bar) = &self.bar {
@@ -112,12 +122,17 @@ impl Watch for Reporter {
     }
 
     fn examined(&mut self, cut: Event) {
-        *self.runs.entry(cut).or_default() += 1;
+        *self.seen.runs.entry(cut).or_default() += 1;
+    }
+
+    fn skipped(&mut self, cut: Event) {
+        *self.seen.skipped.entry(cut).or_default() += 1;
     }
 
     fn violation(&mut self, choices: &Choices<'_>, violation: &Violation) {
-        self.violations
-            .push(report::Violation::of(choices, violation));
+        let violation = report::Violation::of(choices, violation);
+        (self.note)(&violation);
+        self.seen.violations.push(violation);
     }
 }
 

@@ -7,11 +7,9 @@
 //! first cut, from which its states can be shown again: mount and check may not
 //! write the same twice.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context, Result};
-use xxhash_rust::xxh3::xxh3_64;
+use anyhow::Result;
 
 use crate::choices::Choices;
 use crate::device::{Name, Origin, Root, Selection};
@@ -27,39 +25,6 @@ use crate::recording::{Mark, Recording};
 use crate::report::{self, Coverage, Report};
 use crate::signals::Signals;
 use crate::strategy::{Space, State};
-
-/// The directory, in that of a report, of the reports of recoveries.
-pub const RECOVERIES: &str = "recoveries";
-
-/// Where the report of a state's recovery is, in that of the state.
-pub fn directory(report: &Path, id: &str) -> PathBuf {
-    let name = format!("{:016x}", xxh3_64(id.as_bytes()));
-    report.join(RECOVERIES).join(name)
-}
-
-/// Copies the reports of recoveries from one report's directory to another's.
-pub fn copy_recoveries(from: &Path, to: &Path) -> Result<()> {
-    copy_tree(&from.join(RECOVERIES), &to.join(RECOVERIES))
-        .with_context(|| format!("cannot copy {}", from.join(RECOVERIES).display()))
-}
-
-fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
-    let entries = match fs::read_dir(from) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        entries => entries?,
-    };
-    fs::create_dir_all(to)?;
-    for entry in entries {
-        let entry = entry?;
-        let to = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy_tree(&entry.path(), &to)?;
-        } else {
-            fs::copy(entry.path(), to)?;
-        }
-    }
-    Ok(())
-}
 
 /// How recoveries are explored.
 #[derive(Clone, Copy)]
@@ -137,7 +102,7 @@ impl<'a> Deep<'a> {
             return Ok(());
         }
         let space = Space::new(&recording, self.job.plan.marks);
-        let dir = directory(self.job.dir, id);
+        let dir = report::directory(self.job.dir, id);
         let mut found = Found::default();
         let outcome = self.explore(&space, &dir, &mut found)?;
         if let End::Interrupted(signal) = outcome.end {

@@ -166,6 +166,9 @@ fn plans() {
     explore(&["--budget", "soon"], "none");
     explore(&["--strategy", "best"], "possible values");
     explore(&["--resume", "x"], "cannot be used");
+    for option in ["--depth", "--seed", "--recovery-budget"] {
+        refused(&["explore", "--resume", "x", option, "2"], option);
+    }
     refused(&["explore"], "required");
     refused(&["explore", "--resume", "/no/such"], "/no/such");
     refused(&["merge"], "required");

@@ -160,7 +160,7 @@ def examination():
         equal([(v["kind"], v["output"]) for v in report["violations"]], [("timeout", "before\n")], "found")
         assert took < LIMIT, f"{took} s"
         nothing_left(marker)
-        report = run_json("none", "true", check="exit 125")
+        report = run_json("none", "true", check="exit 125", code=2)
         equal((report["coverage"]["skipped"], report["violations"]), (1, []), "skipped")
         report = run_json("none", "true", "--no-baseline", "--report", f"{own}/k", check="kill -9 $$", code=1)
         equal(report["violations"][0]["how"], "killed by signal 9", "how")
@@ -238,7 +238,7 @@ def replay():
             text = powercut("replay", ident, "--report", f"{own}/r", code=1, says="VIOLATION: check failed, exit 1")
             assert ident in text and "no A" in text, text
         powercut("replay", ident, "--report", f"{own}/r", "--check", "true", says="consistent")
-        powercut("replay", ident, "--report", f"{own}/r", "--check", "exit 125", says="could not tell")
+        powercut("replay", ident, "--report", f"{own}/r", "--check", "exit 125", code=2, says="could not tell")
         powercut("replay", ident, "--disk", "a", "--check", COMPARE, code=1)
         powercut("replay", ident, "--disk", "a", "--check", "true", "--fsck", "exit 9", code=1, says="fsck failed, exit 9")
         powercut("replay", ident, "--disk", "a", "--check", "true", "--mount", "ext4", code=1, says="mount failed")

@@ -29,7 +29,7 @@ def said(own):
         return out.read(), err.read()
 
 
-def stop(process, number, own, words):
+def stop(process, number, own, words, status=None):
     process.send_signal(number)
     try:
         process.wait(LIMIT)
@@ -37,7 +37,7 @@ def stop(process, number, own, words):
         process.kill()
         process.wait()
         raise
-    check(list(words), process.returncode, *said(own), 128 + number, None)
+    check(list(words), process.returncode, *said(own), status or 128 + number, None)
     assert "warning" not in said(own)[1], said(own)
     nothing_left(FOREVER)
 
@@ -91,7 +91,7 @@ def in_explore():
         # The first state is a violation, the second one hangs.
         check_ = f"if mkdir {own}/first; then exit 1; fi; {hang(own)}"
         words = ("explore", "a", "--check", check_, "--no-baseline", "--report", f"{own}/r", "--json")
-        stop(start(own, *words), signal.SIGINT, own, words)
+        stop(start(own, *words), signal.SIGINT, own, words, status=1)
         assert '"ended": "interrupted"' in said(own)[0], said(own)
         assert os.path.exists(f"{own}/r/report.json"), "no report"
         equal(disk.export(), before, "the record")

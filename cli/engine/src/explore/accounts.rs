@@ -218,7 +218,7 @@ fn any_order_of_interrupts_and_resumes_ends_as_one_run() {
         let mut whole = Moody::new(check, 1, seed);
         let (whole, _) = go(&recording, &plan, &mut whole, &mut Journal::none());
         let dir = tempfile::tempdir().unwrap();
-        let mut journal = Journal::begin(dir.path()).unwrap();
+        let mut journal = Journal::begin(dir.path(), &Header::default()).unwrap();
         loop {
             let slots = 1 + roll(dice, 4) as usize;
             let mut moody = Moody::new(check, slots, dice.next_u64());
@@ -231,7 +231,7 @@ fn any_order_of_interrupts_and_resumes_ends_as_one_run() {
                 break;
             }
             interrupted += 1;
-            journal = Journal::resume(dir.path()).unwrap();
+            journal = Journal::resume(dir.path(), &Header::default()).unwrap();
         }
     }
     assert!(interrupted > 300, "{interrupted}");
@@ -362,7 +362,7 @@ fn a_full_disk_loses_no_violation() {
     let dir = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink("/dev/full", dir.path().join(RUNS)).unwrap();
     for verdicts in [vec![bad("exit 1")], vec![bad("exit 1"), bad("exit 1")]] {
-        let mut journal = Journal::begin(dir.path()).unwrap();
+        let mut journal = Journal::begin(dir.path(), &Header::default()).unwrap();
         let outcome = told(verdicts, &mut journal);
         assert_eq!((outcome.end, outcome.violations.len()), (End::Failed, 1));
     }

@@ -89,6 +89,8 @@ impl<'d, 'a, 'r> Examinations<'d, 'a, 'r> {
         time: u32,
         ahead: impl FnOnce(usize) -> Vec<Rc<Candidate<'r>>>,
     ) -> Result<Seen> {
+        // Not when it failed: what was seen then is to be judged first.
+        self.desk.journal.check()?;
         let key = candidate.key(time);
         if let Some(seen) = self.desk.journal.take(key) {
             return Ok(seen);
@@ -133,15 +135,15 @@ impl<'d, 'a, 'r> Examinations<'d, 'a, 'r> {
         Ok(())
     }
 
-    /// Waits for the next result. It is kept even if it can't be noted.
+    /// Waits for the next result.
     fn receive(&mut self) -> Result<()> {
         self.awaited -= 1;
         let (key, seen) = self.desk.runner.next()?;
-        let noted = self.desk.journal.add(key, &seen);
+        self.desk.journal.add(key, &seen);
         if let Some(candidate) = self.under_way.remove(&key) {
             self.done.insert(key, (candidate, seen));
         }
-        noted
+        Ok(())
     }
 
     /// Waits for what is under way, whatever becomes of it.

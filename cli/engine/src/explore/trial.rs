@@ -338,7 +338,7 @@ fn what_was_interrupted_ends_as_if_it_had_not_been() {
         let mut whole = Fake::new(2, |s: &State<'_>| check.examine(s));
         let uninterrupted = gist(&go(&recording, &plan, &mut whole));
         let dir = tempfile::tempdir().unwrap();
-        let mut journal = Journal::begin(dir.path()).unwrap();
+        let mut journal = Journal::begin(dir.path(), &Header::default()).unwrap();
         let mut asked = 0;
         let end = loop {
             let mut fake = Fake::new(2, |s: &State<'_>| check.examine(s));
@@ -346,7 +346,9 @@ fn what_was_interrupted_ends_as_if_it_had_not_been() {
             let outcome = go_on(&recording, &plan, &mut fake, &mut journal);
             asked += fake.asked;
             match outcome.end {
-                End::Interrupted(_) => journal = Journal::resume(dir.path()).unwrap(),
+                End::Interrupted(_) => {
+                    journal = Journal::resume(dir.path(), &Header::default()).unwrap()
+                }
                 _ => break outcome,
             }
         };

@@ -87,6 +87,10 @@ pub struct ReportArgs {
     /// Print it as JSON
     #[arg(long)]
     pub json: bool,
+    /// End with the status that the exploration ends with: 1 if there are violations, 2 if it
+    /// is not decided
+    #[arg(long)]
+    pub status: bool,
     /// Print the JSON schema of a report, of no report in particular
     #[arg(long, exclusive = true)]
     pub schema: bool,

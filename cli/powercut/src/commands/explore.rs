@@ -51,7 +51,7 @@ pub fn explore(options: &Explore) -> Result<Exit> {
         rules,
         baseline: options.baseline.clone(),
         recorded_in,
-        resume: false,
+        before: None,
     }
     .explore()
 }
@@ -100,7 +100,7 @@ pub fn resume(options: &Resume) -> Result<Exit> {
             .map_or_else(Vec::new, |faults| faults.rules.clone()),
         baseline: Extent::Done(report.baseline.clone()),
         recorded_in: seconds(report.seconds.record),
-        resume: true,
+        before: Some(report.clone()),
     }
     .explore()
 }

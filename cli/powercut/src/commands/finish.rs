@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What comes after an exploration: the culprits of its first violations, and
-//! the report in other formats.
-
-use std::path::Path;
+//! What comes after an exploration: the culprits of its first violations.
 
 use anyhow::{Context, Result};
 
 use super::culprit::Bench;
-use super::report::write;
 use crate::device::Disk;
 use crate::examine::Examination;
 use crate::executor::Executor;
@@ -19,8 +15,6 @@ use crate::recording::Recording;
 use crate::report::{self, Report};
 use crate::signals::{Interrupted, Signals};
 
-/// The page in a report's directory.
-pub const PAGE: &str = "report.html";
 /// Sorts of violations whose culprit is looked for if that is asked for, and the
 /// states examined for each.
 const ASKED: (usize, u64) = (4, 400);
@@ -71,27 +65,6 @@ pub fn culprits(
             Err(e) if e.downcast_ref::<Interrupted>().is_some() => break,
             Err(e) => return Err(e).context("cannot look for the culprit"),
         }
-    }
-    Ok(())
-}
-
-/// Writes the page into the report's directory, and what else was asked for.
-pub fn formats(
-    report: &Report,
-    recording: &Recording,
-    dir: Option<&Path>,
-    wanted: &Wanted,
-) -> Result<()> {
-    let name = dir.map_or_else(|| "DIR".into(), |dir| dir.display().to_string());
-    let page = dir.map(|dir| dir.join(PAGE));
-    if page.is_some() || wanted.html.is_some() {
-        let text = report::html(report, recording, &name)?;
-        for path in page.iter().chain(&wanted.html) {
-            write(path, &text)?;
-        }
-    }
-    if let Some(path) = &wanted.junit {
-        write(path, &report::junit(report, recording, &name)?)?;
     }
     Ok(())
 }

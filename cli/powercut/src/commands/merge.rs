@@ -2,41 +2,69 @@
 
 //! `powercut merge`: the reports of shards as one.
 
-use anyhow::{Context, Result};
+use std::path::{Path, PathBuf};
 
-use super::finish;
+use anyhow::{bail, Context, Result};
+
+use super::conclude::{Conclude, Store};
 use crate::args::MergeArgs;
 use crate::exit::Exit;
 use crate::options::Wanted;
-use crate::output::{print, print_json};
-use crate::recovery::copy_recoveries;
-use crate::report::{self, merge as join, Report, Saved};
+use crate::output::say;
+use crate::report::{copy_recoveries, merge as join, Report, Saved};
+
+/// The merged report, which has the recording of the first and the recoveries of all.
+struct Merged<'m> {
+    dir: &'m Path,
+    parts: &'m [PathBuf],
+    is_begun: bool,
+}
+
+impl Store for Merged<'_> {
+    fn save(&mut self, report: &Report) -> Result<Option<PathBuf>> {
+        let saved = Saved::at(self.dir);
+        if !self.is_begun {
+            let first = self.parts.first().map(Saved::at);
+            saved.begin_with(report, &first.context("no reports were given")?)?;
+            self.is_begun = true;
+            for part in self.parts {
+                copy_recoveries(part, self.dir)?;
+            }
+        }
+        saved.finish(report)?;
+        Ok(self.dir())
+    }
+
+    fn dir(&self) -> Option<PathBuf> {
+        self.is_begun.then(|| self.dir.into())
+    }
+}
 
 pub fn merge(args: &MergeArgs) -> Result<Exit> {
-    let reports: Result<Vec<Report>> = args
-        .reports
-        .iter()
-        .map(|dir| Saved::at(dir).report())
-        .collect();
-    let merged = join(&reports?)?;
-    let first = args.reports.first().map(Saved::at);
-    let first = first.context("no reports were given")?;
-    Saved::at(&args.report).write_with(&merged, &first)?;
+    let mut parts = Vec::new();
     for dir in &args.reports {
-        copy_recoveries(dir, &args.report)?;
+        if dir.canonicalize().ok() == args.report.canonicalize().ok() && dir.exists() {
+            let dir = dir.display();
+            bail!("{dir} is the report of a shard: give the merged one another --report DIR");
+        }
+        parts.push((dir.display().to_string(), Saved::at(dir).report()?));
     }
-    let recording = first.recording()?;
-    finish::formats(&merged, &recording, Some(&args.report), &Wanted::default())?;
-    if args.json {
-        print_json(&merged)?;
-    } else {
-        let dir = args.report.display().to_string();
-        let details = report::details(&merged, Some(&dir));
-        let summary = report::summary(std::slice::from_ref(&merged));
-        print(format_args!("{details}report: {dir}\n\n{summary}"))?;
+    let mut merged = join(&parts)?;
+    for error in &merged.errors {
+        say(format_args!("{error}"));
     }
-    Ok(match merged.violations.is_empty() {
-        true => Exit::NoViolation,
-        false => Exit::Violation,
-    })
+    let first = args.reports.first().map(Saved::at);
+    let recording = first.context("no reports were given")?.recording()?;
+    let conclude = Conclude {
+        recording: &recording,
+        store: &mut Merged {
+            dir: &args.report,
+            parts: &args.reports,
+            is_begun: false,
+        },
+        wanted: &Wanted::default(),
+        json: args.json,
+        signal: None,
+    };
+    Ok(conclude.of(&mut merged))
 }

@@ -14,8 +14,8 @@ use crate::executor::Executor;
 use crate::exit::Exit;
 use crate::id::StateId;
 use crate::options::{Minimize, RecordSource};
-use crate::oracle::Verdict;
-use crate::output::{print, print_json};
+use crate::oracle::{Finding, Verdict};
+use crate::output::{print, print_json, say};
 use crate::recording::Recording;
 use crate::report::{self, Culprit, Saved};
 use crate::signals::Signals;
@@ -29,42 +29,62 @@ struct Minimized<'m> {
 
 pub fn minimize(options: &Minimize) -> Result<Exit> {
     let signals = Signals::install()?;
-    match &options.replay.from {
+    let errors = match &options.replay.from {
         RecordSource::Disk(disk) => {
             let root = Root::open()?;
             let disk = root.disk(disk)?;
             let recording = load(&root, disk.name().as_str())?;
             let what = options.replay.examination(None)?;
-            find(options, &what, &recording, &signals, &disk)?;
+            let failed = fails(options, &what, &recording, &signals, &disk)?;
+            failed.shown(options, |_, _| Ok(()))
         }
         RecordSource::Report(dir) => {
             let saved = Saved::at(dir);
             let mut report = saved.report()?;
+            if let Some(how) = saved.to_go_on(&report) {
+                say(format_args!(
+                    "the exploration did not come to its end; {how}"
+                ));
+            }
             let what = options
                 .replay
                 .examination(Some(report.examination.clone()))?;
             let recording = saved.recording()?;
             options.replay.id.resolve(&recording)?;
             let disk = import_as_new(&Root::open()?, &saved)?;
-            let (id, culprit) = find(options, &what, &recording, &signals, &disk)?;
-            let id = id.to_string();
-            if let Some(violation) = report.violations.iter_mut().find(|v| v.id == id) {
-                violation.culprit = Some(culprit);
-                saved.write_report(&report)?;
-            }
+            let failed = fails(options, &what, &recording, &signals, &disk)?;
+            failed.shown(options, |id, culprit| {
+                let id = id.to_string();
+                let Some(violation) = report.violations.iter_mut().find(|v| v.id == id) else {
+                    return Ok(());
+                };
+                violation.culprit = Some(culprit.clone());
+                saved.finish(&report)
+            })
         }
+    };
+    // It is a violation, whatever else went wrong.
+    for error in errors {
+        say(format_args!("{error:#}"));
     }
     Ok(Exit::Violation)
 }
 
-/// Finds the culprit and prints it.
-fn find(
+/// A state that fails, and what came of the search for its culprit.
+struct Failed {
+    id: StateId,
+    finding: Finding,
+    culprit: Result<Culprit>,
+}
+
+/// Examines the state, and looks for its culprit; an error unless it fails.
+fn fails(
     options: &Minimize,
     what: &Examination,
     recording: &Recording,
     signals: &Signals,
     disk: &Disk,
-) -> Result<(StateId, Culprit)> {
+) -> Result<Failed> {
     let (choices, keep) = options.replay.id.resolve(recording)?;
     let id = StateId::of(&choices, &keep);
     let mut view = disk.create_some_view()?;
@@ -85,21 +105,53 @@ fn find(
         executor: &mut executor,
         budget: options.budget,
     };
-    let culprit = bench.culprit(&choices, &keep, &finding)?.with_context(|| {
-        format!("state {id} failed at first, and then passed: is the check deterministic?")
-    })?;
-    if options.replay.json {
-        print_json(&Minimized {
-            id: id.to_string(),
-            culprit: &culprit,
-        })?;
-    } else {
-        print(format_args!(
-            "VIOLATION: {}, {}\n",
-            finding.kind, finding.how
-        ))?;
-        print(format_args!("  state   {id}\n"))?;
-        print(format_args!("{}", report::culprit_lines(&culprit)))?;
+    let culprit = bench.culprit(&choices, &keep, &finding);
+    let culprit = culprit.and_then(|culprit| {
+        culprit.with_context(|| {
+            format!("state {id} failed at first, and then passed: is the check deterministic?")
+        })
+    });
+    Ok(Failed {
+        id,
+        finding,
+        culprit,
+    })
+}
+
+impl Failed {
+    /// Keeps and prints it; what went wrong.
+    fn shown(
+        self,
+        options: &Minimize,
+        keep: impl FnOnce(&StateId, &Culprit) -> Result<()>,
+    ) -> Vec<anyhow::Error> {
+        let Self {
+            id,
+            finding,
+            culprit,
+        } = self;
+        let mut errors = Vec::new();
+        let culprit = culprit.map_err(|e| errors.push(e)).ok();
+        if let Some(culprit) = &culprit {
+            errors.extend(keep(&id, culprit).err());
+        }
+        let printed = match (&culprit, options.replay.json) {
+            (Some(culprit), true) => print_json(&Minimized {
+                id: id.to_string(),
+                culprit,
+            }),
+            (None, true) => Ok(()),
+            (culprit, false) => print(format_args!(
+                "VIOLATION: {}, {}\n  state   {id}\n{}",
+                finding.kind,
+                finding.how,
+                culprit
+                    .as_ref()
+                    .map(report::culprit_lines)
+                    .unwrap_or_default()
+            )),
+        };
+        errors.extend(printed.err());
+        errors
     }
-    Ok((id, culprit))
 }

@@ -2,9 +2,11 @@
 
 //! The subcommands.
 
+mod conclude;
 mod culprit;
 mod explore;
 mod fault;
+mod findings;
 mod finish;
 mod lint;
 mod log;

@@ -4,7 +4,7 @@
 
 use std::rc::Rc;
 
-use anyhow::Result;
+use anyhow::{bail, Result};
 use serde::Serialize;
 
 use super::manage::load;
@@ -49,7 +49,13 @@ pub fn replay(options: &ShowState) -> Result<Exit> {
         }
         RecordSource::Report(dir) => {
             let saved = Saved::at(dir);
-            let what = saved.report()?.examination;
+            let report = saved.report()?;
+            if let Some(how) = saved.to_go_on(&report) {
+                say(format_args!(
+                    "the exploration did not come to its end; {how}"
+                ));
+            }
+            let what = report.examination;
             let recording = saved.recording()?;
             let mut disk = None;
             let exit = show(options, Some(what), &recording, &signals, || {
@@ -79,10 +85,12 @@ fn show<'d>(
         keep,
     };
     let (kept, lost) = report::fates(&state.choices, &state.keep);
+    // That it can't be printed is told once it is judged.
+    let mut printed = Ok(());
     if !options.replay.json {
         let marks = recording.marks_by(state.choices.event());
         let text = report::state(&id.to_string(), state.choices.event(), marks, &kept, &lost);
-        print(format_args!("{text}"))?;
+        printed = print(format_args!("{text}"));
     }
     let disk = disk()?;
     let mut view = disk.create_some_view()?;
@@ -113,15 +121,17 @@ fn show<'d>(
             RecordSource::Disk(_) => view.name().to_string(),
             RecordSource::Report(_) => disk.name().to_string(),
         };
-        say(format_args!("kept {node}; `powercut remove {remove}` removes it"));
+        say(format_args!(
+            "kept {node}; `powercut remove {remove}` removes it"
+        ));
         view.leave();
     } else {
         drop(view);
     }
     let Some((verdict, output)) = looked else {
-        return Ok(Exit::NoViolation);
+        return printed.map(|()| Exit::NoViolation);
     };
-    if options.replay.json {
+    let shown = if options.replay.json {
         let violation = match &verdict {
             Verdict::Violation(finding) => Some(violation(&id, &state, finding)),
             _ => None,
@@ -133,22 +143,38 @@ fn show<'d>(
             kept,
             lost,
             violation,
-        })?;
+        })
     } else {
-        for line in output.lines() {
-            print(format_args!("  says    {line}\n"))?;
+        print(format_args!("{}", said(&verdict, &output)))
+    };
+    let printed = printed.and(shown);
+    match (verdict, printed) {
+        (Verdict::Violation(_), printed) => {
+            if let Err(error) = printed {
+                say(format_args!("{error:#}"));
+            }
+            Ok(Exit::Violation)
         }
-        let verdict = match &verdict {
-            Verdict::Consistent => "consistent".to_string(),
-            Verdict::Skipped => "the check could not tell (exit 125)".to_string(),
-            Verdict::Violation(f) => format!("VIOLATION: {}, {}", f.kind, f.how),
-        };
-        print(format_args!("{verdict}\n"))?;
+        (_, Err(error)) => Err(error),
+        (Verdict::Skipped, Ok(())) => bail!("{UNTOLD}"),
+        (Verdict::Consistent, Ok(())) => Ok(Exit::NoViolation),
     }
-    Ok(match verdict {
-        Verdict::Violation(_) => Exit::Violation,
-        _ => Exit::NoViolation,
-    })
+}
+
+const UNTOLD: &str = "the check could not tell (exit 125)";
+
+/// What the check said, and what that is.
+fn said(verdict: &Verdict, output: &str) -> String {
+    let mut text: String = output
+        .lines()
+        .map(|line| format!("  says    {line}\n"))
+        .collect();
+    text.push_str(&match verdict {
+        Verdict::Consistent => "consistent\n".to_string(),
+        Verdict::Skipped => format!("{UNTOLD}\n"),
+        Verdict::Violation(f) => format!("VIOLATION: {}, {}\n", f.kind, f.how),
+    });
+    text
 }
 
 fn word(verdict: &Verdict) -> &'static str {

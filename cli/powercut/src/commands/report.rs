@@ -2,10 +2,9 @@
 
 //! `powercut report`: a report again, in any format.
 
-use std::path::Path;
+use anyhow::Result;
 
-use anyhow::{Context, Result};
-
+use super::conclude::{exit, write};
 use crate::args::ReportArgs;
 use crate::exit::Exit;
 use crate::output::{print, print_json};
@@ -18,6 +17,7 @@ pub fn run(args: &ReportArgs) -> Result<Exit> {
     }
     let saved = Saved::at(&args.dir);
     let found = saved.report()?;
+    let to_go_on = saved.to_go_on(&found);
     let dir = args.dir.display().to_string();
     if args.html.is_some() || args.junit.is_some() {
         let recording = saved.recording()?;
@@ -32,15 +32,15 @@ pub fn run(args: &ReportArgs) -> Result<Exit> {
         print_json(&found)?;
     } else if args.html.is_none() && args.junit.is_none() {
         print(format_args!(
-            "{}\n{}\n{}",
+            "{}\n{}{}\n{}",
             report::commands_line(&found),
             report::details(&found, Some(&dir)),
+            to_go_on.map_or_else(String::new, |how| format!("{how}\n")),
             report::summary(std::slice::from_ref(&found))
         ))?;
     }
-    Ok(Exit::NoViolation)
-}
-
-pub fn write(path: &Path, text: &str) -> Result<()> {
-    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+    Ok(match args.status {
+        true => exit(&found, None),
+        false => Exit::NoViolation,
+    })
 }

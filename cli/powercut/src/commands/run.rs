@@ -39,7 +39,7 @@ pub fn run(options: &Run) -> Result<Exit> {
             rules,
             baseline: options.baseline.clone(),
             recorded_in: began.elapsed(),
-            resume: false,
+            before: None,
         };
         if options.record_only {
             session.record_only()

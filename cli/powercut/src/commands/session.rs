@@ -2,30 +2,31 @@
 
 //! What run and explore have in common: from a recorded disk to a report.
 
-use std::fs;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{bail, Result};
 
+use super::conclude::{told, Conclude, Store};
+use super::findings::Findings;
 use super::finish;
 use super::manage::load;
 use crate::baseline::{Extent, Subject};
 use crate::device::{DeviceError, Disk, Root, RuleStatus, View};
 use crate::examine::Examination;
 use crate::exit::Exit;
-use crate::explore::{explore, Desk, End, Journal, Outcome, Plan, RUNS};
+use crate::explore::{explore, Again, Desk, End, Journal, Outcome, Plan};
 use crate::options::Reporting;
-use crate::output::{print, print_json, say};
+use crate::output::{print, print_json};
 use crate::pool::{Pool, Work};
 use crate::progress::Reporter;
 use crate::recording::Recording;
-use crate::recovery::{copy_recoveries, Job};
+use crate::recovery::Job;
 use crate::report::{
     self, Baseline, Coverage, DiskFacts, Ended, FaultFacts, PlanFacts, Record, Report, Saved,
     Seconds, Source, DEFAULT_DIR, SCHEMA, SCHEMA_FAULTS,
 };
-use crate::scratch::{scratch_dir, ScratchDir};
 use crate::signals::Signals;
 use crate::strategy::Space;
 
@@ -44,15 +45,8 @@ pub struct Session<'a> {
     pub baseline: Extent,
     /// What recording took.
     pub recorded_in: Duration,
-    /// The report's directory holds what was found so far.
-    pub resume: bool,
-}
-
-/// Where the journal of runs is kept.
-enum Notes {
-    Report(PathBuf),
-    /// Nobody asked for a report yet.
-    Scratch(ScratchDir),
+    /// What the report's directory holds so far, if this goes on with it.
+    pub before: Option<Report>,
 }
 
 /// What a disk was told to do wrong.
@@ -63,47 +57,80 @@ pub fn rules_of(disk: &Disk) -> Result<Vec<RuleStatus>, DeviceError> {
 }
 
 impl Session<'_> {
+    /// What comes out once something is judged is a report, whatever fails then.
     pub fn explore(self) -> Result<Exit> {
         let recording = load(self.root, self.disk.name().as_str())?;
         let mut report = self.report(&recording);
         report.baseline = self.check_baseline(&recording)?;
+        let (mut findings, mut journal) = self.findings(&report)?;
         if !self.reporting.json {
-            print(format_args!("{}\n", report::commands_line(&report)))?;
+            let line = report::commands_line(&report);
+            told(&mut report, print(format_args!("{line}\n")).err());
         }
-        let (notes, mut journal) = self.notes(&report)?;
         let space = Space::new(&recording, self.plan.marks);
-        let mut reporter = Reporter::new(self.plan.budget);
-        let dir = match &notes {
-            Notes::Report(dir) => dir.as_path(),
-            Notes::Scratch(scratch) => scratch.path(),
-        };
+        let dir = findings.dir().to_path_buf();
         let deep = (self.plan.depth > 1).then(|| Job {
             root: self.root,
             what: self.examination,
             signals: self.signals,
             plan: self.plan.of_recovery(),
             report: &report,
-            dir,
+            dir: &dir,
         });
-        let outcome = self.go(&space, deep, &mut journal, &mut reporter)?;
-        reporter.finish();
-        report.coverage = Coverage::new(&outcome, &space);
-        report.coverage.runs = reporter.runs;
-        report.violations = reporter.violations;
-        report.seconds.explore = outcome.elapsed.as_secs_f64();
-        if !matches!(outcome.end, End::Interrupted(_)) {
-            let wanted = &self.reporting.wanted;
-            let (disk, what) = (self.disk, self.examination);
-            finish::culprits(&mut report, &recording, disk, what, self.signals, wanted)?;
+        let mut reporter = Reporter::new(self.plan.budget, |v| findings.violation(v));
+        let went = self.go(&space, deep, &mut journal, &mut reporter);
+        let found = reporter.finish();
+        report.coverage.ended = Ended::Failed;
+        report.violations = found.violations;
+        let mut end = End::Failed;
+        let mut errors = match went {
+            Ok((outcome, error)) => {
+                end = outcome.end;
+                report.coverage = Coverage::new(&outcome, &space);
+                report.seconds.explore = outcome.elapsed.as_secs_f64();
+                again(&mut report.violations, &outcome);
+                error.into_iter().collect()
+            }
+            Err(error) => vec![error],
+        };
+        report.coverage.runs = found.runs;
+        report.coverage.skipped_runs = found.skipped;
+        self.keep_earlier(&mut report);
+        errors.extend(findings.error.take());
+        if matches!(end, End::Exhausted | End::Budget | End::FirstFound) {
+            // The search may take its time: what was found before is saved by then.
+            if !report.violations.is_empty() {
+                errors.extend(findings.save(&report).err());
+            }
+            errors.extend(self.culprits(&mut report, &recording).err());
         }
-        let dir = self.save(&report, &notes)?;
-        finish::formats(&report, &recording, dir.as_deref(), &self.reporting.wanted)?;
-        self.show(&report, dir.as_deref())?;
-        Ok(match (outcome.end, report.violations.is_empty()) {
-            (End::Interrupted(signal), _) => Exit::Interrupted(signal),
-            (_, false) => Exit::Violation,
-            (_, true) => Exit::NoViolation,
-        })
+        told(&mut report, errors);
+        let conclude = Conclude {
+            recording: &recording,
+            store: &mut findings,
+            wanted: &self.reporting.wanted,
+            json: self.reporting.json,
+            signal: match end {
+                End::Interrupted(signal) => Some(signal),
+                _ => None,
+            },
+        };
+        Ok(conclude.of(&mut report))
+    }
+
+    fn culprits(&self, report: &mut Report, recording: &Recording) -> Result<()> {
+        let (disk, what, wanted) = (self.disk, self.examination, &self.reporting.wanted);
+        finish::culprits(report, recording, disk, what, self.signals, wanted)
+    }
+
+    /// What was found before it went on, and was not come to again by its end.
+    fn keep_earlier(&self, report: &mut Report) {
+        let earlier = self.before.iter().flat_map(|before| &before.violations);
+        for violation in earlier {
+            if !report.violations.iter().any(|v| v.id == violation.id) {
+                report.violations.push(violation.clone());
+            }
+        }
     }
 
     /// Writes a report of what was recorded, with nothing explored.
@@ -115,7 +142,7 @@ impl Session<'_> {
             Some(dir) => dir.clone(),
             None => PathBuf::from(DEFAULT_DIR),
         };
-        self.write(&report, &dir)?;
+        self.begin(&report, &dir)?;
         if self.reporting.json {
             print_json(&report)?;
         } else {
@@ -153,10 +180,11 @@ impl Session<'_> {
             faults,
             baseline: None,
             coverage: Coverage {
-                ended: Ended::Interrupted,
+                ended: Ended::Unfinished,
                 ..Coverage::default()
             },
             violations: Vec::new(),
+            errors: Vec::new(),
             seconds: Seconds {
                 record: self.recorded_in.as_secs_f64(),
                 explore: 0.0,
@@ -166,17 +194,27 @@ impl Session<'_> {
 
     /// A report that was asked for is there from the start, so that even what
     /// ends without a word can be gone on with.
-    fn notes(&self, report: &Report) -> Result<(Notes, Journal)> {
-        match &self.reporting.report {
-            Some(dir) if self.resume => Ok((Notes::Report(dir.clone()), Journal::resume(dir)?)),
-            Some(dir) => {
-                self.write(report, dir)?;
-                Ok((Notes::Report(dir.clone()), Journal::begin(dir)?))
+    fn findings<'n>(&'n self, report: &Report) -> Result<(Findings<'n>, Journal)> {
+        let mut beginning = report.clone();
+        let header = report.header();
+        match (&self.before, &self.reporting.report) {
+            (Some(before), Some(dir)) => {
+                let name = dir.display();
+                if before.record.hash != report.record.hash {
+                    bail!(
+                        "{name}: its recording is of record {}, its report of record {}: they do \
+                         not belong together",
+                        report.record.hash,
+                        before.record.hash
+                    );
+                }
+                beginning.violations.clone_from(&before.violations);
+                let begin = move |dir: &Path| Saved::at(dir).write_report(&beginning);
+                Findings::resume(dir, &header, Box::new(begin))
             }
-            None => {
-                let scratch = scratch_dir()?;
-                let journal = Journal::begin(scratch.path())?;
-                Ok((Notes::Scratch(scratch), journal))
+            (_, dir) => {
+                let begin = move |dir: &Path| self.begin(&beginning, dir);
+                Findings::begin(dir.as_deref(), &header, Box::new(begin))
             }
         }
     }
@@ -186,8 +224,8 @@ impl Session<'_> {
         space: &Space<'_>,
         deep: Option<Job<'_>>,
         journal: &mut Journal,
-        reporter: &mut Reporter,
-    ) -> Result<Outcome> {
+        reporter: &mut Reporter<'_>,
+    ) -> Result<(Outcome, Option<anyhow::Error>)> {
         let views: Result<Vec<View>, _> = (0..self.reporting.jobs)
             .map(|_| self.disk.create_some_view())
             .collect();
@@ -202,68 +240,26 @@ impl Session<'_> {
         std::thread::scope(|scope| {
             let mut pool = Pool::start(scope, views, work);
             let mut desk = Desk::new(&mut pool, journal);
-            match explore(space, self.plan, &mut desk, self.signals, reporter) {
-                (outcome, None) => Ok(outcome),
-                (_, Some(error)) => Err(error),
-            }
+            Ok(explore(space, self.plan, &mut desk, self.signals, reporter))
         })
     }
 
-    fn write(&self, report: &Report, dir: &Path) -> Result<()> {
+    /// Makes a directory that of the report.
+    fn begin(&self, report: &Report, dir: &Path) -> Result<()> {
         let stream = self.root.control().export(self.disk.name().as_str())?;
-        Saved::at(dir).write(report, stream)
+        Saved::at(dir).begin(report, stream)
     }
+}
 
-    /// Writes the report where it was asked for, or if there is something in it.
-    fn save(&self, report: &Report, notes: &Notes) -> Result<Option<PathBuf>> {
-        let scratch = match notes {
-            Notes::Report(dir) => {
-                Saved::at(dir).write_report(report)?;
-                return Ok(Some(dir.clone()));
-            }
-            Notes::Scratch(scratch) => scratch,
-        };
-        let interrupted = report.coverage.ended == Ended::Interrupted;
-        if report.violations.is_empty() && !interrupted {
-            return Ok(None);
-        }
-        let dir = PathBuf::from(DEFAULT_DIR);
-        match self.write_all(report, &dir, scratch.path()) {
-            Ok(()) => Ok(Some(dir)),
-            // Nobody asked for it.
-            Err(e) if interrupted => {
-                say(format_args!("warning: {e:#}; give --report DIR to be able to go on"));
-                Ok(None)
-            }
-            Err(e) => Err(e),
-        }
-    }
-
-    /// Writes a report with the journal that is in a directory.
-    fn write_all(&self, report: &Report, dir: &Path, notes: &Path) -> Result<()> {
-        self.write(report, dir)?;
-        let runs = dir.join(RUNS);
-        fs::copy(notes.join(RUNS), &runs)
-            .with_context(|| format!("cannot write {}", runs.display()))?;
-        copy_recoveries(notes, dir)
-    }
-
-    fn show(&self, report: &Report, dir: Option<&Path>) -> Result<()> {
-        if let (Some(dir), Ended::Interrupted) = (dir, report.coverage.ended) {
-            let dir = dir.display();
-            say(format_args!("interrupted; to go on: powercut explore --resume {dir}"));
-        }
-        if self.reporting.json {
-            return print_json(report).context("cannot print the report");
-        }
-        let dir = dir.map(|dir| dir.display().to_string());
-        print(format_args!("{}", report::details(report, dir.as_deref())))?;
-        if let Some(dir) = dir {
-            print(format_args!("report: {dir}\n"))?;
-        }
-        print(format_args!(
-            "\n{}",
-            report::summary(std::slice::from_ref(report))
-        ))
+/// Takes over what a second examination showed, which came after they were noted.
+fn again(violations: &mut [report::Violation], outcome: &Outcome) {
+    let again = outcome
+        .violations
+        .iter()
+        .filter_map(|v| Some((v.id.to_string(), v.again?)));
+    let again: HashMap<String, Again> = again.collect();
+    for violation in violations {
+        let id = violation.id.split('/').next().unwrap_or_default();
+        violation.again = again.get(id).copied().or(violation.again);
     }
 }

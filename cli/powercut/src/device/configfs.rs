@@ -418,7 +418,10 @@ impl Drop for Disk {
     fn drop(&mut self) {
         if self.owned {
             if let Err(e) = self.tear_down() {
-                say(format_args!("warning: disk {} is left behind: {e}", self.name));
+                say(format_args!(
+                    "warning: disk {} is left behind: {e}",
+                    self.name
+                ));
                 if let Some(note) = self.note.take() {
                     note.keep();
                 }

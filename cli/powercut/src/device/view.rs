@@ -232,7 +232,10 @@ impl Drop for View {
     fn drop(&mut self) {
         if self.owned {
             if let Err(e) = self.remove() {
-                say(format_args!("warning: view {} is left behind: {e}", self.name));
+                say(format_args!(
+                    "warning: view {} is left behind: {e}",
+                    self.name
+                ));
                 if let Some(note) = self.note.take() {
                     note.keep();
                 }

@@ -11,7 +11,7 @@ use crate::args;
 use crate::examine::Examination;
 use crate::fs::MountSpec;
 use crate::id::StateId;
-use crate::recovery;
+use crate::report::directory;
 
 #[derive(Debug)]
 pub struct Replay {
@@ -109,7 +109,7 @@ fn within(report: PathBuf, id: &str) -> Result<(PathBuf, &str)> {
         return Ok((report, id));
     };
     let _: StateId = first.parse()?;
-    within(recovery::directory(&report, first), rest)
+    within(directory(&report, first), rest)
 }
 
 impl Replay {

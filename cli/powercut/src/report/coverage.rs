@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use num_bigint::BigUint;
 
+use super::conclusion::{doubts, Conclusion};
 use super::faults::FaultFacts;
 use super::model::{Coverage, Ended, Report};
 use crate::count;
@@ -22,6 +23,9 @@ fn human(text: &str) -> String {
 /// How much of all there is was covered, honestly.
 pub fn coverage(report: &Report) -> String {
     let coverage = &report.coverage;
+    if coverage.ended == Ended::Unfinished {
+        return unfinished(report);
+    }
     let legal = human(&coverage.legal_states);
     let states = report.what_states();
     let (cuts, runs) = (coverage.cuts, coverage.checked);
@@ -39,6 +43,8 @@ pub fn coverage(report: &Report) -> String {
             Ended::Budget => "the budget is spent",
             Ended::FirstViolation => "stopped at the first violation",
             Ended::Interrupted => "interrupted",
+            Ended::Failed => "ended by an error",
+            Ended::Unfinished => "it did not end",
         };
         let _ = match &coverage.covered_states {
             Some(covered) => write!(text, ", {} covered by {runs} runs", human(covered)),
@@ -47,11 +53,18 @@ pub fn coverage(report: &Report) -> String {
         if let Some(remaining) = &coverage.remaining_states {
             let _ = write!(text, ", {} remain", human(remaining));
         }
+        if let Some(others) = &coverage.of_other_shards {
+            let _ = write!(text, ", {} of them at cuts of other shards", human(others));
+        }
         let _ = write!(text, ": {ended}");
     }
     if coverage.skipped > 0 {
         let _ = write!(text, "; of {} the check could not tell", coverage.skipped);
+        if let Some(states) = &coverage.skipped_states {
+            let _ = write!(text, " ({} {})", human(states), report.what_states());
+        }
     }
+    doubtful(&mut text, report);
     if all_fail(report) {
         text.push_str(
             "\nEVERY STATE THAT WAS EXAMINED FAILS: does the check pass where no power was cut?",
@@ -69,6 +82,26 @@ pub fn coverage(report: &Report) -> String {
         let _ = write!(text, "\n{line}");
     }
     text
+}
+
+/// Of an exploration that did not come to its end: its account was not made.
+fn unfinished(report: &Report) -> String {
+    let found = report.violations.len();
+    let mut text = format!("the exploration did not end: {found} violations were found by then, how much was covered is not known");
+    doubtful(&mut text, report);
+    text
+}
+
+/// What went wrong, and why it is no proof.
+fn doubtful(text: &mut String, report: &Report) {
+    for error in &report.errors {
+        let _ = write!(text, "\nERROR: {error}");
+    }
+    if Conclusion::of(report) == Conclusion::Undecided && report.errors.is_empty() {
+        for doubt in doubts(report) {
+            let _ = write!(text, "\nNOT DECIDED: {doubt}");
+        }
+    }
 }
 
 /// Whether all of several states that were examined are violations: more likely than such software
@@ -137,8 +170,96 @@ fn repeats(text: &mut String, coverage: &Coverage) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::explore::Again;
     use crate::recording::testing::History;
+    use crate::report::details;
     use crate::report::testing::{report, violation};
+
+    /// A change of a report, and what its text says then.
+    type Told = (fn(&mut Report), &'static str);
+
+    const TOLD: [Told; 8] = [
+        (
+            |r| {
+                r.coverage.skipped = 2;
+                r.coverage.skipped_states = Some("7".into());
+            },
+            "; of 2 the check could not tell (7 legal states)",
+        ),
+        (
+            |r| {
+                r.coverage.remaining_states = Some("9".into());
+                r.coverage.of_other_shards = Some("5".into());
+            },
+            ", 9 remain, 5 of them at cuts of other shards",
+        ),
+        (
+            |r| {
+                r.coverage.ended = Ended::Failed;
+                r.errors.push("the driver is gone".into());
+            },
+            ": ended by an error\nERROR: the driver is gone",
+        ),
+        (
+            |r| r.coverage.ended = Ended::Interrupted,
+            ": interrupted\nNOT DECIDED: the exploration was interrupted",
+        ),
+        (
+            |r| r.coverage.ended = Ended::Unfinished,
+            "the exploration did not end: 0 violations were found by then",
+        ),
+        (
+            |r| r.coverage.checked = 0,
+            "NOT DECIDED: no state was examined",
+        ),
+        (
+            |r| r.coverage.skipped = r.coverage.checked,
+            "NOT DECIDED: the check could tell of none",
+        ),
+        (
+            |r| r.coverage.repeats.other_verdict = 1,
+            "NOT DECIDED: the check is not deterministic",
+        ),
+    ];
+
+    #[test]
+    fn it_says_what_went_wrong_and_what_could_not_be_told() {
+        let recording = History::new().write(0, "a").write(1, "b").done();
+        let clean = coverage(&report(&recording));
+        for (change, says) in TOLD {
+            let mut report = report(&recording);
+            change(&mut report);
+            let text = coverage(&report);
+            assert!(text.contains(says), "{text:?} does not say {says:?}");
+            assert!(!clean.contains(says), "{clean:?}");
+        }
+    }
+
+    #[test]
+    fn a_violation_says_what_came_of_running_it_again() {
+        let recording = History::new().write(0, "a").write(1, "b").done();
+        for (again, says) in [
+            (None, None),
+            (Some(Again::Failed), Some("failed again in the same way")),
+            (
+                Some(Again::FailedOtherwise),
+                Some("failed again, in another way"),
+            ),
+            (
+                Some(Again::Passed),
+                Some("passed when run again: the check is not deterministic"),
+            ),
+            (Some(Again::Skipped), Some("could not tell when run again")),
+        ] {
+            let mut report = report(&recording);
+            let mut found = violation(&recording, 4, |_| false);
+            found.again = again;
+            report.violations.push(found);
+            let text = details(&report, None);
+            assert_eq!(text.contains("  again   "), says.is_some(), "{text}");
+            assert!(text.contains(says.unwrap_or_default()), "{text}");
+        }
+    }
 
     #[test]
     fn a_check_that_never_passes_is_doubted() {

@@ -9,10 +9,11 @@ use anyhow::{Context, Result};
 use powercut_model::Event;
 use quick_junit::{NonSuccessKind, Report as Junit, TestCase, TestCaseStatus, TestSuite};
 
+use super::conclusion::doubts;
 use super::coverage::coverage;
 use super::faults::FaultFacts;
 use super::model::{Report, Violation};
-use super::text::replay_command;
+use super::text::{replay_command, when_run_again};
 use crate::count;
 use crate::recording::Recording;
 use crate::strategy::Space;
@@ -39,6 +40,7 @@ pub fn junit(report: &Report, recording: &Recording, dir: &str) -> Result<String
     }
     suite.set_time(seconds(report.seconds.explore));
     suite.set_system_out(coverage(report));
+    suite.add_test_cases(doubts(report).iter().map(|doubt| error(report, doubt)));
     for (cut, violations) in &cuts {
         let states = space.choices(*cut).map(|choices| count::told(&choices));
         let faults = recording.faults_at(*cut);
@@ -65,7 +67,7 @@ fn case(
         format!("power cut after event {cut}"),
         status(report, cut, violations),
     );
-    case.set_classname(format!("powercut.{}.{}", report.case, report.plan.strategy));
+    case.set_classname(class(report));
     let legal = states.unwrap_or_else(|| "?".into());
     let sort = match faults.is_empty() {
         true => "legal states".to_string(),
@@ -91,16 +93,35 @@ fn case(
     case
 }
 
-/// A cut passes if states of it were examined, or the verdict of all is known.
+/// Why the exploration is no proof, as a case of its own.
+fn error(report: &Report, doubt: &str) -> TestCase {
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+    status.set_type("not decided");
+    status.set_message(doubt);
+    let mut case = TestCase::new("the exploration", status);
+    case.set_classname(class(report));
+    case
+}
+
+fn class(report: &Report) -> String {
+    format!("powercut.{}.{}", report.case, report.plan.strategy)
+}
+
+/// A cut passes if the check could tell of states of it, or the verdict of all is known.
 fn status(report: &Report, cut: Event, violations: &[&Violation]) -> TestCaseStatus {
     if !violations.is_empty() {
         return TestCaseStatus::non_success(NonSuccessKind::Failure);
     }
-    if report.coverage.all || report.coverage.runs.contains_key(&cut) {
+    let of = |runs: &BTreeMap<Event, u64>| runs.get(&cut).copied().unwrap_or(0);
+    let (runs, untold) = (of(&report.coverage.runs), of(&report.coverage.skipped_runs));
+    if untold < runs || (untold == 0 && report.coverage.all) {
         return TestCaseStatus::success();
     }
     let mut skipped = TestCaseStatus::skipped();
-    skipped.set_message("no state of this cut was examined");
+    skipped.set_message(match untold {
+        0 => "no state of this cut was examined",
+        _ => "the check could tell of no state of this cut",
+    });
     skipped
 }
 
@@ -114,6 +135,9 @@ fn tell(violation: &Violation, dir: &str) -> String {
         violation.lost.len(),
         violation.marks
     );
+    if let Some(again) = violation.again {
+        text.push_str(&format!("again: {}\n", when_run_again(again)));
+    }
     if let Some(culprit) = &violation.culprit {
         text.push_str(&format!("culprit: {}\n", culprit.verdict));
     }
@@ -174,5 +198,34 @@ mod tests {
         let sample = junit(&report, &recording, "d").unwrap();
         assert_eq!(sample.matches("<skipped").count(), others - 1);
         assert!(sample.contains("a sample of 3 examined"));
+    }
+
+    #[test]
+    fn what_the_check_could_not_tell_is_no_pass() {
+        let recording = History::new().write(0, "a").flush().write(1, "b").done();
+        let cuts = Space::new(&recording, powercut_engine::marks::Marks::Any)
+            .cuts()
+            .to_vec();
+        let mut report = report(&recording);
+        report.coverage.runs = cuts.iter().map(|cut| (*cut, 2)).collect();
+        let text = |report: &Report| {
+            let text = junit(report, &recording, "d").unwrap();
+            let count = |word: &str| text.matches(word).count();
+            (count("<error"), count("<skipped"), count("<failure"))
+        };
+        assert_eq!(text(&report), (0, 0, 0));
+        report.coverage.skipped_runs.insert(cuts[0], 1);
+        assert_eq!(text(&report), (0, 0, 0));
+        report.coverage.skipped_runs.insert(cuts[0], 2);
+        report.coverage.skipped = 2;
+        assert_eq!(text(&report), (0, 1, 0));
+        report.coverage.skipped_runs = report.coverage.runs.clone();
+        report.coverage.skipped = report.coverage.checked;
+        assert_eq!(text(&report), (1, cuts.len(), 0));
+        report.errors.push("no space left on device".into());
+        report
+            .violations
+            .push(violation(&recording, cuts[0], |_| false));
+        assert_eq!(text(&report), (2, cuts.len() - 1, 1));
     }
 }

@@ -6,26 +6,31 @@ use std::collections::{BTreeMap, HashSet};
 
 use anyhow::{bail, Result};
 use num_bigint::BigUint;
+use powercut_model::Event;
 
 use super::model::{Coverage, Ended, Recoveries, Report};
 use crate::explore::Shard;
 
+/// The report of a shard, and where it is.
+pub type Part = (String, Report);
+
 /// One report of several; all shards must be there, once each.
-pub fn merge(reports: &[Report]) -> Result<Report> {
-    let Some(first) = reports.first() else {
+pub fn merge(parts: &[Part]) -> Result<Report> {
+    let Some(first) = parts.first() else {
         bail!("no reports were given");
     };
-    let mut shards: BTreeMap<u64, &Report> = BTreeMap::new();
+    let mut shards: BTreeMap<u64, &Part> = BTreeMap::new();
     let mut of = 0;
-    for report in reports {
-        same(first, report)?;
+    for part in parts {
+        same(first, part)?;
+        let (dir, report) = part;
         let shard = report.plan.shard.as_deref().map(str::parse::<Shard>);
         let Some(Ok(shard)) = shard else {
-            bail!("{:?} is not the report of a shard", report.case);
+            bail!("{dir} ({:?}) is not the report of a shard", report.case);
         };
         of = shard.of;
-        if shards.insert(shard.nr, report).is_some() {
-            bail!("shard {shard} is there twice");
+        if let Some((other, _)) = shards.insert(shard.nr, part) {
+            bail!("shard {shard} is there twice: {other} and {dir}");
         }
     }
     let missing: Vec<String> = (1..=of)
@@ -35,55 +40,74 @@ pub fn merge(reports: &[Report]) -> Result<Report> {
     if !missing.is_empty() {
         bail!("shards {} are missing", missing.join(", "));
     }
-    let mut merged = first.clone();
+    let mut merged = first.1.clone();
     merged.plan.shard = None;
-    merged.coverage = coverage(shards.values().map(|r| &r.coverage));
+    merged.coverage = coverage(shards.values().map(|(_, r)| &r.coverage));
     merged.violations = shards
         .values()
-        .flat_map(|r| r.violations.iter().cloned())
+        .flat_map(|(_, r)| r.violations.iter().cloned())
         .collect();
     merged.violations.sort_by_key(|v| v.rank);
     let mut images = HashSet::new();
     merged
         .violations
         .retain(|v| images.insert((v.image.clone(), v.marks)));
-    merged.seconds.explore = shards.values().map(|r| r.seconds.explore).sum();
+    merged.errors = shards.values().flat_map(|part| errors(part)).collect();
+    merged.seconds.explore = shards.values().map(|(_, r)| r.seconds.explore).sum();
     Ok(merged)
 }
 
+/// What went wrong in a shard.
+fn errors((dir, report): &Part) -> Vec<String> {
+    let shard = report.plan.shard.as_deref().unwrap_or_default();
+    let how = match report.coverage.ended {
+        Ended::Interrupted => Some("was interrupted"),
+        Ended::Failed => Some("ended with an error"),
+        Ended::Unfinished => Some("did not end"),
+        Ended::Exhausted | Ended::Budget | Ended::FirstViolation => None,
+    };
+    let open = how.map(|how| format!("shard {shard} ({dir}) {how}"));
+    let own = report.errors.iter();
+    let own = own.map(|error| format!("shard {shard} ({dir}): {error}"));
+    open.into_iter().chain(own).collect()
+}
+
 /// Whether two are of the same exploration.
-fn same(a: &Report, b: &Report) -> Result<()> {
-    let of = |r: &Report| Shard::of_text(r.plan.shard.as_deref());
-    if a.record.hash != b.record.hash {
-        bail!("the reports are of different records: shards need one record for all");
-    }
-    if a.examination != b.examination {
-        bail!("the reports are of different checks");
-    }
-    let depth = |r: &Report| (r.plan.depth, r.plan.recovery_budget.clone());
+fn same((here, a): &Part, (there, b): &Part) -> Result<()> {
+    let header = |report: &Report| {
+        let mut report = report.clone();
+        report.plan.shard = None;
+        report.header()
+    };
+    header(a).same(here, &header(b), there)?;
     let plan = |r: &Report| {
-        let plan = &r.plan;
-        (
-            plan.strategy.clone(),
-            plan.budget.clone(),
-            plan.seed,
-            plan.marks,
-            depth(r),
+        let of = Shard::of_text(r.plan.shard.as_deref());
+        format!(
+            "budget {}, recovery budget {}, {} shards",
+            r.plan.budget,
+            r.plan.recovery_budget.as_deref().unwrap_or("none"),
+            of.unwrap_or(1)
         )
     };
-    if plan(a) != plan(b) || of(a) != of(b) {
-        bail!("the reports are of different plans: strategy, budgets, seed, marks, depth and number of shards must be the same");
+    let (ours, theirs) = (plan(a), plan(b));
+    if ours != theirs {
+        bail!(
+            "{here} and {there} do not belong together: the plan of {here} is {ours}, that of {there} is {theirs}"
+        );
     }
     Ok(())
 }
 
 fn coverage<'c>(parts: impl Iterator<Item = &'c Coverage>) -> Coverage {
     let parts: Vec<&Coverage> = parts.collect();
-    let mut merged = match parts.first() {
+    // What one that did not end counted is not there.
+    let counted = parts.iter().find(|c| c.ended != Ended::Unfinished);
+    let mut merged = match counted.or(parts.first()) {
         Some(first) => (*first).clone(),
         None => return Coverage::default(),
     };
     let count = |field: fn(&Coverage) -> u64| parts.iter().map(|c| field(c)).sum::<u64>();
+    let states = |field: fn(&Coverage) -> Option<&str>| sum(parts.iter().map(|c| field(c)));
     merged.checked = count(|c| c.checked);
     merged.skipped = count(|c| c.skipped);
     merged.same_reads = count(|c| c.same_reads);
@@ -91,8 +115,11 @@ fn coverage<'c>(parts: impl Iterator<Item = &'c Coverage>) -> Coverage {
     merged.repeats.other_verdict = count(|c| c.repeats.other_verdict);
     merged.repeats.other_reads = count(|c| c.repeats.other_reads);
     merged.repeats.example = parts.iter().find_map(|c| c.repeats.example.clone());
-    merged.covered_states = sum(parts.iter().map(|c| c.covered_states.as_deref()));
-    merged.remaining_states = sum(parts.iter().map(|c| c.remaining_states.as_deref()));
+    // The shards look at cuts, each at its own.
+    merged.covered_states = states(|c| c.covered_states.as_deref());
+    merged.skipped_states = states(|c| c.skipped_states.as_deref());
+    merged.remaining_states = rest(&merged);
+    merged.of_other_shards = None;
     if let Some(pruned) = &mut merged.pruned {
         let of = |field: fn(&super::Pruned) -> &str| {
             sum(parts.iter().map(|c| c.pruned.as_ref().map(field))).unwrap_or_default()
@@ -102,16 +129,31 @@ fn coverage<'c>(parts: impl Iterator<Item = &'c Coverage>) -> Coverage {
         pruned.shared = of(|p| &p.shared);
     }
     merged.recoveries = recoveries(&parts);
-    merged.runs = BTreeMap::new();
-    for (cut, runs) in parts.iter().flat_map(|c| &c.runs) {
-        *merged.runs.entry(*cut).or_default() += runs;
-    }
+    merged.runs = by_cut(parts.iter().map(|c| &c.runs));
+    merged.skipped_runs = by_cut(parts.iter().map(|c| &c.skipped_runs));
     merged.reads_known = parts.iter().all(|c| c.reads_known);
     merged.legal_at_most = parts.iter().any(|c| c.legal_at_most);
     merged.all = parts.iter().all(|c| c.all);
     let ended = parts.iter().map(|c| c.ended);
     merged.ended = ended.max_by_key(|e| weight(*e)).unwrap_or_default();
     merged
+}
+
+/// The legal states that are neither covered nor skipped.
+fn rest(coverage: &Coverage) -> Option<String> {
+    let known = [&coverage.covered_states, &coverage.skipped_states];
+    let known = sum(known.into_iter().map(Option::as_deref))?;
+    let (legal, known): (BigUint, BigUint) =
+        (coverage.legal_states.parse().ok()?, known.parse().ok()?);
+    (known <= legal).then(|| (legal - known).to_string())
+}
+
+fn by_cut<'c>(parts: impl Iterator<Item = &'c BTreeMap<Event, u64>>) -> BTreeMap<Event, u64> {
+    let mut all = BTreeMap::new();
+    for (cut, runs) in parts.flatten() {
+        *all.entry(*cut).or_default() += runs;
+    }
+    all
 }
 
 fn recoveries(parts: &[&Coverage]) -> Option<Recoveries> {
@@ -132,6 +174,8 @@ fn weight(ended: Ended) -> u8 {
         Ended::Budget => 1,
         Ended::FirstViolation => 2,
         Ended::Interrupted => 3,
+        Ended::Failed => 4,
+        Ended::Unfinished => 5,
     }
 }
 
@@ -144,6 +188,7 @@ fn sum<'t>(texts: impl Iterator<Item = Option<&'t str>>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::Conclusion;
     use serde_json::{json, Value};
 
     fn violation(rank: [u64; 3], image: &str, marks: u64) -> Value {
@@ -154,7 +199,7 @@ mod tests {
         })
     }
 
-    fn part(shard: &str, violations: Vec<Value>) -> Report {
+    fn part(shard: &str, violations: Vec<Value>) -> Part {
         let nr: u64 = shard[..1].parse().unwrap();
         let report = json!({
             "schema": 1, "powercut": "0", "case": "x", "source": {},
@@ -167,11 +212,14 @@ mod tests {
                 "fua": 9, "marks": 9},
             "coverage": {"legal_states": "30", "cuts": 4, "checked": nr, "same_image": 0,
                 "skipped": 0, "covered_states": (10 * nr).to_string(),
-                "remaining_states": "0", "reads_known": true, "all": true,
+                "skipped_states": "0", "remaining_states": "0", "reads_known": true, "all": true,
                 "ended": "exhausted"},
             "violations": violations, "seconds": {"record": 1.0, "explore": 2.0},
         });
-        serde_json::from_value(report).unwrap()
+        (
+            format!("part-{nr}"),
+            serde_json::from_value(report).unwrap(),
+        )
     }
 
     #[test]
@@ -191,26 +239,77 @@ mod tests {
         assert_eq!((merged.coverage.checked, merged.coverage.all), (3, true));
         assert_eq!(merged.coverage.covered_states.as_deref(), Some("30"));
         assert_eq!(merged.plan.shard, None);
+        assert!(merged.errors.is_empty(), "{:?}", merged.errors);
+    }
+
+    #[test]
+    fn covered_skipped_and_remaining_states_are_all_that_are_legal() {
+        let (mut one, mut two) = (part("1/2", Vec::new()), part("2/2", Vec::new()));
+        one.1.coverage.skipped_states = Some("3".into());
+        one.1.coverage.covered_states = Some("5".into());
+        // Of the 30 each of them sees those of the other as remaining.
+        one.1.coverage.remaining_states = Some("22".into());
+        one.1.coverage.of_other_shards = Some("20".into());
+        one.1.coverage.skipped_runs.insert(4, 2);
+        two.1.coverage.covered_states = Some("20".into());
+        two.1.coverage.remaining_states = Some("10".into());
+        let merged = merge(&[one.clone(), two]).unwrap().coverage;
+        let states = |text: &Option<String>| text.as_ref().unwrap().parse::<u64>().unwrap();
+        let known = states(&merged.covered_states) + states(&merged.skipped_states);
+        assert_eq!(known, 28);
+        assert_eq!(states(&merged.remaining_states), 2);
+        assert_eq!(merged.of_other_shards, None);
+        assert_eq!(merged.skipped_runs[&4], 2);
+    }
+
+    #[test]
+    fn shards_that_did_not_end_are_named_and_the_whole_is_undecided() {
+        for (ended, says) in [
+            (Ended::Interrupted, "was interrupted"),
+            (Ended::Failed, "ended with an error"),
+            (Ended::Unfinished, "did not end"),
+        ] {
+            let one = part("1/2", Vec::new());
+            let mut two = part("2/2", Vec::new());
+            two.1.coverage.ended = ended;
+            two.1.errors.push("no space".into());
+            let merged = merge(&[one, two]).unwrap();
+            assert_eq!(merged.coverage.ended, ended);
+            let errors = merged.errors.join("\n");
+            assert!(errors.contains("shard 2/2 (part-2)"), "{errors}");
+            assert!(
+                errors.contains(says) && errors.contains("no space"),
+                "{errors}"
+            );
+            assert_eq!(Conclusion::of(&merged), Conclusion::Undecided);
+        }
+        let ended = [part("1/2", Vec::new()), part("2/2", Vec::new())];
+        let merged = merge(&ended).unwrap();
+        assert_eq!(Conclusion::of(&merged), Conclusion::Consistent);
     }
 
     #[test]
     fn what_does_not_belong_together_is_refused() {
-        let refused = |reports: &[Report], why: &str| {
-            let error = merge(reports).unwrap_err().to_string();
+        let refused = |parts: &[Part], why: &str| {
+            let error = merge(parts).unwrap_err().to_string();
             assert!(error.contains(why), "{error}");
+            // Both are named.
+            for (dir, _) in parts.iter().filter(|_| why.starts_with("the ")) {
+                assert!(error.contains(dir), "{error}");
+            }
         };
         let (one, two) = (part("1/3", Vec::new()), part("2/3", Vec::new()));
         refused(&[one.clone(), two.clone()], "3/3");
         refused(&[one.clone(), one.clone()], "twice");
-        refused(&[one.clone(), part("2/2", Vec::new())], "plans");
+        refused(&[one.clone(), part("2/2", Vec::new())], "the plan of");
         let mut other = two.clone();
-        other.record.hash = "2".into();
-        refused(&[one.clone(), other], "records");
+        other.1.record.hash = "2".into();
+        refused(&[one.clone(), other], "the record of");
         let mut other = two.clone();
-        other.examination.check = "d".into();
-        refused(&[one.clone(), other], "checks");
+        other.1.examination.check = "d".into();
+        refused(&[one.clone(), other], "the check of");
         let mut whole = one;
-        whole.plan.shard = None;
+        whole.1.plan.shard = None;
         refused(&[whole], "not the report of a shard");
         refused(&[], "no reports");
     }

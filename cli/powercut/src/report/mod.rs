@@ -3,14 +3,17 @@
 //! What an exploration found: as data first, then as JSON or text.
 
 mod baseline;
+mod conclusion;
 mod coverage;
 pub mod culprit;
 mod fate;
 mod faults;
+mod found;
 mod html;
 mod junit;
 mod merge;
 mod model;
+mod recoveries;
 mod saved;
 pub mod schema;
 #[cfg(test)]
@@ -18,10 +21,12 @@ pub mod testing;
 mod text;
 
 pub use baseline::{Baseline, Passed};
+pub use conclusion::{doubts, Conclusion};
 pub use coverage::coverage;
 pub use culprit::{culprit_lines, Belongs, Culprit, Suspect};
 pub use fate::{fates, ranges, Write};
 pub use faults::{outside, FaultFacts};
+pub use found::Found;
 pub use html::html;
 pub use junit::junit;
 pub use merge::merge;
@@ -29,5 +34,6 @@ pub use model::{
     Coverage, DiskFacts, Ended, PlanFacts, Pruned, Record, Repeats, Report, Seconds, Source,
     Violation, SCHEMA, SCHEMA_FAULTS,
 };
-pub use saved::{compress, Saved, DEFAULT_DIR};
+pub use recoveries::{copy_recoveries, copy_recovery, directory};
+pub use saved::{compress, Saved, DEFAULT_DIR, PAGE};
 pub use text::{commands_line, details, first_of_sorts, state, summary};

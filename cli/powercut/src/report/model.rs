@@ -7,15 +7,17 @@
 
 use std::collections::BTreeMap;
 
+use num_bigint::BigUint;
 use powercut_model::Event;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::abi::Flags;
 use crate::choices::Choices;
 use crate::count;
 use crate::examine::Examination;
-use crate::explore::{self, End, Outcome, Plan, Rank};
+use crate::explore::{self, Again, End, Header, Outcome, Plan, Rank};
 use crate::members::Members;
 use crate::oracle::Kind;
 use crate::recording::{Content, Recording};
@@ -56,6 +58,9 @@ pub struct Report {
     pub baseline: Option<Baseline>,
     pub coverage: Coverage,
     pub violations: Vec<Violation>,
+    /// What went wrong beside, in the order it came.
+    #[serde(default)]
+    pub errors: Vec<String>,
     pub seconds: Seconds,
 }
 
@@ -149,8 +154,11 @@ pub struct Coverage {
     pub checked: u64,
     /// States left out because their image, with the same marks, was examined.
     pub same_image: u64,
-    /// Images of which the check could not tell.
+    /// Images examined of which the check could not tell.
     pub skipped: u64,
+    /// Legal states of which the check could not tell, in decimal.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub skipped_states: Option<String>,
     /// States of a strategy left out because they agree in all that was read,
     /// and in the marks, with one that was examined.
     #[serde(default)]
@@ -159,9 +167,13 @@ pub struct Coverage {
     /// many parts to count.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub covered_states: Option<String>,
-    /// Those whose verdict is not; of a shard, at the cuts that are its own.
+    /// Those that were not looked at: with `covered_states` and `skipped_states`, all that are
+    /// legal.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub remaining_states: Option<String>,
+    /// Of a shard: those of `remaining_states` at cuts that other shards look at.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub of_other_shards: Option<String>,
     /// Distinct images among the legal states, told apart by their marks.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub images: Option<String>,
@@ -179,6 +191,9 @@ pub struct Coverage {
     /// States examined at each cut, by its event.
     #[serde(default)]
     pub runs: BTreeMap<Event, u64>,
+    /// Those of them of which the check could not tell.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub skipped_runs: BTreeMap<Event, u64>,
     /// The verdict of every legal state is known.
     pub all: bool,
     pub ended: Ended,
@@ -241,6 +256,17 @@ pub enum Ended {
     Budget,
     FirstViolation,
     Interrupted,
+    /// With an error.
+    Failed,
+    /// It goes on, or the command was killed.
+    Unfinished,
+}
+
+impl Ended {
+    /// Whether there may be more to find, and `--resume` goes on.
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Interrupted | Self::Failed | Self::Unfinished)
+    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -259,6 +285,9 @@ pub struct Violation {
     pub last_mark: Option<String>,
     pub kept: Vec<Write>,
     pub lost: Vec<Write>,
+    /// Of the first violation of each sort, what a second examination showed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub again: Option<Again>,
     /// What `minimize` found.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub culprit: Option<Culprit>,
@@ -368,9 +397,13 @@ impl Coverage {
             checked: outcome.checked,
             same_image: outcome.same_image,
             skipped: outcome.skipped,
+            skipped_states: Some(outcome.skipped_states.to_string()),
             same_reads: outcome.same_reads,
             covered_states: Some(outcome.covered.states.to_string()),
             remaining_states: Some(outcome.remaining.to_string()),
+            // Only a shard leaves any to others.
+            of_other_shards: (outcome.of_other_shards != BigUint::ZERO)
+                .then(|| outcome.of_other_shards.to_string()),
             images: None,
             pruned: Some(Pruned {
                 dominated: None,
@@ -388,12 +421,14 @@ impl Coverage {
             reads_known: outcome.reads_known,
             // The watch counts them.
             runs: BTreeMap::new(),
+            skipped_runs: BTreeMap::new(),
             all: outcome.all,
             ended: match outcome.end {
                 End::Exhausted => Ended::Exhausted,
                 End::Budget => Ended::Budget,
                 End::FirstFound => Ended::FirstViolation,
-                End::Interrupted(_) | End::Failed => Ended::Interrupted,
+                End::Interrupted(_) => Ended::Interrupted,
+                End::Failed => Ended::Failed,
             },
         }
     }
@@ -416,9 +451,44 @@ impl Violation {
             last_mark: marks.last().map(|m| m.text.clone()),
             kept,
             lost,
+            again: found.again,
             culprit: None,
             image: format!("{:032x}", found.image),
             rank: found.rank,
         }
     }
+}
+
+impl Report {
+    /// What its runs are of.
+    pub fn header(&self) -> Header {
+        let Record { hash, events, .. } = &self.record;
+        let what = &self.examination;
+        // These may be others when it goes on.
+        let plan = PlanFacts {
+            budget: String::new(),
+            stop_on_first: false,
+            ..self.plan.clone()
+        };
+        Header {
+            record: format!(
+                "{hash} ({events} events, {})",
+                digest(&(&self.disk, &self.record))
+            ),
+            examination: format!("{} ({})", digest(what), what.check),
+            plan: format!(
+                "{} ({}, seed {}, depth {})",
+                digest(&plan),
+                plan.strategy,
+                plan.seed,
+                plan.depth
+            ),
+        }
+    }
+}
+
+/// A short name for a value.
+fn digest(value: &impl Serialize) -> String {
+    let text = serde_json::to_vec(value).unwrap_or_default();
+    format!("{:016x}", xxh3_64(&text))
 }

@@ -3,16 +3,26 @@
 //! A report as a directory: report.json for people's programs and for replay,
 //! recording.pcut with what the disk went through.
 
+use std::collections::HashSet;
+use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{BufReader, BufWriter, Read, Write};
+use std::io::{BufReader, BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{bail, Context, Result};
 use lz4_flex::frame::{FrameDecoder, FrameEncoder, FrameInfo};
 
+use super::found::{self, VIOLATIONS};
 use super::model::{Report, SCHEMA, SCHEMA_FAULTS};
+use super::recoveries::RECOVERIES;
+use super::text::quoted;
+use crate::explore::RUNS;
 use crate::recording::Recording;
 
+/// The page in a report's directory.
+pub const PAGE: &str = "report.html";
+/// How the names of files begin that are not whole yet.
+const PARTIAL: &str = ".powercut-new-";
 /// Where a report goes when violations were found and nothing else was said.
 pub const DEFAULT_DIR: &str = "powercut-report";
 const REPORT: &str = "report.json";
@@ -32,7 +42,48 @@ impl Saved {
         &self.dir
     }
 
-    /// Writes both files; an older report in their place is replaced.
+    /// Makes the directory that of a new report: what an older one left there goes first, so that
+    /// at no time parts of two are together.
+    pub fn begin(&self, report: &Report, recording: impl Read) -> Result<()> {
+        let dir = self.dir.display();
+        let failed = || format!("cannot write the report to {dir}");
+        self.clear().with_context(failed)?;
+        self.write(report, recording)
+    }
+
+    /// Takes away what a report left; refuses if the directory is used for something else.
+    fn clear(&self) -> Result<()> {
+        let entries = match fs::read_dir(&self.dir) {
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+            entries => entries?,
+        };
+        let names: Vec<OsString> = entries
+            .map(|entry| entry.map(|e| e.file_name()))
+            .collect::<Result<_, _>>()?;
+        let partial = |name: &OsString| name.to_string_lossy().starts_with(PARTIAL);
+        let ours = |name: &OsString| name == REPORT || name == RECORDING || partial(name);
+        if let (Some(other), false) = (names.first(), names.iter().any(ours)) {
+            bail!(
+                "it holds {other:?} and no report: give a new directory, an empty one, or that of a \
+                 report to be replaced"
+            );
+        }
+        for name in [RUNS, VIOLATIONS, PAGE, REPORT]
+            .iter()
+            .map(|name| self.dir.join(name))
+        {
+            remove(&name)?;
+        }
+        for name in names.iter().filter(|name| partial(name)) {
+            remove(&self.dir.join(name))?;
+        }
+        match fs::remove_dir_all(self.dir.join(RECOVERIES)) {
+            Err(e) if e.kind() != ErrorKind::NotFound => Err(e.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes both files.
     pub fn write(&self, report: &Report, recording: impl Read) -> Result<()> {
         let dir = &self.dir;
         let failed = || format!("cannot write the report to {}", dir.display());
@@ -42,9 +93,16 @@ impl Saved {
         self.write_report(report)
     }
 
-    /// Writes a report with the recording of another.
-    pub fn write_with(&self, report: &Report, other: &Self) -> Result<()> {
-        self.write(report, other.stream()?)
+    /// Begins a report with the recording of another.
+    pub fn begin_with(&self, report: &Report, other: &Self) -> Result<()> {
+        self.begin(report, other.stream()?)
+    }
+
+    /// Writes report.json, which has all violations then.
+    pub fn finish(&self, report: &Report) -> Result<()> {
+        self.write_report(report)?;
+        let found = self.dir.join(VIOLATIONS);
+        remove(&found).with_context(|| format!("cannot remove {}", found.display()))
     }
 
     /// Writes report.json alone.
@@ -63,7 +121,10 @@ impl Saved {
         name: &str,
         fill: impl FnOnce(&mut BufWriter<&mut File>) -> Result<()>,
     ) -> Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(&self.dir)?;
+        let new = tempfile::Builder::new()
+            .prefix(PARTIAL)
+            .tempfile_in(&self.dir);
+        let mut file = new?;
         let mut out = BufWriter::new(file.as_file_mut());
         fill(&mut out)?;
         out.flush()?;
@@ -75,7 +136,18 @@ impl Saved {
         Ok(())
     }
 
+    /// The report, with the violations that were found if it did not come to its end.
     pub fn report(&self) -> Result<Report> {
+        let mut report = self.written()?;
+        let known: HashSet<String> = report.violations.iter().map(|v| v.id.clone()).collect();
+        let found = found::read(&self.dir)?.into_iter();
+        let others = found.filter(|v| !known.contains(&v.id));
+        report.violations.extend(others);
+        Ok(report)
+    }
+
+    /// What report.json holds.
+    fn written(&self) -> Result<Report> {
         let path = self.dir.join(REPORT);
         let text = fs::read_to_string(&path).with_context(|| {
             format!(
@@ -123,9 +195,30 @@ impl Saved {
         }
     }
 
+    /// How to go on with an exploration that did not come to its end.
+    pub fn to_go_on(&self, report: &Report) -> Option<String> {
+        if !report.coverage.ended.is_open() {
+            return None;
+        }
+        let how = if self.dir.join(RUNS).is_file() {
+            "resume"
+        } else {
+            "recording"
+        };
+        let dir = quoted(&self.dir.display().to_string());
+        Some(format!("to go on: powercut explore --{how} {dir}"))
+    }
+
     /// Whether there is a report, not a recording alone.
     pub fn has_report(&self) -> bool {
         self.dir.join(REPORT).is_file()
+    }
+}
+
+fn remove(file: &Path) -> std::io::Result<()> {
+    match fs::remove_file(file) {
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+        removed => removed,
     }
 }
 
@@ -136,4 +229,99 @@ pub fn compress(mut recording: impl Read, out: impl Write) -> Result<()> {
     std::io::copy(&mut recording, &mut encoder)?;
     encoder.finish()?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::testing::History;
+    use crate::report::testing::{report, violation};
+    use crate::report::{Ended, Found};
+
+    fn dir_with(files: &[&str]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for name in files {
+            let path = dir.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "old").unwrap();
+        }
+        dir
+    }
+
+    #[test]
+    fn nothing_of_an_older_report_is_left_before_the_new_recording_is_there() {
+        let files = [
+            REPORT,
+            RECORDING,
+            RUNS,
+            VIOLATIONS,
+            PAGE,
+            "recoveries/1/report.json",
+        ];
+        let dir = dir_with(&[&files[..], &["notes"], &[".powercut-new-x"]].concat());
+        let report = report(&History::new().write(0, "a").done());
+        // The recording can't be had: as good as a crash.
+        struct Gone;
+        impl Read for Gone {
+            fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+                Err(ErrorKind::NotConnected.into())
+            }
+        }
+        let saved = Saved::at(dir.path());
+        assert!(saved.begin(&report, Gone).is_err());
+        let entries = fs::read_dir(dir.path()).unwrap();
+        let mut left: Vec<_> = entries.map(|e| e.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["notes", RECORDING]);
+        saved.begin(&report, std::io::empty()).unwrap();
+        assert!(saved.report().is_ok());
+    }
+
+    #[test]
+    fn a_directory_of_something_else_is_refused_and_left_alone() {
+        let report = report(&History::new().write(0, "a").done());
+        for (files, is_good) in [
+            (&["thesis.tex"][..], false),
+            (&["runs.jsonl", "data"][..], false),
+            (&[][..], true),
+            (&[REPORT][..], true),
+            (&[RECORDING, "junit.xml"][..], true),
+        ] {
+            let dir = dir_with(files);
+            let began = Saved::at(dir.path()).begin(&report, std::io::empty());
+            assert_eq!(began.is_ok(), is_good, "{files:?}");
+            if let Err(error) = began {
+                let told = format!("{error:#}");
+                assert!(told.contains(dir.path().to_str().unwrap()), "{told}");
+                assert!(told.contains("give a new directory"), "{told}");
+                assert_eq!(fs::read_dir(dir.path()).unwrap().count(), files.len());
+            }
+        }
+    }
+
+    #[test]
+    fn a_report_that_did_not_come_to_its_end_has_what_was_found() {
+        let recording = History::new().write(0, "a").write(1, "b").done();
+        let mut report = report(&recording);
+        report.coverage.ended = Ended::Unfinished;
+        report.violations.push(violation(&recording, 4, |_| false));
+        let dir = tempfile::tempdir().unwrap();
+        let saved = Saved::at(dir.path());
+        saved.write(&report, std::io::empty()).unwrap();
+        let mut found = Found::open(dir.path()).unwrap();
+        found.add(&report.violations[0]).unwrap();
+        found.add(&violation(&recording, 4, |i| i == 0)).unwrap();
+        let read = saved.report().unwrap();
+        assert_eq!(read.violations.len(), 2);
+        assert!(saved.to_go_on(&read).unwrap().contains("--recording"));
+        fs::write(dir.path().join(RUNS), "").unwrap();
+        assert!(saved.to_go_on(&read).unwrap().contains("explore --resume"));
+        // Once report.json has them, the other file is gone.
+        let mut whole = read;
+        whole.coverage.ended = Ended::Exhausted;
+        saved.finish(&whole).unwrap();
+        assert!(!dir.path().join(VIOLATIONS).exists());
+        let read = saved.report().unwrap();
+        assert_eq!((read.violations.len(), saved.to_go_on(&read)), (2, None));
+    }
 }

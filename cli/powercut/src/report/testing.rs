@@ -51,6 +51,7 @@ pub fn report(recording: &Recording) -> Report {
             ..Coverage::default()
         },
         violations: Vec::new(),
+        errors: Vec::new(),
         seconds: Seconds::default(),
     }
 }

@@ -12,12 +12,13 @@ use powercut_model::Event;
 use super::coverage::coverage;
 use super::fate::Write;
 use super::model::{Report, Violation};
+use super::recoveries::directory;
 use powercut_engine::failure::Failure;
 
 use crate::count;
+use crate::explore::Again;
 use crate::oracle::Kind;
 use crate::recording::Mark;
-use crate::recovery;
 use crate::table::Table;
 
 /// Lines of a command's output shown; all are in report.json.
@@ -133,12 +134,15 @@ fn one(out: &mut String, violation: &Violation, dir: Option<&str>) {
     writes(out, "lost", &violation.lost);
     judged(out, &violation.id, &violation.lost);
     if let Some((first, within)) = violation.id.split_once('/') {
-        let dir = recovery::directory(Path::new(dir.unwrap_or("DIR")), first);
+        let dir = directory(Path::new(dir.unwrap_or("DIR")), first);
         let _ = writeln!(
             out,
             "  then    cut again while that was recovered from: {within}, of {}",
             dir.display()
         );
+    }
+    if let Some(again) = violation.again {
+        let _ = writeln!(out, "  again   {}", when_run_again(again));
     }
     if let Some(culprit) = &violation.culprit {
         let _ = writeln!(out, "  culprit {}", culprit.verdict);
@@ -159,14 +163,29 @@ fn one(out: &mut String, violation: &Violation, dir: Option<&str>) {
     }
 }
 
+/// What a second examination of a violation showed.
+pub fn when_run_again(again: Again) -> &'static str {
+    match again {
+        Again::Failed => "failed again in the same way",
+        Again::FailedOtherwise => "failed again, in another way",
+        Again::Passed => "passed when run again: the check is not deterministic",
+        Again::Skipped => "could not tell when run again: the check is not deterministic",
+    }
+}
+
 /// The command that shows a state again, for a shell.
 pub fn replay_command(command: &str, id: &str, dir: &str) -> String {
+    format!("powercut {command} {id} --report {}", quoted(dir))
+}
+
+/// A path as a shell takes it.
+pub fn quoted(dir: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,=:@%".contains(c);
-    let dir = match !dir.is_empty() && dir.chars().all(plain) {
-        true => dir.to_string(),
-        false => format!("'{}'", dir.replace('\'', r"'\''")),
-    };
-    format!("powercut {command} {id} --report {dir}")
+    if !dir.is_empty() && dir.chars().all(plain) {
+        dir.to_string()
+    } else {
+        format!("'{}'", dir.replace('\'', r"'\''"))
+    }
 }
 
 fn writes(out: &mut String, title: &str, writes: &[Write]) {
@@ -259,8 +278,10 @@ pub fn summary(reports: &[Report]) -> String {
     titles.push("seconds");
     let mut table = Table::new(titles);
     for report in reports {
-        let legal = report.coverage.legal_states.parse::<BigUint>();
-        let legal = legal.map_or_else(|_| "?".into(), |n| count::human(&n));
+        let legal = report.coverage.legal_states.parse::<BigUint>().ok();
+        // Not counted yet.
+        let legal = legal.filter(|_| report.coverage.cuts > 0);
+        let legal = legal.map_or_else(|| "?".into(), |n| count::human(&n));
         let checked = match report.coverage.all {
             true => format!("{}, all", report.coverage.checked),
             false => report.coverage.checked.to_string(),

@@ -4,7 +4,7 @@
 
 use super::timeline::number;
 use crate::oracle::Kind;
-use crate::report::Report;
+use crate::report::{doubts, Conclusion, Report};
 use crate::size;
 use crate::tear::Tear;
 
@@ -45,6 +45,9 @@ pub fn verdict(report: &Report, sorts: usize) -> String {
         Some(_) => "state, faults and all",
         None => "legal state",
     };
+    if Conclusion::of(report) == Conclusion::Undecided {
+        return format!("Not decided: {}", doubts(report).join("; "));
+    }
     match report.coverage.all {
         true => format!("{violations} in any {states}"),
         false => format!("{violations} in {checked} states"),

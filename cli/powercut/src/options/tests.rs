@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0
+
+use clap::Parser;
+
+use super::*;
+use crate::args::{Cli, Command};
+use crate::recording::testing::History;
+use crate::report::testing::report;
+
+/// A report whose check mounts ext4 and runs a fsck.
+fn saved() -> tempfile::TempDir {
+    let recording = History::new().write(0, "a").done();
+    let mut report = report(&recording);
+    report.examination = Examination {
+        check: "./check".into(),
+        fsck: Some("./fsck".into()),
+        mount: MountSpec::parse("ext4").unwrap(),
+        cleanup: None,
+        view_faults: Vec::new(),
+        timeout_ms: 1000,
+    };
+    let dir = tempfile::tempdir().unwrap();
+    Saved::at(dir.path())
+        .write(&report, std::io::empty())
+        .unwrap();
+    dir
+}
+
+fn examination(more: &[&str]) -> Examination {
+    let dir = saved();
+    let dir = dir.path().to_str().unwrap();
+    let words = ["powercut", "explore", "--recording", dir];
+    let cli = Cli::try_parse_from(words.iter().chain(more)).unwrap();
+    let Command::Explore(args) = cli.command else {
+        panic!("not explore");
+    };
+    Explore::new(args).unwrap().examination
+}
+
+/// An option, and whether it is there in an examination.
+type Applied = (&'static [&'static str], fn(&Examination) -> bool);
+
+#[test]
+fn what_is_given_with_a_recording_is_in_place_of_what_its_report_says() {
+    let cases: [Applied; 6] = [
+        (&["--mount", "none"], |what| what.mount.is_none()),
+        (&["--mount", "xfs"], |what| {
+            what.mount.as_ref().is_some_and(|mount| mount.fs == "xfs")
+        }),
+        (&["--fsck", "./other"], |what| {
+            what.fsck.as_deref() == Some("./other")
+        }),
+        (&["--cleanup", "./stop"], |what| {
+            what.cleanup.as_deref() == Some("./stop")
+        }),
+        (&["--check-timeout", "7s"], |what| what.timeout_ms == 7000),
+        (&["--view-fault", "eio"], |what| what.view_faults == ["eio"]),
+    ];
+    let reported = examination(&[]);
+    assert_eq!(reported.fsck.as_deref(), Some("./fsck"));
+    for (option, is_applied) in cases {
+        assert!(!is_applied(&reported), "{option:?}");
+        let what = examination(option);
+        assert!(is_applied(&what), "{option:?}");
+        assert_eq!(what.check, "./check", "{option:?}");
+    }
+}
+
+#[test]
+fn another_check_takes_nothing_from_the_report() {
+    let what = examination(&["--check", "./other"]);
+    assert_eq!(
+        (what.check.as_str(), what.fsck, what.mount),
+        ("./other", None, None)
+    );
+    assert_eq!(what.timeout_ms, 60_000);
+}
