@@ -17,6 +17,7 @@ use crate::device::{DeviceError, Disk, Nodes, Selection, Show, View};
 use crate::examine::{Examination, Examiner};
 use crate::executor::Executor;
 use crate::oracle::{Finding, Kind, Verdict};
+use crate::output::say;
 use crate::recording::{Mark, Recording};
 use crate::report::{Baseline, Passed};
 use crate::signals::Signals;
@@ -92,10 +93,10 @@ impl Subject<'_> {
             self.recording.marks(),
         )?;
         if passed == Passed::Skipped {
-            eprintln!(
-                "powercut: warning: of {}, the check can't tell (exit 125)",
+            say(format_args!(
+                "warning: of {}, the check can't tell (exit 125)",
                 When::After
-            );
+            ));
         }
         Ok(passed)
     }

@@ -20,6 +20,7 @@ use crate::explore::{
 };
 use crate::id::StateId;
 use crate::oracle::{Finding, Oracle, Verdict};
+use crate::output::say;
 use crate::reads::Reads;
 use crate::recording::{Mark, Recording};
 use crate::report::{self, Coverage, Report};
@@ -104,9 +105,17 @@ impl<'a> Deep<'a> {
         let space = Space::new(&recording, self.job.plan.marks);
         let dir = report::directory(self.job.dir, id);
         let mut found = Found::default();
-        let outcome = self.explore(&space, &dir, &mut found)?;
-        if let End::Interrupted(signal) = outcome.end {
-            return Err(signal.into());
+        let (outcome, error) = self.explore(&space, &dir, &mut found)?;
+        let error = match outcome.end {
+            End::Interrupted(signal) => Some(signal.into()),
+            _ => error,
+        };
+        if let Some(error) = error {
+            // What was found by then counts, whatever ended it.
+            if found.0.is_empty() {
+                return Err(error);
+            }
+            say(format_args!("warning: the recovery of {id}: {error:#}"));
         }
         seen.recoveries = Some(Recoveries::of(&outcome));
         if let Some(first) = found.0.first() {
@@ -120,13 +129,22 @@ impl<'a> Deep<'a> {
                 within: Some(first.id.clone()),
             });
             let report = self.report(id, &space, &outcome, found.0);
-            let stream = control.export(self.origin.name())?;
-            report::Saved::at(&dir).write(&report, stream)?;
+            let stream = control.export(self.origin.name());
+            let saved = stream.map_err(Into::into);
+            let saved = saved.and_then(|stream| report::Saved::at(&dir).write(&report, stream));
+            if let Err(error) = saved {
+                say(format_args!("warning: the recovery of {id}: {error:#}"));
+            }
         }
         Ok(())
     }
 
-    fn explore(&mut self, space: &Space<'_>, dir: &Path, found: &mut Found) -> Result<Outcome> {
+    fn explore(
+        &mut self,
+        space: &Space<'_>,
+        dir: &Path,
+        found: &mut Found,
+    ) -> Result<(Outcome, Option<anyhow::Error>)> {
         let Job {
             what,
             signals,
@@ -155,10 +173,7 @@ impl<'a> Deep<'a> {
         let mut serial = Serial::new(oracle);
         let mut journal = Journal::none();
         let mut desk = Desk::new(&mut serial, &mut journal);
-        match explore(space, &plan, &mut desk, signals, found) {
-            (outcome, None) => Ok(outcome),
-            (_, Some(error)) => Err(error),
-        }
+        Ok(explore(space, &plan, &mut desk, signals, found))
     }
 
     fn report(

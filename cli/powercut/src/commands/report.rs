@@ -39,8 +39,9 @@ pub fn run(args: &ReportArgs) -> Result<Exit> {
             report::summary(std::slice::from_ref(&found))
         ))?;
     }
-    Ok(match args.status {
-        true => exit(&found, None),
-        false => Exit::NoViolation,
+    Ok(if args.status {
+        exit(&found, None)
+    } else {
+        Exit::NoViolation
     })
 }

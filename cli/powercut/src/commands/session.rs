@@ -2,7 +2,7 @@
 
 //! What run and explore have in common: from a recorded disk to a report.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -125,12 +125,10 @@ impl Session<'_> {
 
     /// What was found before it went on, and was not come to again by its end.
     fn keep_earlier(&self, report: &mut Report) {
+        let found: HashSet<String> = report.violations.iter().map(|v| v.id.clone()).collect();
         let earlier = self.before.iter().flat_map(|before| &before.violations);
-        for violation in earlier {
-            if !report.violations.iter().any(|v| v.id == violation.id) {
-                report.violations.push(violation.clone());
-            }
-        }
+        let missing = earlier.filter(|v| !found.contains(&v.id));
+        report.violations.extend(missing.cloned());
     }
 
     /// Writes a report of what was recorded, with nothing explored.
