@@ -22,6 +22,7 @@ use crate::id::StateId;
 use crate::kmsg::Kmsg;
 use crate::mount_failure::{mount_state, Needed};
 use crate::oracle::{Finding, Kind, Oracle, Verdict};
+use crate::output::say;
 use crate::reads::Reads;
 use crate::recording::Mark;
 use crate::signals::Interrupted;
@@ -167,7 +168,7 @@ impl<'a> Examiner<'a> {
             // The state is bad, whatever comes of its end.
             (Ok(Verdict::Violation(finding)), Err(e)) => {
                 if !e.is::<Interrupted>() {
-                    eprintln!("powercut: warning: after a violation: {e:#}");
+                    say(format_args!("warning: after a violation: {e:#}"));
                 }
                 Ok(Verdict::Violation(finding))
             }
@@ -261,9 +262,9 @@ impl Look<'_> {
         if !finished.ended.ok() {
             CLEANUP_FAILED.call_once(|| {
                 let (how, tail) = (finished.ended, finished.tail());
-                eprintln!(
-                    "powercut: warning: --cleanup {line} failed ({how}); it printed:\n{tail}"
-                );
+                say(format_args!(
+                    "warning: --cleanup {line} failed ({how}); it printed:\n{tail}"
+                ));
             });
         }
         Ok(())

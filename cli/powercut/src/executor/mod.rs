@@ -27,6 +27,7 @@ use thiserror::Error;
 
 use crate::child::{Env, Finished, Program};
 use crate::fs::MountSpec;
+use crate::output::say;
 use crate::signals::Signals;
 use process::Process;
 use wire::{Begin, Mount, Reply, Request};
@@ -55,7 +56,7 @@ pub fn retried<T>(mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
     let tried = attempt();
     match &tried {
         Err(e) if matches!(e.downcast_ref(), Some(ExecutorError::Died { .. })) => {
-            eprintln!("powercut: warning: {e:#}; trying again");
+            say(format_args!("warning: {e:#}; trying again"));
             attempt()
         }
         _ => tried,
