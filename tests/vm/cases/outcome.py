@@ -182,7 +182,7 @@ def killed(asked):
         powercut("report", where, "--status", code=1, says="VIOLATION")
         ident = told["violations"][0]["id"]
         powercut("replay", ident, "--report", where, "--check", "false", code=1, says="did not come to its end")
-        powercut("minimize", ident, "--report", where, "--check", "false", code=1, says="did not come to its end")
+        powercut("minimize", ident, "--report", where, "--check", "false", "--budget", "5", code=1, says="did not come to its end")
         with open(f"{own}/go", "w", encoding="ascii"):
             pass
         resumed = powercut("explore", "--resume", where, "--json", code=1, json_of=True)
@@ -247,7 +247,7 @@ def streams_():
                 for words in (("explore", "a", "--check", check, *quick), ("explore", "a", "--check", check, *quick, "--json"),
                               ("replay", ident, "--report", f"{own}/r", "--check", check)):  # fmt: skip
                     equal(status(words, out, err), should, f"status of {words} with {out} and {err}")
-            minimize = ("minimize", ident, "--report", f"{own}/r", "--check", "false")
+            minimize = ("minimize", ident, "--report", f"{own}/r", "--check", "false", "--budget", "5")
             equal(status(minimize, out, err), 1, f"status of minimize with {out} and {err}")
             for words in ("list", "log a", "log a --json", "count a", f"report {own}/r", "lint a", "completions bash"):
                 equal(status(words.split(), out, err), clean, f"status of {words} with {out} and {err}")
