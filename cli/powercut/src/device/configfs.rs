@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use serde::Serialize;
 
 use super::attribute::{get, retry_busy, subdirectories, wait_for, write};
+use super::name::TOO_LONG;
 use super::{errno, Control, DeviceError, Name, Nodes, Settings, Show, View, CONTROL};
 use crate::members::Members;
 use crate::notes::{note, Item, Note};
@@ -17,9 +18,6 @@ use crate::output::say;
 use crate::tear::Tear;
 
 pub(super) const CONFIGFS: &str = "/sys/kernel/config";
-
-/// Why a name of a group is refused.
-pub const TOO_LONG: &str = "NAME/DISK and NAME.VIEW/DISK have 22 bytes at most: use shorter names";
 
 /// The driver's directory.
 #[derive(Debug, Clone)]

@@ -10,6 +10,9 @@ use thiserror::Error;
 /// The longest name, and the longest NAME.VIEW: the kernel's limit.
 pub const MAX: usize = 22;
 
+/// Why a name of a group is refused.
+pub const TOO_LONG: &str = "NAME/DISK and NAME.VIEW/DISK have 22 bytes at most: use shorter names";
+
 /// A name that the driver takes: letters, digits, `_` and `-`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(String);

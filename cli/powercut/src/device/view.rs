@@ -9,8 +9,7 @@ use std::time::Instant;
 use rustix::io::Errno;
 
 use super::attribute::{get, pause, retry_busy, wait_for, write, PATIENCE};
-use super::configfs::TOO_LONG;
-use super::name::MAX;
+use super::name::{MAX, TOO_LONG};
 use super::{errno, Control, DeviceError, Name, Nodes, Selection, Show, CONTROL};
 use crate::faults::Rule;
 use crate::members::Members;
