@@ -18,12 +18,12 @@ use wire::{padded, read_exact, text_of, HeaderFlags};
 
 pub use flags::Flags;
 
-pub const MAGIC: [u8; 8] = *b"powercut";
-pub const VERSION: u32 = 1;
+pub(crate) const MAGIC: [u8; 8] = *b"powercut";
+pub(crate) const VERSION: u32 = 1;
 /// Of recordings of groups: their members follow the header.
-pub const VERSION_OF_GROUPS: u32 = 2;
+pub(crate) const VERSION_OF_GROUPS: u32 = 2;
 /// Of recordings of disks on which writes survive as prefixes, groups or not.
-pub const VERSION_OF_PREFIXES: u32 = 3;
+pub(crate) const VERSION_OF_PREFIXES: u32 = 3;
 pub const SECTOR: u64 = 512;
 /// The complete event of what is still in flight.
 pub const IN_FLIGHT: u64 = u64::MAX;
@@ -195,7 +195,7 @@ impl Header {
         Ok(())
     }
 
-    pub fn to_bytes(&self) -> Vec<u8> {
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let nr_members = self.members.iter().count() as u32;
         let mut flags = HeaderFlags::empty();
         flags.set(HeaderFlags::WRITE_CACHE, self.write_cache);
@@ -375,7 +375,7 @@ impl<R: Read> Reader<R> {
 }
 
 /// Writes an entry and its payload; the entry's length of payload is set.
-pub fn write_entry(out: &mut impl Write, entry: &Entry, payload: &[u8]) -> io::Result<()> {
+pub(crate) fn write_entry(out: &mut impl Write, entry: &Entry, payload: &[u8]) -> io::Result<()> {
     let mut entry = entry.clone();
     entry.payload_len = u32::try_from(payload.len()).map_err(io::Error::other)?;
     out.write_all(entry.to_wire().as_bytes())?;

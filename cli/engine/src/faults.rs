@@ -33,7 +33,7 @@ pub struct FaultsError;
 
 impl Faults {
     /// Those that an entry of the log can have.
-    pub const OF_ENTRIES: Self = Self::LIED
+    pub(crate) const OF_ENTRIES: Self = Self::LIED
         .union(Self::FUA_IGNORED)
         .union(Self::LOST)
         .union(Self::MISDIRECTED)
@@ -51,18 +51,18 @@ impl Faults {
     ];
 
     /// Those in the flags of a log's header, where they are eight bits further up.
-    pub fn of_header(flags: u32) -> Self {
+    pub(crate) fn of_header(flags: u32) -> Self {
         Self::from_bits_truncate(flags >> 8)
     }
 
     /// As flags of the header.
-    pub fn header_flags(self) -> u32 {
+    pub(crate) fn header_flags(self) -> u32 {
         self.bits() << 8
     }
 
     /// Those that no entry tells of.
     #[must_use]
-    pub fn unlogged(self) -> Self {
+    pub(crate) fn unlogged(self) -> Self {
         self.difference(Self::OF_ENTRIES)
     }
 

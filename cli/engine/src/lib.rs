@@ -44,7 +44,7 @@ pub mod count;
 pub mod explore;
 pub mod failure;
 pub mod faults;
-pub mod garbage;
+mod garbage;
 pub mod id;
 pub mod keep;
 pub mod lint;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// No group has more.
-pub const MAX_MEMBERS: usize = powercut_model::MAX_MEMBERS;
+pub(crate) const MAX_MEMBERS: usize = powercut_model::MAX_MEMBERS;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Member {
@@ -136,7 +136,7 @@ impl Members {
     }
 
     /// As the model takes them.
-    pub fn to_model(&self) -> powercut_model::Members {
+    pub(crate) fn to_model(&self) -> powercut_model::Members {
         let starts: Vec<u64> = self.starts().collect();
         powercut_model::Members::new(&starts).unwrap_or(powercut_model::Members::ONE)
     }

@@ -23,7 +23,8 @@ impl Reads {
         Some(Self(ranges.collect()))
     }
 
-    pub fn from_ranges(ranges: Vec<(u64, u64)>) -> Self {
+    #[cfg(test)]
+    pub(crate) fn from_ranges(ranges: Vec<(u64, u64)>) -> Self {
         Self(ranges)
     }
 

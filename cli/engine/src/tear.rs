@@ -22,7 +22,7 @@ impl Tear {
         *self == Self::Any
     }
 
-    pub fn to_model(self) -> powercut_model::Tear {
+    pub(crate) fn to_model(self) -> powercut_model::Tear {
         match self {
             Self::Any => powercut_model::Tear::Any,
             Self::Prefix => powercut_model::Tear::Prefix,

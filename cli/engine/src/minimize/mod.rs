@@ -19,7 +19,6 @@ mod passing;
 mod promise;
 mod search;
 
-pub use ddmin::{ddmin, Reduced};
 pub use lab::{Answer, Lab, Trial};
 pub use search::{minimize, Found, Later};
 
