@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rustix::io::Errno;
-use serde::{Deserialize, Serialize};
 
 use crate::child::{Ended, Env, Finished, Line, Program};
 use crate::device::{Nodes, Selection, Show};
+use crate::examination::Examination;
 use crate::executor::{retried, Executor, ExecutorError, Sandbox, Scratch};
 use crate::faults::rules;
 use crate::fs::MountSpec;
@@ -27,27 +27,6 @@ use crate::reads::Reads;
 use crate::recording::Mark;
 use crate::signals::Interrupted;
 use crate::strategy::State;
-
-/// What to do with a state to know whether it is consistent. Kept in reports,
-/// so that a replay does the same.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Examination {
-    /// The user's check; exit 0 consistent, 125 can't tell, else a violation.
-    pub check: String,
-    /// Run before the mount; what its exit status says is in its manual.
-    pub fsck: Option<String>,
-    /// None: the check gets the device alone.
-    pub mount: Option<MountSpec>,
-    /// Run after the check, whatever that said: to stop what it started. What it says itself
-    /// does not count.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub cleanup: Option<String>,
-    /// What the disk that a state is examined on does wrong.
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub view_faults: Vec<String>,
-    /// How long the check may take.
-    pub timeout_ms: u64,
-}
 
 /// The exit status of a check that can't tell.
 const SKIP: i32 = 125;

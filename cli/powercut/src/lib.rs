@@ -20,6 +20,7 @@ pub mod child;
 pub mod commands;
 pub mod culprit;
 pub mod device;
+pub mod examination;
 pub mod examine;
 pub mod executor;
 pub mod exit;

@@ -13,7 +13,7 @@ use anyhow::{anyhow, bail, Context, Result};
 use crate::args::{self, Switch, WritebackArg};
 use crate::baseline::Extent;
 use crate::device::{variable, CutMode, CutRequest, Name, Settings, Trigger};
-use crate::examine::Examination;
+use crate::examination::Examination;
 use crate::explore::Plan;
 use crate::faults::{rules, Rule};
 use crate::fs::{Fs, MountSpec};

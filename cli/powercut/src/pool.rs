@@ -12,7 +12,8 @@ use anyhow::{anyhow, Context, Result};
 use crossbeam_channel::{unbounded, Receiver, Sender};
 
 use crate::device::{Selection, View};
-use crate::examine::{Examination, Examiner};
+use crate::examination::Examination;
+use crate::examine::Examiner;
 use crate::executor::Executor;
 use crate::explore::{Key, Runner, Seen};
 use crate::id::StateId;

@@ -13,7 +13,8 @@ use anyhow::Result;
 
 use crate::choices::Choices;
 use crate::device::{Name, Origin, Root, Selection};
-use crate::examine::{Examination, Examiner};
+use crate::examination::Examination;
+use crate::examine::Examiner;
 use crate::executor::retried;
 use crate::explore::{
     explore, Desk, End, Journal, Outcome, Plan, Recoveries, Seen, Serial, Violation, Watch,

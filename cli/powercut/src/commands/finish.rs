@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use super::culprit::Bench;
 use crate::device::Disk;
-use crate::examine::Examination;
+use crate::examination::Examination;
 use crate::executor::Executor;
 use crate::id::StateId;
 use crate::options::Wanted;

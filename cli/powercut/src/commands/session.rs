@@ -14,7 +14,7 @@ use super::finish;
 use super::manage::load;
 use crate::baseline::{Extent, Subject};
 use crate::device::{DeviceError, Disk, Root, RuleStatus, View};
-use crate::examine::Examination;
+use crate::examination::Examination;
 use crate::exit::Exit;
 use crate::explore::{explore, Again, Desk, End, Journal, Outcome, Plan};
 use crate::options::Reporting;

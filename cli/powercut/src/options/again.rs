@@ -8,7 +8,7 @@ use anyhow::{bail, Context, Result};
 
 use super::{command, name, timeout_ms, RecordSource, DEFAULT_TIMEOUT};
 use crate::args;
-use crate::examine::Examination;
+use crate::examination::Examination;
 use crate::fs::MountSpec;
 use crate::id::StateId;
 use crate::report::directory;

@@ -16,7 +16,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::abi::Flags;
 use crate::choices::Choices;
 use crate::count;
-use crate::examine::Examination;
+use crate::examination::Examination;
 use crate::explore::{self, Again, End, Header, Outcome, Plan, Rank};
 use crate::members::Members;
 use crate::oracle::Kind;

@@ -5,7 +5,7 @@
 use powercut_model::Cut;
 
 use crate::choices::Choices;
-use crate::examine::Examination;
+use crate::examination::Examination;
 use crate::explore;
 use crate::id::StateId;
 use crate::keep::Keep;
