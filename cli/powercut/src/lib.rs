@@ -10,8 +10,8 @@
 //! [`commands`], which end in a [`report`].
 
 pub use powercut_engine::{
-    abi, choices, count, explore, garbage, id, keep, lint, members, minimize, oracle, reads,
-    recording, strategy, tear,
+    abi, choices, count, explore, id, keep, lint, members, minimize, oracle, reads, recording,
+    strategy, tear,
 };
 
 pub mod args;
