@@ -4,10 +4,16 @@
 
 use thiserror::Error;
 
-/// A signal asked to end, by its number.
+/// Why to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("stopped by {}", name(*.0))]
-pub struct Interrupted(pub i32);
+pub enum Interrupted {
+    /// A signal asked to end, by its number.
+    #[error("stopped by {}", name(*.0))]
+    Signal(i32),
+    /// The time for all of it is over.
+    #[error("the deadline (--deadline) passed")]
+    Deadline,
+}
 
 fn name(signal: i32) -> &'static str {
     match signal {

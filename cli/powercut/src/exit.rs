@@ -51,7 +51,10 @@ impl Exit {
             Self::NoViolation => 0,
             Self::Violation => 1,
             Self::Undecided => 2,
-            Self::Interrupted(Interrupted(signal)) => u8::try_from(128 + signal).unwrap_or(2),
+            Self::Interrupted(Interrupted::Signal(signal)) => {
+                u8::try_from(128 + signal).unwrap_or(2)
+            }
+            Self::Interrupted(Interrupted::Deadline) => 2,
         }
     }
 
@@ -80,12 +83,13 @@ mod tests {
 
     #[test]
     fn each_end_has_its_status() {
-        let interrupted = || anyhow::Error::from(Interrupted(15)).context("while it ran");
+        let interrupted = || anyhow::Error::from(Interrupted::Signal(15)).context("while it ran");
         for (exit, status) in [
             (Exit::NoViolation, 0),
             (Exit::Violation, 1),
             (Exit::Undecided, 2),
-            (Exit::Interrupted(Interrupted(2)), 130),
+            (Exit::Interrupted(Interrupted::Signal(2)), 130),
+            (Exit::Interrupted(Interrupted::Deadline), 2),
             (Exit::of_error(&interrupted()), 143),
             (Exit::of_error(&anyhow::anyhow!("no disk")), 2),
         ] {

@@ -4,12 +4,11 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use powercut_cli::args::Cli;
 use powercut_cli::{commands, exit, notes};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::of_this_process();
     let result = commands::run(cli);
     notes::close();
     exit::status(result)

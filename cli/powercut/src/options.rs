@@ -4,6 +4,7 @@
 //! but for what comes in.
 
 mod again;
+mod borrowed;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,6 +26,7 @@ use crate::strategy::Strategy;
 use powercut_engine::budget::Budget;
 
 pub use again::{Minimize, Replay, ShowState};
+pub use borrowed::{borrowed, say_borrowed, Given};
 
 /// The default size of a disk, in MiB.
 const DEFAULT_MIB: u64 = 64;
@@ -35,12 +37,39 @@ const DEFAULT_TIMEOUT: &str = "60s";
 #[derive(Debug)]
 pub struct Reporting {
     pub report: Option<PathBuf>,
-    pub json: bool,
+    pub format: Format,
     pub case: String,
     pub keep: bool,
+    /// After that time all of it is to end.
+    pub deadline: Option<Duration>,
+    /// Only what it would take is to be told.
+    pub dry_run: bool,
     /// States checked side by side.
     pub jobs: usize,
     pub wanted: Wanted,
+}
+
+/// What of a report goes to standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    Text,
+    Json,
+    /// As text, without the table: that is one of all cases.
+    Case,
+    Nothing,
+}
+
+impl Format {
+    pub fn new(json: bool) -> Self {
+        match json {
+            true => Self::Json,
+            false => Self::Text,
+        }
+    }
+
+    pub fn is_text(self) -> bool {
+        matches!(self, Self::Text | Self::Case)
+    }
 }
 
 /// What was asked for beside the report.
@@ -62,6 +91,7 @@ pub struct Resume {
     pub wanted: Wanted,
     pub json: bool,
     pub keep: bool,
+    pub deadline: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -90,6 +120,8 @@ pub struct Explore {
     pub from: RecordSource,
     pub examination: Examination,
     pub baseline: Extent,
+    /// What to say of commands that are the report's.
+    pub borrowed: Vec<String>,
     pub plan: Plan,
     pub reporting: Reporting,
 }
@@ -273,21 +305,28 @@ fn jobs(args: &args::PlanArgs) -> Result<usize> {
     }
 }
 
-fn wanted(args: &args::PlanArgs) -> Wanted {
+fn wanted(args: &args::PlanArgs, session: &args::SessionArgs) -> Wanted {
     Wanted {
         minimize: args.minimize,
-        html: args.html.clone(),
-        junit: args.junit.clone(),
+        html: session.html.clone(),
+        junit: session.junit.clone(),
     }
 }
 
-fn reporting(args: args::PlanArgs, case: String) -> Result<Reporting> {
+pub fn deadline(args: &args::SessionArgs) -> Result<Option<Duration>> {
+    let time = args.deadline.as_deref().map(size::time);
+    time.transpose().context("--deadline")
+}
+
+fn reporting(args: &args::PlanArgs, session: args::SessionArgs, case: String) -> Result<Reporting> {
     Ok(Reporting {
-        jobs: jobs(&args)?,
-        wanted: wanted(&args),
-        report: args.report,
-        json: args.json,
-        case: args.case.unwrap_or(case),
+        jobs: jobs(args)?,
+        wanted: wanted(args, &session),
+        deadline: deadline(&session)?,
+        dry_run: session.dry_run,
+        report: session.report,
+        format: Format::new(session.json),
+        case: session.case.unwrap_or(case),
         keep: args.keep,
     })
 }
@@ -370,6 +409,9 @@ impl Run {
         }
         let name = args.fs.name();
         let plain = args.mkfs_opts.is_empty() && args.mount_opts.is_empty() && args.mkfs.is_none();
+        if args.record_only && args.session.dry_run {
+            bail!("--record-only and --dry-run both explore nothing: give one of them");
+        }
         if args.fs == Fs::None && !plain {
             bail!("--mkfs, --mkfs-opts and --mount-opts need a filesystem, --fs none has none");
         }
@@ -408,7 +450,7 @@ impl Run {
             eager_writeback: args.writeback == WritebackArg::Eager,
             examination: examination(&args.check, args.examine, mount)?,
             plan: plan(&args.plan)?,
-            reporting: reporting(args.plan, case)?,
+            reporting: reporting(&args.plan, args.session, case)?,
         })
     }
 }
@@ -431,6 +473,15 @@ impl Explore {
             }
             _ => None,
         };
+        let given = Given {
+            check: args.check.is_some(),
+            fsck: args.examine.fsck.is_some(),
+            cleanup: args.examine.cleanup.is_some(),
+        };
+        let borrowed = match (&from, &reported) {
+            (RecordSource::Report(path), Some(what)) => borrowed(path, what, given),
+            _ => Vec::new(),
+        };
         let check = args.check.unwrap_or_default();
         Ok(Self {
             from,
@@ -439,24 +490,26 @@ impl Explore {
             } else {
                 Extent::Before
             },
+            borrowed,
             examination: match reported {
                 Some(reported) => instead(reported, args.examine, mount)?,
                 None => examination(&check, args.examine, mount.flatten())?,
             },
             plan: plan(&args.plan)?,
-            reporting: reporting(args.plan, case)?,
+            reporting: reporting(&args.plan, args.session, case)?,
         })
     }
 }
 
 impl Resume {
-    pub fn new(dir: PathBuf, args: &args::PlanArgs) -> Result<Self> {
+    pub fn new(dir: PathBuf, args: &args::PlanArgs, session: &args::SessionArgs) -> Result<Self> {
         Ok(Self {
             dir,
             budget: budget(args)?,
             jobs: jobs(args)?,
-            wanted: wanted(args),
-            json: args.json,
+            wanted: wanted(args, session),
+            deadline: deadline(session)?,
+            json: session.json,
             keep: args.keep,
         })
     }

@@ -10,6 +10,7 @@ use std::thread::Scope;
 
 use anyhow::{anyhow, Context, Result};
 use crossbeam_channel::{unbounded, Receiver, Sender};
+use powercut_model::Event;
 
 use crate::device::{Selection, View};
 use crate::examination::Examination;
@@ -21,10 +22,12 @@ use crate::recording::Recording;
 use crate::recovery::{Deep, Job};
 use crate::signals::Signals;
 use crate::strategy::State;
+use crate::times::Times;
 
 /// A state to examine.
 struct Task {
     key: Key,
+    cut: Event,
     selection: Selection,
     /// The number of marks acknowledged.
     marks: usize,
@@ -41,6 +44,7 @@ pub struct Work<'e> {
     pub what: &'e Examination,
     pub recording: &'e Recording,
     pub signals: &'e Signals,
+    pub times: &'e Times,
     /// Whether, and how, recoveries are cut.
     pub deep: Option<Job<'e>>,
 }
@@ -117,7 +121,9 @@ impl Worker<'_> {
         });
         while let Some(task) = self.take() {
             let seen = answer(|| match &mut eye {
-                Ok(eye) => examine(eye, &task, work.recording),
+                Ok(eye) => work
+                    .times
+                    .measure(task.cut, || examine(eye, &task, work.recording)),
                 Err(e) => Err(anyhow!("{e:#}")),
             });
             let seen = seen.with_context(|| format!("state {}", task.id));
@@ -171,6 +177,7 @@ impl Runner for Pool {
         let choices = &state.choices;
         let task = Task {
             key,
+            cut: choices.event(),
             selection: Selection::of(choices, &state.keep),
             marks: choices.recording().marks_by(choices.event()).len(),
             id: StateId::of(choices, &state.keep).to_string(),

@@ -100,7 +100,8 @@ fn line(progress: &Progress, done: f64) -> String {
     format!("{checked} states, {rate} a second, {violations} violations, {percent} %{left}")
 }
 
-fn time(seconds: f64) -> String {
+/// A time for people.
+pub fn time(seconds: f64) -> String {
     match seconds {
         s if s < 100.0 => format!("{s:.0} s"),
         s if s < 6000.0 => format!("{:.0} min", s / 60.0),

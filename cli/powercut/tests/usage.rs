@@ -185,3 +185,98 @@ fn plans() {
     let run: Vec<&str> = run.into_iter().chain(["--shard", "1/2"]).collect();
     refused(&run, "--record-only");
 }
+
+#[test]
+fn help_is_in_groups_and_short_help_is_short() {
+    for args in [&[][..], &["--help"]] {
+        let help = Command::cargo_bin("powercut")
+            .expect("the binary")
+            .args(args)
+            .assert();
+        let help = if args.is_empty() {
+            help.code(2).stderr(contains("Try software:"))
+        } else {
+            help.success()
+                .stdout(contains("Look at records and reports:"))
+        };
+        drop(help);
+    }
+    for command in ["run", "explore"] {
+        let lines = |option: &str| {
+            let done = powercut(&[command, option]).success();
+            String::from_utf8_lossy(&done.get_output().stdout)
+                .lines()
+                .count()
+        };
+        assert!(lines("-h") < 50 && lines("--help") > 80, "{command}");
+        let mut help = powercut(&[command, "--help"]).success();
+        for heading in [
+            "Disk:",
+            "Filesystem:",
+            "Workload:",
+            "Record:",
+            "Check:",
+            "States to look at:",
+            "Limits:",
+            "Output:",
+            "Exit status:",
+        ] {
+            let is_of = match heading {
+                "Disk:" | "Filesystem:" | "Workload:" => command == "run",
+                "Record:" => command == "explore",
+                _ => true,
+            };
+            if is_of {
+                help = help.stdout(contains(heading));
+            }
+        }
+    }
+}
+
+/// `powercut run` in a directory with a file of cases.
+fn suite(file: &str, args: &[&str]) -> assert_cmd::assert::Assert {
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::write(dir.path().join("powercut.toml"), file).expect("a file");
+    Command::cargo_bin("powercut")
+        .expect("the binary")
+        .current_dir(dir.path())
+        .arg("run")
+        .args(args)
+        .assert()
+}
+
+#[test]
+fn a_file_of_cases_is_checked_before_anything_is_run() {
+    let case = "[[case]]\nname = \"a\"\nfs = \"ext4\"\nworkload = \"true\"\ncheck = \"true\"\n";
+    let wrong = format!("{case}bugdet = 3\n");
+    for (file, args, says) in [
+        (
+            wrong.as_str(),
+            &[][..],
+            "powercut.toml:6:1: unknown key bugdet: did you mean budget?",
+        ),
+        (
+            case,
+            &["--only", "b"],
+            "--only b: there is no such case, but a",
+        ),
+        (case, &["--html", "f"], "--html is for one case"),
+        (case, &["--case", "f"], "--case is for one case"),
+        (case, &["--record-only"], "--record-only is for one case"),
+        (case, &["--budget", "soon"], "--budget"),
+        (case, &["--deadline", "soon"], "--deadline"),
+        (case, &["--config", "other.toml"], "cannot read other.toml"),
+        (case, &["--fs", "ntfs"], "possible values"),
+        (case, &["--workload", "true"], "--fs <FS>"),
+        ("", &[], "there is no [[case]]"),
+    ] {
+        suite(file, args).code(2).stderr(contains(says));
+    }
+    let one = ["--fs", "ext4", "--workload", "true", "--check", "true"];
+    suite(case, &[&one[..], &["--only", "a"]].concat())
+        .code(2)
+        .stderr(contains("--config FILE"));
+    suite(case, &[&one[..], &["--dry-run", "--record-only"]].concat())
+        .code(2)
+        .stderr(contains("give one of them"));
+}

@@ -93,7 +93,7 @@ impl Runner for Moody {
         let (key, seen, identity) = self.begun.swap_remove(at);
         self.patience = self.patience.saturating_sub(1);
         match self.trouble {
-            Trouble::Signal if self.patience == 0 => return Err(Interrupted(2).into()),
+            Trouble::Signal if self.patience == 0 => return Err(Interrupted::Signal(2).into()),
             Trouble::Error if self.patience == 0 => {
                 self.patience = u64::MAX;
                 return Err(anyhow!("the mount is busy"));

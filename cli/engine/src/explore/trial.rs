@@ -126,7 +126,7 @@ impl<F: FnMut(&State<'_>) -> Seen> Runner for Fake<F> {
         self.patience = self.patience.saturating_sub(1);
         if self.patience == 0 {
             self.done.pop_back();
-            return Err(Interrupted(2).into());
+            return Err(Interrupted::Signal(2).into());
         }
         Ok(self.done.pop_back().expect("something was begun"))
     }

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+/// A state, and how to examine it: the check, the checker and the mount are those of the report,
+/// but for what is given.
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
     /// The state, such as 5f0c2a19:k=812:keep=0-3,7
@@ -17,13 +19,13 @@ pub struct ReplayArgs {
     /// Replay from the record of this disk instead
     #[arg(long, value_name = "NAME")]
     pub disk: Option<String>,
-    /// The check, if not the report's
+    /// The check, instead of the report's, which is run as root otherwise
     #[arg(long, value_name = "CMD")]
     pub check: Option<String>,
     /// The mount, if not the report's: FS[,OPTION]...
     #[arg(long, value_name = "FS[,OPTS]")]
     pub mount: Option<String>,
-    /// The filesystem checker, if not the report's
+    /// The filesystem checker, instead of the report's, which is run as root otherwise
     #[arg(long, value_name = "CMD")]
     pub fsck: Option<String>,
     /// The longest the check may take, if not as in the report; in seconds, or with units: 90s

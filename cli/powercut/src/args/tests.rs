@@ -33,8 +33,12 @@ const OPTIONS: [(&str, Option<&str>, With); 21] = [
     ("html", Some("f"), With::Both),
     ("junit", Some("f"), With::Both),
 ];
-const MORE: [(&str, Option<&str>, With); 2] =
-    [("json", None, With::Both), ("keep", None, With::Both)];
+const MORE: [(&str, Option<&str>, With); 4] = [
+    ("json", None, With::Both),
+    ("keep", None, With::Both),
+    ("deadline", Some("9s"), With::Both),
+    ("dry_run", None, With::Recording),
+];
 
 /// With which of `--recording` and `--resume` an option is applied; with others it is refused.
 #[derive(Clone, Copy, PartialEq, Eq)]

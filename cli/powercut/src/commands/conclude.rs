@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::exit::Exit;
-use crate::options::Wanted;
+use crate::options::{Format, Wanted};
 use crate::output::{print, say};
 use crate::recording::Recording;
 use crate::report::{self, doubts, Conclusion, Report, Saved, PAGE};
@@ -29,8 +29,7 @@ pub struct Conclude<'a> {
     pub recording: &'a Recording,
     pub store: &'a mut dyn Store,
     pub wanted: &'a Wanted,
-    /// Print JSON instead of text.
-    pub json: bool,
+    pub format: Format,
     /// What ended it, if that was a signal.
     pub signal: Option<Interrupted>,
 }
@@ -66,7 +65,10 @@ impl Conclude<'_> {
     }
 
     fn text(&self, report: &Report) -> Result<String> {
-        if self.json {
+        if self.format == Format::Nothing {
+            return Ok(String::new());
+        }
+        if self.format == Format::Json {
             let text = serde_json::to_string_pretty(report)?;
             return Ok(format!("{text}\n"));
         }
@@ -80,7 +82,10 @@ impl Conclude<'_> {
         if let Some(dir) = dir {
             text.push_str(&format!("report: {dir}\n"));
         }
-        let summary = report::summary(std::slice::from_ref(report));
+        if self.format == Format::Case {
+            return Ok(text);
+        }
+        let summary = report::summary(report);
         Ok(format!("{text}\n{summary}"))
     }
 

@@ -4,7 +4,7 @@
 //! report whose exploration was interrupted.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{bail, Context, Result};
 
@@ -14,7 +14,9 @@ use crate::baseline::Extent;
 use crate::device::{Root, RuleStatus};
 use crate::exit::Exit;
 use crate::explore::Plan;
-use crate::options::{Explore, RecordSource, Reporting, Resume};
+use crate::options::{
+    borrowed, say_borrowed, Explore, Format, Given, RecordSource, Reporting, Resume,
+};
 use crate::report::{PlanFacts, Saved, Source};
 use crate::signals::Signals;
 use crate::size;
@@ -22,8 +24,10 @@ use crate::strategy::Strategy;
 use powercut_engine::budget::Budget;
 
 pub fn explore(options: &Explore) -> Result<Exit> {
-    let signals = Signals::install()?;
+    let began = Instant::now();
+    let signals = Signals::install_for(options.reporting.deadline)?;
     let root = Root::open()?;
+    say_borrowed(&options.borrowed);
     let (disk, source, rules, recorded_in) = match &options.from {
         RecordSource::Disk(name) => {
             let source = Source {
@@ -40,7 +44,7 @@ pub fn explore(options: &Explore) -> Result<Exit> {
             (import_as_new(&root, &saved)?, source, rules, recorded_in)
         }
     };
-    Session {
+    let session = Session {
         root: &root,
         disk: &disk,
         signals: &signals,
@@ -52,8 +56,11 @@ pub fn explore(options: &Explore) -> Result<Exit> {
         baseline: options.baseline.clone(),
         recorded_in,
         before: None,
+    };
+    if options.reporting.dry_run {
+        return session.dry_run(began);
     }
-    .explore()
+    session.explore()?.told()
 }
 
 /// Where a recording came from, what the disk was told to do wrong, and the time that it took.
@@ -74,8 +81,10 @@ fn seconds(seconds: f64) -> Duration {
 pub fn resume(options: &Resume) -> Result<Exit> {
     let saved = Saved::at(&options.dir);
     let report = saved.report()?;
-    let signals = Signals::install()?;
+    let signals = Signals::install_for(options.deadline)?;
     let root = Root::open()?;
+    let commands = borrowed(&options.dir, &report.examination, Given::default());
+    say_borrowed(&commands);
     let mut plan = plan(&report.plan, &options.dir)?;
     plan.budget = options.budget.unwrap_or(plan.budget);
     let disk = import_as_new(&root, &saved)?;
@@ -87,9 +96,11 @@ pub fn resume(options: &Resume) -> Result<Exit> {
         plan: &plan,
         reporting: &Reporting {
             report: Some(options.dir.clone()),
-            json: options.json,
+            format: Format::new(options.json),
             case: report.case.clone(),
             keep: options.keep,
+            deadline: options.deadline,
+            dry_run: false,
             jobs: options.jobs,
             wanted: options.wanted.clone(),
         },
@@ -102,7 +113,8 @@ pub fn resume(options: &Resume) -> Result<Exit> {
         recorded_in: seconds(report.seconds.record),
         before: Some(report.clone()),
     }
-    .explore()
+    .explore()?
+    .told()
 }
 
 /// The plan of a report.

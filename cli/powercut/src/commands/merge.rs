@@ -9,7 +9,7 @@ use anyhow::{bail, Context, Result};
 use super::conclude::{Conclude, Store};
 use crate::args::MergeArgs;
 use crate::exit::Exit;
-use crate::options::Wanted;
+use crate::options::{Format, Wanted};
 use crate::output::say;
 use crate::report::{copy_recoveries, merge as join, Report, Saved};
 
@@ -63,7 +63,7 @@ pub fn merge(args: &MergeArgs) -> Result<Exit> {
             is_begun: false,
         },
         wanted: &Wanted::default(),
-        json: args.json,
+        format: Format::new(args.json),
         signal: None,
     };
     Ok(conclude.of(&mut merged))

@@ -88,6 +88,7 @@ fn fails(
 ) -> Result<Failed> {
     let (choices, keep) = options.replay.id.resolve(recording)?;
     let id = StateId::of(&choices, &keep);
+    options.replay.say_borrowed(what);
     let mut view = disk.create_some_view()?;
     let mut executor = Executor::new(0, signals);
     let verdict = {

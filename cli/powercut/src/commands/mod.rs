@@ -4,10 +4,12 @@
 
 mod conclude;
 mod culprit;
+mod dry_run;
 mod explore;
 mod fault;
 mod findings;
 mod finish;
+mod github;
 mod lint;
 mod log;
 mod manage;
@@ -20,6 +22,7 @@ mod replay;
 mod report;
 mod run;
 mod session;
+mod suite;
 mod transfer;
 
 use anyhow::Result;
@@ -50,11 +53,15 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Count(args) => log::count(&args),
         Command::State(args) => manage::state(&args),
         Command::Explore(args) => match &args.resume {
-            Some(dir) => explore::resume(&options::Resume::new(dir.clone(), &args.plan)?),
+            Some(dir) => explore::resume(&options::Resume::new(
+                dir.clone(),
+                &args.plan,
+                &args.session,
+            )?),
             None => explore::explore(&options::Explore::new(args)?),
         },
         Command::Merge(args) => merge::merge(&args),
-        Command::Run(args) => run::run(&options::Run::new(args)?),
+        Command::Run(args) => run::command(&args),
         Command::Minimize(args) => minimize::minimize(&options::Minimize::new(args)?),
         Command::Lint(args) => lint::run(&args),
         Command::Report(args) => report::run(&args),

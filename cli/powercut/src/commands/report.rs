@@ -36,7 +36,7 @@ pub fn run(args: &ReportArgs) -> Result<Exit> {
             report::commands_line(&found),
             report::details(&found, Some(&dir)),
             to_go_on.map_or_else(String::new, |how| format!("{how}\n")),
-            report::summary(std::slice::from_ref(&found))
+            report::summary(&found)
         ))?;
     }
     Ok(if args.status {

@@ -2,17 +2,21 @@
 
 //! `powercut run`: from nothing to a report.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, Context, Result};
 
 use super::manage::own_name;
-use super::session::{rules_of, Session};
+use super::session::{rules_of, Explored, Session};
+use super::suite::suite;
+use crate::args::RunCommand;
 use crate::child::Line;
+use crate::config;
 use crate::device::{Disk, Root, RuleStatus};
 use crate::executor::{Executor, Scratch};
 use crate::exit::Exit;
-use crate::options::Run;
+use crate::options::{self, Run};
 use crate::output::say;
 use crate::report::Source;
 use crate::signals::Signals;
@@ -21,17 +25,55 @@ use crate::writeback::Eager;
 /// How long making the filesystem may take.
 const MKFS_LIMIT: Duration = Duration::from_secs(300);
 
+/// One case, or those of a file.
+pub fn command(command: &RunCommand) -> Result<Exit> {
+    let default = Path::new(config::FILE);
+    match &command.suite.config {
+        Some(path) => suite(command, path),
+        None if !command.has("workload") && default.is_file() => suite(command, default),
+        None => {
+            let args = command.one_case();
+            if !command.suite.only.is_empty() || command.suite.fail_fast {
+                bail!("--only and --fail-fast are for the cases of a file: give --config FILE");
+            }
+            run(&options::Run::new(args)?)
+        }
+    }
+}
+
+/// One case.
 pub fn run(options: &Run) -> Result<Exit> {
-    let signals = Signals::install()?;
+    let began = Instant::now();
+    let signals = Signals::install_for(options.reporting.deadline)?;
+    if options.record_only {
+        return recorded(options, &signals, |session| session.record_only());
+    }
+    if options.reporting.dry_run {
+        return recorded(options, &signals, |session| session.dry_run(began));
+    }
+    explore(options, &signals)?.told()
+}
+
+/// Records a workload and explores what was recorded.
+pub fn explore(options: &Run, signals: &Signals) -> Result<Explored> {
+    recorded(options, signals, |session| session.explore())
+}
+
+/// Records a workload, and does something with it.
+pub fn recorded<T>(
+    options: &Run,
+    signals: &Signals,
+    then: impl FnOnce(Session<'_>) -> Result<T>,
+) -> Result<T> {
     let began = Instant::now();
     let root = Root::open()?;
     let disk = root.create(&own_name("run", &options.settings)?, &options.settings)?;
-    let recorded = record(options, &disk, &signals);
+    let recorded = record(options, &disk, signals);
     let result = recorded.and_then(|rules| {
-        let session = Session {
+        then(Session {
             root: &root,
             disk: &disk,
-            signals: &signals,
+            signals,
             examination: &options.examination,
             plan: &options.plan,
             reporting: &options.reporting,
@@ -40,12 +82,7 @@ pub fn run(options: &Run) -> Result<Exit> {
             baseline: options.baseline.clone(),
             recorded_in: began.elapsed(),
             before: None,
-        };
-        if options.record_only {
-            session.record_only()
-        } else {
-            session.explore()
-        }
+        })
     });
     if options.reporting.keep {
         say(format_args!(

@@ -4,21 +4,23 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{bail, Result};
+use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::conclude::{told, Conclude, Store};
 use super::findings::Findings;
 use super::finish;
+use super::github;
 use super::manage::load;
 use crate::baseline::{Extent, Subject};
 use crate::device::{DeviceError, Disk, Root, RuleStatus, View};
 use crate::examination::Examination;
 use crate::exit::Exit;
 use crate::explore::{explore, Again, Desk, End, Journal, Outcome, Plan};
-use crate::options::Reporting;
-use crate::output::{print, print_json};
+use crate::options::{Format, Reporting};
+use crate::output::{print, print_json, say};
 use crate::pool::{Pool, Work};
 use crate::progress::Reporter;
 use crate::recording::Recording;
@@ -27,8 +29,9 @@ use crate::report::{
     self, Baseline, Coverage, DiskFacts, Ended, FaultFacts, PlanFacts, Record, Report, Saved,
     Seconds, Source, DEFAULT_DIR, SCHEMA, SCHEMA_FAULTS,
 };
-use crate::signals::Signals;
+use crate::signals::{Interrupted, Signals};
 use crate::strategy::Space;
+use crate::times::Times;
 
 /// Explores the record of a disk and reports.
 pub struct Session<'a> {
@@ -56,14 +59,37 @@ pub fn rules_of(disk: &Disk) -> Result<Vec<RuleStatus>, DeviceError> {
     Ok(status.rules.into_iter().chain(bad).collect())
 }
 
+/// What came out of an exploration.
+pub struct Explored {
+    pub exit: Exit,
+    pub report: Report,
+    pub recording: Recording,
+    /// Where the report is, if it was worth one.
+    pub dir: Option<PathBuf>,
+}
+
+impl Explored {
+    /// The exit status, once GitHub Actions was told, if that is where this runs.
+    pub fn told(&self) -> Result<Exit> {
+        match (github::one(self), self.exit) {
+            (Ok(()), exit) => Ok(exit),
+            (Err(error), Exit::NoViolation) => Err(error),
+            (Err(error), exit) => {
+                say(format_args!("{error:#}"));
+                Ok(exit)
+            }
+        }
+    }
+}
+
 impl Session<'_> {
     /// What comes out once something is judged is a report, whatever fails then.
-    pub fn explore(self) -> Result<Exit> {
+    pub fn explore(self) -> Result<Explored> {
         let recording = load(self.root, self.disk.name().as_str())?;
         let mut report = self.report(&recording);
         report.baseline = self.check_baseline(&recording)?;
         let (mut findings, mut journal) = self.findings(&report)?;
-        if !self.reporting.json {
+        if self.reporting.format.is_text() {
             let line = report::commands_line(&report);
             told(&mut report, print(format_args!("{line}\n")).err());
         }
@@ -78,7 +104,8 @@ impl Session<'_> {
             dir: &dir,
         });
         let mut reporter = Reporter::new(self.plan.budget, |v| findings.violation(v));
-        let went = self.go(&space, deep, &mut journal, &mut reporter);
+        let times = Times::default();
+        let went = self.go(&space, deep, &times, &mut journal, &mut reporter);
         let found = reporter.finish();
         report.coverage.ended = Ended::Failed;
         report.violations = found.violations;
@@ -95,6 +122,7 @@ impl Session<'_> {
         };
         report.coverage.runs = found.runs;
         report.coverage.skipped_runs = found.skipped;
+        report.coverage.run_seconds = times.seconds();
         self.keep_earlier(&mut report);
         errors.extend(findings.error.take());
         if matches!(end, End::Exhausted | End::Budget | End::FirstFound) {
@@ -109,13 +137,21 @@ impl Session<'_> {
             recording: &recording,
             store: &mut findings,
             wanted: &self.reporting.wanted,
-            json: self.reporting.json,
+            format: self.reporting.format,
             signal: match end {
-                End::Interrupted(signal) => Some(signal),
+                End::Interrupted(why @ Interrupted::Signal(_)) => Some(why),
                 _ => None,
             },
         };
-        Ok(conclude.of(&mut report))
+        let exit = conclude.of(&mut report);
+        let dir = Store::dir(&findings);
+        drop((findings, space));
+        Ok(Explored {
+            exit,
+            report,
+            recording,
+            dir,
+        })
     }
 
     fn culprits(&self, report: &mut Report, recording: &Recording) -> Result<()> {
@@ -141,7 +177,7 @@ impl Session<'_> {
             None => PathBuf::from(DEFAULT_DIR),
         };
         self.begin(&report, &dir)?;
-        if self.reporting.json {
+        if self.reporting.format == Format::Json {
             print_json(&report)?;
         } else {
             let line = report::commands_line(&report);
@@ -159,6 +195,16 @@ impl Session<'_> {
         })
     }
 
+    /// When the workload began.
+    fn began(&self) -> Option<String> {
+        if let Some(before) = &self.before {
+            return before.began.clone();
+        }
+        let began = SystemTime::now().checked_sub(self.recorded_in)?;
+        let began = DateTime::<Utc>::from(began);
+        Some(began.to_rfc3339_opts(SecondsFormat::Secs, true))
+    }
+
     /// The report before anything is explored.
     fn report(&self, recording: &Recording) -> Report {
         let view_rules = &self.examination.view_faults;
@@ -170,6 +216,7 @@ impl Session<'_> {
             },
             powercut: env!("CARGO_PKG_VERSION").into(),
             case: self.reporting.case.clone(),
+            began: self.began(),
             disk: DiskFacts::of(recording),
             source: self.source.clone(),
             examination: self.examination.clone(),
@@ -221,6 +268,7 @@ impl Session<'_> {
         &self,
         space: &Space<'_>,
         deep: Option<Job<'_>>,
+        times: &Times,
         journal: &mut Journal,
         reporter: &mut Reporter<'_>,
     ) -> Result<(Outcome, Option<anyhow::Error>)> {
@@ -233,6 +281,7 @@ impl Session<'_> {
             what: self.examination,
             recording: space.recording(),
             signals: self.signals,
+            times,
             deep,
         };
         std::thread::scope(|scope| {

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 
 use anyhow::{bail, Context, Result};
 
-use super::{command, name, timeout_ms, RecordSource, DEFAULT_TIMEOUT};
+use super::{
+    borrowed, command, name, say_borrowed, timeout_ms, Given, RecordSource, DEFAULT_TIMEOUT,
+};
 use crate::args;
 use crate::examination::Examination;
 use crate::fs::MountSpec;
@@ -73,6 +75,18 @@ impl Minimize {
 }
 
 impl Replay {
+    /// Says which commands of the report are about to be run.
+    pub fn say_borrowed(&self, what: &Examination) {
+        if let RecordSource::Report(dir) = &self.from {
+            let given = Given {
+                check: self.check.is_some(),
+                fsck: self.fsck.is_some(),
+                cleanup: false,
+            };
+            say_borrowed(&borrowed(dir, what, given));
+        }
+    }
+
     /// The examination of a report, with what was given instead.
     pub fn examination(&self, reported: Option<Examination>) -> Result<Examination> {
         let mut what = match reported {

@@ -38,7 +38,7 @@ pub fn doubts(report: &Report) -> Vec<String> {
         Ended::Failed if report.errors.is_empty() => doubts.push("the exploration failed".into()),
         // The errors say why.
         Ended::Failed => {}
-        Ended::Exhausted | Ended::Budget | Ended::FirstViolation => {
+        Ended::Exhausted | Ended::Budget | Ended::Deadline | Ended::FirstViolation => {
             if coverage.checked == 0 {
                 let why = match report.plan.shard {
                     Some(_) => ": this shard has none of its own, take fewer shards",
@@ -71,7 +71,7 @@ mod tests {
     /// A change of a report that is clean.
     type Change = fn(&mut Report);
 
-    const UNDECIDED: [(&str, Change); 8] = [
+    const UNDECIDED: [(&str, Change); 9] = [
         ("no space left", |r| r.errors.push("no space left".into())),
         ("was interrupted", |r| r.coverage.ended = Ended::Interrupted),
         ("did not end", |r| r.coverage.ended = Ended::Unfinished),
@@ -85,13 +85,20 @@ mod tests {
             r.coverage.ended = Ended::Budget;
             r.coverage.checked = 0;
         }),
+        ("no state was examined", |r| {
+            r.coverage.ended = Ended::Deadline;
+            r.coverage.checked = 0;
+        }),
         ("not deterministic", |r| {
             r.coverage.repeats.other_verdict = 1;
         }),
     ];
-    const CONSISTENT: [(&str, Change); 3] = [
+    const CONSISTENT: [(&str, Change); 4] = [
         ("as it is", |_| {}),
         ("the budget is spent", |r| r.coverage.ended = Ended::Budget),
+        ("the deadline passed", |r| {
+            r.coverage.ended = Ended::Deadline
+        }),
         ("it could not tell of some", |r| r.coverage.skipped = 9),
     ];
 

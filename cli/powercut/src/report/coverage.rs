@@ -41,6 +41,7 @@ pub fn coverage(report: &Report) -> String {
         let ended = match coverage.ended {
             Ended::Exhausted => "the strategy has no more",
             Ended::Budget => "the budget is spent",
+            Ended::Deadline => "the deadline passed",
             Ended::FirstViolation => "stopped at the first violation",
             Ended::Interrupted => "interrupted",
             Ended::Failed => "ended by an error",

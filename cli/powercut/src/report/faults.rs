@@ -153,7 +153,7 @@ mod tests {
         );
         assert!(text.contains("4 of the states counted"), "{text}");
         assert!(!text.contains("  legal  "), "{text}");
-        let table = summary(std::slice::from_ref(&report));
+        let table = summary(&report);
         assert!(
             table.contains("not legal") && !table.contains("legal states"),
             "{table}"

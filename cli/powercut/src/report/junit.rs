@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use chrono::{DateTime, FixedOffset};
 use powercut_model::Event;
 use quick_junit::{NonSuccessKind, Report as Junit, TestCase, TestCaseStatus, TestSuite};
 
-use super::conclusion::doubts;
+use super::conclusion::{doubts, Conclusion};
 use super::coverage::coverage;
 use super::faults::FaultFacts;
 use super::model::{Report, Violation};
@@ -24,8 +25,22 @@ const TOLD: usize = 3;
 /// Bytes of a check's output in it.
 const OUTPUT: usize = 4096;
 
-/// The XML. `dir` is where the report is.
+/// The XML of one report. `dir` is where it is.
 pub fn junit(report: &Report, recording: &Recording, dir: &str) -> Result<String> {
+    let time = report.seconds.record + report.seconds.explore;
+    document([suite(report, recording, dir)], seconds(time))
+}
+
+/// The XML of several suites.
+pub fn document(suites: impl IntoIterator<Item = TestSuite>, time: Duration) -> Result<String> {
+    let mut junit = Junit::new("powercut");
+    junit.set_time(time);
+    junit.add_test_suites(suites);
+    junit.to_string().context("cannot write JUnit XML")
+}
+
+/// The suite of a report: a test case for every cut.
+pub fn suite(report: &Report, recording: &Recording, dir: &str) -> TestSuite {
     let space = Space::new(recording, report.plan.marks);
     let mut cuts: BTreeMap<Event, Vec<&Violation>> = BTreeMap::new();
     for cut in space.cuts() {
@@ -34,22 +49,67 @@ pub fn junit(report: &Report, recording: &Recording, dir: &str) -> Result<String
     for violation in &report.violations {
         cuts.entry(violation.cut).or_default().push(violation);
     }
-    let mut suite = TestSuite::new(format!("{} {}", report.case, report.plan.strategy));
+    let mut suite = empty_suite(report);
     for line in report.faults.iter().flat_map(FaultFacts::lines) {
         suite.add_property(("faults", line.as_str()));
     }
-    suite.set_time(seconds(report.seconds.explore));
-    suite.set_system_out(coverage(report));
     suite.add_test_cases(doubts(report).iter().map(|doubt| error(report, doubt)));
     for (cut, violations) in &cuts {
         let states = space.choices(*cut).map(|choices| count::told(&choices));
         let faults = recording.faults_at(*cut);
         suite.add_test_case(case(report, *cut, (states, faults), violations, dir));
     }
-    let mut junit = Junit::new("powercut");
-    junit.set_time(seconds(report.seconds.record + report.seconds.explore));
-    junit.add_test_suite(suite);
-    junit.to_string().context("cannot write JUnit XML")
+    suite
+}
+
+/// The suite of a control, in which violations have to be found: one test case.
+pub fn control(report: &Report) -> TestSuite {
+    let mut suite = empty_suite(report);
+    let status = match Conclusion::of(report) {
+        Conclusion::Violation => TestCaseStatus::success(),
+        Conclusion::Consistent => {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            status.set_type("no violation");
+            status.set_message("violations were expected, and none was found");
+            status
+        }
+        Conclusion::Undecided => {
+            suite.add_test_cases(doubts(report).iter().map(|doubt| error(report, doubt)));
+            return suite;
+        }
+    };
+    let mut case = TestCase::new("violations are found", status);
+    case.set_classname(class(report));
+    suite.add_test_case(case);
+    suite
+}
+
+/// The suite of a case that was not explored.
+pub fn unexplored(name: &str, why: &str) -> TestSuite {
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+    status.set_type("not decided");
+    status.set_message(why.lines().next().unwrap_or_default());
+    status.set_description(why);
+    let mut case = TestCase::new("the exploration", status);
+    case.set_classname(format!("powercut.{name}"));
+    let mut suite = TestSuite::new(name);
+    suite.add_test_case(case);
+    suite
+}
+
+fn empty_suite(report: &Report) -> TestSuite {
+    let mut suite = TestSuite::new(format!("{} {}", report.case, report.plan.strategy));
+    if let Some(began) = began(report) {
+        suite.set_timestamp(began);
+    }
+    suite.set_time(seconds(report.seconds.explore));
+    suite.set_system_out(coverage(report));
+    suite
+}
+
+fn began(report: &Report) -> Option<DateTime<FixedOffset>> {
+    let began = report.began.as_deref()?;
+    DateTime::parse_from_rfc3339(began).ok()
 }
 
 fn seconds(seconds: f64) -> Duration {
@@ -68,6 +128,9 @@ fn case(
         status(report, cut, violations),
     );
     case.set_classname(class(report));
+    if let Some(time) = report.coverage.run_seconds.get(&cut) {
+        case.set_time(seconds(*time));
+    }
     let legal = states.unwrap_or_else(|| "?".into());
     let sort = match faults.is_empty() {
         true => "legal states".to_string(),
@@ -171,7 +234,11 @@ mod tests {
             .done();
         let mut report = report(&recording);
         report.coverage.all = true;
+        let cut = Space::new(&recording, report.plan.marks).cuts()[0];
+        report.coverage.run_seconds.insert(cut, 1.25);
         let clean = junit(&report, &recording, "d").unwrap();
+        assert!(clean.contains("timestamp=\"2026-11-25T23:59:59"), "{clean}");
+        assert_eq!(clean.matches("time=\"1.250\"").count(), 1, "{clean}");
         assert_eq!(
             clean.matches("<testcase").count(),
             Space::new(&recording, report.plan.marks).cuts().len()
@@ -198,6 +265,24 @@ mod tests {
         let sample = junit(&report, &recording, "d").unwrap();
         assert_eq!(sample.matches("<skipped").count(), others - 1);
         assert!(sample.contains("a sample of 3 examined"));
+    }
+
+    #[test]
+    fn a_control_passes_if_violations_were_found() {
+        let recording = History::new().write(0, "a").done();
+        let mut report = report(&recording);
+        let text = |report: &Report| {
+            let text = document([control(report)], Duration::ZERO).unwrap();
+            ["<testcase", "<failure", "<error"].map(|word| text.matches(word).count())
+        };
+        assert_eq!(text(&report), [1, 1, 0]);
+        report.errors.push("no space left on device".into());
+        assert_eq!(text(&report), [1, 0, 1]);
+        report.violations.push(violation(&recording, 2, |_| false));
+        assert_eq!(text(&report), [1, 0, 0]);
+        let broken = unexplored("a case", "the workload failed\nand said why");
+        let broken = document([broken], Duration::ZERO).unwrap();
+        assert_eq!(broken.matches("<error").count(), 1, "{broken}");
     }
 
     #[test]

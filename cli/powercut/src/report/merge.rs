@@ -64,7 +64,7 @@ fn errors((dir, report): &Part) -> Vec<String> {
         Ended::Interrupted => Some("was interrupted"),
         Ended::Failed => Some("ended with an error"),
         Ended::Unfinished => Some("did not end"),
-        Ended::Exhausted | Ended::Budget | Ended::FirstViolation => None,
+        Ended::Exhausted | Ended::Budget | Ended::Deadline | Ended::FirstViolation => None,
     };
     let open = how.map(|how| format!("shard {shard} ({dir}) {how}"));
     let own = report.errors.iter();
@@ -172,10 +172,11 @@ fn weight(ended: Ended) -> u8 {
     match ended {
         Ended::Exhausted => 0,
         Ended::Budget => 1,
-        Ended::FirstViolation => 2,
-        Ended::Interrupted => 3,
-        Ended::Failed => 4,
-        Ended::Unfinished => 5,
+        Ended::Deadline => 2,
+        Ended::FirstViolation => 3,
+        Ended::Interrupted => 4,
+        Ended::Failed => 5,
+        Ended::Unfinished => 6,
     }
 }
 

@@ -9,6 +9,7 @@ pub mod culprit;
 mod fate;
 mod faults;
 mod found;
+pub mod github;
 mod html;
 mod junit;
 mod merge;
@@ -16,6 +17,7 @@ mod model;
 mod recoveries;
 mod saved;
 pub mod schema;
+mod summary;
 #[cfg(test)]
 pub mod testing;
 mod text;
@@ -28,7 +30,7 @@ pub use fate::{fates, ranges, Write};
 pub use faults::{outside, FaultFacts};
 pub use found::Found;
 pub use html::html;
-pub use junit::junit;
+pub use junit::{control, document, junit, suite, unexplored};
 pub use merge::merge;
 pub use model::{
     Coverage, DiskFacts, Ended, PlanFacts, Pruned, Record, Repeats, Report, Seconds, Source,
@@ -36,4 +38,5 @@ pub use model::{
 };
 pub use recoveries::{copy_recoveries, copy_recovery, directory};
 pub use saved::{compress, Saved, DEFAULT_DIR, PAGE};
-pub use text::{commands_line, details, first_of_sorts, state, summary};
+pub use summary::{summary, summary_of, Row};
+pub use text::{commands_line, details, first_of_sorts, state};

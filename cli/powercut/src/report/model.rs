@@ -21,6 +21,7 @@ use crate::explore::{self, Again, End, Header, Outcome, Plan, Rank};
 use crate::members::Members;
 use crate::oracle::Kind;
 use crate::recording::{Content, Recording};
+use crate::signals::Interrupted;
 use crate::strategy::Space;
 use crate::tear::Tear;
 
@@ -44,6 +45,9 @@ pub struct Report {
     pub powercut: String,
     /// What the user calls this run.
     pub case: String,
+    /// When it began, as in RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub began: Option<String>,
     pub disk: DiskFacts,
     pub source: Source,
     pub examination: Examination,
@@ -194,6 +198,10 @@ pub struct Coverage {
     /// Those of them of which the check could not tell.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub skipped_runs: BTreeMap<Event, u64>,
+    /// What the examinations at each cut took together, in seconds; of one that was resumed, since
+    /// then.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub run_seconds: BTreeMap<Event, f64>,
     /// The verdict of every legal state is known.
     pub all: bool,
     pub ended: Ended,
@@ -254,6 +262,8 @@ pub enum Ended {
     #[default]
     Exhausted,
     Budget,
+    /// The time for all of the command was over.
+    Deadline,
     FirstViolation,
     Interrupted,
     /// With an error.
@@ -422,12 +432,14 @@ impl Coverage {
             // The watch counts them.
             runs: BTreeMap::new(),
             skipped_runs: BTreeMap::new(),
+            run_seconds: BTreeMap::new(),
             all: outcome.all,
             ended: match outcome.end {
                 End::Exhausted => Ended::Exhausted,
                 End::Budget => Ended::Budget,
                 End::FirstFound => Ended::FirstViolation,
-                End::Interrupted(_) => Ended::Interrupted,
+                End::Interrupted(Interrupted::Deadline) => Ended::Deadline,
+                End::Interrupted(Interrupted::Signal(_)) => Ended::Interrupted,
                 End::Failed => Ended::Failed,
             },
         }

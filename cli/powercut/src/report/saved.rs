@@ -168,6 +168,17 @@ impl Saved {
         serde_json::from_value(value).with_context(|| format!("{} is not a report", path.display()))
     }
 
+    /// Takes the report away, if there is one: the files that say that there is.
+    pub fn forget(&self) -> std::io::Result<()> {
+        for name in [REPORT, RECORDING] {
+            match fs::remove_file(self.dir.join(name)) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// The stream that the driver gave.
     pub fn stream(&self) -> Result<impl Read> {
         let path = self.recording_path();

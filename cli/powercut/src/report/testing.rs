@@ -21,6 +21,7 @@ pub fn report(recording: &Recording) -> Report {
         schema: SCHEMA,
         powercut: "0".into(),
         case: "a case".into(),
+        began: Some("2026-11-25T23:59:59Z".into()),
         disk: DiskFacts::of(recording),
         source: Source::default(),
         examination: Examination {

@@ -6,7 +6,6 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use num_bigint::BigUint;
 use powercut_model::Event;
 
 use super::coverage::coverage;
@@ -15,11 +14,8 @@ use super::model::{Report, Violation};
 use super::recoveries::directory;
 use powercut_engine::failure::Failure;
 
-use crate::count;
 use crate::explore::Again;
-use crate::oracle::Kind;
 use crate::recording::Mark;
-use crate::table::Table;
 
 /// Lines of a command's output shown; all are in report.json.
 const OUTPUT_LINES: usize = 12;
@@ -248,68 +244,6 @@ fn legal(lost: &[Write]) -> &'static str {
         (_, _, true) => "R3: what no flush or FUA covers may be lost; R4: in any combination",
         _ => "R3: what is in flight may be lost; R4: in any combination",
     }
-}
-
-/// One line a report.
-pub fn summary(reports: &[Report]) -> String {
-    let any = |kind| reports.iter().any(|r| r.of(kind) > 0);
-    let with_fsck = any(Kind::Fsck) || reports.iter().any(|r| r.examination.fsck.is_some());
-    let with_skipped = reports.iter().any(|r| r.coverage.skipped > 0);
-    let with_faults = reports.iter().any(|r| r.faults.is_some());
-    let mut titles = vec![
-        "case",
-        match with_faults {
-            true => "states",
-            false => "legal states",
-        },
-        "checked",
-        "violations",
-        "failed mounts",
-    ];
-    if with_fsck {
-        titles.push("failed fscks");
-    }
-    if with_skipped {
-        titles.push("skipped");
-    }
-    if with_faults {
-        titles.push("not legal");
-    }
-    titles.push("seconds");
-    let mut table = Table::new(titles);
-    for report in reports {
-        let legal = report.coverage.legal_states.parse::<BigUint>().ok();
-        // Not counted yet.
-        let legal = legal.filter(|_| report.coverage.cuts > 0);
-        let legal = legal.map_or_else(|| "?".into(), |n| count::human(&n));
-        let checked = match report.coverage.all {
-            true => format!("{}, all", report.coverage.checked),
-            false => report.coverage.checked.to_string(),
-        };
-        let violations = report.of(Kind::Check) + report.of(Kind::Timeout);
-        let mut cells = vec![
-            report.case.clone(),
-            legal,
-            checked,
-            violations.to_string(),
-            report.of(Kind::Mount).to_string(),
-        ];
-        if with_fsck {
-            cells.push(report.of(Kind::Fsck).to_string());
-        }
-        if with_skipped {
-            cells.push(report.coverage.skipped.to_string());
-        }
-        if with_faults {
-            let outside = report.faults.as_ref().map(|f| f.outside_states.parse());
-            let outside: BigUint = outside.and_then(Result::ok).unwrap_or_default();
-            cells.push(count::human(&outside));
-        }
-        let seconds = report.seconds.record + report.seconds.explore;
-        cells.push(format!("{seconds:.1}"));
-        table.row(cells);
-    }
-    table.to_string()
 }
 
 /// What was recorded, in a line.

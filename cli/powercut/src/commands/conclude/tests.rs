@@ -79,7 +79,7 @@ fn came(went: Went, recording: &Recording) -> (Report, Option<Interrupted>) {
         Went::Clean | Went::Found => {}
         Went::Interrupted | Went::InterruptedFound => {
             coverage.ended = Ended::Interrupted;
-            signal = Some(Interrupted(2));
+            signal = Some(Interrupted::Signal(2));
         }
         Went::Failed | Went::FailedFound => {
             coverage.ended = Ended::Failed;
@@ -130,7 +130,7 @@ fn concluded(went: Went, wrong: Wrong, json: bool) -> Left {
         recording: &recording,
         store: &mut store,
         wanted: &wanted,
-        json,
+        format: Format::new(json),
         signal,
     };
     let exit = conclude.by(&mut report, &mut |text| {
