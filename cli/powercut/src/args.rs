@@ -11,13 +11,12 @@ mod values;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
-
-use crate::explore::Shard;
-use crate::fs::Fs;
-use crate::strategy::Strategy;
-use crate::tear::Tear;
-
+use powercut_engine::explore::Shard;
 use powercut_engine::marks::Marks;
+use powercut_engine::strategy::Strategy;
+use powercut_engine::tear::Tear;
+
+use crate::fs::Fs;
 
 pub use after::{LintArgs, MergeArgs, MinimizeArgs, ReplayArgs, ReportArgs, ShowArgs};
 pub use fault::{FaultArgs, FaultCommand};

@@ -9,17 +9,17 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{bail, Context, Result};
+use powercut_engine::choices::Choices;
+use powercut_engine::oracle::{Finding, Kind, Verdict};
+use powercut_engine::recording::{Mark, Recording};
 use powercut_model::Cut;
 
 use crate::child::Ended;
-use crate::choices::Choices;
 use crate::device::{DeviceError, Disk, Nodes, Selection, Show, View};
 use crate::examination::Examination;
 use crate::examine::Examiner;
 use crate::executor::Executor;
-use crate::oracle::{Finding, Kind, Verdict};
 use crate::output::say;
-use crate::recording::{Mark, Recording};
 use crate::report::{Baseline, Passed};
 use crate::signals::Signals;
 

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use num_bigint::BigUint;
 use powercut_engine::budget::Budget;
+use powercut_engine::count;
+use powercut_engine::explore::{legal_states, Plan};
+use powercut_engine::strategy::{Space, Strategy};
 use serde::Serialize;
 
-use crate::count;
-use crate::explore::{legal_states, Plan};
 use crate::progress::time;
 use crate::report::Record;
 use crate::size;
-use crate::strategy::{Space, Strategy};
 
 /// States of a strategy that are counted one by one.
 const COUNTED: usize = 10_000;
@@ -207,7 +207,7 @@ mod tests {
     use powercut_engine::marks::Marks;
 
     use super::*;
-    use crate::recording::testing::History;
+    use powercut_engine::recording::testing::History;
 
     fn plan(strategy: Strategy, budget: Budget) -> Plan {
         Plan {

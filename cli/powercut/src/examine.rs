@@ -9,6 +9,11 @@ use std::sync::Once;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use powercut_engine::id::StateId;
+use powercut_engine::oracle::{Finding, Kind, Oracle, Verdict};
+use powercut_engine::reads::Reads;
+use powercut_engine::recording::Mark;
+use powercut_engine::strategy::State;
 use rustix::io::Errno;
 
 use crate::child::{Ended, Env, Finished, Line, Program};
@@ -18,15 +23,10 @@ use crate::executor::{retried, Executor, ExecutorError, Sandbox, Scratch};
 use crate::faults::rules;
 use crate::fs::MountSpec;
 use crate::fsck::Statuses;
-use crate::id::StateId;
 use crate::kmsg::Kmsg;
 use crate::mount_failure::{mount_state, Needed};
-use crate::oracle::{Finding, Kind, Oracle, Verdict};
 use crate::output::say;
-use crate::reads::Reads;
-use crate::recording::Mark;
 use crate::signals::Interrupted;
-use crate::strategy::State;
 
 /// The exit status of a check that can't tell.
 const SKIP: i32 = 125;

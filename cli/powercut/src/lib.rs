@@ -9,11 +9,6 @@
 //! in real life is [`examine`]. [`args`] become [`options`] become
 //! [`commands`], which end in a [`report`].
 
-pub use powercut_engine::{
-    abi, choices, count, explore, id, keep, lint, members, minimize, oracle, reads, recording,
-    strategy, tear,
-};
-
 pub mod args;
 pub mod baseline;
 pub mod child;

@@ -10,20 +10,20 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{anyhow, bail, Context, Result};
+use powercut_engine::budget::Budget;
+use powercut_engine::explore::Plan;
+use powercut_engine::id::StateId;
+use powercut_engine::members::{Member, Members};
+use powercut_engine::strategy::Strategy;
 
 use crate::args::{self, Switch, WritebackArg};
 use crate::baseline::Extent;
 use crate::device::{variable, CutMode, CutRequest, Name, Settings, Trigger};
 use crate::examination::Examination;
-use crate::explore::Plan;
 use crate::faults::{rules, Rule};
 use crate::fs::{Fs, MountSpec};
-use crate::id::StateId;
-use crate::members::{Member, Members};
 use crate::report::Saved;
 use crate::size;
-use crate::strategy::Strategy;
-use powercut_engine::budget::Budget;
 
 pub use again::{Minimize, Replay, ShowState};
 pub use borrowed::{borrowed, say_borrowed, Given};

@@ -10,18 +10,18 @@ use std::thread::Scope;
 
 use anyhow::{anyhow, Context, Result};
 use crossbeam_channel::{unbounded, Receiver, Sender};
+use powercut_engine::explore::{Key, Runner, Seen};
+use powercut_engine::id::StateId;
+use powercut_engine::recording::Recording;
+use powercut_engine::strategy::State;
 use powercut_model::Event;
 
 use crate::device::{Selection, View};
 use crate::examination::Examination;
 use crate::examine::Examiner;
 use crate::executor::Executor;
-use crate::explore::{Key, Runner, Seen};
-use crate::id::StateId;
-use crate::recording::Recording;
 use crate::recovery::{Deep, Job};
 use crate::signals::Signals;
-use crate::strategy::State;
 use crate::times::Times;
 
 /// A state to examine.

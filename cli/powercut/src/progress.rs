@@ -7,13 +7,13 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use powercut_engine::budget::Budget;
+use powercut_engine::choices::Choices;
+use powercut_engine::explore::{Progress, Violation, Watch};
 use powercut_model::Event;
 
-use crate::choices::Choices;
-use crate::explore::{Progress, Violation, Watch};
 use crate::output::say;
 use crate::report;
-use powercut_engine::budget::Budget;
 
 /// Between two lines where there is no terminal.
 const INTERVAL: Duration = Duration::from_secs(10);

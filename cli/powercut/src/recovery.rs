@@ -10,23 +10,23 @@
 use std::path::Path;
 
 use anyhow::Result;
+use powercut_engine::choices::Choices;
+use powercut_engine::explore::{
+    explore, Desk, End, Journal, Outcome, Plan, Recoveries, Seen, Serial, Violation, Watch,
+};
+use powercut_engine::id::StateId;
+use powercut_engine::oracle::{Finding, Oracle, Verdict};
+use powercut_engine::reads::Reads;
+use powercut_engine::recording::{Mark, Recording};
+use powercut_engine::strategy::{Space, State};
 
-use crate::choices::Choices;
 use crate::device::{Name, Origin, Root, Selection};
 use crate::examination::Examination;
 use crate::examine::Examiner;
 use crate::executor::retried;
-use crate::explore::{
-    explore, Desk, End, Journal, Outcome, Plan, Recoveries, Seen, Serial, Violation, Watch,
-};
-use crate::id::StateId;
-use crate::oracle::{Finding, Oracle, Verdict};
 use crate::output::say;
-use crate::reads::Reads;
-use crate::recording::{Mark, Recording};
 use crate::report::{self, Coverage, Report};
 use crate::signals::Signals;
-use crate::strategy::{Space, State};
 
 /// How recoveries are explored.
 #[derive(Clone, Copy)]
@@ -225,7 +225,7 @@ impl Oracle for Deep<'_> {
 struct Found(Vec<report::Violation>);
 
 impl Watch for Found {
-    fn progress(&mut self, _: crate::explore::Progress) {}
+    fn progress(&mut self, _: powercut_engine::explore::Progress) {}
 
     fn violation(&mut self, choices: &Choices<'_>, violation: &Violation) {
         self.0.push(report::Violation::of(choices, violation));

@@ -4,9 +4,8 @@
 
 use std::time::Duration;
 
-use thiserror::Error;
-
 use powercut_engine::budget::Budget;
+use thiserror::Error;
 
 pub const MIB: u64 = 1 << 20;
 /// The largest disk, 16 TiB, in MiB.

@@ -4,10 +4,9 @@
 
 use clap::builder::PossibleValue;
 use clap::ValueEnum;
-
-use crate::strategy::Strategy;
-use crate::tear::Tear;
 use powercut_engine::marks::Marks;
+use powercut_engine::strategy::Strategy;
+use powercut_engine::tear::Tear;
 
 /// A type of the engine, as clap takes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

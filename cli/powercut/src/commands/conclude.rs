@@ -7,11 +7,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use powercut_engine::recording::Recording;
 
 use crate::exit::Exit;
 use crate::options::{Format, Wanted};
 use crate::output::{print, say};
-use crate::recording::Recording;
 use crate::report::{self, doubts, Conclusion, Report, Saved, PAGE};
 use crate::signals::Interrupted;
 

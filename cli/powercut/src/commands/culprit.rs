@@ -3,21 +3,21 @@
 //! From a violation to its culprit, on a view.
 
 use anyhow::{Context, Result};
+use powercut_engine::choices::Choices;
+use powercut_engine::failure::Failure;
+use powercut_engine::id::StateId;
+use powercut_engine::keep::Keep;
+use powercut_engine::minimize::{minimize, Found, Lab, Later, Trial};
+use powercut_engine::oracle::{Finding, Verdict};
 use powercut_model::{Cut, History};
 
-use crate::choices::Choices;
 use crate::culprit::culprit;
 use crate::device::{Selection, Show};
 use crate::examination::Examination;
 use crate::examine::Examiner;
 use crate::executor::Executor;
-use crate::id::StateId;
-use crate::keep::Keep;
-use crate::minimize::{minimize, Found, Lab, Later, Trial};
-use crate::oracle::{Finding, Verdict};
 use crate::owner::Owners;
 use crate::report::Culprit;
-use powercut_engine::failure::Failure;
 
 /// What a search works with.
 pub struct Bench<'a> {

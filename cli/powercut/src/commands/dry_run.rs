@@ -6,23 +6,23 @@ use std::io::{self, Read, Write};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use powercut_engine::choices::Choices;
+use powercut_engine::explore::Seen;
+use powercut_engine::oracle::Verdict;
+use powercut_engine::recording::Recording;
+use powercut_engine::strategy::Space;
 use powercut_model::Cut;
 
 use super::manage::load;
 use super::session::Session;
-use crate::choices::Choices;
 use crate::device::{Selection, View};
 use crate::estimate::{Estimate, Sample, Subject};
 use crate::examine::Examiner;
 use crate::executor::Executor;
 use crate::exit::Exit;
-use crate::explore::Seen;
 use crate::options::Format;
-use crate::oracle::Verdict;
 use crate::output::{print, print_json, say};
-use crate::recording::Recording;
 use crate::report::compress;
-use crate::strategy::Space;
 
 /// What the journal of runs says of each beside what was seen.
 const LINE: usize = 64;

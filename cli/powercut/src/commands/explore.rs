@@ -7,21 +7,21 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, Context, Result};
+use powercut_engine::budget::Budget;
+use powercut_engine::explore::Plan;
+use powercut_engine::strategy::Strategy;
 
 use super::session::{rules_of, Session};
 use super::transfer::import_as_new;
 use crate::baseline::Extent;
 use crate::device::{Root, RuleStatus};
 use crate::exit::Exit;
-use crate::explore::Plan;
 use crate::options::{
     borrowed, say_borrowed, Explore, Format, Given, RecordSource, Reporting, Resume,
 };
 use crate::report::{PlanFacts, Saved, Source};
 use crate::signals::Signals;
 use crate::size;
-use crate::strategy::Strategy;
-use powercut_engine::budget::Budget;
 
 pub fn explore(options: &Explore) -> Result<Exit> {
     let began = Instant::now();

@@ -6,9 +6,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{bail, Context, Result};
+use powercut_engine::explore::{Header, Journal, JournalFile};
 
 use super::conclude::Store;
-use crate::explore::{Header, Journal, JournalFile};
 use crate::output::say;
 use crate::report::{copy_recoveries, copy_recovery, Found, Report, Saved, Violation, DEFAULT_DIR};
 use crate::scratch::{scratch_dir, ScratchDir};

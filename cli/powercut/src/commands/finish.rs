@@ -3,15 +3,15 @@
 //! What comes after an exploration: the culprits of its first violations.
 
 use anyhow::{Context, Result};
+use powercut_engine::id::StateId;
+use powercut_engine::oracle::Finding;
+use powercut_engine::recording::Recording;
 
 use super::culprit::Bench;
 use crate::device::Disk;
 use crate::examination::Examination;
 use crate::executor::Executor;
-use crate::id::StateId;
 use crate::options::Wanted;
-use crate::oracle::Finding;
-use crate::recording::Recording;
 use crate::report::{self, Report};
 use crate::signals::{Interrupted, Signals};
 

@@ -6,23 +6,23 @@ use std::io::{BufWriter, Read, Write};
 
 use anyhow::{Context, Result};
 use num_bigint::BigUint;
+use powercut_engine::abi::{Entry, EntryOp, Flags, Reader, IN_FLIGHT};
+use powercut_engine::choices::Choices;
+use powercut_engine::count;
+use powercut_engine::explore::legal_states;
+use powercut_engine::marks::Marks;
+use powercut_engine::members::Members;
+use powercut_engine::strategy::Space;
 use powercut_model::{Cut, Event};
 use serde::Serialize;
 
 use super::manage::load;
-use crate::abi::{Entry, EntryOp, Flags, Reader, IN_FLIGHT};
 use crate::args::{CountArgs, LogArgs};
-use crate::choices::Choices;
-use crate::count;
 use crate::device::Root;
 use crate::exit::Exit;
-use crate::explore::legal_states;
-use crate::members::Members;
 use crate::options;
 use crate::output::{print, print_json, say, unless_closed};
 use crate::report::outside;
-use crate::strategy::Space;
-use powercut_engine::marks::Marks;
 
 /// An entry as `log --json` prints it, one a line.
 #[derive(Debug, Serialize)]

@@ -3,6 +3,9 @@
 //! The commands that make, show and change disks.
 
 use anyhow::{bail, Context, Result};
+use powercut_engine::id::StateId;
+use powercut_engine::recording::Recording;
+use powercut_engine::tear::Tear;
 
 use crate::args::{CreateArgs, RecordArgs, RecordCommand, RemoveArgs, StateArgs};
 use crate::device::{
@@ -11,14 +14,11 @@ use crate::device::{
 };
 use crate::exit::Exit;
 use crate::faults::rules;
-use crate::id::StateId;
 use crate::options;
 use crate::output::{print, print_json};
-use crate::recording::Recording;
 use crate::size;
 use crate::stale;
 use crate::table::Table;
-use crate::tear::Tear;
 
 pub fn create(args: &CreateArgs) -> Result<Exit> {
     let name = options::name(&args.name)?;

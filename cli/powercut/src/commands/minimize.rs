@@ -3,6 +3,9 @@
 //! `powercut minimize`: the culprit of one violation.
 
 use anyhow::{bail, Context, Result};
+use powercut_engine::id::StateId;
+use powercut_engine::oracle::{Finding, Verdict};
+use powercut_engine::recording::Recording;
 use serde::Serialize;
 
 use super::culprit::Bench;
@@ -13,11 +16,8 @@ use crate::examination::Examination;
 use crate::examine::Examiner;
 use crate::executor::Executor;
 use crate::exit::Exit;
-use crate::id::StateId;
 use crate::options::{Minimize, RecordSource};
-use crate::oracle::{Finding, Verdict};
 use crate::output::{print, print_json, say};
-use crate::recording::Recording;
 use crate::report::{self, Culprit, Saved};
 use crate::signals::Signals;
 

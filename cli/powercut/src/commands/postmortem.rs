@@ -9,12 +9,12 @@ use std::process::Command;
 use std::thread;
 
 use anyhow::{bail, Context, Result};
+use powercut_engine::recording::Mark;
 
 use crate::device::Nodes;
 use crate::executor::{self, Scratch};
 use crate::fs::MountSpec;
 use crate::output::print;
-use crate::recording::Mark;
 
 /// What is read and, if it is all zeroes, left out at a time.
 const PIECE: usize = 64 << 10;

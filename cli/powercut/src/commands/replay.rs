@@ -5,6 +5,11 @@
 use std::rc::Rc;
 
 use anyhow::{bail, Result};
+use powercut_engine::explore;
+use powercut_engine::id::StateId;
+use powercut_engine::oracle::{Finding, Oracle, Verdict};
+use powercut_engine::recording::Recording;
+use powercut_engine::strategy::State;
 use serde::Serialize;
 
 use super::manage::load;
@@ -15,15 +20,10 @@ use crate::examination::Examination;
 use crate::examine::Examiner;
 use crate::executor::Executor;
 use crate::exit::Exit;
-use crate::explore;
-use crate::id::StateId;
 use crate::options::{RecordSource, ShowState};
-use crate::oracle::{Finding, Oracle, Verdict};
 use crate::output::{print, print_json, say};
-use crate::recording::Recording;
 use crate::report::{self, Saved, Violation, Write};
 use crate::signals::Signals;
-use crate::strategy::State;
 
 /// What `replay --json` prints.
 #[derive(Debug, Serialize)]

@@ -8,6 +8,9 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{bail, Result};
 use chrono::{DateTime, SecondsFormat, Utc};
+use powercut_engine::explore::{explore, Again, Desk, End, Journal, Outcome, Plan};
+use powercut_engine::recording::Recording;
+use powercut_engine::strategy::Space;
 
 use super::conclude::{told, Conclude, Store};
 use super::findings::Findings;
@@ -18,19 +21,16 @@ use crate::baseline::{Extent, Subject};
 use crate::device::{DeviceError, Disk, Root, RuleStatus, View};
 use crate::examination::Examination;
 use crate::exit::Exit;
-use crate::explore::{explore, Again, Desk, End, Journal, Outcome, Plan};
 use crate::options::{Format, Reporting};
 use crate::output::{print, print_json, say};
 use crate::pool::{Pool, Work};
 use crate::progress::Reporter;
-use crate::recording::Recording;
 use crate::recovery::Job;
 use crate::report::{
     self, Baseline, Coverage, DiskFacts, Ended, FaultFacts, PlanFacts, Record, Report, Saved,
     Seconds, Source, DEFAULT_DIR, SCHEMA, SCHEMA_FAULTS,
 };
 use crate::signals::{Interrupted, Signals};
-use crate::strategy::Space;
 use crate::times::Times;
 
 /// Explores the record of a disk and reports.

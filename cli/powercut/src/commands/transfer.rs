@@ -8,6 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use lz4_flex::frame::{FrameDecoder, FrameEncoder};
+use powercut_engine::recording::Recording;
 
 use super::manage::{own_name, settings_of};
 use crate::args::{ExportArgs, ImportArgs};
@@ -15,7 +16,6 @@ use crate::device::{Disk, Root};
 use crate::exit::Exit;
 use crate::options;
 use crate::output::print;
-use crate::recording::Recording;
 use crate::report::Saved;
 
 pub fn export(args: &ExportArgs) -> Result<Exit> {

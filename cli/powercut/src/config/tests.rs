@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use powercut_engine::budget::Budget;
+
 use super::*;
 use crate::fs::Fs;
-use powercut_engine::budget::Budget;
 
 fn load_text(text: &str, given: &[&str]) -> Result<Vec<Case>> {
     let dir = tempfile::tempdir().unwrap();

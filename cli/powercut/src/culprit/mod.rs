@@ -4,18 +4,16 @@
 
 mod sentence;
 
+use powercut_engine::acknowledged::Acknowledged;
+use powercut_engine::choices::Choices;
+use powercut_engine::id::StateId;
+use powercut_engine::keep::Keep;
+use powercut_engine::minimize::{Found, Later};
+use powercut_engine::recording::Recording;
 use powercut_model::{Cut, Event};
 
-use powercut_engine::acknowledged::Acknowledged;
-
-use crate::choices::Choices;
-use crate::id::StateId;
-use crate::keep::Keep;
-use crate::minimize::{Found, Later};
-use crate::recording::Recording;
 use crate::report::culprit::Sort;
 use crate::report::{ranges, Belongs, Culprit, Suspect};
-
 use sentence::sentence;
 
 /// The result of a search, and how many runs it took. `belongs` tells of a

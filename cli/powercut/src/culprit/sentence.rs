@@ -3,11 +3,11 @@
 //! A culprit in words that claim no more than was tried.
 
 use num_bigint::BigUint;
+use powercut_engine::choices::Choices;
+use powercut_engine::count;
+use powercut_engine::minimize::{Found, Later};
+use powercut_engine::recording::Content;
 
-use crate::choices::Choices;
-use crate::count;
-use crate::minimize::{Found, Later};
-use crate::recording::Content;
 use crate::report::culprit::{Culprit, Sort, Suspect};
 
 /// Writes named in a sentence; the others are counted.

@@ -6,16 +6,16 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use powercut_engine::members::Members;
+use powercut_engine::tear::Tear;
 use rustix::io::Errno;
 use serde::Serialize;
 
 use super::attribute::{get, retry_busy, subdirectories, wait_for, write};
 use super::name::TOO_LONG;
 use super::{errno, Control, DeviceError, Name, Nodes, Settings, Show, View, CONTROL};
-use crate::members::Members;
 use crate::notes::{note, Item, Note};
 use crate::output::say;
-use crate::tear::Tear;
 
 pub(super) const CONFIGFS: &str = "/sys/kernel/config";
 

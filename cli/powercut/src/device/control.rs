@@ -6,10 +6,10 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
+use powercut_engine::reads::Reads;
 use rustix::io::Errno;
 
 use super::{errno, DeviceError, Selection};
-use crate::reads::Reads;
 
 /// Entries come in pieces of this size.
 const BUFFER: usize = 1 << 20;

@@ -18,10 +18,10 @@ mod view;
 use std::io;
 use std::path::PathBuf;
 
+use powercut_engine::reads::Reads;
 use thiserror::Error;
 
 use crate::faults::Rule;
-use crate::reads::Reads;
 
 pub use configfs::{Disk, DiskInfo, RecordStatus, Root};
 pub use control::Control;

@@ -4,9 +4,10 @@
 
 use std::path::{Path, PathBuf};
 
+use powercut_engine::members::Members;
+
 use super::NODES;
 use crate::child::Env;
-use crate::members::Members;
 
 #[derive(Debug, Clone)]
 pub struct Nodes {

@@ -5,10 +5,9 @@
 
 use std::fmt;
 
+use powercut_engine::choices::Choices;
+use powercut_engine::keep::Keep;
 use powercut_model::Event;
-
-use crate::choices::Choices;
-use crate::keep::Keep;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selection {
@@ -76,7 +75,7 @@ impl fmt::Display for Selection {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recording::testing::History;
+    use powercut_engine::recording::testing::History;
     use powercut_model::Cut;
 
     #[test]

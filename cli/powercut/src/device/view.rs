@@ -6,16 +6,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use powercut_engine::members::Members;
+use powercut_engine::reads::Reads;
 use rustix::io::Errno;
 
 use super::attribute::{get, pause, retry_busy, wait_for, write, PATIENCE};
 use super::name::{MAX, TOO_LONG};
 use super::{errno, Control, DeviceError, Name, Nodes, Selection, Show, CONTROL};
 use crate::faults::Rule;
-use crate::members::Members;
 use crate::notes::{note, Item, Note};
 use crate::output::say;
-use crate::reads::Reads;
 
 /// Bytes of marks written at a time: configfs takes a page.
 const MARKS_LEN: usize = 2048;

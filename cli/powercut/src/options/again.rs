@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use anyhow::{bail, Context, Result};
+use powercut_engine::id::StateId;
 
 use super::{
     borrowed, command, name, say_borrowed, timeout_ms, Given, RecordSource, DEFAULT_TIMEOUT,
@@ -12,7 +13,6 @@ use super::{
 use crate::args;
 use crate::examination::Examination;
 use crate::fs::MountSpec;
-use crate::id::StateId;
 use crate::report::directory;
 
 #[derive(Debug)]

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
 use clap::Parser;
+use powercut_engine::recording::testing::History;
 
 use super::*;
 use crate::args::{Cli, Command};
-use crate::recording::testing::History;
 use crate::report::testing::report;
 
 /// A report whose check mounts ext4 and runs a fsck.

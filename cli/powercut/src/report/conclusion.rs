@@ -65,8 +65,8 @@ pub fn doubts(report: &Report) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recording::testing::History;
     use crate::report::testing::{report, violation};
+    use powercut_engine::recording::testing::History;
 
     /// A change of a report that is clean.
     type Change = fn(&mut Report);

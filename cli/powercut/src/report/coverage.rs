@@ -5,12 +5,12 @@
 use std::fmt::Write as _;
 
 use num_bigint::BigUint;
+use powercut_engine::count;
+use powercut_engine::tear::Tear;
 
 use super::conclusion::{doubts, Conclusion};
 use super::faults::FaultFacts;
 use super::model::{Coverage, Ended, Report};
-use crate::count;
-use crate::tear::Tear;
 
 /// A decimal number of a report, for people.
 fn human(text: &str) -> String {
@@ -171,10 +171,10 @@ fn repeats(text: &mut String, coverage: &Coverage) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::explore::Again;
-    use crate::recording::testing::History;
     use crate::report::details;
     use crate::report::testing::{report, violation};
+    use powercut_engine::explore::Again;
+    use powercut_engine::recording::testing::History;
 
     /// A change of a report, and what its text says then.
     type Told = (fn(&mut Report), &'static str);

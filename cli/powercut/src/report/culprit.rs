@@ -2,14 +2,13 @@
 
 //! The culprit of a violation, in data and in a sentence.
 
+use powercut_engine::abi::EntryOp;
+use powercut_engine::acknowledged::Acknowledged;
 use powercut_model::Event;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use powercut_engine::acknowledged::Acknowledged;
-
 use super::fate::place;
-use crate::abi::EntryOp;
 
 /// Which write had to be stable before which.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

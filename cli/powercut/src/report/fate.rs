@@ -4,13 +4,12 @@
 
 use std::collections::BTreeMap;
 
+use powercut_engine::choices::{Choices, Fate};
+use powercut_engine::keep::Keep;
+use powercut_engine::recording::Recorded;
 use powercut_model::Event;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::choices::{Choices, Fate};
-use crate::keep::Keep;
-use crate::recording::Recorded;
 
 /// A pending write of a state, or some units of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -129,7 +128,7 @@ pub fn ranges(mut units: Vec<u64>) -> Vec<(u64, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recording::testing::History;
+    use powercut_engine::recording::testing::History;
     use powercut_model::Cut;
 
     #[test]

@@ -4,15 +4,14 @@
 //! other than legal ones.
 
 use num_bigint::BigUint;
+use powercut_engine::count;
+use powercut_engine::marks::Marks;
+use powercut_engine::recording::Recording;
+use powercut_engine::strategy::Space;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use powercut_engine::marks::Marks;
-
-use crate::count;
 use crate::device::RuleStatus;
-use crate::recording::Recording;
-use crate::strategy::Space;
 
 /// What made states be outside of the contract.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -109,10 +108,10 @@ pub fn outside(space: &Space<'_>) -> (BigUint, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recording::testing::History;
     use crate::report::testing::{report, violation};
     use crate::report::{details, junit, summary, SCHEMA_FAULTS};
     use powercut_engine::faults::Faults;
+    use powercut_engine::recording::testing::History;
 
     fn recording() -> Recording {
         let log = History::new().write(0, "a").flush().write(1, "b");

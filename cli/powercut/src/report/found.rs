@@ -93,8 +93,8 @@ fn lines(dir: &Path) -> Result<(Vec<Violation>, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recording::testing::History;
     use crate::report::testing::violation;
+    use powercut_engine::recording::testing::History;
 
     #[test]
     fn what_was_found_is_there_once_though_the_last_line_was_cut_off() {

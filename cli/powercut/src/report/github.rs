@@ -141,8 +141,8 @@ fn block(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recording::testing::History;
     use crate::report::testing::{report, violation};
+    use powercut_engine::recording::testing::History;
 
     #[test]
     fn what_a_check_prints_is_no_workflow_command() {

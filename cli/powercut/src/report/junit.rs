@@ -7,6 +7,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use chrono::{DateTime, FixedOffset};
+use powercut_engine::count;
+use powercut_engine::faults::Faults;
+use powercut_engine::recording::Recording;
+use powercut_engine::strategy::Space;
 use powercut_model::Event;
 use quick_junit::{NonSuccessKind, Report as Junit, TestCase, TestCaseStatus, TestSuite};
 
@@ -15,10 +19,6 @@ use super::coverage::coverage;
 use super::faults::FaultFacts;
 use super::model::{Report, Violation};
 use super::text::{replay_command, when_run_again};
-use crate::count;
-use crate::recording::Recording;
-use crate::strategy::Space;
-use powercut_engine::faults::Faults;
 
 /// Violations told in full in a test case.
 const TOLD: usize = 3;
@@ -219,8 +219,8 @@ fn tell(violation: &Violation, dir: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recording::testing::History;
     use crate::report::testing::{report, violation};
+    use powercut_engine::recording::testing::History;
 
     #[test]
     fn a_test_case_for_every_cut() {

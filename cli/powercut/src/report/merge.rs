@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, HashSet};
 
 use anyhow::{bail, Result};
 use num_bigint::BigUint;
+use powercut_engine::explore::Shard;
 use powercut_model::Event;
 
 use super::model::{Coverage, Ended, Recoveries, Report};
-use crate::explore::Shard;
 
 /// The report of a shard, and where it is.
 pub type Part = (String, Report);

@@ -8,29 +8,27 @@
 use std::collections::BTreeMap;
 
 use num_bigint::BigUint;
+use powercut_engine::abi::Flags;
+use powercut_engine::choices::Choices;
+use powercut_engine::count;
+use powercut_engine::explore::{self, Again, End, Header, Outcome, Plan, Rank};
+use powercut_engine::marks::Marks;
+use powercut_engine::members::Members;
+use powercut_engine::oracle::Kind;
+use powercut_engine::recording::{Content, Recording};
+use powercut_engine::strategy::Space;
+use powercut_engine::tear::Tear;
 use powercut_model::Event;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::abi::Flags;
-use crate::choices::Choices;
-use crate::count;
-use crate::examination::Examination;
-use crate::explore::{self, Again, End, Header, Outcome, Plan, Rank};
-use crate::members::Members;
-use crate::oracle::Kind;
-use crate::recording::{Content, Recording};
-use crate::signals::Interrupted;
-use crate::strategy::Space;
-use crate::tear::Tear;
-
-use powercut_engine::marks::Marks;
-
 use super::baseline::Baseline;
 use super::culprit::Culprit;
 use super::fate::{fates, Write};
 use super::faults::FaultFacts;
+use crate::examination::Examination;
+use crate::signals::Interrupted;
 
 /// The number of the schema.
 pub const SCHEMA: u32 = 1;
@@ -336,7 +334,7 @@ impl DiskFacts {
     pub fn of(recording: &Recording) -> Self {
         let header = recording.header();
         Self {
-            bytes: header.capacity_sectors * crate::abi::SECTOR,
+            bytes: header.capacity_sectors * powercut_engine::abi::SECTOR,
             disks: header.members.clone(),
             block_size: header.block_size,
             atomic_unit: header.atomic_unit,
@@ -362,7 +360,7 @@ impl Record {
                 record.fua += u64::from(raw.flags.contains(Flags::FUA));
             }
             if matches!(recorded.content, Content::Blocks(_)) {
-                record.bytes += u64::from(raw.nr_sectors) * crate::abi::SECTOR;
+                record.bytes += u64::from(raw.nr_sectors) * powercut_engine::abi::SECTOR;
             }
             record.flushes += u64::from(entry.flush_complete().is_some());
         }

@@ -11,13 +11,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{bail, Context, Result};
 use lz4_flex::frame::{FrameDecoder, FrameEncoder, FrameInfo};
+use powercut_engine::explore::RUNS;
+use powercut_engine::recording::Recording;
 
 use super::found::{self, VIOLATIONS};
 use super::model::{Report, SCHEMA, SCHEMA_FAULTS};
 use super::recoveries::RECOVERIES;
 use super::text::quoted;
-use crate::explore::RUNS;
-use crate::recording::Recording;
 
 /// The page in a report's directory.
 pub const PAGE: &str = "report.html";
@@ -245,9 +245,9 @@ pub fn compress(mut recording: impl Read, out: impl Write) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recording::testing::History;
     use crate::report::testing::{report, violation};
     use crate::report::{Ended, Found};
+    use powercut_engine::recording::testing::History;
 
     fn dir_with(files: &[&str]) -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();

@@ -19,8 +19,8 @@ pub fn schema() -> serde_json::Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recording::testing::History;
     use crate::report::testing::{report, violation};
+    use powercut_engine::recording::testing::History;
 
     fn documented() -> serde_json::Value {
         let text = include_str!(concat!(

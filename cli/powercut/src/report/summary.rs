@@ -3,10 +3,10 @@
 //! A table of what was found, a row a case.
 
 use num_bigint::BigUint;
+use powercut_engine::count;
+use powercut_engine::oracle::Kind;
 
 use super::model::Report;
-use crate::count;
-use crate::oracle::Kind;
 use crate::table::Table;
 
 /// A case of several.
@@ -113,8 +113,8 @@ impl Columns {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recording::testing::History;
     use crate::report::testing::report;
+    use powercut_engine::recording::testing::History;
 
     #[test]
     fn a_case_without_a_report_has_a_row() {

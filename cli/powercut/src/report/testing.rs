@@ -2,15 +2,15 @@
 
 //! Reports for tests.
 
+use powercut_engine::choices::Choices;
+use powercut_engine::explore;
+use powercut_engine::id::StateId;
+use powercut_engine::keep::Keep;
+use powercut_engine::oracle::{Finding, Kind};
+use powercut_engine::recording::Recording;
 use powercut_model::Cut;
 
-use crate::choices::Choices;
 use crate::examination::Examination;
-use crate::explore;
-use crate::id::StateId;
-use crate::keep::Keep;
-use crate::oracle::{Finding, Kind};
-use crate::recording::Recording;
 use crate::report::{
     Coverage, DiskFacts, PlanFacts, Record, Report, Seconds, Source, Violation, SCHEMA,
 };

@@ -6,16 +6,15 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use powercut_engine::explore::Again;
+use powercut_engine::failure::Failure;
+use powercut_engine::recording::Mark;
 use powercut_model::Event;
 
 use super::coverage::coverage;
 use super::fate::Write;
 use super::model::{Report, Violation};
 use super::recoveries::directory;
-use powercut_engine::failure::Failure;
-
-use crate::explore::Again;
-use crate::recording::Mark;
 
 /// Lines of a command's output shown; all are in report.json.
 const OUTPUT_LINES: usize = 12;

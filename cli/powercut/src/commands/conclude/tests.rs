@@ -3,10 +3,10 @@
 //! Outcome by what goes wrong: status, files, text and JUnit agree.
 
 use anyhow::bail;
+use powercut_engine::recording::testing::History;
 use tempfile::TempDir;
 
 use super::*;
-use crate::recording::testing::History;
 use crate::report::testing::{report, violation};
 use crate::report::Ended;
 

@@ -5,14 +5,14 @@
 mod text;
 
 use anyhow::{Context, Result};
+use powercut_engine::lint::lint;
+use powercut_engine::recording::Recording;
 
 use crate::args::LintArgs;
 use crate::device::Root;
 use crate::exit::Exit;
-use crate::lint::lint;
 use crate::options;
 use crate::output::{print, print_json};
-use crate::recording::Recording;
 use crate::report::Saved;
 
 pub fn run(args: &LintArgs) -> Result<Exit> {

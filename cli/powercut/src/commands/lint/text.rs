@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use crate::lint::Lint;
+use powercut_engine::lint::Lint;
+
 use crate::size;
 use crate::table::Table;
 

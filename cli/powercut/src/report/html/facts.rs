@@ -2,11 +2,12 @@
 
 //! What was found and covered, in words and figures.
 
+use powercut_engine::oracle::Kind;
+use powercut_engine::tear::Tear;
+
 use super::timeline::number;
-use crate::oracle::Kind;
 use crate::report::{doubts, Conclusion, Report};
 use crate::size;
-use crate::tear::Tear;
 
 /// A figure.
 pub struct Tile {

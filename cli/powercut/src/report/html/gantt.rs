@@ -5,12 +5,12 @@
 
 use std::collections::HashSet;
 
+use powercut_engine::abi::IN_FLIGHT;
+use powercut_engine::recording::Recording;
 use powercut_model::Event;
 
 use super::axis::Across;
 use super::timeline::{number, Word, WIDTH};
-use crate::abi::IN_FLIGHT;
-use crate::recording::Recording;
 use crate::report::culprit::Sort;
 use crate::report::Violation;
 

@@ -10,11 +10,11 @@ mod timeline;
 
 use anyhow::{Context, Result};
 use askama::Template;
+use powercut_engine::recording::Recording;
 
 use super::coverage::coverage;
 use super::model::{Report, Violation};
 use super::text::{groups, replay_command};
-use crate::recording::Recording;
 use facts::{Fact, Part, Tile};
 use gantt::Gantt;
 use tables::{Epoch, Found};

@@ -2,10 +2,10 @@
 
 //! What the pictures show, as tables.
 
+use powercut_engine::abi::{Flags, SECTOR};
+use powercut_engine::recording::Recording;
 use powercut_model::Event;
 
-use crate::abi::{Flags, SECTOR};
-use crate::recording::Recording;
 use crate::report::Violation;
 use crate::size;
 

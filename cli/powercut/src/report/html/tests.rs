@@ -2,8 +2,9 @@
 
 //! The page of reports made by hand.
 
+use powercut_engine::recording::testing::History;
+
 use super::html;
-use crate::recording::testing::History;
 use crate::report::testing::{report, violation};
 
 #[test]

@@ -5,12 +5,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
+use powercut_engine::abi::{EntryOp, Flags};
+use powercut_engine::members::Members;
+use powercut_engine::recording::{Recorded, Recording};
 use powercut_model::Event;
 
 use super::axis::{Across, Down};
-use crate::abi::{EntryOp, Flags};
-use crate::members::Members;
-use crate::recording::{Recorded, Recording};
 use crate::report::Report;
 
 pub const WIDTH: f64 = 1100.0;
