@@ -195,7 +195,7 @@ impl Header {
         Ok(())
     }
 
-    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+    pub fn to_bytes(&self) -> Vec<u8> {
         let nr_members = self.members.iter().count() as u32;
         let mut flags = HeaderFlags::empty();
         flags.set(HeaderFlags::WRITE_CACHE, self.write_cache);
@@ -375,7 +375,7 @@ impl<R: Read> Reader<R> {
 }
 
 /// Writes an entry and its payload; the entry's length of payload is set.
-pub(crate) fn write_entry(out: &mut impl Write, entry: &Entry, payload: &[u8]) -> io::Result<()> {
+pub fn write_entry(out: &mut impl Write, entry: &Entry, payload: &[u8]) -> io::Result<()> {
     let mut entry = entry.clone();
     entry.payload_len = u32::try_from(payload.len()).map_err(io::Error::other)?;
     out.write_all(entry.to_wire().as_bytes())?;

@@ -70,9 +70,10 @@ fn contents(unit: &Unit) -> BigUint {
 /// The number of legal states of a cut, for people.
 pub fn told(choices: &Choices<'_>) -> String {
     let states = human(&states(choices));
-    match is_exact(choices) {
-        true => states,
-        false => format!("at most {states}"),
+    if is_exact(choices) {
+        states
+    } else {
+        format!("at most {states}")
     }
 }
 

@@ -56,7 +56,7 @@ impl Faults {
     }
 
     /// As flags of the header.
-    pub(crate) fn header_flags(self) -> u32 {
+    pub fn header_flags(self) -> u32 {
         self.bits() << 8
     }
 

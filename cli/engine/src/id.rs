@@ -180,9 +180,10 @@ impl KeepList {
 impl fmt::Display for StateId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:08x}:k={}:keep={}", self.hash, self.cut, self.keep)?;
-        match self.faults.is_empty() {
-            true => Ok(()),
-            false => write!(f, ":faults={}", self.faults),
+        if self.faults.is_empty() {
+            Ok(())
+        } else {
+            write!(f, ":faults={}", self.faults)
         }
     }
 }
@@ -254,9 +255,10 @@ impl FromStr for StateId {
 }
 
 fn named(faults: Faults) -> String {
-    match faults.is_empty() {
-        true => "no faults".into(),
-        false => format!("faults={faults}"),
+    if faults.is_empty() {
+        "no faults".into()
+    } else {
+        format!("faults={faults}")
     }
 }
 
@@ -490,10 +492,7 @@ mod tests {
     proptest! {
         #[test]
         fn ids_are_read_as_they_are_written(seed in 0u64..500, bits: u64, prefixes: bool) {
-            let recording = match prefixes {
-                true => History::random_prefixes(seed),
-                false => History::random(seed),
-            };
+            let recording = if prefixes { History::random_prefixes(seed) } else { History::random(seed) };
             let recording = recording.done();
             for cut in spans(&recording, Marks::Any) {
                 let choices = Choices::new(&recording, cut);

@@ -61,9 +61,10 @@ pub enum Format {
 
 impl Format {
     pub fn new(json: bool) -> Self {
-        match json {
-            true => Self::Json,
-            false => Self::Text,
+        if json {
+            Self::Json
+        } else {
+            Self::Text
         }
     }
 

@@ -88,14 +88,16 @@ fn line(progress: &Progress, done: f64) -> String {
     } = progress;
     let elapsed = elapsed.as_secs_f64();
     let rate = *checked as f64 / elapsed.max(0.001);
-    let rate = match rate < 10.0 {
-        true => format!("{rate:.1}"),
-        false => format!("{rate:.0}"),
+    let rate = if rate < 10.0 {
+        format!("{rate:.1}")
+    } else {
+        format!("{rate:.0}")
     };
     let percent = (done * 100.0).floor();
-    let left = match done > 0.0 && elapsed >= 1.0 {
-        true => format!(", about {} left", time(elapsed * (1.0 - done) / done)),
-        false => String::new(),
+    let left = if done > 0.0 && elapsed >= 1.0 {
+        format!(", about {} left", time(elapsed * (1.0 - done) / done))
+    } else {
+        String::new()
     };
     format!("{checked} states, {rate} a second, {violations} violations, {percent} %{left}")
 }

@@ -122,9 +122,10 @@ impl<'a> Deep<'a> {
         if let Some(first) = found.0.first() {
             seen.verdict = Verdict::Violation(Finding {
                 kind: first.kind,
-                how: match first.id.contains('/') {
-                    true => first.how.clone(),
-                    false => format!("{}, once its recovery was cut", first.how),
+                how: if first.id.contains('/') {
+                    first.how.clone()
+                } else {
+                    format!("{}, once its recovery was cut", first.how)
                 },
                 output: first.output.clone(),
                 within: Some(first.id.clone()),

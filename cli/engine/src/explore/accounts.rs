@@ -284,9 +284,10 @@ struct Told(Vec<Verdict>, u64);
 impl crate::oracle::Oracle for Told {
     fn examine(&mut self, _: &State<'_>) -> Result<Verdict> {
         self.1 += 1;
-        match self.0.is_empty() {
-            true => Err(anyhow!("the disk is gone")),
-            false => Ok(self.0.remove(0)),
+        if self.0.is_empty() {
+            Err(anyhow!("the disk is gone"))
+        } else {
+            Ok(self.0.remove(0))
         }
     }
 }
@@ -385,9 +386,10 @@ fn a_loss_that_shows_only_between_two_marks_is_found() {
         let marks = recording.marks_by(state.choices.event()).len();
         let is_there = state.choices.image(&state.keep) != base(recording);
         Seen::new(
-            match marks == 1 && !is_there {
-                true => bad("exit 1"),
-                false => Verdict::Consistent,
+            if marks == 1 && !is_there {
+                bad("exit 1")
+            } else {
+                Verdict::Consistent
             },
             None,
         )

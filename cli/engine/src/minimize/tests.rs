@@ -28,9 +28,10 @@ struct Checked<F>(F);
 impl<F: Fn(&Disk, usize) -> bool> Trial for Checked<F> {
     fn examine(&mut self, choices: &Choices<'_>, keep: &Keep, marks: usize) -> Result<Verdict> {
         assert_eq!(&choices.legal(keep), keep);
-        Ok(match (self.0)(&disk(choices, keep), marks) {
-            true => Verdict::Consistent,
-            false => Verdict::Violation(finding()),
+        Ok(if (self.0)(&disk(choices, keep), marks) {
+            Verdict::Consistent
+        } else {
+            Verdict::Violation(finding())
         })
     }
 }
@@ -127,9 +128,10 @@ struct Once(bool);
 
 impl Trial for Once {
     fn examine(&mut self, _: &Choices<'_>, _: &Keep, _: usize) -> Result<Verdict> {
-        Ok(match std::mem::take(&mut self.0) {
-            true => Verdict::Violation(finding()),
-            false => Verdict::Consistent,
+        Ok(if std::mem::take(&mut self.0) {
+            Verdict::Violation(finding())
+        } else {
+            Verdict::Consistent
         })
     }
 }
@@ -250,9 +252,10 @@ impl Whim {
 
 impl Trial for Whim {
     fn examine(&mut self, choices: &Choices<'_>, keep: &Keep, _: usize) -> Result<Verdict> {
-        Ok(match self.fails(choices, keep) {
-            false => Verdict::Consistent,
-            true => Verdict::Violation(finding()),
+        Ok(if self.fails(choices, keep) {
+            Verdict::Violation(finding())
+        } else {
+            Verdict::Consistent
         })
     }
 }

@@ -106,9 +106,10 @@ fn accepts_prefixes(log: &Log, cut: &Cut) {
     for subset in 0..1u32 << pieces.len().min(12) {
         let kept = (0..pieces.len()).filter(|index| (subset >> index) & 1 == 1);
         let kept: Vec<_> = kept.map(|index| pieces[index]).collect();
-        let expected = match prefixes.contains(&kept) {
-            true => Ok(()),
-            false => Err(Illegal::Gap),
+        let expected = if prefixes.contains(&kept) {
+            Ok(())
+        } else {
+            Err(Illegal::Gap)
         };
 
         assert_eq!(

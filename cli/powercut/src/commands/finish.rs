@@ -32,11 +32,13 @@ pub fn culprits(
     signals: &Signals,
     wanted: &Wanted,
 ) -> Result<()> {
-    let (sorts, budget) = match wanted.minimize {
-        true => ASKED,
+    let (sorts, budget) = if wanted.minimize {
+        ASKED
+    } else if report.plan.shard.is_some() {
         // The others would do the same: it is left to who merges them.
-        false if report.plan.shard.is_some() => return Ok(()),
-        false => (CHEAP.0, CHEAP.1.min(report.coverage.checked / 4)),
+        return Ok(());
+    } else {
+        (CHEAP.0, CHEAP.1.min(report.coverage.checked / 4))
     };
     if budget < LEAST {
         return Ok(());

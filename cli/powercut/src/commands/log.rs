@@ -235,8 +235,9 @@ pub fn count(args: &CountArgs) -> Result<Exit> {
 /// The number, and what it comes to if it is long.
 fn exact(n: &BigUint) -> String {
     let (digits, human) = (n.to_string(), count::human(n));
-    match digits == human {
-        true => digits,
-        false => format!("{digits} ({human})"),
+    if digits == human {
+        digits
+    } else {
+        format!("{digits} ({human})")
     }
 }

@@ -68,9 +68,10 @@ pub fn list(json: bool) -> Result<Exit> {
             },
             on(disk.write_cache).to_string(),
             on(disk.fua).to_string(),
-            match disk.power {
-                true => status_line(&disk.record),
-                false => "powered off".into(),
+            if disk.power {
+                status_line(&disk.record)
+            } else {
+                "powered off".into()
             },
         ]);
         for member in &disk.disks {
@@ -79,9 +80,10 @@ pub fn list(json: bool) -> Result<Exit> {
             table.row([node.as_str(), &size, "", "", "", "", ""]);
         }
         for view in &disk.views {
-            let state = match view.power {
-                true => shorten(&view.state),
-                false => "powered off".into(),
+            let state = if view.power {
+                shorten(&view.state)
+            } else {
+                "powered off".into()
             };
             let node = view.node.display().to_string();
             table.row([node.as_str(), "", "", "", "", "", &state]);
@@ -185,9 +187,10 @@ pub fn state(args: &StateArgs) -> Result<Exit> {
 /// A name for a disk of this process: short, if there must be room for others behind it.
 pub fn own_name(what: &str, settings: &Settings) -> Result<Name> {
     let pid = std::process::id();
-    let name = match settings.members.is_empty() {
-        true => format!("{what}-{pid}"),
-        false => format!("{}{pid}", &what[..1]),
+    let name = if settings.members.is_empty() {
+        format!("{what}-{pid}")
+    } else {
+        format!("{}{pid}", &what[..1])
     };
     options::name(&name)
 }

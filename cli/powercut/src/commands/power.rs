@@ -113,9 +113,10 @@ fn choose(choices: &Choices<'_>, survivors: &Survivors) -> Keep {
         Survivors::All => choices.all(),
         Survivors::Seed(seed) => {
             let mut rng = ChaCha8Rng::seed_from_u64(*seed);
-            match choices.has_prefixes() {
-                true => choices.prefixes_by(|len| rng.next_u32() % (len + 1)),
-                false => Keep::that(choices.len(), |_| rng.next_u32() & 1 == 1),
+            if choices.has_prefixes() {
+                choices.prefixes_by(|len| rng.next_u32() % (len + 1))
+            } else {
+                Keep::that(choices.len(), |_| rng.next_u32() & 1 == 1)
             }
         }
         Survivors::None | Survivors::Id(_) => choices.none(),

@@ -195,13 +195,14 @@ impl All<'_> {
             let of_errors = errors.iter().map(|_| Outcome::Undecided);
             config::exit(of_cases.chain(of_errors), signal)
         };
-        let printed = match json {
-            true => print_json(&Printed {
+        let printed = if json {
+            print_json(&Printed {
                 cases: self.done.iter().map(Done::printed).collect(),
                 status: status(&errors).status(),
                 errors: errors.iter().map(|error| format!("{error:#}")).collect(),
-            }),
-            false => print(format_args!("\n{table}")),
+            })
+        } else {
+            print(format_args!("\n{table}"))
         };
         errors.extend(printed.err());
         for error in &errors {

@@ -144,9 +144,10 @@ fn case(file: &File, section: &Section, common: Common<'_>) -> Result<Case> {
     };
     let args = words::parse(&all).map_err(failed)?;
     let mut run = Run::new(args).map_err(|e| failed(format!("{e:#}")))?;
-    run.reporting.format = match common.json {
-        true => Format::Nothing,
-        false => Format::Case,
+    run.reporting.format = if common.json {
+        Format::Nothing
+    } else {
+        Format::Case
     };
     Ok(Case {
         run,

@@ -74,9 +74,10 @@ impl Root {
         })?;
         let mut disk = self.handle(name, &settings.members, true);
         disk.note = note(Item::disk(&dir));
-        match settings.members.is_empty() {
-            true => disk.set("size", settings.size_mib)?,
-            false => disk.set("disks", &settings.members)?,
+        if settings.members.is_empty() {
+            disk.set("size", settings.size_mib)?
+        } else {
+            disk.set("disks", &settings.members)?
         }
         disk.set("blocksize", settings.block_size)?;
         disk.set("atomic_unit", settings.atomic_unit)?;
@@ -379,9 +380,10 @@ impl Disk {
     /// A view that is there; it stays when this handle goes.
     pub fn view(&self, name: &Name) -> Result<View, DeviceError> {
         let view = View::of(&self.dir, self.name.as_str(), &self.members, name, false);
-        match view.dir().is_dir() {
-            true => Ok(view),
-            false => Err(DeviceError::NoView(view.name().into())),
+        if view.dir().is_dir() {
+            Ok(view)
+        } else {
+            Err(DeviceError::NoView(view.name().into()))
         }
     }
 

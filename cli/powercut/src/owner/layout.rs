@@ -190,17 +190,19 @@ fn tree_blocks(node: &Path, chunk: &Chunk, start: u64, copy: usize) -> Vec<Exten
         };
         // Its own logical address is in its header.
         let known = number(48) == chunk.logical + at;
-        let what = match known {
-            true => format!("{}, level {}, copy {copy}", tree(number(88)), head[100]),
-            false => format!("{} chunk, copy {copy}", chunk.kind),
+        let what = if known {
+            format!("{}, level {}, copy {copy}", tree(number(88)), head[100])
+        } else {
+            format!("{} chunk, copy {copy}", chunk.kind)
         };
         extents.push(Extent {
             first: (start + at) / 512,
             last: (start + at + NODE) / 512 - 1,
             what,
-            how: match known {
-                true => "the tree block's own header, on the state",
-                false => "btrfs inspect-internal dump-tree -t chunk, on the state",
+            how: if known {
+                "the tree block's own header, on the state"
+            } else {
+                "btrfs inspect-internal dump-tree -t chunk, on the state"
             },
         });
     }

@@ -132,14 +132,16 @@ fn case(
         case.set_time(seconds(*time));
     }
     let legal = states.unwrap_or_else(|| "?".into());
-    let sort = match faults.is_empty() {
-        true => "legal states".to_string(),
-        false => format!("states outside of the contract (faults {faults})"),
+    let sort = if faults.is_empty() {
+        "legal states".to_string()
+    } else {
+        format!("states outside of the contract (faults {faults})")
     };
     let runs = report.coverage.runs.get(&cut).copied().unwrap_or(0);
-    case.set_system_out(match report.coverage.all {
-        true => format!("{legal} {sort}, the verdict of each is known"),
-        false => format!("{legal} {sort}, a sample of {runs} examined"),
+    case.set_system_out(if report.coverage.all {
+        format!("{legal} {sort}, the verdict of each is known")
+    } else {
+        format!("{legal} {sort}, a sample of {runs} examined")
     });
     if let Some(first) = violations.first() {
         case.status.set_type(first.kind.to_string());

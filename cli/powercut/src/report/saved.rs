@@ -200,9 +200,10 @@ impl Saved {
 
     /// In the directory, unless it is a recording itself.
     fn recording_path(&self) -> PathBuf {
-        match self.dir.is_file() {
-            true => self.dir.clone(),
-            false => self.dir.join(RECORDING),
+        if self.dir.is_file() {
+            self.dir.clone()
+        } else {
+            self.dir.join(RECORDING)
         }
     }
 

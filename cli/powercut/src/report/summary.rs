@@ -86,9 +86,10 @@ impl Columns {
         let violations = report.of(Kind::Check) + report.of(Kind::Timeout);
         let mut cells = vec![
             legal.map_or_else(|| "?".into(), |n| count::human(&n)),
-            match coverage.all {
-                true => format!("{}, all", coverage.checked),
-                false => coverage.checked.to_string(),
+            if coverage.all {
+                format!("{}, all", coverage.checked)
+            } else {
+                coverage.checked.to_string()
             },
             violations.to_string(),
             report.of(Kind::Mount).to_string(),

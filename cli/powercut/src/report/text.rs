@@ -208,9 +208,12 @@ fn line(write: &Write) -> String {
     if let Some(units) = &write.units {
         let units: Vec<String> = units
             .iter()
-            .map(|(first, last)| match first == last {
-                true => first.to_string(),
-                false => format!("{first}-{last}"),
+            .map(|(first, last)| {
+                if first == last {
+                    first.to_string()
+                } else {
+                    format!("{first}-{last}")
+                }
             })
             .collect();
         let _ = write!(line, " (only units {})", units.join(","));

@@ -36,8 +36,9 @@ pub fn run(args: &LintArgs) -> Result<Exit> {
     } else {
         print(format_args!("{}", text::text(&found)))?;
     }
-    Ok(match found.at_risk.is_empty() {
-        true => Exit::NoViolation,
-        false => Exit::Violation,
+    Ok(if found.at_risk.is_empty() {
+        Exit::NoViolation
+    } else {
+        Exit::Violation
     })
 }

@@ -49,9 +49,10 @@ pub fn verdict(report: &Report, sorts: usize) -> String {
     if Conclusion::of(report) == Conclusion::Undecided {
         return format!("Not decided: {}", doubts(report).join("; "));
     }
-    match report.coverage.all {
-        true => format!("{violations} in any {states}"),
-        false => format!("{violations} in {checked} states"),
+    if report.coverage.all {
+        format!("{violations} in any {states}")
+    } else {
+        format!("{violations} in {checked} states")
     }
 }
 
@@ -76,9 +77,10 @@ pub fn tiles(report: &Report) -> Vec<Tile> {
                 Some(faults) if faults.is_outside() => "States",
                 _ => "Legal states",
             },
-            match coverage.legal_at_most {
-                true => format!("at most {}", about(&coverage.legal_states)),
-                false => about(&coverage.legal_states),
+            if coverage.legal_at_most {
+                format!("at most {}", about(&coverage.legal_states))
+            } else {
+                about(&coverage.legal_states)
             },
             match coverage.cuts {
                 n if outside != "0" => format!("{} not legal, at {n} cuts", about(outside)),
@@ -89,9 +91,10 @@ pub fn tiles(report: &Report) -> Vec<Tile> {
         tile(
             "Examined",
             coverage.checked.to_string(),
-            match coverage.all {
-                true => "they speak for all".into(),
-                false => "a sample".into(),
+            if coverage.all {
+                "they speak for all".into()
+            } else {
+                "a sample".into()
             },
         ),
         tile(
