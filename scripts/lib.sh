@@ -119,13 +119,20 @@ make_cached() (
 	fi
 	[[ ! -d $dir ]] || exit 0
 	rm -rf --one-file-system -- "$dir.part"
+	trap 'rm -rf --one-file-system -- "$dir.part"' EXIT
+	trap 'exit 143' TERM HUP
+	trap 'exit 130' INT
 	mkdir -p "$dir.part"
-	status=0
-	"$@" "$dir.part" || status=$?
-	if ((status != 0)); then
-		rm -rf --one-file-system -- "$dir.part"
-		exit "$status"
-	fi
+	"$@" "$dir.part" || exit
 	sync --file-system "$dir.part"
 	mv -T -- "$dir.part" "$dir"
 )
+
+# quoted WORD..: as a shell reads them again, whichever it is.
+quoted() {
+	local word words=()
+	for word; do
+		words+=("'${word//\'/\'\\\'\'}'")
+	done
+	printf '%s\n' "${words[*]}"
+}
