@@ -81,5 +81,40 @@ make_flags() {
 	fi
 }
 
+# boot_files FLAVOUR NAME MADE FROM..: the directory of what a machine boots of a kernel, made by
+# scripts/build/vm-kernel. NAME and MADE say which kernel it is.
+boot_files() {
+	local flavour=$1 name=$2 made=$3
+	shift 3
+	BIND=${OWN_KERNEL:+${OWN_KERNEL%/*}$'\n'$OWN_MODULES} cached "vm-$flavour-$(key 1 "$name" "$made" "$(<"$SCRIPTS/guest/init")" "$(<"$SCRIPTS/build/vm-kernel")")" \
+		"$SCRIPTS/in-root" "$SCRIPTS/build/vm-kernel" "$flavour" "$@"
+}
+
+# A kernel that was built elsewhere: the image, and the directory with its modules, which has the
+# kernel's release for a name.
+OWN_KERNEL='' OWN_MODULES=''
+
+# need_own_kernel FILE MODULES: sets the two.
+need_own_kernel() {
+	local found
+	[[ -f $1 ]] || die "--kernel $1: no such file, and no kernel of that name (there are: ${FLAVOURS[*]})"
+	[[ -n $2 ]] || die "--kernel FILE needs --modules DIR: what modules_install wrote (INSTALL_MOD_PATH=), or /lib/modules/RELEASE"
+	[[ -d $2 ]] || die "--modules $2: no such directory"
+	OWN_KERNEL=$(realpath -- "$1")
+	mapfile -t found < <(
+		{ find "$2/" -maxdepth 1 -name modules.order -printf '%h\0' &&
+			find "$2/lib/modules/" "$2/usr/lib/modules/" -mindepth 2 -maxdepth 2 -name modules.order -printf '%h\0'; } 2>/dev/null |
+			xargs -0 -r realpath -- | sort -u
+	)
+	((${#found[@]} == 1)) ||
+		die "--modules $2: ${#found[@]} directories with a modules.order in it, one is needed: give /lib/modules/RELEASE itself"
+	OWN_MODULES=${found[0]}
+}
+
+# own_kernel_made: changes when one of its files does.
+own_kernel_made() {
+	{ stat -Lc '%s %y' "$OWN_KERNEL" && find "$OWN_MODULES" -type f -printf '%P %s %T@\n' | sort; } | sha256sum
+}
+
 # The same bytes from the same inputs.
 export KBUILD_BUILD_USER=powercut KBUILD_BUILD_HOST=powercut KBUILD_BUILD_TIMESTAMP=2000-01-01

@@ -22,9 +22,13 @@ VM_PACKAGES=(
 	e2fsprogs xfsprogs btrfs-progs f2fs-tools dosfstools sqlite3 postgresql
 	# What tests and demo are written in and with.
 	python3 fio fdisk parted dmsetup mount procps psmisc kmod strace jq xxd bsdextrautils
+	# What other software expects to find: its directories below /run and /var, the time zones.
+	systemd-standalone-tmpfiles tzdata
 )
 
 # Raise when the way they are made changes.
 TOOLCHAIN=root-toolchain-$(key 1 "$SUITE" "${TOOLCHAIN_PACKAGES[@]}")
-VM_ROOT=root-vm-$(key 1 "$SUITE" "${VM_PACKAGES[@]}")
-export SUITE TOOLCHAIN VM_ROOT
+VM_ROOT=root-vm-$(key 2 "$SUITE" "${VM_PACKAGES[@]}")
+# Not a part of the toolchain root, which takes longer to make.
+VIRTIOFSD=virtiofsd-$(key 1 "$TOOLCHAIN")
+export SUITE TOOLCHAIN VM_ROOT VIRTIOFSD

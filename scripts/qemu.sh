@@ -51,10 +51,30 @@ qemu_port() {
 	QEMU+=(-chardev "file,id=$1,path=$2,append=on" -device "virtserialport,chardev=$1,name=$1")
 }
 
-# qemu_share TAG DIR [OPTION]: adds a directory of the host that the guest can mount by 9p.
+# qemu_memory SIZE: adds the guest's memory; shared, so that virtiofsd can read and write it.
+qemu_memory() {
+	QEMU+=(-m "$1" -object "memory-backend-memfd,id=memory,size=$1,share=on" -machine memory-backend=memory)
+}
+
+# How a guest sees directories of the host: SHARES are their names, SHARE_SERVERS what
+# scripts/machine has to start for them.
+SHARES=() SHARE_SERVERS=()
+
+# qemu_share TRANSPORT NAME DIR POLICY [VIRTIOFSD-OPTION..]: adds a directory, by virtiofs or 9p. What
+# the guest writes is at once in the file. What it has read it keeps, if POLICY is always; if it is auto, it
+# asks the host again when it opens the file.
 qemu_share() {
-	QEMU+=(-fsdev "local,id=$1,path=${2//,/,,},security_model=none,multidevs=remap${3-}"
-		-device "virtio-9p-pci,fsdev=$1,mount_tag=$1")
+	local transport=$1 name=$2 dir=$3 policy=$4 readonly=''
+	shift 4
+	SHARES+=("$name")
+	if [[ $transport == virtiofs ]]; then
+		SHARE_SERVERS+=("$name" "$dir" --cache "$policy" "$@" ';')
+		QEMU+=(-chardev "socket,id=$name,path=/tmp/$name" -device "vhost-user-fs-pci,chardev=$name,tag=$name")
+	else
+		[[ " $* " != *' --readonly '* ]] || readonly=,readonly=on
+		QEMU+=(-fsdev "local,id=$name,path=${dir//,/,,},security_model=none,multidevs=remap$readonly"
+			-device "virtio-9p-pci,fsdev=$name,mount_tag=$name")
+	fi
 }
 
 # qemu_disk FILE: adds a read-only image.
