@@ -28,6 +28,15 @@ impl Verdict {
         }
     }
 
+    /// What had to be done once there was this verdict. A violation is one even if that failed: then
+    /// there is none.
+    pub fn outlives<T, E>(&self, then: Result<T, E>) -> Result<Option<T>, E> {
+        match (then, self) {
+            (Err(_), Self::Violation(_)) => Ok(None),
+            (then, _) => then.map(Some),
+        }
+    }
+
     /// This one, or another of the same state if that is worse: a violation before what could not
     /// be told, and this before consistent.
     #[must_use]

@@ -162,7 +162,8 @@ fn examine(eye: &mut Eye<'_>, task: &Task, recording: &Recording) -> Result<Seen
     match eye {
         Eye::Plain(examiner) => {
             let verdict = examiner.look_at(&task.selection, marks)?;
-            Ok(Seen::new(verdict, examiner.reads()?))
+            let reads = verdict.outlives(examiner.reads())?.flatten();
+            Ok(Seen::new(verdict, reads))
         }
         Eye::Deep(deep) => deep.look_at(&task.selection, marks, &task.id),
     }

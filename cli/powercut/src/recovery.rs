@@ -70,12 +70,12 @@ impl<'a> Deep<'a> {
             let looked = self.marked(marks);
             let stopped = self.origin.record("stop");
             let seen = looked.and_then(|verdict| {
-                stopped?;
+                verdict.outlives(stopped)?;
                 self.seen(verdict, id)
             });
             let dropped = self.origin.record("drop");
             let seen = seen?;
-            dropped?;
+            seen.verdict.outlives(dropped)?;
             Ok(seen)
         })
     }
@@ -86,7 +86,7 @@ impl<'a> Deep<'a> {
             self.cut(id, &mut seen)?;
         }
         // With what was read of it in cut recoveries.
-        seen.reads = self.examiner.reads()?;
+        seen.reads = seen.verdict.outlives(self.examiner.reads())?.flatten();
         Ok(seen)
     }
 
@@ -103,7 +103,7 @@ impl<'a> Deep<'a> {
         if recording.written().is_empty() {
             return Ok(());
         }
-        let space = Space::new(&recording, self.job.plan.marks);
+        let space = Space::of_recovery(&recording);
         let dir = report::directory(self.job.dir, id);
         let mut found = Found::default();
         let (outcome, error) = self.explore(&space, &dir, &mut found)?;
@@ -116,7 +116,9 @@ impl<'a> Deep<'a> {
             if found.0.is_empty() {
                 return Err(error);
             }
-            say(format_args!("warning: the recovery of {id}: {error:#}"));
+            say(format_args!(
+                "warning: not all of the recovery of {id} was looked at: {error:#}"
+            ));
         }
         seen.recoveries = Some(Recoveries::of(&outcome));
         if let Some(first) = found.0.first() {
@@ -135,7 +137,7 @@ impl<'a> Deep<'a> {
             let saved = stream.map_err(Into::into);
             let saved = saved.and_then(|stream| report::Saved::at(&dir).write(&report, stream));
             if let Err(error) = saved {
-                say(format_args!("warning: the recovery of {id}: {error:#}"));
+                say(format_args!("warning: the recovery of {id} can't be shown again: {error:#}"));
             }
         }
         Ok(())

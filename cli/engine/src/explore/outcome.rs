@@ -43,6 +43,8 @@ impl Plan {
             stop_on_first: false,
             shard: None,
             depth: self.depth.saturating_sub(1),
+            // They all come before it.
+            marks: Marks::Monotone,
             ..*self
         }
     }

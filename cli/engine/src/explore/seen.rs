@@ -33,11 +33,7 @@ impl Seen {
     /// By an oracle.
     pub fn by(oracle: &mut dyn Oracle, state: &State<'_>) -> Result<Self> {
         let verdict = oracle.examine(state)?;
-        let reads = match (oracle.reads(), &verdict) {
-            // A violation is one, whatever it was that it read.
-            (Err(_), Verdict::Violation(_)) => None,
-            (reads, _) => reads?,
-        };
+        let reads = verdict.outlives(oracle.reads())?.flatten();
         Ok(Self {
             verdict,
             reads,

@@ -138,6 +138,7 @@ pub struct UnknownStrategy(String);
 #[derive(Debug)]
 pub struct Space<'r> {
     recording: &'r Recording,
+    first: Event,
     cuts: Vec<Event>,
     /// Those that would be dominated if more marks never made a check easier.
     before_marks: Vec<Event>,
@@ -165,11 +166,26 @@ impl<'r> Space<'r> {
         let is_dominated = |cut: &Event| monotone.binary_search(cut).is_err();
         Self {
             recording,
+            first: 0,
             before_marks: cuts.iter().copied().filter(is_dominated).collect(),
             cuts,
             cache: RefCell::default(),
             partial: Cell::new(false),
         }
+    }
+
+    /// Of the record of a recovery: it begins with the marks that were given before the power
+    /// went, which hold throughout.
+    pub fn of_recovery(recording: &'r Recording) -> Self {
+        Self {
+            first: recording.marks().last().map_or(0, |mark| mark.event),
+            ..Self::new(recording, Marks::Monotone)
+        }
+    }
+
+    /// The first event that may be cut at.
+    pub fn first(&self) -> Event {
+        self.first
     }
 
     /// Whether some unit had too many contents for a stream to name them all.

@@ -18,10 +18,10 @@ pub fn ends<'s, 'r: 's>(
     space.at(cuts, |choices| [choices.all(), choices.none()])
 }
 
-/// The cut after every event, everything kept.
+/// The cut after every event from the first on, everything kept.
 pub fn prefix<'s, 'r: 's>(space: &'s Space<'r>) -> impl Iterator<Item = State<'r>> + 's {
     let last = space.recording().last_event();
-    (0..=last)
+    (space.first()..=last)
         .filter_map(|event| space.choices(event))
         .map(|choices| State {
             keep: choices.all(),

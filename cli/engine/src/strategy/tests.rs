@@ -168,6 +168,18 @@ fn prefix_goes_event_by_event() {
     );
 }
 
+/// It would be held to fewer marks than were given before it began.
+#[test]
+fn a_recovery_is_cut_after_its_marks_alone() {
+    let recording = History::new().mark("put").mark("del").write(0, "a").done();
+    let space = Space::of_recovery(&recording);
+    for strategy in ALL.into_iter() {
+        let mut states = strategy.states(&space, 0);
+        assert!(states.all(|state| state.choices.event() >= 2), "{strategy}");
+    }
+    assert_eq!(space.cuts(), [4]);
+}
+
 #[test]
 fn one_is_dropped_or_kept_at_a_time() {
     let recording = History::new()
