@@ -77,6 +77,10 @@ pub fn explore(
 #[cfg(test)]
 mod accounts;
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod trial;
+#[cfg(test)]
+mod violations;

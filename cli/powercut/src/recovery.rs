@@ -137,7 +137,9 @@ impl<'a> Deep<'a> {
             let saved = stream.map_err(Into::into);
             let saved = saved.and_then(|stream| report::Saved::at(&dir).write(&report, stream));
             if let Err(error) = saved {
-                say(format_args!("warning: the recovery of {id} can't be shown again: {error:#}"));
+                say(format_args!(
+                    "warning: the recovery of {id} can't be shown again: {error:#}"
+                ));
             }
         }
         Ok(())

@@ -128,11 +128,10 @@ struct Once(bool);
 
 impl Trial for Once {
     fn examine(&mut self, _: &Choices<'_>, _: &Keep, _: usize) -> Result<Verdict> {
-        Ok(if std::mem::take(&mut self.0) {
-            Verdict::Violation(finding())
-        } else {
-            Verdict::Consistent
-        })
+        if std::mem::take(&mut self.0) {
+            return Ok(Verdict::Violation(finding()));
+        }
+        Ok(Verdict::Consistent)
     }
 }
 
