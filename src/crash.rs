@@ -13,7 +13,7 @@ mod tests;
 pub(crate) use reads::ReadSet;
 
 use crate::{
-    block::NoIo,
+    block::noio,
     disk::RecordedDisk,
     model::{
         self,
@@ -128,10 +128,11 @@ impl Survived<'_> {
 impl Survival for Survived<'_> {
     fn unordered(&self) -> (u32, u32) {
         let window = self.selection.cut.window();
-        let first = match self.record.has_overlaps() {
-            true => window.start,
+        let first = if self.record.has_overlaps() {
+            window.start
+        } else {
             // One after the other, they lie by index throughout.
-            false => window.end,
+            window.end
         };
         // No truncation: the log has no more entries than that.
         (first as u32, window.end as u32)
@@ -258,24 +259,33 @@ impl CrashState {
         )
     }
 
-    /// Points it at another state. On failure it keeps the one it has.
-    pub(crate) fn select(&self, text: &[u8]) -> Result {
+    /// A state of the record. [`EINVAL`] if `text` is none.
+    pub(crate) fn parse(&self, text: &[u8]) -> Result<Arc<Selection>> {
         let selection = self
             .origin
             .0
             .with_record(|record, _| Selection::parse(text, record))?;
-        let selection = Arc::new(selection, GFP_KERNEL)?;
-        // The old one is freed after unlocking.
-        let _old = core::mem::replace(&mut *self.selection.lock(), selection);
-        let _reads = core::mem::replace(&mut *self.reads.lock(), ReadSet::new());
+        Ok(Arc::new(selection, GFP_KERNEL)?)
+    }
+
+    /// Points it at another state, of which nothing was read yet. Returns what to free.
+    pub(crate) fn set(&self, selection: Arc<Selection>) -> impl Sized {
+        let selection = core::mem::replace(&mut *self.selection.lock(), selection);
+        let reads = core::mem::replace(&mut *self.reads.lock(), ReadSet::new());
+        (selection, reads)
+    }
+
+    /// Points it at the state that `text` says, for tests.
+    #[cfg(CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST)]
+    pub(crate) fn select(&self, text: &[u8]) -> Result {
+        let _old = self.set(self.parse(text)?);
         Ok(())
     }
 
     /// Shows `f` what was read of it since it was pointed at its state.
     pub(crate) fn with_reads<R>(&self, f: impl FnOnce(&ReadSet) -> R) -> R {
         // Bios take this lock, too.
-        let _noio = NoIo::enter();
-        f(&self.reads.lock())
+        noio(|| f(&self.reads.lock()))
     }
 
     /// The state it is pointed at.

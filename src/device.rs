@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! A disk that has its power on: reachable under `/dev/powercut` and by name.
-//!
-//! Lock order: a device's `gendisks`, the `open_mutex` of each, then all of the disk.
 
 use crate::{
     block::{
@@ -41,6 +39,14 @@ impl Operations for Node {
         bio.set_origin(self.start);
         self.disk.submit_bio(bio);
     }
+
+    fn open(&self) -> Result {
+        if self.disk.is_dying() {
+            Err(EBUSY)
+        } else {
+            Ok(())
+        }
+    }
 }
 
 /// The block devices of a disk, all closed.
@@ -55,14 +61,15 @@ pub(crate) struct Device {
     gendisks: Mutex<KVec<Disk<Node>>>,
 }
 
-/// Keeps all of them closed. [`EBUSY`] if somebody has one open, [`ENODEV`] if there is none.
+/// Keeps all of them closed, without waiting. [`EBUSY`] if somebody has one open, or is just
+/// opening or closing it; [`ENODEV`] if there is none.
 fn close(gendisks: &[Disk<Node>]) -> Result<AllClosed<'_>> {
     if gendisks.is_empty() {
         return Err(ENODEV);
     }
     let mut closed: AllClosed<'_> = [const { None }; MAX_MEMBERS];
-    for (slot, (nr_before, gendisk)) in closed.iter_mut().zip((0..).zip(gendisks)) {
-        *slot = Some(gendisk.close(nr_before)?);
+    for (slot, gendisk) in closed.iter_mut().zip(gendisks) {
+        *slot = Some(gendisk.close()?);
     }
     Ok(closed)
 }
@@ -74,24 +81,21 @@ impl Device {
     }
 
     /// Makes sure that nobody has it open, nor ever will, and that nobody views its
-    /// record. [`EBUSY`] if somebody has or does.
+    /// record: it is to be dropped next. [`EBUSY`] if somebody has or does.
     pub(crate) fn claim(&self) -> Result {
-        self.disk.retire()?;
-        let gendisks = self.gendisks.lock();
-        let result = close(&gendisks).map(|closed| closed.iter().flatten().for_each(Closed::claim));
-        if result.is_err() {
-            self.disk.unretire();
-        }
-        result
-    }
-
-    /// Runs `f` while nobody has it open. [`EBUSY`] if somebody has, [`ENODEV`] if its
-    /// power is going off.
-    pub(crate) fn while_closed<R>(&self, f: impl FnOnce() -> Result<R>) -> Result<R> {
         let gendisks = self.gendisks.lock();
         let _closed = close(&gendisks)?;
+        // Who opens it next looks for that.
+        self.disk.die_unless_viewed()
+    }
+
+    /// Runs `f`, which gives it another content, while nobody has it open. [`EBUSY`] if somebody
+    /// has, [`ENODEV`] if its power is going off.
+    pub(crate) fn while_closed<R>(&self, f: impl FnOnce() -> Result<R>) -> Result<R> {
+        let gendisks = self.gendisks.lock();
+        let closed = close(&gendisks)?;
         let result = f()?;
-        gendisks.iter().for_each(Disk::need_part_scan);
+        closed.iter().flatten().for_each(Closed::content_changed);
         Ok(result)
     }
 
@@ -106,8 +110,7 @@ impl Device {
     /// Points a crash-state disk at another state, with nothing written to it.
     /// [`EINVAL`] if it is not one.
     pub(crate) fn select(&self, state: &[u8]) -> Result {
-        let below = self.disk.below().ok_or(EINVAL)?;
-        self.while_closed(|| self.disk.clear(|| below.select(state)))
+        self.while_closed(|| self.disk.select(state))
     }
 }
 
@@ -197,8 +200,8 @@ impl Deref for Power {
 
 impl Drop for Power {
     fn drop(&mut self) {
-        // Whoever waits for bios of a disk whose power was cut need wait no more.
-        self.disk.stop_hanging();
+        // Before the block devices are removed: that waits for bios, which nothing holds up now.
+        self.disk.die();
         // Whoever found it in the registry finds it gone. They go after unlocking.
         let gendisks = core::mem::replace(&mut *self.gendisks.lock(), KVec::new());
         drop(gendisks);

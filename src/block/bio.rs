@@ -142,8 +142,12 @@ impl Bio {
     /// the caller afterwards.
     pub(super) unsafe fn from_raw(ptr: NonNull<bindings::bio>) -> Self {
         // SAFETY: By the function's requirements, `ptr` is a bio that is being submitted,
-        // to a disk that exists.
-        let features = unsafe { (*(*(*ptr.as_ptr()).bi_bdev).bd_queue).limits.features };
+        // to a disk that exists. `features` may be written meanwhile (through sysfs, under
+        // `limits_lock`, while bios are under way): an aligned 32-bit number that is read once,
+        // as by `READ_ONCE` of C, is the old or the new one, and either will do here.
+        let features = unsafe {
+            (&raw const (*(*(*ptr.as_ptr()).bi_bdev).bd_queue).limits.features).read_volatile()
+        };
         let is_counted = features & shim::POWERCUT_BLK_FEAT_IO_STAT != 0;
         let start_jiffies = is_counted.then(|| {
             // SAFETY: As above.
@@ -205,6 +209,11 @@ impl Bio {
         self.opf() & (1 << bindings::req_flag_bits___REQ_NOWAIT) != 0
     }
 
+    /// Whether it must not tear (`REQ_ATOMIC`).
+    pub(crate) fn is_atomic(&self) -> bool {
+        self.opf() & (1 << bindings::req_flag_bits___REQ_ATOMIC) != 0
+    }
+
     /// Its first sector, in units of 512 bytes: on the whole disk, counted from 0 or from
     /// [`Self::origin`] on.
     pub(crate) fn sector(&self) -> u64 {
@@ -249,6 +258,10 @@ impl Bio {
         unsafe {
             if errno != 0 {
                 (*bio).bi_status = bindings::errno_to_blk_status(errno);
+            }
+            if errno == EAGAIN.to_errno() {
+                // As `bio_wouldblock_error`: its submitter comes again, nobody need be told.
+                (*bio).bi_flags |= 1 << bindings::BIO_QUIET;
             }
             if let Some(start_jiffies) = this.start_jiffies {
                 shim::powercut_bio_end_io_acct(bio, start_jiffies);

@@ -10,6 +10,10 @@
 
 use super::{
     shim,
+    wait_var::{
+        wait_var_event,
+        wake_up_var, //
+    },
     Bio,
     Limits, //
 };
@@ -36,10 +40,6 @@ use kernel::{
         },
         static_lock_class, //
     },
-    time::{
-        delay::fsleep,
-        Delta, //
-    },
     types::ScopeGuard,
 };
 
@@ -47,6 +47,11 @@ use kernel::{
 pub(crate) trait Operations: Send + Sync + 'static {
     /// Serves a bio: ends it before returning, or keeps it until it does.
     fn submit_bio(&self, bio: Bio);
+
+    /// Whether somebody may open the disk. Called with its `open_mutex` held.
+    fn open(&self) -> Result {
+        Ok(())
+    }
 }
 
 /// How many `gendisk`s of this driver exist, removed but still open ones included.
@@ -58,16 +63,11 @@ static NR_GENDISKS: Atomic<i32> = Atomic::new(0);
 /// block layer lets go of the module just before it frees the disk, and reads
 /// `fops`, which lies in the module, once more in between.
 pub(crate) fn wait_for_released_disks() {
-    while NR_GENDISKS.load(Relaxed) != 0 {
-        fsleep(Delta::from_millis(1));
-    }
-}
-
-/// What `private_data` points at.
-struct Private<T> {
-    data: T,
-    /// Set, once, under `open_mutex`: no more openers, the disk is going.
-    claimed: Atomic<bool>,
+    wait_var_event(&NR_GENDISKS, 0);
+    // Whoever counted the last one down may have been preempted before it returned from
+    // `free_disk`, whose text goes next. It is past that once it has slept, or is in user space.
+    // SAFETY: It has no preconditions but that it may sleep, as all of a module's exit may.
+    unsafe { shim::powercut_synchronize_rcu_tasks() };
 }
 
 /// A live disk.
@@ -80,15 +80,14 @@ struct Private<T> {
 ///
 /// - `disk` is a `gendisk` that was added, is not yet deleted, and on which we
 ///   own a reference.
-/// - Its `private_data` is a `Private<T>` from [`KBox::into_raw`], freed by none but
-///   our [`Drop`].
+/// - Its `private_data` is a `T` from [`KBox::into_raw`], freed by none but our [`Drop`].
 pub(crate) struct Disk<T: Operations> {
     disk: NonNull<bindings::gendisk>,
-    _private: PhantomData<KBox<Private<T>>>,
+    _private: PhantomData<KBox<T>>,
 }
 
-// SAFETY: The methods used on `disk` take the locks they need, and `Private<T>` is
-// `Send` and `Sync` because `T` is.
+// SAFETY: The methods used on `disk` take the locks they need, and `T` is
+// `Send` and `Sync`.
 unsafe impl<T: Operations> Send for Disk<T> {}
 // SAFETY: As above.
 unsafe impl<T: Operations> Sync for Disk<T> {}
@@ -98,13 +97,7 @@ impl<T: Operations> Disk<T> {
     /// live. Its partitions are looked for before this returns, so `data` must
     /// be ready to serve bios.
     pub(crate) fn new(name: &CStr, nr_sectors: u64, limits: Limits, data: T) -> Result<Self> {
-        let private = KBox::new(
-            Private {
-                data,
-                claimed: Atomic::new(false),
-            },
-            GFP_KERNEL,
-        )?;
+        let private = KBox::new(data, GFP_KERNEL)?;
 
         let mut raw_limits = limits.to_raw();
         // SAFETY: `raw_limits` is valid for the call, which copies it; the lock class
@@ -136,6 +129,9 @@ impl<T: Operations> Disk<T> {
         unsafe {
             (*disk).fops = &OpsVTable::<T>::FOPS;
             (*disk).private_data = (*private).cast();
+            // So that user space is told of another content. No truncation: both are bits.
+            (*disk).events = bindings::DISK_EVENT_MEDIA_CHANGE as u16;
+            (*disk).event_flags = bindings::DISK_EVENT_FLAG_UEVENT as u16;
             bindings::set_capacity(disk, nr_sectors);
         }
 
@@ -159,22 +155,20 @@ impl<T: Operations> Disk<T> {
         })
     }
 
-    fn private(&self) -> &Private<T> {
-        // SAFETY: By the type invariants, `private_data` is a `Private<T>` that lives
-        // as long as `self`.
-        unsafe { &*(*self.disk.as_ptr()).private_data.cast() }
-    }
-
     /// Keeps the disk closed, its page cache empty, as long as the result lives. [`EBUSY`] if
-    /// somebody has it, or a partition of it, open.
+    /// somebody has it, or a partition of it, open, or is just opening or closing it.
     ///
-    /// Nobody may submit bios to it meanwhile. Whoever keeps several disks closed takes them
-    /// in one order always, and says how many it has before this one: up to 7.
-    pub(crate) fn close(&self, nr_before: u32) -> Result<Closed<'_, T>> {
+    /// Never waits: whoever opens or closes a disk holds `open_mutex` while it reads the
+    /// partition table or writes dirty pages back, which takes as long as these bios do.
+    ///
+    /// Nobody may submit bios to it meanwhile.
+    pub(crate) fn close(&self) -> Result<Closed<'_, T>> {
         let disk = self.disk.as_ptr();
 
         // SAFETY: By the type invariants, `disk` is valid; `open_mutex` is initialised.
-        unsafe { shim::powercut_mutex_lock_nested(&raw mut (*disk).open_mutex, nr_before) };
+        if unsafe { bindings::mutex_trylock(&raw mut (*disk).open_mutex) } == 0 {
+            return Err(EBUSY);
+        }
         // INVARIANT: Locked just above, by us.
         let closed = Closed { disk: self };
 
@@ -185,12 +179,6 @@ impl<T: Operations> Disk<T> {
         // SAFETY: `part0` is valid as long as `disk` is.
         unsafe { bindings::invalidate_bdev((*disk).part0) };
         Ok(closed)
-    }
-
-    /// Has the next opener look for partitions anew.
-    pub(crate) fn need_part_scan(&self) {
-        // SAFETY: By the type invariants, `disk` is valid.
-        unsafe { shim::powercut_disk_need_part_scan(self.disk.as_ptr()) };
     }
 }
 
@@ -204,9 +192,15 @@ pub(crate) struct Closed<'a, T: Operations> {
 }
 
 impl<T: Operations> Closed<'_, T> {
-    /// Has nobody ever open it again: to be dropped next.
-    pub(crate) fn claim(&self) {
-        self.disk.private().claimed.store(true, Relaxed);
+    /// Its content is another now: gives it a new sequence number, tells user space, and has the
+    /// next opener look for partitions anew (`disk_force_media_change`).
+    pub(crate) fn content_changed(&self) {
+        let disk = self.disk.disk.as_ptr();
+        // SAFETY: By the type invariants, and those of `Disk`, `disk` is valid and added; as it
+        // is closed, nobody holds what is told that the old content is gone.
+        unsafe { bindings::disk_force_media_change(disk) };
+        // SAFETY: As above.
+        unsafe { shim::powercut_disk_need_part_scan(disk) };
     }
 }
 
@@ -221,7 +215,7 @@ impl<T: Operations> Drop for Disk<T> {
     fn drop(&mut self) {
         let disk = self.disk.as_ptr();
         // SAFETY: By the type invariants, `disk` is valid.
-        let private: *mut Private<T> = unsafe { (*disk).private_data.cast() };
+        let private: *mut T = unsafe { (*disk).private_data.cast() };
 
         // SAFETY: By the type invariants, the disk is added, not deleted, and our
         // reference to it is given up last. After `del_gendisk` no callback that
@@ -256,12 +250,12 @@ impl<T: Operations> OpsVTable<T> {
     /// `bio` must be a bio submitted to a live disk made by [`Disk::new`] for `T`.
     unsafe extern "C" fn submit_bio(bio: *mut bindings::bio) {
         // SAFETY: By the function's requirements, `bio` and its disk are valid, and
-        // the disk's `private_data` is a `Private<T>`: `del_gendisk` waits for us.
-        let private: &Private<T> = unsafe { &*(*(*(*bio).bi_bdev).bd_disk).private_data.cast() };
+        // the disk's `private_data` is a `T`: `del_gendisk` waits for us.
+        let private: &T = unsafe { &*(*(*(*bio).bi_bdev).bd_disk).private_data.cast() };
 
         if let Some(bio) = NonNull::new(bio) {
             // SAFETY: The block layer passes the bio to us and does not use it further.
-            private.data.submit_bio(unsafe { Bio::from_raw(bio) });
+            private.submit_bio(unsafe { Bio::from_raw(bio) });
         }
     }
 
@@ -271,12 +265,11 @@ impl<T: Operations> OpsVTable<T> {
     unsafe extern "C" fn open(disk: *mut bindings::gendisk, _mode: bindings::blk_mode_t) -> c_int {
         // SAFETY: By the function's requirements. The disk is live and `open_mutex`
         // is held, so `del_gendisk` has not got past it and `private_data` is there.
-        let private: &Private<T> = unsafe { &*(*disk).private_data.cast() };
+        let private: &T = unsafe { &*(*disk).private_data.cast() };
 
-        if private.claimed.load(Relaxed) {
-            EBUSY.to_errno()
-        } else {
-            0
+        match private.open() {
+            Ok(()) => 0,
+            Err(error) => error.to_errno(),
         }
     }
 
@@ -284,6 +277,8 @@ impl<T: Operations> OpsVTable<T> {
     ///
     /// Called by the block layer, once, when the last reference to a disk goes.
     unsafe extern "C" fn free_disk(_disk: *mut bindings::gendisk) {
-        NR_GENDISKS.fetch_sub(1, Release);
+        if NR_GENDISKS.fetch_sub(1, Release) == 1 {
+            wake_up_var(&raw const NR_GENDISKS);
+        }
     }
 }

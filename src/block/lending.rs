@@ -10,8 +10,13 @@
 //! change the data takes the lock and waits until the count is 0 (Acquire). A loan that was made
 //! before is counted by then, as the lock orders the two; none is made meanwhile. The 0 that is
 //! read at last is of a subtraction that comes after those of all other loans, so that what was
-//! done with them has all been done.
+//! done with them has all been done. Who waits adds [`WAITING`] to the count: then the loan that
+//! ends last wakes it, and others don't ask whether anybody waits.
 
+use super::wait_var::{
+    wait_var_event,
+    wake_up_var, //
+};
 use core::{
     ops::{
         Deref,
@@ -34,19 +39,18 @@ use kernel::{
             Guard, //
         },
         Mutex, //
-    },
-    time::{
-        delay::fsleep,
-        Delta, //
     }, //
 };
+
+/// What is added to the count of loans while somebody waits for it: more than there can be loans.
+const WAITING: i32 = 1 << 30;
 
 /// A `T` that is read, and parts of which are lent, by many, or changed by one.
 ///
 /// # Invariants
 ///
 /// - While `lock` is held, `nr_loans` only goes down, but by who holds it.
-/// - While `nr_loans` is not 0, there is no `&mut T`.
+/// - While `nr_loans` is neither 0 nor [`WAITING`], there is no `&mut T`.
 #[pin_data]
 pub(crate) struct Lending<T> {
     #[pin]
@@ -70,9 +74,10 @@ impl<T: Send + Sync> Lending<T> {
 
     /// Likewise; [`None`] if it may not wait and would have to.
     pub(crate) fn lock_if(&self, may_wait: bool) -> Option<Locked<'_, T>> {
-        let guard = match may_wait {
-            true => self.lock.lock(),
-            false => self.lock.try_lock()?,
+        let guard = if may_wait {
+            self.lock.lock()
+        } else {
+            self.lock.try_lock()?
         };
         Some(self.locked(guard))
     }
@@ -89,10 +94,18 @@ impl<T: Send + Sync> Lending<T> {
     pub(crate) fn lock_mut(&self) -> LockedMut<'_, T> {
         let guard = self.lock.lock();
         // Sees all that was done with what was lent.
-        while self.nr_loans.load(Acquire) != 0 {
-            fsleep(Delta::from_micros(10));
+        if self.nr_loans.load(Acquire) != 0 {
+            self.wait();
         }
         LockedMut(guard)
+    }
+
+    /// Waits until nothing is lent. To be called with the lock held.
+    #[cold]
+    fn wait(&self) {
+        self.nr_loans.fetch_add(WAITING, Relaxed);
+        wait_var_event(&self.nr_loans, WAITING);
+        self.nr_loans.fetch_sub(WAITING, Relaxed);
     }
 
     /// Likewise; [`None`] if it may not wait and would have to.
@@ -184,7 +197,10 @@ impl<P> Deref for Lent<'_, P> {
 
 impl<P> Drop for Lent<'_, P> {
     fn drop(&mut self) {
+        let nr_loans: *const _ = self.nr_loans;
         // What was done with it comes before what is done by who sees it returned.
-        self.nr_loans.fetch_sub(1, Release);
+        if self.nr_loans.fetch_sub(1, Release) == WAITING + 1 {
+            wake_up_var(nr_loans);
+        }
     }
 }

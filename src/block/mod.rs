@@ -7,7 +7,7 @@
 //! segment; the queue [`Limits`], with the write cache and FUA among them; and
 //! a [`Disk`] whose `fops` name their module as owner. Each is a file here,
 //! shaped to move to `rust/kernel/block/`. The smaller neighbours
-//! ([`Lending`], [`NoIo`], [`task`], [`registry`], [`workqueue`]) wrap one thing each.
+//! ([`Lending`], [`noio`], [`task`], [`registry`], [`workqueue`]) wrap one thing each.
 
 mod bio;
 mod disk;
@@ -19,6 +19,7 @@ mod page;
 mod races;
 pub(crate) mod registry;
 pub(crate) mod task;
+mod wait_var;
 pub(crate) mod workqueue;
 
 pub(crate) use bio::{
@@ -38,7 +39,7 @@ pub(crate) use lending::{
     Lent, //
 };
 pub(crate) use limits::Limits;
-pub(crate) use noio::NoIo;
+pub(crate) use noio::noio;
 pub(crate) use page::{
     DataPage,
     SparePages, //

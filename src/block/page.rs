@@ -10,8 +10,8 @@ use super::{
 };
 use crate::patience::Patience;
 use core::{
-    num::NonZero,
-    ops::Range, //
+    ops::Range,
+    ptr::NonNull, //
 };
 use kernel::{
     bindings,
@@ -27,12 +27,12 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// The two halves make up the address of a page in the kernel's linear mapping, that
-/// was allocated here and on which this owns a reference.
-// In halves, as a pointer would have everything that holds one padded to 8 bytes.
+/// `address` is that of a page in the kernel's linear mapping, which was allocated here and
+/// on which this owns a reference.
+// Packed, or all that holds one would be padded to 8 bytes.
+#[repr(C, packed(4))]
 pub(crate) struct DataPage {
-    high: NonZero<u32>,
-    low: u32,
+    address: NonNull<u8>,
 }
 
 // SAFETY: It is memory, which any thread may copy from and to, and drop.
@@ -44,8 +44,8 @@ impl DataPage {
     /// Allocates a page of zeroes.
     pub(crate) fn new() -> Result<Self> {
         let address = allocate(bindings::GFP_KERNEL | bindings::__GFP_ZERO, 0)?;
-        // SAFETY: It was just allocated and is ours.
-        Ok(unsafe { Self::from_address(address) })
+        // INVARIANT: It was just allocated, with a reference that is ours.
+        Ok(Self { address })
     }
 
     /// Allocates a page of anything: what is not written to it must never be shown.
@@ -55,26 +55,13 @@ impl DataPage {
 
     fn new_stale_with(patience: Patience) -> Result<Self> {
         let address = allocate(gfp(patience), 0)?;
-        // SAFETY: As above.
-        Ok(unsafe { Self::from_address(address) })
-    }
-
-    /// # Safety
-    ///
-    /// There must be a page at `address`, with a reference that is given up to this.
-    unsafe fn from_address(address: NonZero<u64>) -> Self {
-        let address = address.get();
-        // INVARIANT: By the function's requirements. The halves are what the casts cut
-        // out; that the upper one is not 0 is so for all of the kernel's addresses.
-        Self {
-            high: NonZero::new((address >> 32) as u32).unwrap_or(NonZero::<u32>::MIN),
-            low: address as u32,
-        }
+        // INVARIANT: It was just allocated, with a reference that is ours.
+        Ok(Self { address })
     }
 
     fn address(&self) -> *mut u8 {
-        let address = u64::from(self.high.get()) << 32 | u64::from(self.low);
-        core::ptr::with_exposed_provenance_mut(address as usize)
+        // Copied: no reference to a field of a packed structure is made.
+        { self.address }.as_ptr()
     }
 
     /// Where `range` begins, and how long it is, cut to what is in the page.
@@ -148,8 +135,7 @@ impl Clone for DataPage {
         unsafe { shim::powercut_page_get(self.address().cast()) };
         // INVARIANT: The reference just taken is the clone's.
         Self {
-            high: self.high,
-            low: self.low,
+            address: self.address,
         }
     }
 }
@@ -162,7 +148,7 @@ impl Drop for DataPage {
     }
 }
 
-const _: () = assert!(size_of::<Option<DataPage>>() == 8);
+const _: () = assert!(size_of::<Option<DataPage>>() == 8 && align_of::<DataPage>() == 4);
 
 fn gfp(patience: Patience) -> bindings::gfp_t {
     match patience {
@@ -172,12 +158,12 @@ fn gfp(patience: Patience) -> bindings::gfp_t {
 }
 
 /// Allocates 2^`order` pages.
-fn allocate(gfp: bindings::gfp_t, order: u32) -> Result<NonZero<u64>> {
+fn allocate(gfp: bindings::gfp_t, order: u32) -> Result<NonNull<u8>> {
     let gfp = gfp | bindings::__GFP_NOWARN;
     // SAFETY: May be called in any context that `gfp` is right for; all of this driver
     // may sleep.
     let address = unsafe { shim::powercut_pages_alloc(gfp, order) };
-    NonZero::new(address as u64).ok_or(ENOMEM)
+    NonNull::new(address.cast()).ok_or(ENOMEM)
 }
 
 /// A store of pages that were allocated together: that takes much less time than one by
@@ -187,9 +173,12 @@ fn allocate(gfp: bindings::gfp_t, order: u32) -> Result<NonZero<u64>> {
 ///
 /// There are `nr_left` pages from `next` on, with a reference on each that is ours.
 pub(crate) struct SparePages {
-    next: u64,
+    next: *mut u8,
     nr_left: u32,
 }
+
+// SAFETY: It owns these pages, and any thread may use and drop a page.
+unsafe impl Send for SparePages {}
 
 /// So many at a time: 2^4.
 const SPARE_ORDER: u32 = 4;
@@ -198,7 +187,7 @@ impl SparePages {
     pub(crate) const fn new() -> Self {
         // INVARIANT: There are none.
         Self {
-            next: 0,
+            next: core::ptr::null_mut(),
             nr_left: 0,
         }
     }
@@ -212,17 +201,16 @@ impl SparePages {
                 return DataPage::new_stale_with(patience);
             };
             // SAFETY: That many were just allocated there, and nobody else knows of them.
-            unsafe { shim::powercut_page_split(first.get() as *mut _, SPARE_ORDER) };
+            unsafe { shim::powercut_page_split(first.as_ptr().cast(), SPARE_ORDER) };
             // INVARIANT: Each of them has a reference now, which is ours.
-            self.next = first.get();
+            self.next = first.as_ptr();
             self.nr_left = 1 << SPARE_ORDER;
         }
-        let address = NonZero::new(self.next).ok_or(ENOMEM)?;
+        let address = NonNull::new(self.next).ok_or(ENOMEM)?;
         // INVARIANT: The reference on this one is the `DataPage`'s from now on.
-        self.next += PAGE_SIZE as u64;
+        self.next = self.next.wrapping_add(PAGE_SIZE);
         self.nr_left -= 1;
-        // SAFETY: By the type invariants.
-        Ok(unsafe { DataPage::from_address(address) })
+        Ok(DataPage { address })
     }
 }
 

@@ -18,11 +18,10 @@ use kernel::{
             Relaxed,
             Release, //
         },
-        Arc, //
+        Arc,
+        Completion, //
     },
     time::{
-        delay::fsleep,
-        Delta,
         Instant,
         Monotonic, //
     }, //
@@ -79,15 +78,15 @@ fn race(seconds: i64, rounds: u64, one: Race, other: Race) -> Result<Arc<Shared>
         GFP_KERNEL,
     )?;
     let theirs = shared.clone();
-    let is_done = Arc::new(Atomic::new(false), GFP_KERNEL)?;
-    let done = is_done.clone();
+    let done = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
+    let theirs_done = done.clone();
     workqueue::spawn(move || {
         let mut round = 0;
         while !theirs.is_over.load(Relaxed) {
             round += 1;
             other(&theirs, round);
         }
-        done.store(true, Release);
+        theirs_done.complete_all();
     })?;
     let began = Instant::<Monotonic>::now();
     let mut round = 0;
@@ -100,9 +99,7 @@ fn race(seconds: i64, rounds: u64, one: Race, other: Race) -> Result<Arc<Shared>
         one(&shared, round);
     }
     shared.is_over.store(true, Relaxed);
-    while !is_done.load(Acquire) {
-        fsleep(Delta::from_millis(1));
-    }
+    done.wait_for_completion();
     Ok(shared)
 }
 

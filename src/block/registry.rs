@@ -25,7 +25,7 @@ use kernel::{
 };
 
 global_lock! {
-    // SAFETY: `lock` alone uses it, and only after `init` has set `READY`.
+    // SAFETY: `lock` alone uses it, and only after `init` has set `STATE` to 2.
     unsafe(uninit) static DEVICES: Mutex<KVec<Entry>> = KVec::new();
 }
 
@@ -122,9 +122,10 @@ fn clash(one: &RecordedDisk, other: &RecordedDisk) -> bool {
 /// the name, with a `p` between if that ends in a digit.
 pub(crate) fn is_partition(name: &[u8], disk: &[u8]) -> bool {
     let number = name.strip_prefix(disk).and_then(|rest| {
-        match disk.last().is_some_and(u8::is_ascii_digit) {
-            true => rest.strip_prefix(b"p"),
-            false => Some(rest),
+        if disk.last().is_some_and(u8::is_ascii_digit) {
+            rest.strip_prefix(b"p")
+        } else {
+            Some(rest)
         }
     });
     number.is_some_and(|number| !number.is_empty() && number.iter().all(u8::is_ascii_digit))

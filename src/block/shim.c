@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/mm.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
+#include <linux/wait_bit.h>
 
 #include "shim.h"
 
@@ -83,9 +85,14 @@ void powercut_disk_need_part_scan(struct gendisk *disk)
 	set_bit(GD_NEED_PART_SCAN, &disk->state);
 }
 
-void powercut_mutex_lock_nested(struct mutex *lock, unsigned int subclass)
+void powercut_wait_var_event(int *var, int value)
 {
-	mutex_lock_nested(lock, subclass);
+	wait_var_event(var, smp_load_acquire(var) == value);
+}
+
+void powercut_synchronize_rcu_tasks(void)
+{
+	synchronize_rcu_tasks();
 }
 
 unsigned int powercut_memalloc_noio_save(void)

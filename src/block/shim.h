@@ -46,7 +46,9 @@ void powercut_memzero(void *to, size_t len_bytes);
 
 unsigned int powercut_disk_openers(struct gendisk *disk);
 void powercut_disk_need_part_scan(struct gendisk *disk);
-void powercut_mutex_lock_nested(struct mutex *lock, unsigned int subclass);
+
+void powercut_wait_var_event(int *var, int value);
+void powercut_synchronize_rcu_tasks(void);
 
 unsigned int powercut_memalloc_noio_save(void);
 void powercut_memalloc_noio_restore(unsigned int flags);

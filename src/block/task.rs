@@ -9,7 +9,7 @@ use kernel::current;
 pub(crate) const COMM_LEN: usize = kernel::bindings::TASK_COMM_LEN as usize;
 
 /// A thread's number and name.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) struct TaskId {
     /// The thread's id in the initial namespace.
     pub(crate) pid: u32,

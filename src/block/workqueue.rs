@@ -12,12 +12,20 @@ use super::shim;
 use kernel::{
     bindings,
     prelude::*,
-    sync::atomic::{
-        Acquire,
-        Atomic,
-        Release, //
+    sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Release, //
+        },
+        Arc, //
     },
-    workqueue::Queue, //
+    workqueue::{
+        HasWork,
+        Queue,
+        Work,
+        WorkItem, //
+    }, //
 };
 
 /// The address of the workqueue; 0: there is none.
@@ -52,15 +60,38 @@ impl Drop for OwnedQueue {
     }
 }
 
-/// Runs `f` later, in a context that may sleep. `f` must end by itself. On failure it
-/// is dropped.
-pub(crate) fn spawn(f: impl FnOnce() + Send + 'static) -> Result {
+/// The workqueue. [`None`] while the module is not loaded.
+fn queue<'a>() -> Option<&'a Queue> {
     let queue = QUEUE.load(Acquire) as *const bindings::workqueue_struct;
     if queue.is_null() {
-        return Err(ENODEV);
+        return None;
     }
     // SAFETY: It is valid until `OwnedQueue` is dropped, which by that type's contract
-    // is after the last call of this.
-    let queue = unsafe { Queue::from_raw(queue) };
+    // is when nobody uses it any more.
+    Some(unsafe { Queue::from_raw(queue) })
+}
+
+/// Has an item be run, unless it is queued already. May be called from an interrupt, if
+/// that gives up no last reference.
+pub(crate) fn enqueue<T>(item: Arc<T>)
+where
+    T: WorkItem<Pointer = Arc<T>> + HasWork<T> + Send + Sync + 'static,
+{
+    if let Some(queue) = queue() {
+        let _queued = queue.enqueue(item);
+    }
+}
+
+/// Waits until an item is neither queued nor running.
+pub(crate) fn flush<T: WorkItem>(work: &Work<T>) {
+    // SAFETY: `work` is valid and, as all that can be had safely, initialised.
+    unsafe { bindings::flush_work(Work::raw_get(work)) };
+}
+
+/// Runs `f` later, in a context that may sleep. `f` must end by itself. On failure it
+/// is dropped.
+#[cfg(all(CONFIG_KCSAN, CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST))]
+pub(super) fn spawn(f: impl FnOnce() + Send + 'static) -> Result {
+    let queue = queue().ok_or(ENODEV)?;
     Ok(queue.try_spawn(GFP_KERNEL | __GFP_NOWARN, f)?)
 }

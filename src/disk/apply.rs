@@ -11,20 +11,18 @@ use super::{
         written_pages,
         Request, //
     },
-    power::Supply,
     RecordedDisk,
     State, //
 };
 use crate::{
-    fault::Kinds,
     model,
     random::garbage,
     record::{
-        promises,
-        LogEntry,
+        Prepared,
         Record, //
     },
     store::{
+        pages,
         DataPage,
         Layer,
         PageList,
@@ -41,8 +39,8 @@ use kernel::{
 
 impl State {
     /// Whether a bio is complete as soon as it took effect, and nothing comes in between.
-    pub(super) fn is_done_at_once(&self, request: &Request, disk: &RecordedDisk) -> bool {
-        let is_armed = !matches!(self.supply, Supply::On);
+    pub(super) fn is_done_at_once(&mut self, request: &Request, disk: &RecordedDisk) -> bool {
+        let is_armed = matches!(self.life.trigger(), Ok(Some(_)));
         disk.completion.is_inline() && request.delay_us == 0 && !is_armed
     }
 
@@ -57,12 +55,11 @@ impl State {
         if is_done {
             return Ok(Served::Done);
         }
-        if self.trigger(index, disk) {
-            if let Some(off) = self.supply.off() {
-                return off.serve();
-            }
+        self.trigger(index, disk);
+        if let Some(mode) = self.life.off() {
+            return mode.serve();
         }
-        let record = self.record.as_mut().ok_or(ENODATA)?;
+        let record = self.recording().ok_or(ENODATA)?;
         if disk.completion.is_inline() && request.delay_us == 0 {
             record.complete_bio_inline(index)?;
             return Ok(Served::Done);
@@ -91,24 +88,21 @@ impl State {
         Ok(true)
     }
 
-    /// Applies a write of data and has `log` append its entry to the record, given the memory
-    /// that goes with it. On failure nothing was applied, and the
+    /// Applies a write of data and appends its entry to the record, which `prepare` makes, given the
+    /// memory that goes with it. On failure nothing was applied, and the
     /// log ends here. Returns the index of its entry.
     pub(super) fn apply_write(
         &mut self,
         request: &Request,
         data: PageList,
-        log: impl FnOnce(&mut Record, u64) -> Result,
+        prepare: impl FnOnce(&mut Record, u64) -> Result<Prepared>,
     ) -> Result<u32> {
         let data_bytes = (data.len() * (PAGE_SIZE + size_of::<Version>())) as u64;
-        let record = self.record.as_ref().ok_or(ENODATA)?;
-        if !record.unsettled().is_empty() {
-            self.recall_zeroes(request)?;
-        }
+        self.recall_zeroes(request)?;
         let pages = request.pages();
         let layers = pages.clone().zip(data);
-        let layers = layers.map(|(page, data)| (page, Layer::data(request.mask(page), data)));
-        self.apply(request, pages, layers, data_bytes, log)
+        let layers = layers.map(|(page, data)| Layer::data(request.mask(page), data));
+        self.apply(request, pages, layers, data_bytes, prepare)
     }
 
     /// Applies a write of zeroes to the pages `written`, all others of the request
@@ -118,9 +112,9 @@ impl State {
         &mut self,
         request: &Request,
         written: &[u64],
-        log: impl FnOnce(&mut Record, u64) -> Result,
+        prepare: impl FnOnce(&mut Record, u64) -> Result<Prepared>,
     ) -> Result<u32> {
-        let record = self.record.as_mut().ok_or(ENODATA)?;
+        let record = self.recording().ok_or(ENODATA)?;
         let seed = record
             .garbage()
             .filter(|_| request.op == model::Op::Discard);
@@ -134,62 +128,54 @@ impl State {
         }
         let mut garbage = garbage.into_iter();
         let layers = written.iter().map(|page| match garbage.next() {
-            Some(data) => (*page, Layer::data(request.mask(*page), data)),
-            None => (*page, Layer::zeroes(request.mask(*page))),
+            Some(data) => Layer::data(request.mask(*page), data),
+            None => Layer::zeroes(request.mask(*page)),
         });
         let pages = written.iter().copied();
-        self.apply(request, pages, layers, data_bytes as u64, log)
+        self.apply(request, pages, layers, data_bytes as u64, prepare)
     }
 
     /// Adds `layers`, one for each of `pages`, and an entry that wrote them: both, or neither.
     fn apply(
         &mut self,
         request: &Request,
-        pages: impl Iterator<Item = u64>,
-        layers: impl Iterator<Item = (u64, Layer)>,
+        pages: impl DoubleEndedIterator<Item = u64> + Clone,
+        layers: impl Iterator<Item = Layer>,
         data_bytes: u64,
-        log: impl FnOnce(&mut Record, u64) -> Result,
+        prepare: impl FnOnce(&mut Record, u64) -> Result<Prepared>,
     ) -> Result<u32> {
-        let record = self.record.as_mut().ok_or(ENODATA)?;
-        record.reserve(
-            data_bytes,
-            promises(request.op, request.flags),
-            request.patience,
-        )?;
+        let record = self.life.recording().ok_or(ENODATA)?;
+        let prepared = prepare(record, data_bytes)?;
         let entry = record.next_index()?;
-        // Nobody can tell a version without its entry: that takes the lock that we have.
-        let pushed = self.store.push_versions(entry, layers, request.patience);
-        let applied = pushed.map_err(|error| record.fail(error, request.patience));
-        let applied = applied.and_then(|()| log(record, data_bytes));
-        if applied.is_err() {
-            self.store.take_back(entry, pages);
-        }
-        applied.map(|()| entry)
+        // Who reads takes another lock: it may see the versions before the entry is there. That
+        // is then the last thing to be done, and does not fail.
+        let pushed = self
+            .store
+            .push_versions(entry, pages, layers, request.patience);
+        pushed.map_err(|error| record.fail(error, request.patience))?;
+        record.push(prepared)
     }
 
     /// Gives the pages of a write the zeroes that were written to them while they held
     /// nothing else, by those still in flight: these may come to lie above it.
     fn recall_zeroes(&mut self, request: &Request) -> Result {
-        let record = self.record.as_mut().ok_or(ENODATA)?;
-        for index in record.unsettled() {
-            let is_zeroes = |old: &LogEntry| {
-                matches!(old.op, model::Op::WriteZeroes | model::Op::Discard)
-                    && !old.faults.contains(Kinds::LOST)
-            };
-            let Some(zeroes) = record.log_entry(index).filter(is_zeroes) else {
-                continue;
-            };
-            let index = u32::try_from(index)?;
-            for page in request.pages() {
+        let record = self.life.recording().ok_or(ENODATA)?;
+        let mut nr_seen = 0;
+        while let Some(index) = record.unsettled_zeroes(nr_seen) {
+            nr_seen += 1;
+            let zeroes = record.log_entry(index as usize).ok_or(EIO)?;
+            let covered = pages(zeroes.sector, zeroes.nr_sectors.into());
+            let wanted = request.pages();
+            for page in wanted.start.max(covered.start)..wanted.end.min(covered.end) {
                 let mask = SectorMask::of_page(page, zeroes.sector, zeroes.nr_sectors.into());
-                if mask.is_empty() || self.store.version(page, index).is_some() {
+                if self.store.version(page, index).is_some() {
                     continue;
                 }
-                let zeroes = (page, Layer::zeroes(mask));
-                let pushed =
-                    self.store
-                        .push_versions(index, core::iter::once(zeroes), request.patience);
-                pushed.map_err(|error| record.fail(error, request.patience))?;
+                let page = core::iter::once(page);
+                let zeroes = core::iter::once(Layer::zeroes(mask));
+                let patience = request.patience;
+                let pushed = self.store.push_versions(index, page, zeroes, patience);
+                pushed.map_err(|error| record.fail(error, patience))?;
             }
         }
         Ok(())

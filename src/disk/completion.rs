@@ -79,16 +79,6 @@ impl Completion {
         };
         us * 1000
     }
-
-    /// No delay is shorter than this, in ns. Of a disk that has none, what waits all the
-    /// same may do so for that much longer.
-    pub(super) fn delay_min_ns(self) -> u64 {
-        match self {
-            Self::Inline => 1_000_000,
-            Self::Delayed { us } => us * 1000,
-            Self::Random { min_us, .. } => min_us * 1000,
-        }
-    }
 }
 
 impl fmt::Display for Completion {

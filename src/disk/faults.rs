@@ -12,9 +12,9 @@ use super::{
 };
 use crate::{
     block::{
+        noio,
         Bio,
         Flags,
-        NoIo,
         Op, //
     },
     fault::{
@@ -35,8 +35,7 @@ use crate::{
 };
 use kernel::{
     page::PAGE_SIZE,
-    prelude::*,
-    sync::atomic::Relaxed, //
+    prelude::*, //
 };
 
 impl Access {
@@ -73,36 +72,27 @@ impl State {
                 record.met(unlogged);
             }
         }
-        match fate.kinds.and(fails).is_empty() {
-            true => Ok(fate),
-            false => Err(EIO),
+        if fate.kinds.and(fails).is_empty() {
+            Ok(fate)
+        } else {
+            Err(EIO)
         }
-    }
-
-    /// To be called when the power or the faults come or go: so that bios look, or need
-    /// not.
-    pub(super) fn update(&mut self, disk: &RecordedDisk) {
-        let is_odd = self.supply.off().is_some() || !self.faults.is_empty();
-        disk.is_odd.store(is_odd, Relaxed);
-        self.update_store(disk.completion);
     }
 }
 
 impl RecordedDisk {
     /// Has `f` change what faults the disk has.
     pub(crate) fn change_faults(&self, f: impl FnOnce(&mut Faults) -> Result) -> Result {
-        // Bios take this lock, too.
-        let _noio = NoIo::enter();
         let mut state = self.state.lock();
-        let changed = f(&mut state.faults);
+        // Bios take this lock, too.
+        let changed = noio(|| f(&mut state.faults));
         state.update(self);
         changed
     }
 
     /// Shows `f` what faults it has.
     pub(crate) fn with_faults<R>(&self, f: impl FnOnce(&Faults) -> R) -> R {
-        let _noio = NoIo::enter();
-        f(&self.state.lock().faults)
+        noio(|| f(&self.state.lock().faults))
     }
 
     /// Serves a write that met faults.
@@ -111,6 +101,7 @@ impl RecordedDisk {
         asked: &Request,
         bio: &mut Bio,
         fate: &Fate,
+        has_room: bool,
     ) -> Result<Served> {
         let mut request = *asked;
         if fate.is(Kinds::MISDIRECTED) {
@@ -125,11 +116,7 @@ impl RecordedDisk {
             corrupt(asked, &pages, fate);
             moved(asked, &request, pages)
         };
-        loop {
-            if let Some(served) = self.write_pages(&request, copy())? {
-                return Ok(served);
-            }
-        }
+        self.write_pages(&request, copy(), has_room)
     }
 
     /// Where a write that is to go to `sector` ends up: no further than the block device that

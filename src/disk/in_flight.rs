@@ -1,43 +1,53 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Bios that are complete later, and those that never are.
+//! Bios that are complete later, and those that wait for a power that was cut.
 //!
-//! With a delay, a bio takes effect at its submit, waits here, and is completed by
-//! [`RecordedDisk::work`] on the module's workqueue, which runs as long as there is
-//! anything to wait for. A disk whose power was cut in the mode `hang` keeps its bios
-//! here, too, until they are released.
+//! A bio that is delayed takes effect at its submit and waits here until it is due: a timer
+//! ([`HrTimer`]) then has the module's workqueue complete it, which takes the disk's lock and so
+//! may sleep. A bio that hangs waits until it is released. Room for a bio is made before the bio
+//! takes effect, so that there is nothing to fail once it did ([`Room`]).
 //!
-//! Lock order: `state`, then `in_flight`.
+//! A bio is put here under the disk's lock, and only if it still has to wait: what it waits for
+//! changes under that lock, too.
 
 use super::{
-    power::Off,
-    Completion,
+    life::Life,
+    trigger::Mode,
     RecordedDisk, //
 };
 use crate::block::{
+    noio,
     workqueue,
-    Bio,
-    NoIo, //
+    Bio, //
 };
 use kernel::{
+    impl_has_hr_timer,
     prelude::*,
     rbtree::{
         RBTree,
         RBTreeNodeReservation, //
     },
-    sync::Arc,
+    sync::{
+        Arc,
+        ArcBorrow, //
+    },
     time::{
-        delay::fsleep,
-        Delta, //
+        hrtimer::{
+            ArcHrTimerHandle,
+            HrTimerCallback,
+            HrTimerCallbackContext,
+            HrTimerPointer,
+            HrTimerRestart,
+            RelativeMode, //
+        },
+        Delta,
+        Monotonic, //
+    },
+    workqueue::{
+        impl_has_work,
+        WorkItem, //
     }, //
 };
-
-/// Never.
-const NEVER: u64 = u64::MAX;
-/// The worker sleeps no longer than this at a time, in ns.
-const SLEEP_MAX_NS: u64 = 10_000_000;
-/// Nor shorter.
-const SLEEP_MIN_NS: u64 = 20_000;
 
 /// What is still to be logged of a bio.
 #[derive(Clone, Copy, PartialEq)]
@@ -55,224 +65,243 @@ pub(crate) enum Served {
     Done,
     /// It took effect; it is complete later.
     Later(Option<Ticket>),
-    /// The power is off: it is never complete.
-    Never,
+    /// The power is off: it waits until it is released.
+    Hangs,
+    /// It took no effect: a record began or ended, or it may have to wait and has no room for that.
+    /// It is to be served anew.
+    Again,
 }
 
-struct Waiting {
+pub(super) struct Waiting {
     bio: Bio,
     ticket: Option<Ticket>,
 }
 
-/// See the module's documentation.
-pub(super) struct InFlight {
-    /// By when they are due, ns since the disk was made, and a number.
-    waiting: RBTree<(u64, u64), Waiting>,
-    completion: Completion,
-    nr_bios: u64,
-    /// When the power is to be cut.
-    cut_ns: Option<u64>,
-    is_working: bool,
-    /// Nothing waits any more.
-    is_draining: bool,
+/// When a bio is due, in ns since the disk was made, and a number that no other has.
+type Key = (u64, u64);
+
+/// Bios that wait, in the order in which they are due.
+type Queue = RBTree<Key, Option<Waiting>>;
+
+/// Room for a bio that waits.
+pub(super) type Room = RBTreeNodeReservation<Key, Option<Waiting>>;
+
+/// The timer, as long as it may go off.
+struct Alarm {
+    at_ns: u64,
+    // Stops it when dropped.
+    _handle: ArcHrTimerHandle<RecordedDisk>,
 }
 
-/// What the worker does next.
-enum Next {
-    Advance(Waiting),
-    Cut,
-    Sleep(u64),
-    Stop,
+/// See the module's documentation.
+pub(super) struct InFlight {
+    delayed: Queue,
+    hanging: Queue,
+    nr_bios: u64,
+    /// It keeps the disk alive: once nothing is due, there is none.
+    alarm: Option<Alarm>,
+}
+
+fn insert(queue: &mut Queue, key: Key, room: Room, waiting: Waiting) {
+    // No other has that key.
+    let _none = queue.insert(room.into_node(key, Some(waiting)));
+}
+
+/// Takes the first bio of a queue, with the room that it had.
+fn pop(queue: &mut Queue) -> Option<(Room, Waiting)> {
+    let mut first = queue.cursor_front_mut()?;
+    let waiting = first.current_mut().1.take();
+    let (_, node) = first.remove_current();
+    Some((node.into_reservation(), waiting?))
 }
 
 impl InFlight {
-    pub(super) fn new(completion: Completion) -> Self {
+    pub(super) fn new() -> Self {
         Self {
-            waiting: RBTree::new(),
-            completion,
+            delayed: RBTree::new(),
+            hanging: RBTree::new(),
             nr_bios: 0,
-            cut_ns: None,
-            is_working: false,
-            is_draining: false,
+            alarm: None,
         }
     }
 
-    /// Keeps a bio until `due_ns`. If there is no memory for that, it comes back.
-    fn keep(&mut self, due_ns: u64, waiting: Waiting) -> Result<(), Waiting> {
-        let Ok(room) = RBTreeNodeReservation::new(GFP_KERNEL | __GFP_NOWARN) else {
-            return Err(waiting);
-        };
-        self.nr_bios += 1;
-        // No other has that number.
-        let _none = self
-            .waiting
-            .insert(room.into_node((due_ns, self.nr_bios), waiting));
-        Ok(())
+    /// When the first delayed bio is due.
+    fn first_due_ns(&self) -> Option<u64> {
+        let first = self.delayed.cursor_front()?;
+        Some(first.current().0 .0)
     }
 
-    /// When a bio that is submitted now is due.
-    fn due_ns(&self, now_ns: u64) -> u64 {
-        now_ns.saturating_add(self.completion.delay_ns(self.nr_bios))
-    }
-
-    fn next(&mut self, now_ns: u64) -> Next {
-        if self.cut_ns.is_some_and(|cut_ns| cut_ns <= now_ns) {
-            self.cut_ns = None;
-            return Next::Cut;
+    /// Has the disk's work be done by then.
+    fn ring_by(&mut self, at_ns: u64, disk: &Arc<RecordedDisk>) {
+        if self
+            .alarm
+            .as_ref()
+            .is_some_and(|alarm| alarm.at_ns <= at_ns)
+        {
+            return;
         }
-        let cut_ns = self.cut_ns.unwrap_or(NEVER);
-        let first = self.waiting.cursor_front_mut();
-        let first_ns = first.as_ref().map_or(NEVER, |first| first.current().0 .0);
-        match first {
-            Some(first) if first_ns <= now_ns || self.is_draining => {
-                Next::Advance(first.remove_current().1.to_key_value().1)
-            }
-            _ if first_ns.min(cut_ns) == NEVER => {
-                self.is_working = false;
-                Next::Stop
-            }
-            _ => {
-                // Nothing that comes meanwhile is due before the shortest delay is over.
-                let longest = match self.completion.delay_min_ns() {
-                    0 => SLEEP_MIN_NS,
-                    ns => ns.clamp(SLEEP_MIN_NS, SLEEP_MAX_NS),
-                };
-                Next::Sleep((first_ns.min(cut_ns) - now_ns).clamp(SLEEP_MIN_NS, longest))
-            }
-        }
+        // First, as it would stop the new one, too.
+        self.alarm = None;
+        let after_ns = at_ns.saturating_sub(disk.now_ns());
+        let after = Delta::from_nanos(i64::try_from(after_ns).unwrap_or(i64::MAX));
+        self.alarm = Some(Alarm {
+            at_ns,
+            _handle: disk.clone().start(after),
+        });
     }
 }
 
 impl RecordedDisk {
-    /// Completes a bio later, so much later than others, or never.
-    pub(super) fn keep(self: &Arc<Self>, bio: Bio, served: Served, delay_us: u64) {
-        let ticket = match served {
-            Served::Done => return bio.end(Ok(())),
-            Served::Later(ticket) => ticket,
-            Served::Never => None,
-        };
+    /// Has [`Self::work`] be done by then, in ns since the disk was made.
+    pub(super) fn ring_by(self: &Arc<Self>, at_ns: u64) {
+        self.in_flight.lock().ring_by(at_ns, self);
+    }
+
+    /// Completes a bio later, and so much later than others.
+    pub(super) fn delay(
+        self: &Arc<Self>,
+        room: Room,
+        bio: Bio,
+        ticket: Option<Ticket>,
+        delay_us: u64,
+    ) {
+        let state = self.state.lock();
+        if matches!(state.life, Life::Dying { .. }) {
+            drop(state);
+            return bio.end(Err(EIO));
+        }
+        let mut in_flight = self.in_flight.lock();
+        let n = in_flight.nr_bios;
+        in_flight.nr_bios += 1;
+        let due_ns = self
+            .now_ns()
+            .saturating_add(self.completion.delay_ns(n))
+            .saturating_add(delay_us.saturating_mul(1000));
         let waiting = Waiting { bio, ticket };
+        insert(&mut in_flight.delayed, (due_ns, n), room, waiting);
+        in_flight.ring_by(due_ns, self);
+    }
+
+    /// Keeps a bio until it is released.
+    pub(super) fn hang(&self, room: Room, bio: Bio) {
+        let state = self.state.lock();
+        if state.life.off() != Some(Mode::Hang) {
+            drop(state);
+            return bio.end(Err(EIO));
+        }
+        let mut in_flight = self.in_flight.lock();
+        let n = in_flight.nr_bios;
+        in_flight.nr_bios += 1;
+        let waiting = Waiting { bio, ticket: None };
+        insert(&mut in_flight.hanging, (0, n), room, waiting);
+    }
+
+    /// Does what is due, and has the rest be done when that is.
+    fn work(self: &Arc<Self>) {
+        // Dropped under the lock, as it would stop a timer that is set anew, too.
+        self.in_flight.lock().alarm = None;
+        while self.work_next() {}
+    }
+
+    /// Does the next thing that is due. Whether there was one.
+    fn work_next(self: &Arc<Self>) -> bool {
         let now_ns = self.now_ns();
-        let mut in_flight = self.in_flight.lock();
-        let due_ns = match served {
-            Served::Never if in_flight.is_draining => now_ns,
-            Served::Never => NEVER,
-            _ => in_flight
-                .due_ns(now_ns)
-                .saturating_add(delay_us.saturating_mul(1000)),
-        };
-        match in_flight.keep(due_ns, waiting) {
-            Ok(()) => self.start_work(in_flight),
-            Err(waiting) => {
-                // At once is as good a time as any.
-                drop(in_flight);
-                self.advance(waiting);
-            }
-        }
-    }
-
-    /// Has the worker cut the power in so many ms.
-    pub(super) fn cut_later(self: &Arc<Self>, ms: u64) {
-        let cut_ns = self.now_ns().saturating_add(ms.saturating_mul(1_000_000));
-        let mut in_flight = self.in_flight.lock();
-        in_flight.cut_ns = Some(cut_ns);
-        self.start_work(in_flight);
-    }
-
-    /// Has it not.
-    pub(super) fn do_not_cut_later(&self) {
-        self.in_flight.lock().cut_ns = None;
-    }
-
-    fn start_work(self: &Arc<Self>, mut in_flight: super::InFlightGuard<'_>) {
-        if in_flight.is_working {
-            return;
-        }
-        in_flight.is_working = true;
-        drop(in_flight);
-        let this = self.clone();
-        if workqueue::spawn(move || this.work()).is_err() {
-            // Without a worker, nothing can wait.
-            self.work_now();
-        }
-    }
-
-    fn work(self: Arc<Self>) {
-        // Bios wait for this.
-        let _noio = NoIo::enter();
-        loop {
-            let now_ns = self.now_ns();
-            let next = self.in_flight.lock().next(now_ns);
-            match next {
-                Next::Advance(waiting) => self.advance(waiting),
-                Next::Cut => self.cut_now(),
-                // At most `SLEEP_MAX_NS`.
-                Next::Sleep(ns) => fsleep(Delta::from_nanos(ns as i64)),
-                Next::Stop => return,
-            }
-        }
-    }
-
-    /// Does all that waits, at once.
-    fn work_now(self: &Arc<Self>) {
-        loop {
-            let next = self.in_flight.lock().next(NEVER - 1);
-            match next {
-                Next::Advance(waiting) => self.advance(waiting),
-                Next::Cut => self.cut_now(),
-                Next::Sleep(_) | Next::Stop => break,
-            }
-        }
-        self.in_flight.lock().is_working = false;
-    }
-
-    /// The next thing that happens to a bio: its own data starts, or it is complete.
-    fn advance(self: &Arc<Self>, waiting: Waiting) {
         let mut state = self.state.lock();
-        let result = match state.supply.off() {
-            Some(Off::Eio) => Err(EIO),
-            Some(Off::Hang) => {
-                drop(state);
-                return self.keep(waiting.bio, Served::Never, 0);
+        state.trigger_by_time(now_ns, self);
+        if state.life.off() == Some(Mode::Hang) {
+            // Nothing happens to any of them until they are released.
+            return false;
+        }
+        let mut in_flight = self.in_flight.lock();
+        let first_due_ns = in_flight.first_due_ns();
+        let is_due = first_due_ns.is_some_and(|due_ns| due_ns <= now_ns);
+        let due = if is_due {
+            pop(&mut in_flight.delayed)
+        } else {
+            None
+        };
+        let Some((room, waiting)) = due else {
+            let next_ns = [first_due_ns, state.cut_ns()].into_iter().flatten().min();
+            if let Some(next_ns) = next_ns {
+                in_flight.ring_by(next_ns, self);
             }
-            None => match state.advance(waiting.ticket) {
-                Ok(true) => Ok(()),
-                Ok(false) => {
-                    drop(state);
-                    return self.keep(waiting.bio, Served::Later(waiting.ticket), 0);
-                }
-                Err(error) => Err(error),
-            },
+            return false;
+        };
+        drop(in_flight);
+
+        let advanced = match state.life.off() {
+            Some(_) => Err(EIO),
+            None => state.advance(waiting.ticket),
         };
         drop(state);
-        waiting.bio.end(result);
+        match advanced {
+            Ok(true) => waiting.bio.end(Ok(())),
+            Ok(false) => self.delay(room, waiting.bio, waiting.ticket, 0),
+            Err(error) => waiting.bio.end(Err(error)),
+        }
+        true
     }
 
-    /// Fails all bios that wait for a power that was cut.
-    pub(super) fn release_hung(self: &Arc<Self>) {
+    /// Fails all bios that hang. Those that are delayed go on.
+    pub(super) fn release_hanging(self: &Arc<Self>) {
+        self.fail_all(|in_flight| &mut in_flight.hanging);
+        let mut in_flight = self.in_flight.lock();
+        if let Some(due_ns) = in_flight.first_due_ns() {
+            in_flight.ring_by(due_ns, self);
+        }
+    }
+
+    /// Fails all bios that wait.
+    pub(super) fn release_all(&self) {
+        self.fail_all(|in_flight| &mut in_flight.hanging);
+        self.fail_all(|in_flight| &mut in_flight.delayed);
+    }
+
+    fn fail_all(&self, queue: fn(&mut InFlight) -> &mut Queue) {
         loop {
-            let mut in_flight = self.in_flight.lock();
-            let Some(first) = in_flight.waiting.cursor_front_mut() else {
-                break;
+            let first = pop(queue(&mut self.in_flight.lock()));
+            let Some((_room, waiting)) = first else {
+                return;
             };
-            let waiting = first.remove_current().1.to_key_value().1;
-            drop(in_flight);
             waiting.bio.end(Err(EIO));
         }
     }
 
-    /// Completes all that waits and returns when there is nothing left, for good: the
-    /// block device is gone.
+    /// Returns when nothing is under way any more, for good. To be called of a disk that is dying,
+    /// once its block devices are gone: then nothing comes any more.
     pub(crate) fn drain(&self) {
-        loop {
-            let mut in_flight = self.in_flight.lock();
-            in_flight.is_draining = true;
-            in_flight.cut_ns = None;
-            if !in_flight.is_working {
-                break;
-            }
-            drop(in_flight);
-            fsleep(Delta::from_millis(1));
-        }
+        // What is being done may set the timer once more.
+        workqueue::flush(&self.work);
+        // Waits for it, if it is just going off.
+        self.in_flight.lock().alarm = None;
+        workqueue::flush(&self.work);
+    }
+}
+
+impl_has_hr_timer! {
+    impl HasHrTimer<Self> for RecordedDisk {
+        mode: RelativeMode<Monotonic>, field: self.timer
+    }
+}
+
+impl_has_work! {
+    impl HasWork<Self> for RecordedDisk { self.work }
+}
+
+impl HrTimerCallback for RecordedDisk {
+    type Pointer<'a> = Arc<Self>;
+
+    fn run(this: ArcBorrow<'_, Self>, _: HrTimerCallbackContext<'_, Self>) -> HrTimerRestart {
+        workqueue::enqueue(this.into());
+        HrTimerRestart::NoRestart
+    }
+}
+
+impl WorkItem for RecordedDisk {
+    type Pointer = Arc<Self>;
+
+    fn run(this: Arc<Self>) {
+        // Bios wait for this.
+        noio(|| this.work());
     }
 }

@@ -3,6 +3,7 @@
 //! Bios that need nothing but pages that are there: no memory, no log, no lock of the disk's.
 
 use super::{
+    hints::Hint,
     segments::place,
     RecordedDisk, //
 };
@@ -13,10 +14,7 @@ use crate::{
     },
     store::{Found, Pieces, Sink}, //
 };
-use kernel::{
-    prelude::*,
-    sync::atomic::Relaxed, //
-};
+use kernel::prelude::*;
 
 impl RecordedDisk {
     /// Serves a bio of that kind.
@@ -28,7 +26,7 @@ impl RecordedDisk {
         }
         let may_wait = !bio.is_nowait();
         match bio.op() {
-            Op::Read if !self.is_odd.load(Relaxed) => {
+            Op::Read if !self.hints.has(Hint::OffOrFaulty) => {
                 for mut segment in bio.segments() {
                     let (page, mask) = place(&segment)?;
                     match self.tree.reader(page, mask, may_wait) {
@@ -48,7 +46,11 @@ impl RecordedDisk {
                     }
                 }
             }
-            Op::Write if bio.len_bytes() != 0 && !self.recording_hint() => {
+            Op::Write if bio.len_bytes() != 0 && !self.hints.has(Hint::Recording) => {
+                // What has to be atomic is looked at more closely.
+                if bio.is_atomic() {
+                    return None;
+                }
                 for segment in bio.segments() {
                     let (page, mask) = place(&segment)?;
                     let to = self.tree.writer(page, mask, may_wait)?;

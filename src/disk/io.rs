@@ -8,19 +8,23 @@
 
 use super::{
     apply::garbage_page,
-    in_flight::Served,
-    power::Off,
+    hints::Hint,
+    in_flight::{
+        Room,
+        Served, //
+    },
     segments::{
         copy_pages,
         place, //
     },
+    trigger::Mode,
     RecordedDisk, //
 };
 use crate::{
     block::{
+        noio,
         Bio,
         Flags,
-        NoIo,
         Op, //
     },
     fault::{
@@ -42,10 +46,7 @@ use crate::{
 use core::ops::Range;
 use kernel::{
     prelude::*,
-    sync::{
-        atomic::Relaxed,
-        Arc, //
-    }, //
+    sync::Arc, //
 };
 
 /// A write of any kind, without its data.
@@ -66,9 +67,10 @@ pub(crate) struct Request {
 impl Request {
     /// The pages it touches: none if it is lost.
     pub(crate) fn pages(&self) -> Range<u64> {
-        match self.met.kinds.contains(Kinds::LOST) {
-            true => 0..0,
-            false => store::pages(self.sector, u64::from(self.nr_sectors)),
+        if self.met.kinds.contains(Kinds::LOST) {
+            0..0
+        } else {
+            store::pages(self.sector, u64::from(self.nr_sectors))
         }
     }
 
@@ -90,65 +92,125 @@ impl RecordedDisk {
 
     // Not where it is called from: that is kept short.
     #[inline(never)]
-    fn submit_further(self: &Arc<Self>, mut bio: Bio) {
+    fn submit_further(self: &Arc<Self>, bio: Bio) {
         if bio.is_nowait() && !self.can_hurry(&bio) {
             return bio.end(Err(EAGAIN));
         }
-        let _noio = NoIo::enter();
-        let mut fate = Fate::default();
-        match self.serve(&mut bio, &mut fate) {
-            Ok(Served::Done) => bio.end(Ok(())),
-            Ok(later) => self.keep(bio, later, fate.delay_us),
-            Err(error) => bio.end(Err(error)),
-        }
+        noio(|| self.serve(bio));
     }
 
     /// Whether a bio that may not wait is worth a try.
     fn can_hurry(&self, bio: &Bio) -> bool {
         let is_write = bio.op() == Op::Write && bio.len_bytes() != 0;
-        is_write && self.completion.is_inline() && !self.is_odd.load(Relaxed)
+        is_write && self.completion.is_inline() && !self.hints.has(Hint::OffOrFaulty)
     }
 
-    /// Serves a bio that `fate` may be in store for.
-    fn serve(&self, bio: &mut Bio, fate: &mut Fate) -> Result<Served> {
-        let mut request = self.check(bio)?;
-        let op = bio.op();
-        if self.is_odd.load(Relaxed) {
-            let mut state = self.state.lock();
-            if let Some(off) = state.supply.off() {
-                return off.serve();
-            }
-            if let Some(access) = Access::of(op, &request) {
-                *fate = state.meet(&access)?;
-                request.met.kinds = fate.kinds;
-                request.delay_us = fate.delay_us;
+    /// Serves a bio.
+    fn serve(self: &Arc<Self>, mut bio: Bio) {
+        let mut request = match self.check(&bio) {
+            Ok(request) => request,
+            Err(error) => return bio.end(Err(error)),
+        };
+        let fate = match self.fate(&bio, &mut request) {
+            Ok(fate) => fate,
+            Err(error) => return bio.end(Err(error)),
+        };
+        let mut may_wait = !self.completion.is_inline() || request.delay_us != 0;
+        loop {
+            let room = match self.room(&request, may_wait) {
+                Ok(room) => room,
+                Err(error) => return bio.end(Err(error)),
+            };
+            let served = self.apply(&mut bio, &request, &fate, room.is_some());
+            match (served, room) {
+                (Ok(Served::Done), _) => return bio.end(Ok(())),
+                (Ok(Served::Later(ticket)), Some(room)) => {
+                    return self.delay(room, bio, ticket, request.delay_us);
+                }
+                (Ok(Served::Hangs), Some(room)) => return self.hang(room, bio),
+                // It took no effect: it may have to wait, or the disk is not as the hints said.
+                (Ok(_), _) => may_wait = true,
+                (Err(error), _) => return bio.end(Err(error)),
             }
         }
+    }
 
-        match op {
+    /// Room for a bio, if it may have to wait. If there is none to be had, a record
+    /// ends here, as it does where there is no memory for anything else.
+    fn room(&self, request: &Request, may_wait: bool) -> Result<Option<Room>> {
+        if !may_wait {
+            return Ok(None);
+        }
+        Room::new(request.patience.gfp())
+            .map(Some)
+            .map_err(|error| match self.state.lock().recording() {
+                Some(record) => record.fail(error, request.patience),
+                None => request.patience.failure(error),
+            })
+    }
+
+    /// What faults a bio meets, if the power is on. The error that it fails with, if that is
+    /// its fate.
+    fn fate(&self, bio: &Bio, request: &mut Request) -> Result<Fate> {
+        let mut fate = Fate::default();
+        if self.hints.has(Hint::OffOrFaulty) {
+            let mut state = self.state.lock();
+            if state.life.off().is_none() {
+                if let Some(access) = Access::of(bio.op(), request) {
+                    fate = state.meet(&access)?;
+                    request.met.kinds = fate.kinds;
+                    request.delay_us = fate.delay_us;
+                }
+            }
+        }
+        Ok(fate)
+    }
+
+    /// Has a bio take effect.
+    fn apply(
+        &self,
+        bio: &mut Bio,
+        request: &Request,
+        fate: &Fate,
+        has_room: bool,
+    ) -> Result<Served> {
+        if self.hints.has(Hint::OffOrFaulty) {
+            if let Some(mode) = self.state.lock().life.off() {
+                return mode.serve();
+            }
+        }
+        match bio.op() {
             Op::Read => {
                 self.read(bio, fate.is(Kinds::STALE))?;
                 Ok(Served::after(fate.delay_us))
             }
-            Op::Write if request.nr_sectors == 0 => match request.flags.contains(Flags::PREFLUSH) {
-                true => self.flush(Request {
-                    sector: bio.origin(),
-                    ..request
-                }),
-                // Neither data nor a flush: there is nothing to do.
-                false => Ok(Served::Done),
-            },
-            Op::Write if fate.kinds.is_empty() => self.write(&request, bio),
-            Op::Write => self.write_faulty(&request, bio, fate),
-            Op::Discard | Op::WriteZeroes => self.write_zeroes(request),
+            Op::Write if request.nr_sectors == 0 => {
+                if request.flags.contains(Flags::PREFLUSH) {
+                    let sector = bio.origin();
+                    self.flush(Request { sector, ..*request }, has_room)
+                } else {
+                    // Neither data nor a flush: there is nothing to do.
+                    Ok(Served::Done)
+                }
+            }
+            Op::Write if fate.kinds.is_empty() => self.write(request, bio, has_room),
+            Op::Write => self.write_faulty(request, bio, fate, has_room),
+            Op::Discard | Op::WriteZeroes => self.write_zeroes(request, has_room),
             Op::Other => Err(EOPNOTSUPP),
         }
     }
 
-    /// What a bio asks for. [`EINVAL`] if it is not made of whole blocks: for
-    /// bio-based disks the block layer does not see to that.
+    /// What a bio asks for. [`EINVAL`] if it is not made of whole blocks, or is to be atomic and
+    /// crosses a border of units: for bio-based disks the block layer does not see to that.
     fn check(&self, bio: &Bio) -> Result<Request> {
-        if !self.is_in_blocks(bio) {
+        // Where an empty one is says nothing.
+        let is_empty = bio.len_bytes() == 0;
+        if !is_empty && !self.is_in_blocks(bio) {
+            return Err(EINVAL);
+        }
+        let flags = bio.flags();
+        let nr_sectors = bio.len_bytes() / SECTOR_SIZE as u32;
+        if flags.contains(Flags::ATOMIC) && !self.is_in_unit(bio.sector(), nr_sectors) {
             return Err(EINVAL);
         }
 
@@ -158,16 +220,24 @@ impl RecordedDisk {
                 Op::WriteZeroes => model::Op::WriteZeroes,
                 _ => model::Op::Write,
             },
-            flags: bio.flags(),
+            flags,
             sector: bio.sector(),
-            nr_sectors: bio.len_bytes() / SECTOR_SIZE as u32,
+            nr_sectors,
             met: Met::default(),
             delay_us: 0,
-            patience: match bio.is_nowait() {
-                true => Patience::NoWait,
-                false => Patience::Wait,
+            patience: if bio.is_nowait() {
+                Patience::NoWait
+            } else {
+                Patience::Wait
             },
         })
+    }
+
+    /// Whether sectors are all of one atomic unit.
+    pub(super) fn is_in_unit(&self, sector: u64, nr_sectors: u32) -> bool {
+        let unit_sectors = u64::from(self.geometry.atomic_unit / SECTOR_SIZE as u32);
+        let last = sector.saturating_add(nr_sectors.saturating_sub(1).into());
+        sector / unit_sectors == last / unit_sectors
     }
 
     /// Whether a bio begins and ends where blocks do.
@@ -183,77 +253,74 @@ impl RecordedDisk {
     fn read(&self, bio: &mut Bio, is_stale: bool) -> Result {
         for mut segment in bio.segments() {
             let (page, mask) = place(&segment).ok_or(EINVAL)?;
-            match is_stale {
-                true => self.read_stale(page, mask, &mut segment),
-                false => self.read_page(page, mask, &mut segment),
+            if is_stale {
+                self.read_stale(page, mask, &mut segment);
+            } else {
+                self.read_page(page, mask, &mut segment);
             }
         }
         Ok(())
     }
 
     /// A flush without data, of the member that begins at the request's sector.
-    pub(super) fn flush(&self, request: Request) -> Result<Served> {
-        if !self.recording_hint() {
+    pub(super) fn flush(&self, request: Request, has_room: bool) -> Result<Served> {
+        if !self.hints.has(Hint::Recording) {
             return Ok(self.unrecorded(&request));
         }
+        let flush = Request {
+            op: model::Op::Flush,
+            flags: request.flags | Flags::PREFLUSH,
+            nr_sectors: 0,
+            ..request
+        };
         let mut state = self.state.lock();
-        if let Some(off) = state.supply.off() {
-            return off.serve();
+        if let Some(mode) = state.life.off() {
+            return mode.serve();
         }
-        match state.recording() {
-            None => Ok(self.unrecorded(&request)),
-            Some(record) => {
-                record.reserve(0, true, request.patience)?;
-                let flush = Request {
-                    op: model::Op::Flush,
-                    flags: request.flags | Flags::PREFLUSH,
-                    nr_sectors: 0,
-                    ..request
-                };
-                let is_done = state.is_done_at_once(&flush, self);
-                let record = state.recording().ok_or(ENODATA)?;
-                let index = record.push_bio(&flush.to_log(0, is_done))?;
-                state.submitted(index, &flush, is_done, self)
-            }
+        let is_done = state.is_done_at_once(&flush, self);
+        if state.recording().is_none() {
+            return Ok(self.unrecorded(&request));
         }
+        if !is_done && !has_room {
+            return Ok(Served::Again);
+        }
+        let record = state.recording().ok_or(ENODATA)?;
+        let prepared = record.prepare(&flush.to_log(0, is_done))?;
+        let index = record.push(prepared)?;
+        state.submitted(index, &flush, is_done, self)
     }
 
     #[inline(always)]
-    fn write(&self, request: &Request, bio: &mut Bio) -> Result<Served> {
-        loop {
-            let pages = copy_pages(request, bio.segments(), &self.spare);
-            if let Some(served) = self.write_pages(request, pages)? {
-                return Ok(served);
-            }
-        }
+    fn write(&self, request: &Request, bio: &mut Bio, has_room: bool) -> Result<Served> {
+        let pages = copy_pages(request, bio.segments(), &self.spare);
+        self.write_pages(request, pages, has_room)
     }
 
-    /// Writes data that is in `pages`, one for each page that the request touches. [`None`] if
-    /// the record began or ended meanwhile: then it is to be tried again.
+    /// Writes data that is in `pages`, one for each page that the request touches.
     pub(super) fn write_pages(
         &self,
         request: &Request,
         pages: Result<PageList>,
-    ) -> Result<Option<Served>> {
-        match self.recording_hint() {
-            true => self.write_recorded(request, pages),
-            false => {
-                let pages = pages.map_err(|error| request.patience.failure(error))?;
-                self.write_plain(request, pages)
-            }
+        has_room: bool,
+    ) -> Result<Served> {
+        if self.hints.has(Hint::Recording) {
+            self.write_recorded(request, pages, has_room)
+        } else {
+            let pages = pages.map_err(|error| request.patience.failure(error))?;
+            self.write_plain(request, pages)
         }
     }
 
-    /// Likewise, what is not to be recorded. [`None`] if it is.
-    pub(super) fn write_plain(&self, request: &Request, pages: PageList) -> Result<Option<Served>> {
+    /// Likewise, what is not to be recorded.
+    pub(super) fn write_plain(&self, request: &Request, pages: PageList) -> Result<Served> {
         let mut state = request.patience.lock(&self.state)?;
-        if let Some(off) = state.supply.off() {
-            return off.serve().map(Some);
+        if let Some(mode) = state.life.off() {
+            return mode.serve();
         }
         if state.recording().is_some() {
-            return Ok(None);
+            return Ok(Served::Again);
         }
-        let keep_base = state.record.is_some();
+        let keep_base = state.life.record().is_some();
         for (page, data) in request.pages().zip(pages) {
             let mask = request.mask(page);
             match request.patience {
@@ -262,40 +329,48 @@ impl RecordedDisk {
                 Patience::NoWait => state.store.try_put(page, mask, data)?,
             }
         }
-        Ok(Some(self.unrecorded(request)))
+        Ok(self.unrecorded(request))
     }
 
-    /// Likewise, what is to be recorded. [`None`] if there is nothing to record it in.
+    /// Likewise, what is to be recorded.
     pub(super) fn write_recorded(
         &self,
         request: &Request,
         pages: Result<PageList>,
-    ) -> Result<Option<Served>> {
+        has_room: bool,
+    ) -> Result<Served> {
         let mut state = request.patience.lock(&self.state)?;
-        if let Some(off) = state.supply.off() {
-            return off.serve().map(Some);
+        if let Some(mode) = state.life.off() {
+            return mode.serve();
         }
-        let Some(record) = state.recording() else {
-            return Ok(None);
-        };
-        let pages = pages.map_err(|error| record.fail(error, request.patience))?;
         let is_done = state.is_done_at_once(request, self);
+        let Some(record) = state.recording() else {
+            return Ok(Served::Again);
+        };
+        if !is_done && !has_room {
+            return Ok(Served::Again);
+        }
+        let pages = pages.map_err(|error| record.fail(error, request.patience))?;
         let index = state.apply_write(request, pages, |record, bytes| {
-            record.push_bio(&request.to_log(bytes, is_done)).map(|_| ())
+            record.prepare(&request.to_log(bytes, is_done))
         })?;
-        state.submitted(index, request, is_done, self).map(Some)
+        state.submitted(index, request, is_done, self)
     }
 
     /// DISCARD and WRITE_ZEROES: only pages that were written to take any notice.
-    pub(super) fn write_zeroes(&self, request: Request) -> Result<Served> {
+    pub(super) fn write_zeroes(&self, request: &Request, has_room: bool) -> Result<Served> {
         // What lies below does not change, so it can be looked through unlocked.
         let below = self.below().map_or(Ok(KVVec::new()), |below| {
             written_pages(request.pages(), |page| below.next_written(page))
         });
 
         let mut state = self.state.lock();
-        if let Some(off) = state.supply.off() {
-            return off.serve();
+        if let Some(mode) = state.life.off() {
+            return mode.serve();
+        }
+        let is_done = state.is_done_at_once(request, self);
+        if !is_done && !has_room {
+            return Ok(Served::Again);
         }
         let written = below.and_then(|below| {
             written_pages(request.pages(), |page| {
@@ -305,13 +380,12 @@ impl RecordedDisk {
         });
         if let Some(record) = state.recording() {
             let written = written.map_err(|error| record.truncate(error))?;
-            let is_done = state.is_done_at_once(&request, self);
-            let index = state.apply_zeroes(&request, &written, |record, bytes| {
-                record.push_bio(&request.to_log(bytes, is_done)).map(|_| ())
+            let index = state.apply_zeroes(request, &written, |record, bytes| {
+                record.prepare(&request.to_log(bytes, is_done))
             })?;
-            return state.submitted(index, &request, is_done, self);
+            return state.submitted(index, request, is_done, self);
         }
-        let keep_base = state.record.is_some();
+        let keep_base = state.life.record().is_some();
         for page in &written? {
             let mask = request.mask(*page);
             if let Some(seed) = self.garbage.filter(|_| request.op == model::Op::Discard) {
@@ -324,14 +398,15 @@ impl RecordedDisk {
                 .store
                 .write_zeroes(*page, mask, keep_base, is_bottom)?;
         }
-        Ok(self.unrecorded(&request))
+        Ok(self.unrecorded(request))
     }
 
     /// What becomes of a bio that took effect and is in no record.
     fn unrecorded(&self, request: &Request) -> Served {
-        match self.completion.is_inline() {
-            true => Served::after(request.delay_us),
-            false => Served::Later(None),
+        if self.completion.is_inline() {
+            Served::after(request.delay_us)
+        } else {
+            Served::Later(None)
         }
     }
 }
@@ -339,19 +414,20 @@ impl RecordedDisk {
 impl Served {
     /// At once, if there is no delay.
     fn after(delay_us: u64) -> Self {
-        match delay_us {
-            0 => Self::Done,
-            _ => Self::Later(None),
+        if delay_us == 0 {
+            Self::Done
+        } else {
+            Self::Later(None)
         }
     }
 }
 
-impl Off {
-    /// What becomes of a bio.
+impl Mode {
+    /// What becomes of a bio once the power is off.
     pub(super) fn serve(self) -> Result<Served> {
         match self {
             Self::Eio => Err(EIO),
-            Self::Hang => Ok(Served::Never),
+            Self::Hang => Ok(Served::Hangs),
         }
     }
 }

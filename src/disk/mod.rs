@@ -2,31 +2,33 @@
 
 //! The recorded disk: bios in, log and versions out.
 //!
-//! [`io`] is the way of a bio, [`faults`] what may befall it there, [`in_flight`] is where one waits that is not complete at
-//! once, [`power`] cuts the power and brings it back, [`recording`] starts and ends
+//! [`life`] has the states of a disk. [`io`] is the way of a bio, [`faults`] what may befall it
+//! there, [`in_flight`] is where one waits that is not complete at
+//! once, [`cut`] cuts the power and brings it back, [`recording`] starts and ends
 //! records and lets others read them. A crash-state disk is one of these, too: it has a crash state
 //! of another disk's record [`below`](RecordedDisk::below) its own store, which is
 //! therefore a private copy-on-write overlay.
 //!
-//! Lock order: a disk's `open_mutex`, then its `state`. No two disks' `state` are
-//! ever held at a time: what is not found in a disk's own store is looked up in the
-//! one below after unlocking. A bio is logged as complete under the lock under
+//! A bio is logged as complete under the lock under
 //! which it took effect, before its submitter is told: so whoever was told of it comes
 //! after it in the log.
 
 mod apply;
 mod completion;
+mod cut;
 mod faults;
+mod hints;
 mod in_flight;
 mod in_place;
 mod io;
+mod life;
 mod members;
-mod power;
 mod recording;
 mod segments;
 mod staged;
 #[cfg(CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST)]
 pub(crate) mod tests;
+mod trigger;
 
 pub(crate) use completion::Completion;
 pub(crate) use members::{
@@ -37,14 +39,16 @@ pub(crate) use members::{
 pub(crate) use staged::Staged;
 
 use crate::{
-    block::SparePages,
+    block::{
+        noio,
+        SparePages, //
+    },
     crash::CrashState,
     fault::{
         Extent,
         Faults, //
     },
     model,
-    record::Record,
     store::{
         Found,
         Pieces,
@@ -54,6 +58,10 @@ use crate::{
         Tree,
         SECTOR_SIZE, //
     }, //
+};
+use hints::{
+    Hint,
+    Hints, //
 };
 use in_flight::InFlight;
 use kernel::{
@@ -65,23 +73,20 @@ use kernel::{
         CString, //
     },
     sync::{
-        atomic::{
-            Atomic,
-            Relaxed, //
-        },
-        lock::{
-            mutex::MutexBackend,
-            Guard, //
-        },
         Arc,
         Mutex, //
     },
     time::{
+        hrtimer::HrTimer,
         Instant,
         Monotonic, //
+    },
+    workqueue::{
+        new_work,
+        Work, //
     }, //
 };
-use power::Supply;
+use life::Life;
 
 /// What a disk is like; fixed while it exists.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -127,16 +132,11 @@ impl Geometry {
 /// What changes as the disk is used.
 struct State {
     store: Store,
-    record: Option<Record>,
+    life: Life,
     /// Crash-state disks on the record, which must stay as it is for them.
     nr_views: usize,
-    /// The disk is going: no crash-state disk may come.
-    is_retired: bool,
-    /// It is being pointed at another state: no record may begin.
-    is_pointing: bool,
     /// Records begun so far.
     nr_records: u64,
-    supply: Supply,
     faults: Faults,
 }
 
@@ -144,20 +144,28 @@ impl State {
     fn new(geometry: Geometry) -> Result<Self> {
         Ok(Self {
             store: Store::new()?,
-            record: None,
+            life: Life::On,
             nr_views: 0,
-            is_retired: false,
-            is_pointing: false,
             nr_records: 0,
-            supply: Supply::On,
             faults: Faults::new(geometry.to_extent()),
         })
     }
 
-    /// Without a record and without faults, pages that are there are written to in place,
-    /// without this: to be called when one of these comes or goes.
-    fn update_store(&mut self, completion: Completion) {
-        if self.record.is_none() && completion.is_inline() && self.faults.is_empty() {
+    /// To be called whenever `life` or `faults` changed: so that bios look, or need not.
+    fn update(&mut self, disk: &RecordedDisk) {
+        let is_recording = self.life.recording().is_some();
+        let is_on = matches!(self.life, Life::On);
+        disk.hints.set(&[
+            (Hint::Recording, is_recording),
+            (
+                Hint::OffOrFaulty,
+                self.life.off().is_some() || !self.faults.is_empty(),
+            ),
+            (Hint::Dying, matches!(self.life, Life::Dying { .. })),
+        ]);
+        // Without a record and without faults, pages that are there are written to in place,
+        // without this.
+        if is_on && disk.completion.is_inline() && self.faults.is_empty() {
             self.store.open();
         } else {
             self.store.close();
@@ -178,23 +186,24 @@ pub(crate) struct RecordedDisk {
     below: Option<Pin<KBox<CrashState>>>,
     /// When it was made.
     began: Instant<Monotonic>,
-    /// Whether writes go to a log. Changes under `state`; read without it as a hint.
-    is_recording: Atomic<bool>,
-    /// Whether bios need a closer look, as the power was cut or they may meet faults,
-    /// likewise.
-    is_odd: Atomic<bool>,
+    /// Change under `state`.
+    hints: Hints,
     /// The table of the store in `state`.
     tree: Arc<Tree>,
     #[pin]
     state: Mutex<State>,
     #[pin]
     in_flight: Mutex<InFlight>,
+    /// Goes off when the next delayed bio is due.
+    #[pin]
+    timer: HrTimer<RecordedDisk>,
+    /// Completes those that are.
+    #[pin]
+    work: Work<RecordedDisk>,
     /// Pages for the next writes.
     #[pin]
     spare: Mutex<SparePages>,
 }
-
-type InFlightGuard<'a> = Guard<'a, InFlight, MutexBackend>;
 
 /// How a disk behaves, beside its geometry.
 #[derive(Clone, Copy, Default)]
@@ -216,9 +225,8 @@ impl RecordedDisk {
         behaviour: Behaviour,
         below: Option<Pin<KBox<CrashState>>>,
     ) -> Result<Arc<Self>> {
-        let mut state = State::new(geometry)?;
-        state.update_store(behaviour.completion);
-        Arc::pin_init(
+        let state = State::new(geometry)?;
+        let disk = Arc::pin_init(
             try_pin_init!(Self {
                 name,
                 geometry,
@@ -228,15 +236,18 @@ impl RecordedDisk {
                 garbage: behaviour.garbage,
                 below,
                 began: Instant::now(),
-                is_recording: Atomic::new(false),
-                is_odd: Atomic::new(false),
+                hints: Hints::new(),
                 tree: state.store.tree(),
                 state <- new_mutex!(state),
-                in_flight <- new_mutex!(InFlight::new(behaviour.completion)),
+                in_flight <- new_mutex!(InFlight::new()),
+                timer <- HrTimer::new(),
+                work <- new_work!("powercut"),
                 spare <- new_mutex!(SparePages::new()),
             }),
             GFP_KERNEL,
-        )
+        )?;
+        disk.state.lock().update(&disk);
+        Ok(disk)
     }
 
     /// `NAME` or `NAME.VIEW`.
@@ -259,27 +270,29 @@ impl RecordedDisk {
         self.below.as_deref()
     }
 
-    /// Drops all that was written to it and has it show what `point` changes below.
-    /// Nobody may have it open. [`EBUSY`] if it has a record.
-    pub(crate) fn clear(&self, point: impl FnOnce() -> Result) -> Result {
+    /// Points it at another crash state, as it shows one: drops all that was written to it.
+    /// Nobody may have it open. [`EBUSY`] if it has a record, [`EINVAL`] if `text` is no state.
+    /// On failure all stays as it was.
+    pub(crate) fn select(&self, text: &[u8]) -> Result {
+        let below = self.below().ok_or(EINVAL)?;
+        let selection = noio(|| below.parse(text))?;
+        // Freed after unlocking.
+        let _old;
         let mut state = self.state.lock();
-        if state.record.is_some() {
+        if state.life.record().is_some() {
             return Err(EBUSY);
         }
-        state.is_pointing = true;
-        // What lies below has a lock of the same kind.
-        drop(state);
-        let pointed = point();
+        // Every state meets the same faults.
+        noio(|| state.faults.rewind())?;
+        _old = below.set(selection);
+        state.store.clear();
+        state.update(self);
+        Ok(())
+    }
 
-        let mut state = self.state.lock();
-        state.is_pointing = false;
-        if pointed.is_ok() {
-            state.store.clear();
-            // Every state meets the same faults.
-            state.faults.rewind()?;
-            state.update(self);
-        }
-        pointed
+    /// Whether it is going, or gone.
+    pub(crate) fn is_dying(&self) -> bool {
+        self.hints.has(Hint::Dying)
     }
 
     /// Shows the sectors `wanted` of a page as they are now.
@@ -335,10 +348,6 @@ impl RecordedDisk {
     /// Since it was made.
     fn now_ns(&self) -> u64 {
         u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(0)
-    }
-
-    fn recording_hint(&self) -> bool {
-        self.is_recording.load(Relaxed)
     }
 }
 

@@ -4,12 +4,12 @@
 
 use super::{
     io,
-    power::Supply,
+    life::Life,
     RecordedDisk,
     State, //
 };
 use crate::{
-    block::NoIo,
+    block::noio,
     crash::Selection,
     model::History,
     record::Record,
@@ -23,8 +23,7 @@ use crate::{
 use kernel::{
     fmt,
     page::PAGE_SIZE,
-    prelude::*,
-    sync::atomic::Relaxed, //
+    prelude::*, //
 };
 
 /// What `record` reads as.
@@ -46,15 +45,15 @@ pub(crate) struct Status {
 impl State {
     /// The record, if it is being written.
     pub(super) fn recording(&mut self) -> Option<&mut Record> {
-        self.record.as_mut().filter(|record| record.is_recording())
+        self.life.recording()
     }
 
-    /// Takes the record away, unless somebody needs it.
+    /// Ends the record, which is returned to be freed, unless somebody needs it.
     fn end_record(&mut self) -> Result<Record> {
-        if self.nr_views != 0 || self.supply.off().is_some() {
+        if self.nr_views != 0 {
             return Err(EBUSY);
         }
-        self.record.take().ok_or(ENODATA)
+        self.life.end()
     }
 
     /// A new, empty record.
@@ -97,28 +96,17 @@ impl RecordedDisk {
     /// Makes what the disk holds now the base, and begins an empty log.
     pub(crate) fn start_record(&self) -> Result {
         let mut state = self.state.lock();
-        if state.supply.off().is_some() || state.is_pointing {
-            return Err(EBUSY);
-        }
-        match &state.record {
-            Some(record) if record.is_recording() => Err(EBUSY),
-            Some(_) => Err(EEXIST),
-            None => {
-                state.record = Some(state.new_record(self));
-                state.update_store(self.completion);
-                self.is_recording.store(true, Relaxed);
-                Ok(())
-            }
-        }
+        let record = state.new_record(self);
+        state.life.start(record)?;
+        state.update(self);
+        Ok(())
     }
 
     /// Ends the log. The disk goes on, unrecorded.
     pub(crate) fn stop_record(&self) -> Result {
         let mut state = self.state.lock();
-        state.recording().ok_or(ENODATA)?.stop();
-        // What was to cut the power can't happen any more.
-        state.supply = Supply::On;
-        self.is_recording.store(false, Relaxed);
+        state.life.stop()?;
+        state.update(self);
         Ok(())
     }
 
@@ -128,9 +116,8 @@ impl RecordedDisk {
         let _record;
         let mut state = self.state.lock();
         _record = state.end_record()?;
-        self.is_recording.store(false, Relaxed);
         state.store.reset();
-        state.update_store(self.completion);
+        state.update(self);
         Ok(())
     }
 
@@ -140,24 +127,19 @@ impl RecordedDisk {
         let _record;
         let mut state = self.state.lock();
         _record = state.end_record()?;
-        self.is_recording.store(false, Relaxed);
         state.store.settle();
-        state.update_store(self.completion);
+        state.update(self);
         Ok(())
     }
 
     /// What there is of a record.
     pub(crate) fn record_status(&self) -> Status {
         let state = self.state.lock();
-        let Some(record) = &state.record else {
+        let Some(record) = state.life.record() else {
             return Status::default();
         };
         Status {
-            state: if record.is_recording() {
-                "recording"
-            } else {
-                "stopped"
-            },
+            state: state.life.name(),
             nr_entries: record.nr_entries(),
             last_event: record.last_event(),
             nr_marks: record.nr_marks(),
@@ -168,12 +150,11 @@ impl RecordedDisk {
 
     /// Puts a mark into the log. [`ENODATA`] if none is being written.
     pub(crate) fn mark(&self, text: &[u8]) -> Result {
-        // Bios take this lock, too.
-        let _noio = NoIo::enter();
         let mut state = self.state.lock();
         let record = state.recording().ok_or(ENODATA)?;
         let index = record.next_index()?;
-        record.push_mark(text)?;
+        // Bios take this lock, too.
+        noio(|| record.push_mark(text))?;
         state.trigger(index, self);
         Ok(())
     }
@@ -181,10 +162,10 @@ impl RecordedDisk {
     /// Shows the record to `f`, which must not touch this disk. [`ENODATA`] if there
     /// is none.
     pub(crate) fn with_record<R>(&self, f: impl FnOnce(&Record, &Store) -> Result<R>) -> Result<R> {
-        // What `f` allocates must not wait for a bio that waits for this lock.
-        let _noio = NoIo::enter();
         let state = self.state.lock();
-        f(state.record.as_ref().ok_or(ENODATA)?, &state.store)
+        let record = state.life.record().ok_or(ENODATA)?;
+        // What `f` allocates must not wait for a bio that waits for this lock.
+        noio(|| f(record, &state.store))
     }
 
     /// The first page at or after `page` in which the record's base may hold anything but
@@ -213,12 +194,10 @@ impl RecordedDisk {
     /// [`ENODEV`] if the disk is going.
     pub(crate) fn add_view(&self) -> Result {
         let mut state = self.state.lock();
-        if state.is_retired {
+        if matches!(state.life, Life::Dying { .. }) {
             return Err(ENODEV);
         }
-        if state.record.is_none() {
-            return Err(ENODATA);
-        }
+        state.life.record().ok_or(ENODATA)?;
         state.nr_views += 1;
         Ok(())
     }
@@ -227,22 +206,6 @@ impl RecordedDisk {
     pub(crate) fn remove_view(&self) {
         let mut state = self.state.lock();
         state.nr_views = state.nr_views.saturating_sub(1);
-    }
-
-    /// Has no crash-state disk come any more, as the disk is going. [`EBUSY`] if there
-    /// is one on the record.
-    pub(crate) fn retire(&self) -> Result {
-        let mut state = self.state.lock();
-        if state.nr_views != 0 {
-            return Err(EBUSY);
-        }
-        state.is_retired = true;
-        Ok(())
-    }
-
-    /// The disk stays, after all.
-    pub(crate) fn unretire(&self) {
-        self.state.lock().is_retired = false;
     }
 
     /// Shows the sectors `wanted` of a page as a crash left them. Returns whether the
@@ -256,7 +219,7 @@ impl RecordedDisk {
     ) -> bool {
         let mut pieces = Pieces::new();
         let state = self.state.lock();
-        let rest = match &state.record {
+        let rest = match state.life.record() {
             Some(record) => {
                 let survival = crash.over(record);
                 state

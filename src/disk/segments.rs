@@ -72,9 +72,10 @@ pub(super) fn copy_pages<'a>(
     }
     let is_filled = rest.next().is_none();
     drop(rest);
-    match is_filled {
-        true => Ok(pages),
-        false => Err(EIO),
+    if is_filled {
+        Ok(pages)
+    } else {
+        Err(EIO)
     }
 }
 

@@ -8,7 +8,10 @@ use super::{
     State, //
 };
 use crate::{
-    block::task::TaskId,
+    block::{
+        noio,
+        task::TaskId, //
+    },
     fault::{
         Kinds,
         Met, //
@@ -50,7 +53,7 @@ impl Staged {
         if *self.garbage.get_or_insert(seed) != seed {
             return Err(EINVAL);
         }
-        let record = self.state.record.as_mut().ok_or(EINVAL)?;
+        let record = self.state.recording().ok_or(EINVAL)?;
         record.set_garbage(seed);
         Ok(())
     }
@@ -58,7 +61,7 @@ impl Staged {
     /// Whether all events up to `last_event` have arrived, and of faults none but `faults`,
     /// which the record met. [`EINVAL`] if not.
     pub(crate) fn check(&mut self, last_event: u64, faults: Kinds) -> Result {
-        let record = self.state.record.as_mut().ok_or(EINVAL)?;
+        let record = self.state.recording().ok_or(EINVAL)?;
         if record.last_event() != last_event || !faults.contains(record.faults()) {
             return Err(EINVAL);
         }
@@ -96,18 +99,24 @@ impl Staged {
             delay_us: 0,
             patience: Patience::Wait,
         };
-        let log = |record: &mut Record, data_bytes| record.import(entry, task, text, data_bytes);
+        let prepare =
+            |record: &mut Record, data_bytes| record.prepare_import(entry, task, text, data_bytes);
         match entry.op {
             Op::Write => {
-                self.state.apply_write(&request, data, log)?;
+                self.state.apply_write(&request, data, prepare)?;
                 Ok(())
             }
             Op::WriteZeroes | Op::Discard => {
                 let written = self.state.written_pages(&request)?;
-                self.state.apply_zeroes(&request, &written, log)?;
+                self.state.apply_zeroes(&request, &written, prepare)?;
                 Ok(())
             }
-            Op::Flush | Op::Mark => log(self.state.record.as_mut().ok_or(EINVAL)?, 0),
+            Op::Flush | Op::Mark => {
+                let record = self.state.recording().ok_or(EINVAL)?;
+                let prepared = prepare(record, 0)?;
+                record.push(prepared)?;
+                Ok(())
+            }
         }
     }
 }
@@ -119,16 +128,16 @@ impl RecordedDisk {
         if self.below.is_some() {
             return Err(EINVAL);
         }
+        let mut staged = State::new(self.geometry)?;
         let mut state = self.state.lock();
-        if state.record.is_some() {
+        if state.life.record().is_some() {
             return Err(EEXIST);
         }
         let record = state.new_record(self);
+        drop(state);
+        staged.life.start(record)?;
         Ok(Staged {
-            state: State {
-                record: Some(record),
-                ..State::new(self.geometry)?
-            },
+            state: staged,
             truncated: 0,
             garbage: None,
         })
@@ -142,17 +151,16 @@ impl RecordedDisk {
             truncated,
             ..
         } = staged;
-        let mut record = new.record.take().ok_or(EINVAL)?;
-        record.stop();
+        let mut record = new.life.end()?;
         record.imported_truncation(truncated);
 
         let mut state = self.state.lock();
-        if state.record.is_some() {
+        if state.life.record().is_some() {
             return Err(EEXIST);
         }
-        state.store.replace(new.store)?;
-        state.record = Some(record);
-        state.update_store(self.completion);
+        noio(|| state.store.replace(new.store))?;
+        state.life.import(record)?;
+        state.update(self);
         Ok(())
     }
 }

@@ -5,8 +5,10 @@
 mod bios;
 mod faults;
 mod groups;
+mod life;
 
 use super::{
+    in_flight::Served,
     io::Request,
     *, //
 };
@@ -104,7 +106,7 @@ fn request(op: Op, flags: Flags, sector: u64, nr_sectors: u32) -> Request {
 }
 
 fn flush_with(disk: &RecordedDisk, flags: Flags) -> Result {
-    disk.flush(request(Op::Flush, flags, 0, 0))?;
+    disk.flush(request(Op::Flush, flags, 0, 0), true)?;
     Ok(())
 }
 
@@ -120,20 +122,21 @@ pub(crate) fn write(
         data.push(filled(byte)?)?;
     }
     let request = request(Op::Write, flags, sector, nr_sectors);
-    if disk.write_recorded(&request, Ok(data))?.is_some() {
+    if disk.write_recorded(&request, Ok(data), true)? != Served::Again {
         return Ok(());
     }
     let mut data = PageList::default();
     for _ in request.pages() {
         data.push(filled(byte)?)?;
     }
-    disk.write_plain(&request, data)?.ok_or(EAGAIN)?;
+    let served = disk.write_plain(&request, data)?;
+    assert!(served != Served::Again);
     Ok(())
 }
 
 /// Discards or zeroes sectors, as a bio does.
 pub(crate) fn zero(disk: &RecordedDisk, op: Op, (sector, nr_sectors): (u64, u32)) -> Result {
-    disk.write_zeroes(request(op, Flags::default(), sector, nr_sectors))?;
+    disk.write_zeroes(&request(op, Flags::default(), sector, nr_sectors), true)?;
     Ok(())
 }
 
@@ -304,15 +307,14 @@ mod suite {
 
         let one = view_of(&disk)?;
         let other = view_of(&disk)?;
-        assert_eq!(disk.retire(), Err(EBUSY));
+        assert!(disk.die_unless_viewed() == Err(EBUSY));
         assert!(disk.reset_record() == Err(EBUSY));
         assert!(disk.drop_record() == Err(EBUSY));
         drop(one);
         assert!(disk.drop_record() == Err(EBUSY));
         drop(other);
-        assert_eq!(disk.retire(), Ok(()));
-        disk.unretire();
-        assert!(disk.reset_record() == Ok(()));
+        assert!(disk.die_unless_viewed() == Ok(()));
+        assert!(view_of(&disk).is_err_and(|error| error == ENODEV));
         Ok(())
     }
 
@@ -332,7 +334,7 @@ mod suite {
         put(&disk, (8, 8), 2)?;
         assert!(look(&disk, 1)? == [2; 8]);
         assert!(look(&view, 1)? == written);
-        view.clear(|| Ok(()))?;
+        view.select(b"cut=2 keep=all")?;
         assert!(look(&view, 1)? == [1; 8]);
         Ok(())
     }
@@ -383,10 +385,27 @@ mod suite {
     }
 
     #[test]
+    fn what_is_to_be_atomic_lies_within_one_unit() -> Result {
+        for unit in [512, 4096, 65536] {
+            let disk = disk_with(unit, 0)?;
+            let sectors = unit / 512;
+            let of = |first, nr_sectors| disk.is_in_unit(first, nr_sectors);
+            assert!(of(0, sectors) && of(u64::from(sectors), sectors));
+            assert!(of(u64::from(sectors) - 1, 1) && of(3, 0));
+            assert!(!of(0, sectors + 1) && !of(u64::from(sectors) - 1, 2));
+        }
+        Ok(())
+    }
+
+    #[test]
     fn a_failed_allocation_ends_the_log() -> Result {
         let disk = disk()?;
         put(&disk, (8, 8), 1)?;
-        let failed = disk.write_recorded(&request(Op::Write, Flags::default(), 8, 8), Err(ENOMEM));
+        let failed = disk.write_recorded(
+            &request(Op::Write, Flags::default(), 8, 8),
+            Err(ENOMEM),
+            true,
+        );
         assert!(failed.is_err_and(|error| error == ENOMEM));
         assert!(put(&disk, (16, 8), 1) == Err(ENOMEM));
         assert!(disk.record_status().truncated == 3);

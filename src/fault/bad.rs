@@ -101,9 +101,10 @@ impl Runs {
         if !is_in {
             add(new)?;
         }
-        match runs.len() <= RUNS_MAX {
-            true => Ok(Self(runs)),
-            false => Err(ENOSPC),
+        if runs.len() <= RUNS_MAX {
+            Ok(Self(runs))
+        } else {
+            Err(ENOSPC)
         }
     }
 }

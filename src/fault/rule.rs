@@ -118,9 +118,10 @@ impl Ops {
         fields(list, b',').try_fold(Self(0), |ops, word| {
             let found = Self::NAMES.iter().find(|(_, name, _)| *name == word);
             let (op, ..) = found.ok_or(EINVAL)?;
-            match ops.has(*op) {
-                false => Ok(Self(ops.0 | op.0)),
-                true => Err(EINVAL),
+            if ops.has(*op) {
+                Err(EINVAL)
+            } else {
+                Ok(Self(ops.0 | op.0))
             }
         })
     }
@@ -152,9 +153,10 @@ impl Odds {
             let (p, q) = pair(text, b'/').ok_or(EINVAL)?;
             Self(parse_u64(p)?, parse_u64(q)?)
         };
-        match odds.0 != 0 && odds.0 <= odds.1 {
-            true => Ok(odds),
-            false => Err(EINVAL),
+        if odds.0 != 0 && odds.0 <= odds.1 {
+            Ok(odds)
+        } else {
+            Err(EINVAL)
         }
     }
 }
@@ -172,9 +174,10 @@ fn pair(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
 pub(super) fn parse_range(text: &[u8]) -> Result<(u64, u64)> {
     let (first, last) = pair(text, b'-').unwrap_or((text, text));
     let (first, last) = (parse_u64(first)?, parse_u64(last)?);
-    match first <= last {
-        true => Ok((first, last)),
-        false => Err(EINVAL),
+    if first <= last {
+        Ok((first, last))
+    } else {
+        Err(EINVAL)
     }
 }
 
@@ -275,9 +278,10 @@ impl Rule {
             return Err(EINVAL);
         }
         let last = self.lba.map_or(0, |(_, last)| last);
-        match last.max(self.to.unwrap_or(0)) < disk.nr_sectors {
-            true => Ok(()),
-            false => Err(ERANGE),
+        if last.max(self.to.unwrap_or(0)) < disk.nr_sectors {
+            Ok(())
+        } else {
+            Err(ERANGE)
         }
     }
 

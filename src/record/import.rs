@@ -4,8 +4,8 @@
 
 use super::{
     is_mark_text,
-    promises,
     LogEntry,
+    Prepared,
     Record,
     Truncation, //
 };
@@ -25,16 +25,16 @@ impl Record {
         }
     }
 
-    /// Appends an entry made elsewhere, with its own task, text (of a mark) and
+    /// Prepares an entry made elsewhere, with its own task, text (of a mark) and
     /// events. [`EINVAL`] if it can't follow the one before; whether all events were
     /// there in the end: [`Self::check_import`].
-    pub(crate) fn import(
+    pub(crate) fn prepare_import(
         &mut self,
         mut entry: LogEntry,
         task: TaskId,
         text: &[u8],
         data_bytes: u64,
-    ) -> Result {
+    ) -> Result<Prepared> {
         let is_mark = entry.op == model::Op::Mark;
         let previous = self.log.len().checked_sub(1);
         let previous = previous.and_then(|index| self.log_entry(index));
@@ -42,14 +42,11 @@ impl Record {
         if !is_next || (is_mark && !is_mark_text(text)) {
             return Err(EINVAL);
         }
-        let text_bytes = if is_mark { text.len() as u64 } else { 0 };
-        let bytes = data_bytes.saturating_add(text_bytes);
-        self.reserve(bytes, promises(entry.op, entry.flags), Patience::Wait)?;
         entry.task = self.tasks.index_of(task, Patience::Wait)?;
         if is_mark {
-            self.push_marked(entry, text)
+            self.prepare_mark(entry, text)
         } else {
-            self.push(entry, data_bytes)
+            self.reserve(entry, data_bytes, Patience::Wait)
         }
     }
 

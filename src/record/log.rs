@@ -85,6 +85,12 @@ impl LogEntry {
         self.event(self.complete_after)
     }
 
+    /// Whether it is a write of zeroes or a discard that was done.
+    pub(crate) fn is_zeroes(&self) -> bool {
+        matches!(self.op, model::Op::WriteZeroes | model::Op::Discard)
+            && !self.faults.contains(Kinds::LOST)
+    }
+
     /// The last of its events so far.
     pub(crate) fn newest_event(&self) -> u64 {
         match (self.start_after, self.complete_after) {
@@ -167,6 +173,14 @@ struct Faulty {
     index: usize,
     kinds: Kinds,
     asked: u64,
+}
+
+/// An entry that there is room for.
+pub(super) struct Prepared {
+    packed: Packed,
+    /// If they are to be kept.
+    times: Option<Times>,
+    faulty: Option<Faulty>,
 }
 
 /// The entries, in chunks so that a long log never has to be copied to grow.
@@ -281,8 +295,8 @@ impl Log {
         self.settled_len
     }
 
-    /// Makes room for one more entry, so that the next [`Self::push`] can't fail.
-    pub(crate) fn reserve(&mut self, patience: Patience) -> Result {
+    /// Makes room for an entry, so that to [`Self::push`] it next can't fail.
+    pub(super) fn prepare(&mut self, entry: LogEntry, patience: Patience) -> Result<Prepared> {
         let flags = patience.gfp();
         if self.len % CHUNK_ENTRIES == 0 && self.chunks.len() == self.len / CHUNK_ENTRIES {
             let entries = KVec::with_capacity(CHUNK_ENTRIES, flags)?;
@@ -292,29 +306,39 @@ impl Log {
             };
             self.chunks.push(chunk, flags)?;
         }
-        Ok(self.times.reserve(1, flags)?)
-    }
-
-    /// Appends an entry, for which there must be room. Whether an older one was in
-    /// flight at its submit.
-    pub(crate) fn push(&mut self, entry: LogEntry) -> Result<bool> {
         let times = Times::of(&entry);
         let is_at_once = times == Times::at_once(entry.op, entry.flags);
-        let place = (!is_at_once).then_some(self.times.len());
-        let packed = Packed::new(&entry, place)?;
-        if !entry.faults.is_empty() {
-            let faulty = Faulty {
-                index: self.len,
-                kinds: entry.faults,
-                asked: entry.asked,
-            };
-            self.faulty.push(faulty, GFP_KERNEL | __GFP_NOWARN)?;
+        if !is_at_once {
+            self.times.reserve(1, flags)?;
         }
+        let faulty = (!entry.faults.is_empty()).then_some(Faulty {
+            index: self.len,
+            kinds: entry.faults,
+            asked: entry.asked,
+        });
+        if faulty.is_some() {
+            self.faulty.reserve(1, flags)?;
+        }
+        let place = (!is_at_once).then_some(self.times.len());
+        Ok(Prepared {
+            packed: Packed::new(&entry, place)?,
+            times: (!is_at_once).then_some(times),
+            faulty,
+        })
+    }
+
+    /// Appends an entry. Whether an older one was in flight at its submit.
+    pub(super) fn push(&mut self, prepared: Prepared) -> Result<bool> {
+        let Prepared {
+            packed,
+            times,
+            faulty,
+        } = prepared;
         // Each entry is passed once: this costs next to nothing.
         while self.settled_len < self.len {
             let old = self.packed(self.settled_len).ok_or(EINVAL)?;
             // Not at its own submit: no two events have one number.
-            if !self.is_complete_by(old, entry.submit) {
+            if !self.is_complete_by(old, packed.submit()) {
                 break;
             }
             self.settled_len += 1;
@@ -331,13 +355,17 @@ impl Log {
             .entries
             .push_within_capacity(packed)
             .map_err(|_| ENOMEM)?;
-        if !is_at_once {
-            self.times.push_within_capacity(times).map_err(|_| ENOMEM)?;
-        }
         let overlaps = settled_len < self.len;
         // Nothing can be submitted between its events if they follow each other.
-        if !overlaps && is_at_once {
+        if !overlaps && times.is_none() {
             self.settled_len += 1;
+        }
+        if let Some(times) = times {
+            self.times.push_within_capacity(times).map_err(|_| ENOMEM)?;
+        }
+        if let Some(faulty) = faulty {
+            let pushed = self.faulty.push_within_capacity(faulty);
+            pushed.map_err(|_| ENOMEM)?;
         }
         self.len += 1;
         Ok(overlaps)

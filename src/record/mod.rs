@@ -72,6 +72,13 @@ pub(crate) struct NewBio {
     pub(crate) patience: Patience,
 }
 
+/// An entry that there is room for.
+pub(crate) struct Prepared {
+    log: log::Prepared,
+    entry: LogEntry,
+    data_bytes: u64,
+}
+
 /// What happened to a disk since its record began.
 pub(crate) struct Record {
     log: Log,
@@ -81,13 +88,14 @@ pub(crate) struct Record {
     flushes: [KVVec<u32>; model::MAX_MEMBERS],
     /// The writes with FUA, by index.
     fua_writes: KVVec<u32>,
+    /// The writes of zeroes and discards that were done, by index.
+    zeroes: KVVec<u32>,
     geometry: model::Geometry,
     began: Instant<Monotonic>,
     last_event: u64,
     bytes: u64,
     limit_bytes: u64,
     truncated: Option<Truncation>,
-    is_recording: bool,
     /// Whether a bio was ever submitted while another was in flight.
     has_overlaps: bool,
     /// Tells this record from others, to those who come back to it.
@@ -107,28 +115,18 @@ impl Record {
             marks: KVVec::new(),
             flushes: [const { KVVec::new() }; model::MAX_MEMBERS],
             fua_writes: KVVec::new(),
+            zeroes: KVVec::new(),
             geometry,
             began: Instant::now(),
             last_event: 0,
             bytes: 0,
             limit_bytes,
             truncated: None,
-            is_recording: true,
             has_overlaps: false,
             generation,
             faults: Kinds::default(),
             garbage: None,
         }
-    }
-
-    /// Whether it is still being written.
-    pub(crate) fn is_recording(&self) -> bool {
-        self.is_recording
-    }
-
-    /// Ends it: from now on it does not change.
-    pub(crate) fn stop(&mut self) {
-        self.is_recording = false;
     }
 
     /// The memory it takes, in bytes, data included.
@@ -181,10 +179,14 @@ impl Record {
         self.log.get(index)
     }
 
-    /// The indices that what was in flight at the newest submit lies in; others may lie
-    /// there too.
-    pub(crate) fn unsettled(&self) -> core::ops::Range<usize> {
-        self.log.settled_len()..self.log.len()
+    /// The index of the `n`-th of the writes of zeroes and discards that may have been in flight at
+    /// the newest submit, oldest first.
+    pub(crate) fn unsettled_zeroes(&self, n: usize) -> Option<u32> {
+        let settled_len = self.log.settled_len();
+        let first = self
+            .zeroes
+            .partition_point(|index| (*index as usize) < settled_len);
+        self.zeroes.get(first + n).copied()
     }
 
     /// Who issued an entry.
@@ -216,15 +218,14 @@ impl Record {
         }
     }
 
-    /// Makes sure that one more entry, and `data_bytes` of memory beside it, fit.
-    /// If not, or if the log ended early before, it is truncated from here on. `promises`:
-    /// see [`promises`].
-    pub(crate) fn reserve(
+    /// Makes sure that an entry, and `data_bytes` of memory beside it, fit: what is left to do is
+    /// [`Self::push`]. If not, or if the log ended early before, it is truncated from here on.
+    fn reserve(
         &mut self,
+        entry: LogEntry,
         data_bytes: u64,
-        promises: bool,
         patience: Patience,
-    ) -> Result {
+    ) -> Result<Prepared> {
         if let Some(truncated) = self.truncated {
             return Err(truncated.error);
         }
@@ -238,18 +239,32 @@ impl Record {
         if u32::try_from(self.log.len() + 1).is_err() {
             return Err(self.truncate(ENOSPC));
         }
+        let reserved = self.reserve_lists(&entry, patience);
+        let prepared = reserved.and_then(|()| self.log.prepare(entry, patience));
+        match prepared {
+            Ok(log) => Ok(Prepared {
+                log,
+                entry,
+                data_bytes,
+            }),
+            Err(error) => Err(self.fail(error, patience)),
+        }
+    }
+
+    /// Room in the lists that an entry may have to be on.
+    fn reserve_lists(&mut self, entry: &LogEntry, patience: Patience) -> Result {
         let flags = patience.gfp();
-        let reserved = self.log.reserve(patience).and_then(|()| {
-            if promises {
-                let flushes = self.flushes.iter_mut();
-                for list in flushes.take(self.geometry.members.count()) {
-                    list.reserve(1, flags)?;
-                }
-                self.fua_writes.reserve(1, flags)?;
+        if promises(entry.op, entry.flags) {
+            let flushes = self.flushes.iter_mut();
+            for list in flushes.take(self.geometry.members.count()) {
+                list.reserve(1, flags)?;
             }
-            Ok(())
-        });
-        reserved.map_err(|error| self.fail(error, patience))
+            self.fua_writes.reserve(1, flags)?;
+        }
+        if entry.is_zeroes() {
+            self.zeroes.reserve(1, flags)?;
+        }
+        Ok(())
     }
 
     /// Ends the log because of `error`, unless what failed may come again: [`EAGAIN`] then.
@@ -265,13 +280,13 @@ impl Record {
         Ok(u32::try_from(self.log.len())?)
     }
 
-    /// Appends a bio, for which [`Self::reserve`] was called. Returns its index.
-    pub(crate) fn push_bio(&mut self, bio: &NewBio) -> Result<u32> {
+    /// Prepares the entry of a bio that is being submitted.
+    pub(crate) fn prepare(&mut self, bio: &NewBio) -> Result<Prepared> {
+        let submit = self.next_event()?;
         let task = self
             .tasks
             .index_of(TaskId::current(), bio.patience)
             .map_err(|error| self.fail(error, bio.patience))?;
-        let index = self.next_index()?;
         let mut entry = LogEntry {
             sector: bio.sector,
             submit_ns: self.now_ns(),
@@ -279,13 +294,12 @@ impl Record {
             task,
             faults: bio.met.kinds,
             asked: bio.met.asked,
-            ..LogEntry::new(bio.op, bio.flags, self.last_event + 1)
+            ..LogEntry::new(bio.op, bio.flags, submit)
         };
         if bio.is_done {
             entry.finish();
         }
-        self.push(entry, bio.data_bytes)?;
-        Ok(index)
+        self.reserve(entry, bio.data_bytes, bio.patience)
     }
 
     /// A bio that flushes first is done with that: its own data starts.
@@ -334,7 +348,7 @@ impl Record {
         if !is_mark_text(text) {
             return Err(EINVAL);
         }
-        self.reserve(text.len() as u64, false, Patience::Wait)?;
+        let submit = self.next_event()?;
         let task = self
             .tasks
             .index_of(TaskId::current(), Patience::Wait)
@@ -342,12 +356,17 @@ impl Record {
         let entry = LogEntry {
             submit_ns: self.now_ns(),
             task,
-            ..LogEntry::new(model::Op::Mark, Flags::default(), self.last_event + 1)
+            ..LogEntry::new(model::Op::Mark, Flags::default(), submit)
         };
-        self.push_marked(entry, text)
+        let prepared = self.prepare_mark(entry, text)?;
+        self.push(prepared)?;
+        Ok(())
     }
 
-    fn push_marked(&mut self, mut entry: LogEntry, text: &[u8]) -> Result {
+    /// Prepares a mark. Its text is kept from here on.
+    fn prepare_mark(&mut self, mut entry: LogEntry, text: &[u8]) -> Result<Prepared> {
+        entry.sector = self.marks.len() as u64;
+        let prepared = self.reserve(entry, text.len() as u64, Patience::Wait)?;
         let flags = GFP_KERNEL | __GFP_NOWARN;
         let mut copy = KVVec::new();
         let added = copy
@@ -356,29 +375,35 @@ impl Record {
         if added.is_err() {
             return Err(self.truncate(ENOMEM));
         }
-        entry.sector = (self.marks.len() - 1) as u64;
-        self.push(entry, text.len() as u64)
+        Ok(prepared)
     }
 
-    fn push(&mut self, entry: LogEntry, data_bytes: u64) -> Result {
+    /// Appends an entry that was prepared just before. Returns its index.
+    pub(crate) fn push(&mut self, prepared: Prepared) -> Result<u32> {
+        let Prepared {
+            log,
+            entry,
+            data_bytes,
+        } = prepared;
         let index = self.next_index()?;
         self.faults |= entry.faults;
-        let overlaps = self.log.push(entry);
+        let overlaps = self.log.push(log);
         self.has_overlaps |= overlaps.map_err(|error| self.truncate(error))?;
         self.last_event = self.last_event.max(entry.newest_event());
         self.bytes += data_bytes + ENTRY_BYTES as u64;
-        if !promises(entry.op, entry.flags) {
-            return Ok(());
+        let zeroes = entry.is_zeroes().then_some(&mut self.zeroes);
+        let (mut flushes, mut fua_writes) = (None, None);
+        if promises(entry.op, entry.flags) {
+            let entry = entry.to_model();
+            let member = self.geometry.members.of(entry.sector);
+            let flush = entry.flush_complete();
+            flushes = flush.and_then(|_| self.flushes.get_mut(member));
+            fua_writes = (entry.is_write() && entry.fua).then_some(&mut self.fua_writes);
         }
-        let entry = entry.to_model();
-        let member = self.geometry.members.of(entry.sector);
-        let flushes = entry.flush_complete();
-        let flushes = flushes.and_then(|_| self.flushes.get_mut(member));
-        let fua_writes = (entry.is_write() && entry.fua).then_some(&mut self.fua_writes);
-        for list in [flushes, fua_writes].into_iter().flatten() {
+        for list in [zeroes, flushes, fua_writes].into_iter().flatten() {
             list.push_within_capacity(index).map_err(|_| ENOMEM)?;
         }
-        Ok(())
+        Ok(index)
     }
 
     fn now_ns(&self) -> u64 {
@@ -422,7 +447,7 @@ impl model::History for Record {
 }
 
 /// Whether an entry may make others or itself stable.
-pub(crate) fn promises(op: model::Op, flags: Flags) -> bool {
+fn promises(op: model::Op, flags: Flags) -> bool {
     op == model::Op::Flush || flags.has_any(Flags::PREFLUSH | Flags::FUA)
 }
 

@@ -6,11 +6,16 @@ use crate::{
     block::task::TaskId,
     patience::Patience, //
 };
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    rbtree::RBTree, //
+};
 
 /// The tasks seen so far, in order of appearance.
 pub(crate) struct Tasks {
     tasks: KVVec<TaskId>,
+    /// Where each of them is.
+    indices: RBTree<TaskId, u32>,
     /// The one of the latest entry: mostly that of the next, too.
     latest: u32,
 }
@@ -19,39 +24,36 @@ impl Tasks {
     pub(crate) fn new() -> Self {
         Self {
             tasks: KVVec::new(),
+            indices: RBTree::new(),
             latest: 0,
         }
     }
 
     /// The task with that index.
     pub(crate) fn get(&self, index: u32) -> TaskId {
-        usize::try_from(index)
-            .ok()
-            .and_then(|index| self.tasks.get(index))
-            .copied()
-            .unwrap_or_default()
+        self.find(index).copied().unwrap_or_default()
+    }
+
+    fn find(&self, index: u32) -> Option<&TaskId> {
+        self.tasks.get(usize::try_from(index).ok()?)
     }
 
     /// The index of a task, added if it is new.
     pub(crate) fn index_of(&mut self, task: TaskId, patience: Patience) -> Result<u32> {
-        let known = if usize::try_from(self.latest)
-            .ok()
-            .and_then(|latest| self.tasks.get(latest))
-            == Some(&task)
-        {
+        if self.find(self.latest) == Some(&task) {
             return Ok(self.latest);
-        } else {
-            self.tasks.iter().position(|other| *other == task)
-        };
-
-        let index = match known {
-            Some(index) => index,
+        }
+        self.latest = match self.indices.get(&task) {
+            Some(index) => *index,
             None => {
-                self.tasks.push(task, patience.gfp())?;
-                self.tasks.len() - 1
+                let index = u32::try_from(self.tasks.len())?;
+                self.tasks.reserve(1, patience.gfp())?;
+                self.indices
+                    .try_create_and_insert(task, index, patience.gfp())?;
+                self.tasks.push_within_capacity(task).map_err(|_| ENOMEM)?;
+                index
             }
         };
-        self.latest = u32::try_from(index)?;
         Ok(self.latest)
     }
 }

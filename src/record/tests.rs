@@ -25,10 +25,9 @@ fn record(limit_bytes: u64) -> Record {
     Record::new(geometry, limit_bytes, 1)
 }
 
-/// Reserves and pushes a bio of a block, with that much data.
-fn push(record: &mut Record, op: Op, flags: Flags, data_bytes: u64) -> Result<u32> {
-    record.reserve(data_bytes, true, Patience::Wait)?;
-    record.push_bio(&NewBio {
+/// Prepares a bio of a block, with that much data.
+fn prepare(record: &mut Record, op: Op, flags: Flags, data_bytes: u64) -> Result<Prepared> {
+    record.prepare(&NewBio {
         op,
         flags,
         sector: 8,
@@ -38,6 +37,17 @@ fn push(record: &mut Record, op: Op, flags: Flags, data_bytes: u64) -> Result<u3
         is_done: false,
         patience: Patience::Wait,
     })
+}
+
+/// Likewise, and pushes it.
+fn push(record: &mut Record, op: Op, flags: Flags, data_bytes: u64) -> Result<u32> {
+    let prepared = prepare(record, op, flags, data_bytes)?;
+    record.push(prepared)
+}
+
+/// Whether a write with that much data fits.
+fn fits(record: &mut Record, data_bytes: u64) -> Result {
+    prepare(record, Op::Write, Flags::default(), data_bytes).map(|_| ())
 }
 
 /// A write with that much data.
@@ -62,7 +72,14 @@ fn entry(op: Op, submit: u64, start_after: u64, complete: u64) -> LogEntry {
 }
 
 fn import(record: &mut Record, entry: LogEntry) -> Result {
-    record.import(entry, TaskId::default(), &[], 0)
+    import_with(record, entry, &[])
+}
+
+/// With the text of a mark.
+fn import_with(record: &mut Record, entry: LogEntry, text: &[u8]) -> Result {
+    let prepared = record.prepare_import(entry, TaskId::default(), text, 0)?;
+    record.push(prepared)?;
+    Ok(())
 }
 
 fn task(pid: u32) -> TaskId {
@@ -76,11 +93,12 @@ fn task(pid: u32) -> TaskId {
 fn check_log(nr_entries: usize) -> Result<bool> {
     let mut log = Log::new();
     for submit in 0..nr_entries as u64 {
-        log.reserve(Patience::Wait)?;
-        // Twice makes room for one, too.
-        log.reserve(Patience::Wait)?;
         // Every other one is complete at once.
-        log.push(entry(Op::Write, submit, 0, submit + 1 + submit % 2))?;
+        let entry = entry(Op::Write, submit, 0, submit + 1 + submit % 2);
+        // Twice makes room for one, too.
+        log.prepare(entry, Patience::Wait)?;
+        let prepared = log.prepare(entry, Patience::Wait)?;
+        log.push(prepared)?;
     }
     let are_there = (0..nr_entries as u64).zip(0..).all(|(submit, index)| {
         let complete = submit + 1 + submit % 2;
@@ -145,7 +163,7 @@ mod suite {
     fn a_log_that_ended_stays_ended() -> Result {
         let mut record = record(4 * ENTRY);
         write(&mut record, 0)?;
-        assert!(record.reserve(u64::MAX, false, Patience::Wait) == Err(ENOSPC));
+        assert!(fits(&mut record, u64::MAX) == Err(ENOSPC));
         // What would fit, what asks for nothing, and what fails otherwise.
         assert!(write(&mut record, 0) == Err(ENOSPC));
         assert!(record.push_mark(b"mark") == Err(ENOSPC));
@@ -159,7 +177,7 @@ mod suite {
     #[test]
     fn no_limit_is_none() -> Result {
         let mut record = record(0);
-        record.reserve(u64::MAX, false, Patience::Wait)?;
+        fits(&mut record, u64::MAX)?;
         write(&mut record, 1 << 40)?;
         assert!(record.truncated().is_none());
         Ok(())
@@ -201,11 +219,11 @@ mod suite {
         // A mark without text, or with a bad one.
         let mark = entry(Op::Mark, 3, 0, 3);
         assert!(import(&mut record, mark) == Err(EINVAL));
-        assert!(record.import(mark, TaskId::default(), b"a\0b", 0) == Err(EINVAL));
+        assert!(import_with(&mut record, mark, b"a\0b") == Err(EINVAL));
         assert!(record.nr_entries() == 1);
         assert!(record.nr_marks() == 0);
 
-        record.import(mark, TaskId::default(), b"mark", 0)?;
+        import_with(&mut record, mark, b"mark")?;
         assert!(record.last_event() == 7);
         Ok(())
     }
@@ -243,9 +261,9 @@ mod suite {
     fn imports_keep_the_limit() -> Result {
         let mut record = record(2 * ENTRY);
         let mark = entry(Op::Mark, 1, 0, 1);
-        record.import(mark, TaskId::default(), b"m", 0)?;
+        import_with(&mut record, mark, b"m")?;
         let mark = entry(Op::Mark, 2, 0, 2);
-        assert!(record.import(mark, TaskId::default(), b"mm", 0) == Err(ENOSPC));
+        assert!(import_with(&mut record, mark, b"mm") == Err(ENOSPC));
         assert!(record.nr_marks() == 1);
         Ok(())
     }
@@ -276,7 +294,8 @@ mod suite {
             assert!(check_log(nr_entries)?);
         }
         // Without room, nothing is pushed.
-        assert!(Log::new().push(entry(Op::Write, 1, 0, 2)) == Err(ENOMEM));
+        let prepared = Log::new().prepare(entry(Op::Write, 1, 0, 2), Patience::Wait)?;
+        assert!(Log::new().push(prepared) == Err(ENOMEM));
         Ok(())
     }
 
@@ -389,7 +408,7 @@ mod suite {
             }
             let nr_entries = nr_entries as u64;
             // There may be a chunk without an entry.
-            record.reserve(0, false, Patience::Wait)?;
+            fits(&mut record, 0)?;
             for event in 0..=2 * nr_entries + 1 {
                 let submitted = event.div_ceil(2).min(nr_entries);
                 assert!(record.submitted_by(event) as u64 == submitted);

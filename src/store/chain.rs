@@ -60,28 +60,38 @@ impl Layers {
         }
     }
 
-    /// Adds one on top. On failure nothing has changed.
-    fn push(&mut self, layer: Version, patience: Patience) -> Result {
-        let flags = patience.gfp();
+    /// Makes room for one more. On failure nothing has changed.
+    fn reserve(&mut self, patience: Patience) -> Result {
         match self {
-            Self::Many(layers) => layers.push(layer, flags)?,
-            Self::One(_) => {
-                if let Self::One([first]) = self.take() {
-                    *self = Self::Two([first, layer]);
-                }
-            }
+            // Two have room of their own.
+            Self::One(_) => (),
             Self::Two(_) => {
-                let mut many = KVVec::with_capacity(4, flags)?;
+                let mut many = KVVec::with_capacity(4, patience.gfp())?;
                 if let Self::Two([first, second]) = self.take() {
-                    for layer in [first, second, layer] {
+                    for layer in [first, second] {
                         // There is room.
                         let _pushed = many.push_within_capacity(layer);
                     }
                 }
                 *self = Self::Many(many);
             }
+            Self::Many(layers) => layers.reserve(1, patience.gfp())?,
         }
         Ok(())
+    }
+
+    /// Adds one on top, for which there is room: if not, [`ENOMEM`].
+    fn push(&mut self, layer: Version) -> Result {
+        match self {
+            Self::One(_) => {
+                if let Self::One([first]) = self.take() {
+                    *self = Self::Two([first, layer]);
+                }
+                Ok(())
+            }
+            Self::Two(_) => Err(ENOMEM),
+            Self::Many(layers) => layers.push_within_capacity(layer).map_err(|_| ENOMEM),
+        }
     }
 
     /// Leaves one that is empty.
@@ -144,24 +154,22 @@ impl Chain {
         self.0.as_slice().iter().rev().map(|version| &version.layer)
     }
 
-    /// Adds the newest version. On failure nothing has changed.
-    pub(super) fn push(&mut self, version: Version, patience: Patience) -> Result {
-        self.0.push(version, patience)
+    /// Makes room for a version. On failure nothing has changed.
+    pub(super) fn reserve(&mut self, patience: Patience) -> Result {
+        self.0.reserve(patience)
     }
 
-    /// Takes back the newest version, if it comes from `entry`.
-    pub(super) fn take_back(&mut self, entry: u32) {
-        let newest = self.versions().last();
-        if newest.is_some_and(|version| version.entry == entry) {
-            let _version = self.0.pop();
-        }
+    /// Adds the newest version, for which there is room.
+    pub(super) fn push(&mut self, version: Version) -> Result {
+        self.0.push(version)
     }
 
     /// What is written on top of a stopped record.
     pub(super) fn live(&mut self) -> Result<&mut Layer> {
         let is_live = matches!(self.0.as_slice(), [_, .., top] if top.entry == LIVE);
         if !is_live {
-            self.0.push(Version::nothing(LIVE), Patience::Wait)?;
+            self.0.reserve(Patience::Wait)?;
+            self.0.push(Version::nothing(LIVE))?;
         }
         let live = self.0.as_mut_slice().last_mut();
         live.map(|live| &mut live.layer).ok_or(EINVAL)

@@ -18,14 +18,16 @@ fn layer(byte: u8) -> Result<Layer> {
 
 /// A base of 100, or none, and versions from entries 0, 10, 20.., each of its own byte.
 fn chain(has_base: bool, nr_versions: u8) -> Result<Chain> {
-    let mut chain = Chain::new(match has_base {
-        true => layer(100)?,
-        false => Layer::NOTHING,
+    let mut chain = Chain::new(if has_base {
+        layer(100)?
+    } else {
+        Layer::NOTHING
     });
     for n in 0..nr_versions {
         let layer = layer(n)?;
         let entry = u32::from(n) * 10;
-        chain.push(Version { entry, layer }, Patience::Wait)?;
+        chain.reserve(Patience::Wait)?;
+        chain.push(Version { entry, layer })?;
     }
     Ok(chain)
 }
@@ -65,19 +67,17 @@ mod suite {
     }
 
     #[test]
-    fn only_the_newest_version_is_taken_back() -> Result {
-        for has_base in [true, false] {
-            for nr_versions in 0..6 {
-                let mut chain = chain(has_base, nr_versions)?;
-                chain.take_back(7);
-                assert!(is_whole(&chain, has_base, nr_versions));
-                for left in (0..nr_versions).rev() {
-                    chain.take_back(u32::from(left) * 10);
-                    assert!(is_whole(&chain, has_base, left));
-                }
-                chain.take_back(0);
-                assert!(is_whole(&chain, has_base, 0));
-            }
+    fn there_is_room_for_what_was_reserved_and_no_more() -> Result {
+        for nr_versions in 0..9 {
+            let mut chain = chain(true, nr_versions)?;
+            chain.reserve(Patience::Wait)?;
+            assert!(is_whole(&chain, true, nr_versions));
+            let version = Version {
+                entry: u32::from(nr_versions) * 10,
+                layer: layer(nr_versions)?,
+            };
+            chain.push(version)?;
+            assert!(is_whole(&chain, true, nr_versions + 1));
         }
         Ok(())
     }
@@ -100,19 +100,28 @@ mod suite {
     }
 
     #[test]
-    fn a_write_that_is_not_logged_leaves_nothing() -> Result {
+    fn versions_come_to_all_pages_or_to_none() -> Result {
         let mut store = Store::new()?;
-        store.write(63, SectorMask::FULL, false, &filled(100)?)?;
-        // In two leaves; page 64 holds nothing, 65 has a version.
-        store.push_versions(0, core::iter::once((65, layer(1)?)), Patience::Wait)?;
-        let layers = [(63, layer(2)?), (64, layer(2)?), (65, layer(2)?)];
-        store.push_versions(1, layers.into_iter(), Patience::Wait)?;
-        store.take_back(1, 63..66);
-        for (page, expected) in [(63, Some(100)), (64, None), (65, Some(1))] {
+        let last = tree::LEAF_PAGES - 1;
+        store.write(last, SectorMask::FULL, false, &filled(100)?)?;
+        let push = |store: &mut Store, entry, byte, patience| {
+            let layers = [layer(byte)?, layer(byte)?, layer(byte)?];
+            store.push_versions(entry, last..last + 3, layers.into_iter(), patience)
+        };
+        let look = |store: &Store, page| {
             let mut to = filled(tests::NONE)?;
             let rest = store.read(page, SectorMask::FULL, &mut to);
-            let found = rest.is_empty().then_some(shown(&to)[0]);
-            assert!(found == expected);
+            Ok::<_, Error>(rest.is_empty().then_some(shown(&to)[0]))
+        };
+        // Of two leaves, who may not wait gets none.
+        assert!(push(&mut store, 0, 1, Patience::NoWait) == Err(EAGAIN));
+        for (page, expected) in [(last, Some(100)), (last + 1, None), (last + 2, None)] {
+            assert!(look(&store, page)? == expected);
+        }
+        push(&mut store, 0, 2, Patience::Wait)?;
+        for page in last..last + 3 {
+            assert!(look(&store, page)? == Some(2));
+            assert!(store.version(page, 0).is_some());
         }
         Ok(())
     }

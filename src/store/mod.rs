@@ -104,12 +104,7 @@ impl Store {
         self.tree.leaf(page)?.lock().slot(page).map(f)
     }
 
-    /// Has `f` change a page's slot, if it has one.
-    fn slot_mut<R>(&mut self, page: u64, f: impl FnOnce(&mut Slot) -> R) -> Option<R> {
-        self.tree.leaf(page)?.lock_mut().slot_mut(page).map(f)
-    }
-
-    /// Likewise; the slot is made if need be.
+    /// Has `f` change a page's slot, which is made if need be.
     fn slot_or_new<R>(&mut self, page: u64, f: impl FnOnce(&mut Slot) -> Result<R>) -> Result<R> {
         let leaf = self.tree.leaf_or_new(page, Patience::Wait)?;
         f(leaf.lock_mut().slot_mut(page).ok_or(EINVAL)?)
@@ -259,35 +254,45 @@ impl Store {
         Ok(())
     }
 
-    /// Adds what the entry with index `entry` wrote to some pages, of each the newest
-    /// version. On failure some may have theirs: see [`Self::take_back`].
+    /// Adds what the entry with index `entry` wrote to some pages, which ascend: `layers`, of each
+    /// the newest version. On failure nothing was added.
     pub(crate) fn push_versions(
         &mut self,
         entry: u32,
-        mut layers: impl Iterator<Item = (u64, Layer)>,
+        pages: impl DoubleEndedIterator<Item = u64> + Clone,
+        layers: impl Iterator<Item = Layer>,
         patience: Patience,
     ) -> Result {
-        let mut next = layers.next();
-        while let Some((first, _)) = &next {
-            // One leaf at a time.
-            let number = first / LEAF_PAGES;
-            let leaf = self.tree.leaf_or_new(*first, patience)?;
-            let mut pages = leaf.lock_mut_if(patience.may_wait()).ok_or(EAGAIN)?;
-            list(&mut self.listed, &mut pages, *first, patience)?;
-            while let Some((page, layer)) = next.take_if(|(page, _)| *page / LEAF_PAGES == number) {
-                let chain = pages.slot_mut(page).ok_or(EINVAL)?.chain_mut()?;
-                chain.push(Version { entry, layer }, patience)?;
-                next = layers.next();
-            }
+        let mut ends = pages.clone();
+        let Some(first) = ends.next() else {
+            return Ok(());
+        };
+        let last = ends.next_back().unwrap_or(first);
+        let is_with = |first: u64, page: u64| page / LEAF_PAGES == first / LEAF_PAGES;
+        if is_with(first, last) {
+            let leaf = self.tree.leaf_or_new(first, patience)?;
+            let mut locked = leaf.lock_mut_if(patience.may_wait()).ok_or(EAGAIN)?;
+            reserve(&mut self.listed, &mut locked, pages.clone(), patience)?;
+            return push(&mut locked, entry, pages.zip(layers));
+        }
+
+        // Of several leaves one can't be sure to get the locks twice.
+        if !patience.may_wait() {
+            return Err(EAGAIN);
+        }
+        let mut rest = pages.clone().peekable();
+        while let Some(first) = rest.peek().copied() {
+            let leaf = self.tree.leaf_or_new(first, patience)?;
+            let those = core::iter::from_fn(|| rest.next_if(|page| is_with(first, *page)));
+            reserve(&mut self.listed, &mut leaf.lock_mut(), those, patience)?;
+        }
+        let mut rest = pages.zip(layers).peekable();
+        while let Some(first) = rest.peek().map(|(page, _)| *page) {
+            let leaf = self.tree.leaf_or_new(first, patience)?;
+            let those = core::iter::from_fn(|| rest.next_if(|(page, _)| is_with(first, *page)));
+            push(&mut leaf.lock_mut(), entry, those)?;
         }
         Ok(())
-    }
-
-    /// Takes back what the entry with index `entry`, the newest, wrote to `pages`.
-    pub(crate) fn take_back(&mut self, entry: u32, pages: impl Iterator<Item = u64>) {
-        for page in pages {
-            self.slot_mut(page, |slot| slot.take_back(entry));
-        }
     }
 
     /// What the entry with index `entry` wrote to a page.
@@ -331,9 +336,10 @@ impl Store {
             let mut data = DataPage::new_stale()?;
             let rest = self.read_crashed(page, SectorMask::FULL, survival, &mut data);
             let there = SectorMask::FULL.without(rest);
-            let slot = match there.is_empty() {
-                true => Slot::Empty,
-                false => Slot::Plain(Layer::data(there, data)),
+            let slot = if there.is_empty() {
+                Slot::Empty
+            } else {
+                Slot::Plain(Layer::data(there, data))
             };
             slots.push_within_capacity(slot).map_err(|_| ENOMEM)?;
         }
@@ -379,6 +385,30 @@ impl Store {
 }
 
 const _: () = assert!(LEAF_PAGES <= u128::BITS as u64);
+
+/// Makes room for a version more in each of these pages, which are all of one leaf.
+fn reserve(
+    listed: &mut KVVec<u64>,
+    leaf: &mut Pages,
+    pages: impl Iterator<Item = u64>,
+    patience: Patience,
+) -> Result {
+    for page in pages {
+        list(listed, leaf, page, patience)?;
+        let chain = leaf.slot_mut(page).ok_or(EINVAL)?.chain_mut()?;
+        chain.reserve(patience)?;
+    }
+    Ok(())
+}
+
+/// Adds a version of these pages, for which there is room.
+fn push(leaf: &mut Pages, entry: u32, versions: impl Iterator<Item = (u64, Layer)>) -> Result {
+    for (page, layer) in versions {
+        let chain = leaf.slot_mut(page).ok_or(EINVAL)?.chain_mut()?;
+        chain.push(Version { entry, layer })?;
+    }
+    Ok(())
+}
 
 /// Puts the leaf of a page on the list of those where there may be chains, if it isn't.
 fn list(listed: &mut KVVec<u64>, pages: &mut Pages, page: u64, patience: Patience) -> Result {

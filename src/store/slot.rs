@@ -97,31 +97,23 @@ impl Slot {
         };
 
         let mut rest = wanted;
-        let mut show = |version: &Version, rest: SectorMask| {
-            let there = rest.and(version.layer.valid());
-            if there.is_empty() {
-                return rest;
-            }
-            let shown = survival.shown(version.entry, page, there);
-            rest.without(version.layer.read(shown, to))
-        };
         let (first, end) = survival.unordered();
         let first = chain.before(first);
         let versions = chain.versions();
         let unordered = versions.get(first..chain.before(end)).unwrap_or_default();
-        // These took their places in another order than they were submitted in.
-        let mut below = None;
-        while let Some((key, version)) = highest(unordered, survival, below) {
-            rest = show(version, rest);
+        // These took their places in another order than they were submitted in. Each pass over
+        // them shows one sector at least, so there are no more passes than sectors in a page.
+        while let Some((version, shown)) = highest(unordered, survival, page, rest) {
+            rest = rest.without(version.layer.read(shown, to));
+        }
+        for version in versions.iter().take(first).rev() {
             if rest.is_empty() {
                 return rest;
             }
-            below = Some(key);
-        }
-        for version in versions.iter().take(first).rev() {
-            rest = show(version, rest);
-            if rest.is_empty() {
-                return rest;
+            let there = rest.and(version.layer.valid());
+            if !there.is_empty() {
+                let shown = survival.shown(version.entry, page, there);
+                rest = rest.without(version.layer.read(shown, to));
             }
         }
         match chain.base() {
@@ -144,13 +136,6 @@ impl Slot {
             Self::Chain(chain) => Ok(chain),
             // Made just above.
             _ => Err(EINVAL),
-        }
-    }
-
-    /// Takes back its newest version, if it comes from the entry with that index.
-    pub(crate) fn take_back(&mut self, entry: u32) {
-        if let Self::Chain(chain) = self {
-            chain.take_back(entry);
         }
     }
 
@@ -266,18 +251,21 @@ pub(crate) trait Survival {
     fn shown(&self, entry: u32, page: u64, there: SectorMask) -> SectorMask;
 }
 
-/// When a version took its place, and its entry's index, for those that did so at once.
-type Place = (u64, u32);
-
-/// The highest of some versions that lies below a place.
+/// The highest of some versions that shows any of the sectors `wanted` of a page, and which.
 fn highest<'a>(
     versions: &'a [Version],
     survival: &dyn Survival,
-    below: Option<Place>,
-) -> Option<(Place, &'a Version)> {
-    versions
-        .iter()
-        .map(|version| ((survival.arrival(version.entry), version.entry), version))
-        .filter(|(place, _)| below.is_none_or(|below| *place < below))
-        .max_by_key(|(place, _)| *place)
+    page: u64,
+    wanted: SectorMask,
+) -> Option<(&'a Version, SectorMask)> {
+    let showing = versions.iter().filter_map(|version| {
+        let there = wanted.and(version.layer.valid());
+        if there.is_empty() {
+            return None;
+        }
+        let shown = survival.shown(version.entry, page, there);
+        (!shown.is_empty()).then_some((version, shown))
+    });
+    // By their index, those that took their places at the same time.
+    showing.max_by_key(|(version, _)| (survival.arrival(version.entry), version.entry))
 }

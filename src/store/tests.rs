@@ -3,6 +3,7 @@
 //! KUnit tests of the store, and what other suites look at pages with.
 
 use super::*;
+use core::cell::Cell;
 use core::ops::Range;
 
 /// What a sector reads as that the store does not have.
@@ -81,16 +82,48 @@ impl Survival for Kept<'_> {
     }
 
     fn shown(&self, entry: u32, _page: u64, there: SectorMask) -> SectorMask {
-        match self.entries.contains(&entry) {
-            true => there,
-            false => SectorMask::EMPTY,
+        if self.entries.contains(&entry) {
+            there
+        } else {
+            SectorMask::EMPTY
+        }
+    }
+}
+
+/// A crash that no entry survived, and how often it was asked whether one did.
+struct Counted {
+    nr_versions: u32,
+    nr_asked: Cell<u32>,
+}
+
+impl Survival for Counted {
+    fn unordered(&self) -> (u32, u32) {
+        (0, self.nr_versions)
+    }
+
+    fn arrival(&self, entry: u32) -> u64 {
+        entry.into()
+    }
+
+    fn shown(&self, entry: u32, _page: u64, there: SectorMask) -> SectorMask {
+        self.nr_asked.set(self.nr_asked.get() + 1);
+        // The first one shows what is left.
+        if entry == 0 {
+            there
+        } else {
+            SectorMask::EMPTY
         }
     }
 }
 
 /// Adds a version to a page.
 pub(super) fn push(store: &mut Store, page: u64, entry: u32, layer: Layer) -> Result {
-    store.push_versions(entry, core::iter::once((page, layer)), Patience::Wait)
+    store.push_versions(
+        entry,
+        page..page + 1,
+        core::iter::once(layer),
+        Patience::Wait,
+    )
 }
 
 /// Page 3: a base in sectors 0 to 5, then versions 0 (1 to 2), 4 (2 to 4), and 9 (all).
@@ -382,6 +415,24 @@ mod suite {
         assert!(crashed(&store, 3, 10, &[0])? == [1, 2, 2, 1, 1, 1, NONE, NONE]);
         store.reset();
         assert!(now(&store, 3)? == [1, 1, 1, 1, 1, 1, NONE, NONE]);
+        Ok(())
+    }
+
+    #[test]
+    fn versions_that_overlapped_are_gone_through_once_for_each_sector() -> Result {
+        const NR_VERSIONS: u32 = 2000;
+        let mut store = Store::new()?;
+        for entry in 0..NR_VERSIONS {
+            push(&mut store, 3, entry, layer(0..8, 1)?)?;
+        }
+        let counted = Counted {
+            nr_versions: NR_VERSIONS,
+            nr_asked: Cell::new(0),
+        };
+        let mut to = filled(NONE)?;
+        let rest = store.read_crashed(3, SectorMask::FULL, &counted, &mut to);
+        assert!(rest.is_empty() && shown(&to) == [1; PAGE_SECTORS]);
+        assert!(counted.nr_asked.get() <= NR_VERSIONS * (PAGE_SECTORS as u32 + 1));
         Ok(())
     }
 

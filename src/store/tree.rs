@@ -338,6 +338,9 @@ impl Tree {
 
     /// Lets pages be written to in place no more, and waits until none is.
     pub(super) fn close(&self) {
+        if !self.is_open.load(Relaxed) {
+            return;
+        }
         self.is_open.store(false, Relaxed);
         for (_, leaf) in self.leaves() {
             // Who locks it after us knows; what was lent before is returned.

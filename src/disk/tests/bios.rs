@@ -31,7 +31,7 @@ fn submit(disk: &RecordedDisk, op: Op, flags: Flags) -> Result {
     match op {
         Op::Write => write(disk, flags, (16, 8), 2)?,
         Op::WriteZeroes | Op::Discard => {
-            disk.write_zeroes(request(op, flags, 16, 8))?;
+            disk.write_zeroes(&request(op, flags, 16, 8), true)?;
         }
         _ => {
             flush_with(disk, flags)?;

@@ -23,7 +23,7 @@ fn write_met(disk: &RecordedDisk, bits: u32, kinds: Kinds, byte: u8) -> Result {
     if !kinds.contains(Kinds::LOST) {
         data.push(filled(byte)?)?;
     }
-    disk.write_recorded(&request, Ok(data))?.ok_or(EIO)?;
+    assert!(disk.write_recorded(&request, Ok(data), true)? == Served::Done);
     Ok(())
 }
 
@@ -63,7 +63,7 @@ mod suite {
             put(&disk, (8, 8), 2)?;
             let mut flush = request(Op::Flush, Flags::default(), 0, 0);
             flush.met.kinds = kinds;
-            disk.flush(flush)?;
+            disk.flush(flush, true)?;
             assert!(left(&disk)? == ([stable; 8], [2; 8]));
             assert!(disk.with_record(|record, _| Ok(record.faults()))? == kinds);
 
@@ -74,7 +74,7 @@ mod suite {
             write.met.kinds = kinds;
             let mut data = PageList::default();
             data.push(filled(3)?)?;
-            disk.write_recorded(&write, Ok(data))?.ok_or(EIO)?;
+            assert!(disk.write_recorded(&write, Ok(data), true)? == Served::Done);
             assert!(left(&disk)? == ([stable; 8], [2; 8]));
             assert!(events(&disk, 1)? == (3, 4, 5));
         }
@@ -110,7 +110,7 @@ mod suite {
 
         let mut discard = request(Op::Discard, Flags::default(), 0, 64);
         discard.met.kinds = Kinds::LOST;
-        disk.write_zeroes(discard)?;
+        disk.write_zeroes(&discard, true)?;
         assert!(look(&disk, 1)? == [1; 8]);
         assert!(left(&disk)? == ([1; 8], [1; 8]));
         Ok(())
@@ -222,7 +222,7 @@ mod suite {
             is_fua: false,
             has_data: false,
         };
-        assert!(disk.is_odd.load(Relaxed));
+        assert!(disk.hints.has(Hint::OffOrFaulty));
         assert!(disk
             .state
             .lock()
@@ -233,7 +233,7 @@ mod suite {
         assert!(disk.state.lock().meet(&read).is_ok());
         assert!(disk.with_record(|record, _| Ok(record.faults()))? == Kinds::EIO | Kinds::STALE);
         disk.change_faults(|faults| faults.set_rules(b""))?;
-        assert!(!disk.is_odd.load(Relaxed));
+        assert!(!disk.hints.has(Hint::OffOrFaulty));
         Ok(())
     }
 }
