@@ -119,18 +119,20 @@ impl MiscDevice for Session {
         let mut phase = kiocb.file().get_ref().phase.lock();
         let mut nr_given = 0;
         while !iov.is_empty() {
-            let bytes = phase.unread()?;
-            if bytes.is_empty() {
-                break;
-            }
-            let len = iov.copy_to_iter(bytes);
-            if len == 0 {
-                return if nr_given == 0 {
-                    Err(EFAULT)
-                } else {
-                    Ok(nr_given)
-                };
-            }
+            let len = match phase.unread() {
+                Ok([]) => break,
+                Ok(bytes) => match iov.copy_to_iter(bytes) {
+                    0 => Err(EFAULT),
+                    len => Ok(len),
+                },
+                Err(error) => Err(error),
+            };
+            let len = match len {
+                Ok(len) => len,
+                // Of what was given first; the error comes again.
+                Err(_) if nr_given != 0 => break,
+                Err(error) => return Err(error),
+            };
             phase.was_read(len);
             nr_given += len;
         }
@@ -208,9 +210,10 @@ fn execute(line: &[u8]) -> Result<Phase> {
     if verb == b"state" || verb == b"restore" {
         let state = line.get(verb.len() + 1 + name.len() + 1..).ok_or(EINVAL)?;
         let device = registry::find(name)?;
-        match verb {
-            b"state" => device.select(state)?,
-            _ => device.restore(state)?,
+        if verb == b"state" {
+            device.select(state)?;
+        } else {
+            device.restore(state)?;
         }
         return Ok(Phase::Done);
     }

@@ -40,9 +40,9 @@ const BATCH_BYTES: usize = 64 << 10;
 #[derive(Clone, Copy)]
 enum Position {
     Header,
-    /// Base pages from this one on.
+    /// The base pages from the one of that index on.
     Base {
-        page: u64,
+        index: usize,
     },
     /// The entry of that index.
     Entry {
@@ -65,6 +65,9 @@ pub(super) struct Stream {
     last_event: u64,
     truncated: u64,
     faults: Kinds,
+    /// The pages of the base. They are counted in the header, so they are found once: below a view
+    /// there may be more as time goes by.
+    base: KVVec<u64>,
     position: Position,
     page: KBox<[u8; PAGE_SIZE]>,
 }
@@ -90,34 +93,65 @@ impl Stream {
             last_event,
             truncated,
             faults,
+            base: KVVec::new(),
             position: Position::Header,
             page: KBox::init(pin_init::init_zeroed(), GFP_KERNEL)?,
         })
     }
 
-    /// Appends the next part to `out`; nothing at the end. [`ESTALE`] if the record
-    /// was ended meanwhile.
+    /// Appends the next part to `out`, which is empty; nothing at the end. [`ESTALE`] if the record
+    /// was ended meanwhile. What comes before an error is whole, and the error comes again.
     pub(super) fn fill(&mut self, out: &mut KVVec<u8>) -> Result {
-        while out.len() < BATCH_BYTES {
-            self.position = match self.position {
-                Position::End => break,
-                Position::Header => self.put_header(out)?,
-                Position::Base { page } => self.put_base(page, out)?,
+        while out.len() < BATCH_BYTES && !matches!(self.position, Position::End) {
+            let len = out.len();
+            let next = match self.position {
+                Position::Header => self.put_header(out),
+                Position::Base { index } => self.put_base(index, out),
                 _ => return self.fill_with_entries(out),
             };
+            if !self.goes_on(next, len, out)? {
+                break;
+            }
         }
         Ok(())
     }
 
     fn fill_with_entries(&mut self, out: &mut KVVec<u8>) -> Result {
         let disk = self.disk.clone();
-        disk.with_record(|record, store| {
+        let filled = disk.with_record(|record, store| {
             self.check(record)?;
             while out.len() < BATCH_BYTES && !matches!(self.position, Position::End) {
-                self.position = self.step(record, store, out)?;
+                let len = out.len();
+                let next = self.step(record, store, out);
+                if !self.goes_on(next, len, out)? {
+                    break;
+                }
             }
             Ok(())
-        })
+        });
+        match filled.map_err(stale) {
+            Err(_) if !out.is_empty() => Ok(()),
+            filled => filled,
+        }
+    }
+
+    /// Takes a step, before which `out` had so many bytes. If that failed, takes it back: false if
+    /// there is something to be read before the error.
+    fn goes_on(&mut self, next: Result<Position>, len: usize, out: &mut KVVec<u8>) -> Result<bool> {
+        match next {
+            Ok(next) => {
+                self.position = next;
+                Ok(true)
+            }
+            Err(error) => {
+                out.truncate(len);
+                if len == 0 {
+                    Err(error)
+                } else {
+                    Ok(false)
+                }
+            }
+        }
     }
 
     fn check(&self, record: &Record) -> Result {
@@ -162,14 +196,9 @@ impl Stream {
         }
     }
 
-    fn put_header(&self, out: &mut KVVec<u8>) -> Result<Position> {
-        let mut nr_base = 0;
+    fn put_header(&mut self, out: &mut KVVec<u8>) -> Result<Position> {
         if self.has_data {
-            let mut from = 0;
-            while let Some(page) = self.disk.next_base(from)? {
-                nr_base += 1;
-                from = page + 1;
-            }
+            self.find_base()?;
         }
         let header = Header {
             geometry: self.disk.geometry(),
@@ -178,7 +207,7 @@ impl Stream {
             nr_entries: self.nr_entries as u64,
             last_event: self.last_event,
             truncated: self.truncated,
-            nr_base,
+            nr_base: self.base.len() as u64,
             faults: self.faults,
         };
         out.extend_from_slice(&header.encode(), GFP_KERNEL)?;
@@ -186,26 +215,42 @@ impl Stream {
             out.extend_from_slice(&encode_member(member), GFP_KERNEL)?;
         }
         Ok(if self.has_data {
-            Position::Base { page: 0 }
+            Position::Base { index: 0 }
         } else {
             Position::Entry { index: 0 }
         })
     }
 
-    /// Puts out the first page of the base from `page` on, whole: sectors that were never
+    fn find_base(&mut self) -> Result {
+        let mut base = KVVec::new();
+        let mut from = 0;
+        while let Some(page) = self.disk.next_base(from).map_err(stale)? {
+            base.push(page, GFP_KERNEL | __GFP_NOWARN)?;
+            from = page + 1;
+        }
+        self.disk
+            .with_record(|record, _| self.check(record))
+            .map_err(stale)?;
+        self.base = base;
+        Ok(())
+    }
+
+    /// Puts out the page of the base of that index, whole: sectors that were never
     /// written are zeroes.
-    fn put_base(&mut self, page: u64, out: &mut KVVec<u8>) -> Result<Position> {
-        let Some(page) = self.disk.next_base(page)? else {
+    fn put_base(&mut self, index: usize, out: &mut KVVec<u8>) -> Result<Position> {
+        let Some(page) = self.base.get(index).copied() else {
             return Ok(Position::Entry { index: 0 });
         };
-        self.disk.base_page(page, &mut self.page)?;
-        self.disk.with_record(|record, _| self.check(record))?;
+        self.disk.base_page(page, &mut self.page).map_err(stale)?;
+        self.disk
+            .with_record(|record, _| self.check(record))
+            .map_err(stale)?;
         let len_bytes = (PAGE_SECTORS * SECTOR_SIZE) as u32;
         let sector = page * PAGE_SECTORS as u64;
         let entry = RawEntry::base(sector, PAGE_SECTORS as u32, len_bytes);
         out.extend_from_slice(&entry.encode(), GFP_KERNEL)?;
         self.put_sectors(SectorMask::FULL, out)?;
-        Ok(Position::Base { page: page + 1 })
+        Ok(Position::Base { index: index + 1 })
     }
 
     fn put_sectors(&self, mask: SectorMask, out: &mut KVVec<u8>) -> Result {
@@ -233,6 +278,15 @@ impl Stream {
         out.extend_from_slice(&raw.encode(), GFP_KERNEL)?;
         out.extend_from_slice(text, GFP_KERNEL)?;
         Ok(())
+    }
+}
+
+/// The error of a record that was there when its reading began.
+fn stale(error: Error) -> Error {
+    if error == ENODATA {
+        ESTALE
+    } else {
+        error
     }
 }
 
