@@ -3,24 +3,23 @@
 //! A disk's directory.
 
 use super::{
-    attribute::show,
-    fault::fault_attributes,
-    members::Shown,
+    attribute::{
+        attributes,
+        Attribute,
+        Directory, //
+    },
+    cut,
+    fault,
     record,
     settings::{
-        Setting,
+        self,
         Settings, //
     },
     view::ViewGroup, //
 };
 use crate::{
     device::Power,
-    disk::RecordedDisk,
-    model::Tear,
-    text::{
-        line,
-        parse_bool, //
-    }, //
+    disk::RecordedDisk, //
 };
 use kernel::{
     configfs,
@@ -38,103 +37,81 @@ use kernel::{
     }, //
 };
 
-struct Inner {
-    settings: Settings,
-    /// There while the power is on.
-    device: Option<Power>,
-}
-
 /// What the attributes of a disk act on.
 #[pin_data]
 pub(crate) struct DiskGroup {
     name: CString,
     #[pin]
-    inner: Mutex<Inner>,
+    device: Mutex<Option<Power>>,
+    #[pin]
+    settings: Mutex<Settings>,
+}
+
+attributes! {
+    DiskGroup, ViewGroup:
+    0 power: Attribute::Power,
+    1 size: Attribute::Setting(settings::SIZE),
+    2 disks: Attribute::Setting(settings::DISKS),
+    3 blocksize: Attribute::Setting(settings::BLOCKSIZE),
+    4 physical_blocksize: Attribute::Setting(settings::PHYSICAL_BLOCKSIZE),
+    5 atomic_unit: Attribute::Setting(settings::ATOMIC_UNIT),
+    6 tear: Attribute::Setting(settings::TEAR),
+    7 write_cache: Attribute::Setting(settings::WRITE_CACHE),
+    8 fua: Attribute::Setting(settings::FUA),
+    9 discard: Attribute::Setting(settings::DISCARD),
+    10 discard_content: Attribute::Setting(settings::DISCARD_CONTENT),
+    11 completion: Attribute::Setting(settings::COMPLETION),
+    12 log_limit_mib: Attribute::Setting(settings::LOG_LIMIT_MIB),
+    13 record: record::RECORD,
+    14 mark: record::MARK,
+    15 cut: cut::CUT,
+    16 restore: cut::RESTORE,
+    17 faults: fault::FAULTS,
+    18 badblocks: fault::BADBLOCKS,
+    19 badblocks_once: fault::BADBLOCKS_ONCE,
+    20 badblocks_mode: fault::BADBLOCKS_MODE,
+    21 badblocks_hits: fault::BADBLOCKS_HITS,
 }
 
 impl DiskGroup {
     pub(super) fn new(name: &CStr) -> Result<impl PinInit<configfs::Group<Self>, Error>> {
-        let item_type = configfs_attrs! {
-            container: configfs::Group<DiskGroup>,
-            data: DiskGroup,
-            child: ViewGroup,
-            attributes: [
-                power: 0,
-                size: 1,
-                blocksize: 2,
-                atomic_unit: 3,
-                write_cache: 4,
-                fua: 5,
-                discard: 6,
-                log_limit_mib: 7,
-                record: 8,
-                mark: 9,
-                completion: 10,
-                cut: 11,
-                restore: 12,
-                physical_blocksize: 13,
-                faults: 14,
-                badblocks: 15,
-                badblocks_once: 16,
-                badblocks_mode: 17,
-                badblocks_hits: 18,
-                discard_content: 19,
-                disks: 20,
-                tear: 21,
-            ],
-        };
-
         let group_name: CString = name.try_into()?;
+        let settings = Settings::new(name.to_bytes().len());
         let name: CString = name.try_into()?;
         Ok(configfs::Group::new(
             group_name,
-            item_type,
+            item_type(),
             try_pin_init!(Self {
                 name,
-                inner <- new_mutex!(Inner {
-                    settings: Settings::default(),
-                    device: None,
-                }),
+                device <- new_mutex!(None),
+                settings <- new_mutex!(settings),
             }),
         ))
     }
+}
 
-    fn switch_on(&self) -> Result {
-        let mut inner = self.inner.lock();
-        if inner.device.is_none() {
-            let name = CString::try_from_fmt(fmt!("{}", &*self.name))?;
-            let geometry = inner.settings.geometry()?;
-            let members = *inner.settings.members();
-            let behaviour = inner.settings.behaviour();
-            let disk = RecordedDisk::new(name, geometry, members, behaviour, None)?;
-            inner.device = Some(Power::on(disk)?);
-        }
-        Ok(())
+impl Directory for DiskGroup {
+    const ATTRIBUTES: &'static [Attribute] = ATTRIBUTES;
+
+    fn device(&self) -> &Mutex<Option<Power>> {
+        &self.device
     }
 
-    fn switch_off(&self) -> Result {
-        let mut inner = self.inner.lock();
-        if let Some(device) = &inner.device {
-            device.claim()?;
-            inner.device = None;
-        }
-        Ok(())
+    fn settings(&self) -> Option<&Mutex<Settings>> {
+        Some(&self.settings)
     }
 
-    /// The disk, which must be powered.
-    fn disk(&self) -> Result<Arc<RecordedDisk>> {
-        match &self.inner.lock().device {
-            Some(device) => Ok(device.disk().clone()),
-            None => Err(ENODEV),
-        }
-    }
-
-    fn set(&self, setting: Setting, text: &[u8]) -> Result {
-        let mut inner = self.inner.lock();
-        if inner.device.is_some() {
-            return Err(EBUSY);
-        }
-        inner.settings.set(setting, line(text))
+    fn make_disk(&self) -> Result<Arc<RecordedDisk>> {
+        let settings = *self.settings.lock();
+        let name = CString::try_from_fmt(fmt!("{}", &*self.name))?;
+        let geometry = settings.geometry()?;
+        RecordedDisk::new(
+            name,
+            geometry,
+            *settings.members(),
+            settings.behaviour(),
+            None,
+        )
     }
 }
 
@@ -146,190 +123,3 @@ impl configfs::GroupOperations for DiskGroup {
         ViewGroup::new(&self.name, name)
     }
 }
-
-#[vtable]
-impl configfs::AttributeOperations<0> for DiskGroup {
-    type Data = DiskGroup;
-
-    fn show(this: &DiskGroup, page: &mut [u8; PAGE_SIZE]) -> Result<usize> {
-        let is_on = this.inner.lock().device.is_some();
-        show(page, fmt!("{}\n", u8::from(is_on)))
-    }
-
-    fn store(this: &DiskGroup, text: &[u8]) -> Result {
-        match parse_bool(line(text))? {
-            true => this.switch_on(),
-            false => this.switch_off(),
-        }
-    }
-}
-
-/// An attribute that is one of the settings.
-macro_rules! setting {
-    ($id:literal, $setting:ident) => {
-        #[vtable]
-        impl configfs::AttributeOperations<$id> for DiskGroup {
-            type Data = DiskGroup;
-
-            fn show(this: &DiskGroup, page: &mut [u8; PAGE_SIZE]) -> Result<usize> {
-                let value = this.inner.lock().settings.get(Setting::$setting);
-                show(page, fmt!("{}\n", value))
-            }
-
-            fn store(this: &DiskGroup, text: &[u8]) -> Result {
-                this.set(Setting::$setting, text)
-            }
-        }
-    };
-}
-
-setting!(1, Size);
-setting!(2, BlockSize);
-setting!(3, AtomicUnit);
-setting!(4, WriteCache);
-setting!(5, Fua);
-setting!(6, Discard);
-setting!(7, LogLimit);
-setting!(13, PhysicalBlockSize);
-
-#[vtable]
-impl configfs::AttributeOperations<8> for DiskGroup {
-    type Data = DiskGroup;
-
-    fn show(this: &DiskGroup, page: &mut [u8; PAGE_SIZE]) -> Result<usize> {
-        record::show_status(this.inner.lock().device.as_ref(), page)
-    }
-
-    fn store(this: &DiskGroup, text: &[u8]) -> Result {
-        record::store(this.inner.lock().device.as_ref(), line(text))
-    }
-}
-
-#[vtable]
-impl configfs::AttributeOperations<9> for DiskGroup {
-    type Data = DiskGroup;
-
-    fn show(this: &DiskGroup, page: &mut [u8; PAGE_SIZE]) -> Result<usize> {
-        record::show_marks(this.inner.lock().device.as_ref(), page)
-    }
-
-    fn store(this: &DiskGroup, text: &[u8]) -> Result {
-        record::store_marks(&*this.disk()?, line(text))
-    }
-}
-
-#[vtable]
-impl configfs::AttributeOperations<10> for DiskGroup {
-    type Data = DiskGroup;
-
-    fn show(this: &DiskGroup, page: &mut [u8; PAGE_SIZE]) -> Result<usize> {
-        let completion = this.inner.lock().settings.completion();
-        show(page, fmt!("{}\n", completion))
-    }
-
-    fn store(this: &DiskGroup, text: &[u8]) -> Result {
-        let mut inner = this.inner.lock();
-        if inner.device.is_some() {
-            return Err(EBUSY);
-        }
-        inner.settings.set_completion(line(text))
-    }
-}
-
-#[vtable]
-impl configfs::AttributeOperations<11> for DiskGroup {
-    type Data = DiskGroup;
-
-    fn show(this: &DiskGroup, page: &mut [u8; PAGE_SIZE]) -> Result<usize> {
-        match this.disk() {
-            Ok(disk) => disk.show_cut(|text| show(page, text)),
-            Err(_) => show(page, fmt!("off\n")),
-        }
-    }
-
-    fn store(this: &DiskGroup, text: &[u8]) -> Result {
-        this.disk()?.set_cut(line(text))
-    }
-}
-
-#[vtable]
-impl configfs::AttributeOperations<12> for DiskGroup {
-    type Data = DiskGroup;
-
-    fn show(_this: &DiskGroup, _page: &mut [u8; PAGE_SIZE]) -> Result<usize> {
-        Err(EPERM)
-    }
-
-    fn store(this: &DiskGroup, text: &[u8]) -> Result {
-        let inner = this.inner.lock();
-        inner.device.as_ref().ok_or(ENODEV)?.restore(line(text))
-    }
-}
-
-#[vtable]
-impl configfs::AttributeOperations<19> for DiskGroup {
-    type Data = DiskGroup;
-
-    fn show(this: &DiskGroup, page: &mut [u8; PAGE_SIZE]) -> Result<usize> {
-        match this.inner.lock().settings.garbage() {
-            None => show(page, fmt!("zeroes\n")),
-            Some(seed) => show(page, fmt!("garbage:{}\n", seed)),
-        }
-    }
-
-    fn store(this: &DiskGroup, text: &[u8]) -> Result {
-        let mut inner = this.inner.lock();
-        if inner.device.is_some() {
-            return Err(EBUSY);
-        }
-        inner.settings.set_discard_content(line(text))
-    }
-}
-
-#[vtable]
-impl configfs::AttributeOperations<20> for DiskGroup {
-    type Data = DiskGroup;
-
-    fn show(this: &DiskGroup, page: &mut [u8; PAGE_SIZE]) -> Result<usize> {
-        let inner = this.inner.lock();
-        show(page, fmt!("{}\n", Shown(inner.settings.members())))
-    }
-
-    fn store(this: &DiskGroup, text: &[u8]) -> Result {
-        let mut inner = this.inner.lock();
-        if inner.device.is_some() {
-            return Err(EBUSY);
-        }
-        let name_len = this.name.to_bytes().len();
-        inner.settings.set_members(line(text), name_len)
-    }
-}
-
-#[vtable]
-impl configfs::AttributeOperations<21> for DiskGroup {
-    type Data = DiskGroup;
-
-    fn show(this: &DiskGroup, page: &mut [u8; PAGE_SIZE]) -> Result<usize> {
-        let text = match this.inner.lock().settings.tear() {
-            Tear::Any => "any",
-            Tear::Prefix => "prefix",
-        };
-        show(page, fmt!("{}\n", text))
-    }
-
-    fn store(this: &DiskGroup, text: &[u8]) -> Result {
-        let mut inner = this.inner.lock();
-        if inner.device.is_some() {
-            return Err(EBUSY);
-        }
-        inner.settings.set_tear(line(text))
-    }
-}
-
-fault_attributes!(DiskGroup, 14: Rules, 15: BadBlocks, 16: Once, 17: Mode, 18: Hits);
-
-// configfs asks for no such bounds of what it shares between threads; we do.
-const _: fn() = || {
-    fn is_shared<T: Send + Sync>() {}
-    is_shared::<DiskGroup>();
-};

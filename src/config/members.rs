@@ -5,10 +5,7 @@
 #[cfg(CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST)]
 mod tests;
 
-use super::{
-    check_name,
-    settings::SIZE_MAX_MIB, //
-};
+use super::check_name;
 use crate::{
     block::registry::is_partition,
     disk::{
@@ -24,6 +21,9 @@ use kernel::{
     fmt,
     prelude::*, //
 };
+
+/// The size of the largest disk: 16 TiB.
+pub(super) const SIZE_MAX_MIB: u64 = 16 << 20;
 
 /// Parses `NAME:MIB NAME:MIB`... for a disk whose own name has so many bytes; nothing means
 /// that it has no members. [`EINVAL`] if it is malformed, [`E2BIG`] for too many of them,
@@ -57,9 +57,9 @@ fn clash(one: &[u8], other: &[u8]) -> bool {
 }
 
 /// Members as the setting reads.
-pub(super) struct Shown<'a>(pub(super) &'a Members);
+pub(super) struct Shown(pub(super) Members);
 
-impl fmt::Display for Shown<'_> {
+impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, member) in self.0.as_slice().iter().enumerate() {
             let blank = if index == 0 { "" } else { " " };

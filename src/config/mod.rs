@@ -4,26 +4,28 @@
 //!
 //! Here is the top, `mkdir` in which makes a [`disk::DiskGroup`]; `mkdir` in that
 //! makes a [`view::ViewGroup`]. Attributes are described in docs/abi.md.
-//!
-//! Lock order: a group's `inner`, then everything of the disk. Nothing on the way of
-//! a bio takes `inner`.
 
 mod attribute;
+mod cut;
 mod disk;
 mod fault;
 mod members;
 mod record;
 mod settings;
+mod show;
 mod view;
 
-use attribute::show;
 use kernel::{
     configfs,
     configfs_attrs,
     page::PAGE_SIZE,
     prelude::*,
-    str::CStr, //
+    str::{
+        CStr,
+        Formatter, //
+    }, //
 };
+use show::put;
 
 /// The top of the hierarchy.
 #[pin_data]
@@ -49,15 +51,17 @@ impl configfs::AttributeOperations<0> for Top {
     type Data = Top;
 
     fn show(_this: &Top, page: &mut [u8; PAGE_SIZE]) -> Result<usize> {
-        show(
-            page,
-            fmt!(
-                "atomic_unit,badblocks,badblocks_hits,badblocks_mode,badblocks_once,blocksize,\
-                 completion,cut,discard,discard_content,disks,faults,fua,log_limit_mib,mark,\
-                 physical_blocksize,power,record,\
-                 restore,size,state,tear,write_cache\n"
-            ),
-        )
+        let mut to = Formatter::new(page);
+        let names = || [disk::NAMES, view::NAMES].into_iter().flatten();
+        let mut last = "";
+        // In the order of the alphabet, each once.
+        while let Some(name) = names().filter(|name| **name > last).min() {
+            let comma = if last.is_empty() { "" } else { "," };
+            put(&mut to, fmt!("{comma}{name}"))?;
+            last = name;
+        }
+        put(&mut to, fmt!("\n"))?;
+        Ok(to.bytes_written())
     }
 }
 

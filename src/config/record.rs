@@ -2,47 +2,47 @@
 
 //! The attributes `record` and `mark`, of disks and of views.
 
-use super::attribute::show;
+use super::{
+    attribute::Attribute,
+    show::put, //
+};
 use crate::{
-    device::Power,
-    disk::RecordedDisk,
     record::is_mark_text,
     text::fields, //
 };
-use kernel::{
-    page::PAGE_SIZE,
-    prelude::*, //
+use kernel::prelude::*;
+
+/// Begins and ends records; reads as what there is of one.
+pub(super) const RECORD: Attribute = Attribute::Device {
+    show: |power, to| {
+        let status = power.map(|power| power.disk().record_status());
+        put(to, fmt!("{}\n", status.unwrap_or_default()))
+    },
+    store: |power, word| {
+        let power = power.ok_or(ENODEV)?;
+        let disk = power.disk();
+        match word {
+            b"start" => disk.start_record(),
+            b"stop" => disk.stop_record(),
+            b"reset" => power.while_closed(|| disk.reset_record()),
+            b"drop" => disk.drop_record(),
+            _ => Err(EINVAL),
+        }
+    },
 };
 
-/// What `record` reads as.
-pub(super) fn show_status(device: Option<&Power>, page: &mut [u8; PAGE_SIZE]) -> Result<usize> {
-    let status = device.map(|device| device.disk().record_status());
-    show(page, fmt!("{}\n", status.unwrap_or_default()))
-}
-
-/// Does what was written to `record`.
-pub(super) fn store(device: Option<&Power>, word: &[u8]) -> Result {
-    let device = device.ok_or(ENODEV)?;
-    let disk = device.disk();
-    match word {
-        b"start" => disk.start_record(),
-        b"stop" => disk.stop_record(),
-        b"reset" => device.while_closed(|| disk.reset_record()),
-        b"drop" => disk.drop_record(),
-        _ => Err(EINVAL),
-    }
-}
-
-/// What `mark` reads as.
-pub(super) fn show_marks(device: Option<&Power>, page: &mut [u8; PAGE_SIZE]) -> Result<usize> {
-    let nr_marks = device.map_or(0, |device| device.disk().record_status().nr_marks);
-    show(page, fmt!("{}\n", nr_marks))
-}
-
-/// Puts each line of `text` into the record, as a mark; all of them or none.
-pub(super) fn store_marks(disk: &RecordedDisk, text: &[u8]) -> Result {
-    if !fields(text, b'\n').all(is_mark_text) {
-        return Err(EINVAL);
-    }
-    fields(text, b'\n').try_for_each(|mark| disk.mark(mark))
-}
+/// Each line is a mark; reads as their number.
+pub(super) const MARK: Attribute = Attribute::Device {
+    show: |power, to| {
+        let nr_marks = power.map_or(0, |power| power.disk().record_status().nr_marks);
+        put(to, fmt!("{}\n", nr_marks))
+    },
+    store: |power, text| {
+        let disk = power.ok_or(ENODEV)?.disk();
+        // Before the first of them is a mark.
+        if !fields(text, b'\n').all(is_mark_text) {
+            return Err(EINVAL);
+        }
+        fields(text, b'\n').try_for_each(|mark| disk.mark(mark))
+    },
+};

@@ -2,7 +2,17 @@
 
 //! What a disk is to be like, before its power is switched on.
 
-use super::members;
+use super::{
+    members::{
+        self,
+        Shown,
+        SIZE_MAX_MIB, //
+    },
+    show::{
+        put,
+        Text, //
+    }, //
+};
 use crate::{
     disk::{
         Behaviour,
@@ -16,29 +26,146 @@ use crate::{
         parse_u64, //
     }, //
 };
-use kernel::prelude::*;
+use kernel::{
+    fmt,
+    prelude::*, //
+};
 
-/// 16 TiB.
-pub(super) const SIZE_MAX_MIB: u64 = 16 << 20;
 /// The largest atomic unit in bytes.
 const ATOMIC_UNIT_MAX: u32 = 64 << 10;
 
-/// A setting, by the name of its attribute.
-#[derive(Clone, Copy)]
-pub(super) enum Setting {
-    Size,
-    BlockSize,
-    PhysicalBlockSize,
-    AtomicUnit,
-    WriteCache,
-    Fua,
-    Discard,
-    LogLimit,
+/// A setting: what it is shown and set by. [`EINVAL`] if a text is no value of it, and all stays
+/// as it was.
+pub(super) struct Setting {
+    pub(super) show: fn(&Settings, &mut Text<'_>) -> Result,
+    pub(super) set: fn(&mut Settings, &[u8]) -> Result,
+}
+
+/// Settings by their names: what a value is, and what a text must be to be one.
+macro_rules! settings {
+    ($($(#[$doc:meta])* $name:ident: $show:expr, $set:expr;)+) => {$(
+        $(#[$doc])*
+        pub(super) const $name: Setting = Setting {
+            show: |settings, to| {
+                let show: fn(&Settings) -> _ = $show;
+                put(to, fmt!("{}\n", show(settings)))
+            },
+            set: $set,
+        };
+    )+};
+}
+
+settings! {
+    /// MiB; of a group, of all members.
+    SIZE: |settings| settings.nr_sectors() >> 11, |settings, text| {
+        let size_mib = parse_u64(text)?;
+        if !(1..=SIZE_MAX_MIB).contains(&size_mib) || !settings.members.is_empty() {
+            return Err(EINVAL);
+        }
+        settings.size_mib = size_mib;
+        Ok(())
+    };
+    /// The members of a group.
+    DISKS: |settings| Shown(settings.members), |settings, text| {
+        settings.members = members::parse(text, settings.name_len)?;
+        Ok(())
+    };
+    /// The logical block, in bytes.
+    BLOCKSIZE: |settings| settings.block_size, |settings, text| {
+        settings.block_size = one_of(&[512, 4096], text)?;
+        Ok(())
+    };
+    /// The physical block, in bytes.
+    PHYSICAL_BLOCKSIZE: |settings| settings.physical_bytes(), |settings, text| {
+        settings.physical_block_size = one_of(&[0, 512, 4096], text)?;
+        Ok(())
+    };
+    /// What never tears, in bytes.
+    ATOMIC_UNIT: |settings| settings.unit_bytes(), |settings, text| {
+        let unit = u32::try_from(parse_u64(text)?).map_err(|_| EINVAL)?;
+        let is_unit = unit.is_power_of_two() && (512..=ATOMIC_UNIT_MAX).contains(&unit);
+        if unit != 0 && !is_unit {
+            return Err(EINVAL);
+        }
+        settings.atomic_unit = unit;
+        Ok(())
+    };
+    /// How writes tear.
+    TEAR: |settings| match settings.tear {
+        Tear::Any => "any",
+        Tear::Prefix => "prefix",
+    }, |settings, text| {
+        settings.tear = match text {
+            b"any" => Tear::Any,
+            b"prefix" => Tear::Prefix,
+            _ => return Err(EINVAL),
+        };
+        Ok(())
+    };
+    /// Whether there is a volatile write cache.
+    WRITE_CACHE: |settings| u8::from(settings.write_cache), |settings, text| {
+        settings.write_cache = parse_bool(text)?;
+        Ok(())
+    };
+    /// Whether FUA is advertised.
+    FUA: |settings| u8::from(settings.has_fua()), |settings, text| {
+        settings.fua = parse_bool(text)?;
+        Ok(())
+    };
+    /// Whether DISCARD is advertised.
+    DISCARD: |settings| u8::from(settings.discard), |settings, text| {
+        settings.discard = parse_bool(text)?;
+        Ok(())
+    };
+    /// What discarded sectors hold.
+    DISCARD_CONTENT: |settings| Content(settings.garbage), |settings, text| {
+        settings.garbage = match text.strip_prefix(b"garbage:") {
+            Some(seed) => Some(parse_u64(seed)?),
+            None if text == b"zeroes" => None,
+            None => return Err(EINVAL),
+        };
+        Ok(())
+    };
+    /// When writes and flushes are complete.
+    COMPLETION: |settings| settings.completion, |settings, text| {
+        settings.completion = Completion::parse(text)?;
+        Ok(())
+    };
+    /// The memory that a record may take, in MiB.
+    LOG_LIMIT_MIB: |settings| settings.log_limit_mib, |settings, text| {
+        let limit_mib = parse_u64(text)?;
+        if limit_mib.checked_mul(1 << 20).is_none() {
+            return Err(EINVAL);
+        }
+        settings.log_limit_mib = limit_mib;
+        Ok(())
+    };
+}
+
+/// A number that is one of these.
+fn one_of(values: &[u32], text: &[u8]) -> Result<u32> {
+    let value = parse_u64(text)?;
+    let mut values = values.iter().copied();
+    values.find(|one| u64::from(*one) == value).ok_or(EINVAL)
+}
+
+/// `zeroes`, or `garbage:SEED`.
+struct Content(Option<u64>);
+
+impl fmt::Display for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            None => f.write_str("zeroes"),
+            Some(seed) => write!(f, "garbage:{seed}"),
+        }
+    }
 }
 
 /// The settings of a disk.
 #[derive(Clone, Copy)]
 pub(super) struct Settings {
+    /// Length of the disk's name in bytes.
+    name_len: usize,
     size_mib: u64,
     block_size: u32,
     /// 0: as the block.
@@ -57,9 +184,11 @@ pub(super) struct Settings {
     members: Members,
 }
 
-impl Default for Settings {
-    fn default() -> Self {
+impl Settings {
+    /// Those of a disk whose name has so many bytes.
+    pub(super) fn new(name_len: usize) -> Self {
         Self {
+            name_len,
             size_mib: 64,
             block_size: 4096,
             physical_block_size: 0,
@@ -74,74 +203,12 @@ impl Default for Settings {
             members: Members::NONE,
         }
     }
-}
-
-impl Settings {
-    /// The value of a setting.
-    pub(super) fn get(&self, setting: Setting) -> u64 {
-        match setting {
-            Setting::Size => self.nr_sectors() >> 11,
-            Setting::BlockSize => self.block_size.into(),
-            Setting::PhysicalBlockSize => self.physical_bytes().into(),
-            Setting::AtomicUnit => self.unit_bytes().into(),
-            Setting::WriteCache => self.write_cache.into(),
-            Setting::Fua => (self.fua && self.write_cache).into(),
-            Setting::Discard => self.discard.into(),
-            Setting::LogLimit => self.log_limit_mib,
-        }
-    }
-
-    /// Changes a setting. [`EINVAL`] if the value is none, and all stays as it was.
-    pub(super) fn set(&mut self, setting: Setting, text: &[u8]) -> Result {
-        match setting {
-            Setting::Size => {
-                let size_mib = parse_u64(text)?;
-                if !(1..=SIZE_MAX_MIB).contains(&size_mib) || !self.members.is_empty() {
-                    return Err(EINVAL);
-                }
-                self.size_mib = size_mib;
-            }
-            Setting::BlockSize => {
-                let block_size = parse_u64(text)?;
-                if block_size != 512 && block_size != 4096 {
-                    return Err(EINVAL);
-                }
-                self.block_size = u32::try_from(block_size)?;
-            }
-            Setting::PhysicalBlockSize => {
-                let block_size = parse_u64(text)?;
-                if !matches!(block_size, 0 | 512 | 4096) {
-                    return Err(EINVAL);
-                }
-                self.physical_block_size = u32::try_from(block_size)?;
-            }
-            Setting::AtomicUnit => {
-                let unit = parse_u64(text)?;
-                let unit = u32::try_from(unit).map_err(|_| EINVAL)?;
-                let is_unit = unit.is_power_of_two() && (512..=ATOMIC_UNIT_MAX).contains(&unit);
-                if unit != 0 && !is_unit {
-                    return Err(EINVAL);
-                }
-                self.atomic_unit = unit;
-            }
-            Setting::WriteCache => self.write_cache = parse_bool(text)?,
-            Setting::Fua => self.fua = parse_bool(text)?,
-            Setting::Discard => self.discard = parse_bool(text)?,
-            Setting::LogLimit => {
-                let limit_mib = parse_u64(text)?;
-                if limit_mib.checked_mul(1 << 20).is_none() {
-                    return Err(EINVAL);
-                }
-                self.log_limit_mib = limit_mib;
-            }
-        }
-        Ok(())
-    }
 
     fn nr_sectors(&self) -> u64 {
-        match self.members.is_empty() {
-            true => self.size_mib << 11,
-            false => self.members.nr_sectors(),
+        if self.members.is_empty() {
+            self.size_mib << 11
+        } else {
+            self.members.nr_sectors()
         }
     }
 
@@ -159,6 +226,10 @@ impl Settings {
         }
     }
 
+    fn has_fua(&self) -> bool {
+        self.fua && self.write_cache
+    }
+
     /// The disk that they describe. [`EINVAL`] if they don't go together: a unit or a
     /// physical block smaller than a block.
     pub(super) fn geometry(&self) -> Result<Geometry> {
@@ -172,7 +243,7 @@ impl Settings {
             atomic_unit: self.unit_bytes(),
             tear: self.tear,
             write_cache: self.write_cache,
-            fua: self.fua && self.write_cache,
+            fua: self.has_fua(),
             discard: self.discard,
         })
     }
@@ -182,12 +253,6 @@ impl Settings {
         &self.members
     }
 
-    /// Changes them, for a disk whose name has so many bytes: see [`members::parse`].
-    pub(super) fn set_members(&mut self, text: &[u8], disk_name_len: usize) -> Result {
-        self.members = members::parse(text, disk_name_len)?;
-        Ok(())
-    }
-
     /// How it is to behave.
     pub(super) fn behaviour(&self) -> Behaviour {
         Behaviour {
@@ -195,46 +260,5 @@ impl Settings {
             completion: self.completion,
             garbage: self.garbage,
         }
-    }
-
-    /// What discarded sectors are to hold: zeroes, or what follows from a seed.
-    pub(super) fn garbage(&self) -> Option<u64> {
-        self.garbage
-    }
-
-    /// Changes that: `zeroes` or `garbage:SEED`. [`EINVAL`] if the text is no such thing.
-    pub(super) fn set_discard_content(&mut self, text: &[u8]) -> Result {
-        self.garbage = match text.strip_prefix(b"garbage:") {
-            Some(seed) => Some(parse_u64(seed)?),
-            None if text == b"zeroes" => None,
-            None => return Err(EINVAL),
-        };
-        Ok(())
-    }
-
-    /// How its writes are to tear.
-    pub(super) fn tear(&self) -> Tear {
-        self.tear
-    }
-
-    /// Changes that: `any` or `prefix`. [`EINVAL`] if the text is no such thing.
-    pub(super) fn set_tear(&mut self, text: &[u8]) -> Result {
-        self.tear = match text {
-            b"any" => Tear::Any,
-            b"prefix" => Tear::Prefix,
-            _ => return Err(EINVAL),
-        };
-        Ok(())
-    }
-
-    /// When it is to complete writes and flushes.
-    pub(super) fn completion(&self) -> Completion {
-        self.completion
-    }
-
-    /// Changes that. [`EINVAL`] if the text is no such thing.
-    pub(super) fn set_completion(&mut self, text: &[u8]) -> Result {
-        self.completion = Completion::parse(text)?;
-        Ok(())
     }
 }

@@ -3,10 +3,16 @@
 //! A view's directory, in that of its disk, or of the view that it is a view of.
 
 use super::{
-    attribute::show,
+    attribute::{
+        attributes,
+        Attribute,
+        Directory, //
+    },
     check_name,
-    fault::fault_attributes,
-    record, //
+    fault,
+    record,
+    settings::Settings,
+    show::put, //
 };
 use crate::{
     block::registry,
@@ -15,10 +21,6 @@ use crate::{
     disk::{
         Behaviour,
         RecordedDisk, //
-    },
-    text::{
-        line,
-        parse_bool, //
     }, //
 };
 use kernel::{
@@ -31,17 +33,15 @@ use kernel::{
         CStr,
         CString, //
     },
-    sync::Mutex, //
+    sync::{
+        Arc,
+        Mutex, //
+    }, //
 };
 
 /// How many views may lie on each other. Reads go through all of them, on the kernel's
 /// stack.
 const DEPTH_MAX: usize = 3;
-
-struct Inner {
-    /// There while the power is on.
-    device: Option<Power>,
-}
 
 /// What the attributes of a view act on.
 #[pin_data]
@@ -51,31 +51,36 @@ pub(crate) struct ViewGroup {
     /// `NAME.VIEW`.
     name: CString,
     #[pin]
-    inner: Mutex<Inner>,
+    device: Mutex<Option<Power>>,
 }
+
+attributes! {
+    ViewGroup, ViewGroup:
+    0 power: Attribute::Power,
+    1 state: STATE,
+    2 record: record::RECORD,
+    3 mark: record::MARK,
+    4 faults: fault::FAULTS,
+    5 badblocks: fault::BADBLOCKS,
+    6 badblocks_once: fault::BADBLOCKS_ONCE,
+    7 badblocks_mode: fault::BADBLOCKS_MODE,
+    8 badblocks_hits: fault::BADBLOCKS_HITS,
+}
+
+/// The state that is shown.
+const STATE: Attribute = Attribute::Device {
+    show: |power, to| {
+        let below = power.ok_or(ENODEV)?.disk().below().ok_or(ENODATA)?;
+        put(to, fmt!("{}\n", *below.selection()))
+    },
+    store: |power, text| power.ok_or(ENODEV)?.select(text),
+};
 
 impl ViewGroup {
     pub(super) fn new(
         origin: &CStr,
         name: &CStr,
     ) -> Result<impl PinInit<configfs::Group<Self>, Error>> {
-        let item_type = configfs_attrs! {
-            container: configfs::Group<ViewGroup>,
-            data: ViewGroup,
-            child: ViewGroup,
-            attributes: [
-                power: 0,
-                state: 1,
-                record: 2,
-                mark: 3,
-                faults: 4,
-                badblocks: 5,
-                badblocks_once: 6,
-                badblocks_mode: 7,
-                badblocks_hits: 8,
-            ],
-        };
-
         let origin_bytes = origin.to_bytes();
         check_name(name.to_bytes(), origin_bytes.len() + ".".len())?;
         if origin_bytes.iter().filter(|byte| **byte == b'.').count() >= DEPTH_MAX {
@@ -87,102 +92,39 @@ impl ViewGroup {
         let origin: CString = origin.try_into()?;
         Ok(configfs::Group::new(
             group_name,
-            item_type,
+            item_type(),
             try_pin_init!(Self {
                 origin,
                 name: full_name,
-                inner <- new_mutex!(Inner { device: None }),
+                device <- new_mutex!(None),
             }),
         ))
     }
-
-    fn switch_on(&self) -> Result {
-        let mut inner = self.inner.lock();
-        if inner.device.is_none() {
-            let origin = registry::find(self.origin.to_bytes()).map_err(|_| ENODEV)?;
-            let name = CString::try_from_fmt(fmt!("{}", &*self.name))?;
-            let geometry = origin.disk().geometry();
-            let below = CrashState::new(origin.disk().clone())?;
-            let members = *origin.disk().members();
-            let behaviour = Behaviour {
-                garbage: origin.disk().garbage(),
-                ..Behaviour::default()
-            };
-            let disk = RecordedDisk::new(name, geometry, members, behaviour, Some(below))?;
-            inner.device = Some(Power::on(disk)?);
-        }
-        Ok(())
-    }
-
-    fn switch_off(&self) -> Result {
-        let mut inner = self.inner.lock();
-        if let Some(device) = &inner.device {
-            device.claim()?;
-            inner.device = None;
-        }
-        Ok(())
-    }
 }
 
-#[vtable]
-impl configfs::AttributeOperations<0> for ViewGroup {
-    type Data = ViewGroup;
+impl Directory for ViewGroup {
+    const ATTRIBUTES: &'static [Attribute] = ATTRIBUTES;
 
-    fn show(this: &ViewGroup, page: &mut [u8; PAGE_SIZE]) -> Result<usize> {
-        let is_on = this.inner.lock().device.is_some();
-        show(page, fmt!("{}\n", u8::from(is_on)))
+    fn device(&self) -> &Mutex<Option<Power>> {
+        &self.device
     }
 
-    fn store(this: &ViewGroup, text: &[u8]) -> Result {
-        match parse_bool(line(text))? {
-            true => this.switch_on(),
-            false => this.switch_off(),
-        }
-    }
-}
-
-#[vtable]
-impl configfs::AttributeOperations<1> for ViewGroup {
-    type Data = ViewGroup;
-
-    fn show(this: &ViewGroup, page: &mut [u8; PAGE_SIZE]) -> Result<usize> {
-        let inner = this.inner.lock();
-        let device = inner.device.as_ref().ok_or(ENODEV)?;
-        let below = device.disk().below().ok_or(ENODATA)?;
-        show(page, fmt!("{}\n", *below.selection()))
+    fn settings(&self) -> Option<&Mutex<Settings>> {
+        // They are its disk's.
+        None
     }
 
-    fn store(this: &ViewGroup, text: &[u8]) -> Result {
-        let inner = this.inner.lock();
-        inner.device.as_ref().ok_or(ENODEV)?.select(line(text))
-    }
-}
-
-#[vtable]
-impl configfs::AttributeOperations<2> for ViewGroup {
-    type Data = ViewGroup;
-
-    fn show(this: &ViewGroup, page: &mut [u8; PAGE_SIZE]) -> Result<usize> {
-        record::show_status(this.inner.lock().device.as_ref(), page)
-    }
-
-    fn store(this: &ViewGroup, text: &[u8]) -> Result {
-        record::store(this.inner.lock().device.as_ref(), line(text))
-    }
-}
-
-#[vtable]
-impl configfs::AttributeOperations<3> for ViewGroup {
-    type Data = ViewGroup;
-
-    fn show(this: &ViewGroup, page: &mut [u8; PAGE_SIZE]) -> Result<usize> {
-        record::show_marks(this.inner.lock().device.as_ref(), page)
-    }
-
-    fn store(this: &ViewGroup, text: &[u8]) -> Result {
-        let inner = this.inner.lock();
-        let device = inner.device.as_ref().ok_or(ENODEV)?;
-        record::store_marks(device.disk(), line(text))
+    fn make_disk(&self) -> Result<Arc<RecordedDisk>> {
+        let origin = registry::find(self.origin.to_bytes()).map_err(|_| ENODEV)?;
+        let name = CString::try_from_fmt(fmt!("{}", &*self.name))?;
+        let geometry = origin.disk().geometry();
+        let below = CrashState::new(origin.disk().clone())?;
+        let members = *origin.disk().members();
+        let behaviour = Behaviour {
+            garbage: origin.disk().garbage(),
+            ..Behaviour::default()
+        };
+        RecordedDisk::new(name, geometry, members, behaviour, Some(below))
     }
 }
 
@@ -194,11 +136,3 @@ impl configfs::GroupOperations for ViewGroup {
         ViewGroup::new(&self.name, name)
     }
 }
-
-fault_attributes!(ViewGroup, 4: Rules, 5: BadBlocks, 6: Once, 7: Mode, 8: Hits);
-
-// configfs asks for no such bounds of what it shares between threads; we do.
-const _: fn() = || {
-    fn is_shared<T: Send + Sync>() {}
-    is_shared::<ViewGroup>();
-};

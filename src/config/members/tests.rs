@@ -65,7 +65,7 @@ mod suite {
     #[test]
     fn read_as_written() -> Result {
         for text in GOOD {
-            let shown = CString::try_from_fmt(fmt!("{}", Shown(&parse(text.as_bytes(), 1)?)))?;
+            let shown = CString::try_from_fmt(fmt!("{}", Shown(parse(text.as_bytes(), 1)?)))?;
             assert!(shown.to_bytes() == text.as_bytes());
         }
         Ok(())
