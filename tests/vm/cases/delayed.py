@@ -156,7 +156,7 @@ def overtaking():
         equal(disk.export(), again, "the record, imported")
 
 
-@test("removal with bios in flight completes them")
+@test("removal with bios in flight ends them at once")
 def removal():
     for delay in (1000, 400000):
         disk = Disk(completion=f"delayed:{delay}")

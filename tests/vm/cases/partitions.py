@@ -5,7 +5,7 @@ import os
 import subprocess
 import tempfile
 
-from lib import blk
+from lib import blk, log
 from lib.disk import Disk
 from lib.tap import Skip, equal, test
 
@@ -58,3 +58,38 @@ def file_system():
             file.write("text")
         subprocess.run(["umount", mnt], check=True)
         subprocess.run(["e2fsck", "-fn", device], check=True, capture_output=True)
+
+
+def diskseq(disk):
+    with open(f"/sys/block/{disk.device.removeprefix('/dev/').replace('/', '!')}/diskseq", encoding="ascii") as file:
+        return int(file.read())
+
+
+@test("a device with another content has another sequence number, and no other has")
+def sequence():
+    with Disk("t", size=1) as disk, Disk("u", size=1) as other:
+        seen = [diskseq(disk)]
+
+        def changed():
+            seen.append(diskseq(disk))
+            equal(seen[-1] > seen[-2], True, f"whether {seen[-1]} is another than {seen[-2]}")
+
+        disk.record("start")
+        with disk.raw() as raw:
+            raw.write(0, b"a" * 4096)
+        equal(diskseq(disk), seen[-1], "the number of a disk that is used")
+        data = disk.export()
+        with disk.view() as view:
+            first = diskseq(view)
+            view.point(2, "all")
+            equal(diskseq(view) > first, True, "whether a view that was pointed elsewhere has another")
+        disk.record("reset")
+        changed()
+        disk.record("start")
+        disk.set("cut", "eio now")
+        equal(diskseq(disk), seen[-1], "the number of a disk that was cut")
+        disk.set("restore", "cut=0 keep=none")
+        changed()
+        log.send_import(disk, data)
+        changed()
+        equal(diskseq(other) not in seen, True, "whether the other's is its own")

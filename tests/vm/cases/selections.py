@@ -107,6 +107,57 @@ def long_list():
                 view.get("state")
 
 
+@test("a list that configfs would cut off is refused wherever it would be cut, and changes nothing")
+def cut_off():
+    with Disk() as disk:
+        disk.record("start")
+        with disk.raw() as raw:
+            for _ in range(2000):
+                raw.write(0, b"a" * 4096)
+        disk.set("cut", "eio now")
+        lists = []
+        for skipped in range(24):
+            # All that configfs hands over is a legal list, if it is cut in or behind a number.
+            pieces = ",".join(f"{1 + 2 * number}:0" for number in range(skipped, 900))
+            lists.append(f"cut=4000 keep={pieces}")
+        equal({length > 4095 for length in map(len, lists)}, {True}, "whether all are too long")
+        with disk.view() as view:
+            view.point(4000, "none")
+            for state in lists:
+                with fails(errno.E2BIG, "state"):
+                    view.set("state", state)
+                equal(view.get("state"), "cut=4000 keep=none", "the state")
+                with fails(errno.E2BIG, "restore"):
+                    disk.set("restore", state)
+                equal(disk.get("cut"), "cut eio event=4000", "cut")
+            # The longest that is taken, and the shortest that is not.
+            for length, taken in ((4094, True), (4095, False), (4096, False)):
+                state = "cut=4000 keep=" + ",".join(f"{1 + 2 * n}:0" for n in range(900))
+                state = state[: state.rindex(",", 0, length - 8)] + ",3999:0"
+                state = state.replace("keep=", "keep=" + "0" * (length - len(state)))
+                equal(len(state), length, "the length")
+                if taken:
+                    view.set("state", state)
+                else:
+                    with fails(errno.E2BIG, f"{length} bytes"):
+                        view.set("state", state)
+            log.request(f"state t.v {lists[0]}")
+        log.request(f"restore t {lists[0]}")
+
+
+@test("what else configfs would cut off is refused", "mark", "m" * 1000 + "\n")
+@test("rules that configfs would cut off are refused", "faults", "eio\n")
+def attributes(attribute, line):
+    with Disk() as disk:
+        disk.record("start")
+        before = disk.get(attribute)
+        for length in (4095, 4096, 9000):
+            with fails(errno.E2BIG, f"{length} bytes"):
+                disk.set(attribute, (line * 3000)[:length])
+            equal(disk.get(attribute), before, attribute)
+        disk.set(attribute, "eio\neio")
+
+
 @test("a crash state in use is not pointed elsewhere", "state")
 @test("nor is one in use by way of the control device", "control")
 def busy(way):

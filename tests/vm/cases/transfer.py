@@ -2,6 +2,7 @@
 """Records leave by export and come back by import."""
 
 import errno
+import os
 import random
 import struct
 
@@ -49,6 +50,38 @@ def round_trip(block):
         b.record("reset")
         with a.view() as va:
             equal(b.read() == va.read(), True, "the base of the import the same")
+
+
+@test("a view that is exported while its disk goes on being written to can be imported")
+def grows():
+    with Disk("a", size=8) as a, Disk("b", size=8) as b:
+        a.record("start")
+        with a.raw() as raw:
+            for page in range(0, 600, 3):
+                raw.write(page * 4096, bytes([page % 255 + 1]) * 4096)
+            with a.view() as view:
+                view.point(a.events(), "all")
+                view.set("record", "start")
+                with view.raw() as own:
+                    own.write(4096, b"v" * 4096)
+                view.set("record", "stop")
+                before = view.read()
+                fd = fmt.open_control()
+                fmt.write_all(fd, b"export a.v\n")
+                parts = [os.read(fd, 64)]
+                # The disk gets pages between, and behind, those that are on their way out.
+                for page in range(1, 900, 3):
+                    raw.write(page * 4096, b"new!" * 1024)
+                while part := os.read(fd, 100000):
+                    parts.append(part)
+                os.close(fd)
+                data = b"".join(parts)
+                equal(len(fmt.parse(data).base) >= 200, True, "base entries")
+                fmt.send_import(b, data)
+                with b.view() as again:
+                    again.point(2, "all")
+                    equal(again.read() == before, True, "the content the same")
+                view.set("record", "drop")
 
 
 GEOMETRY = (
