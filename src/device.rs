@@ -4,7 +4,6 @@
 
 use crate::{
     block::{
-        registry,
         Bio,
         Closed,
         Disk,
@@ -13,7 +12,8 @@ use crate::{
         DISK_NAME_LEN, //
     },
     disk::RecordedDisk,
-    model::MAX_MEMBERS, //
+    model::MAX_MEMBERS,
+    registry, //
 };
 use core::ops::Deref;
 use kernel::{
@@ -33,6 +33,7 @@ struct Node {
     start: u64,
 }
 
+#[vtable]
 impl Operations for Node {
     #[inline]
     fn submit_bio(&self, mut bio: Bio) {

@@ -22,7 +22,7 @@
 //! | `device`, `settings` | a directory in configfs | whether the power is on, and for what |
 //! | `gendisks` | a [`device::Device`] | its block devices |
 //! | `open_mutex` | a block device | the block layer's: who opens and closes it. It may be held as long as I/O takes, so it is only ever tried ([`block::Disk::close`]) |
-//! | `DEVICES` | the module ([`block::registry`]) | the names that are taken |
+//! | `DEVICES` | the module ([`registry`]) | the names that are taken |
 //! | `state` | a [`disk::RecordedDisk`] | its life, record and faults, and what its bios do |
 //! | `in_flight` | the same | bios that wait |
 //! | the lock of a leaf | a [`store::Tree`] | neighbouring pages ([`block::Lending`]) |
@@ -46,9 +46,10 @@ mod fault;
 mod model;
 #[cfg(CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST)]
 mod model_kunit;
-mod patience;
+mod nowait;
 mod random;
 mod record;
+mod registry;
 mod store;
 mod text;
 
@@ -88,11 +89,11 @@ impl Drop for WaitForDisks {
 
 impl kernel::InPlaceModule for Powercut {
     fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
-        block::registry::init();
+        registry::init();
 
         // configfs comes last: as soon as it is there, so may users be.
         try_pin_init!(Self {
-            queue: block::workqueue::OwnedQueue::new()?,
+            queue: block::workqueue::OwnedQueue::new(c"powercut")?,
             released: WaitForDisks,
             control <- control::device(),
             config <- config::subsystem(),

@@ -44,6 +44,7 @@ use kernel::{
 };
 
 /// What a disk does.
+#[vtable]
 pub(crate) trait Operations: Send + Sync + 'static {
     /// Serves a bio: ends it before returning, or keeps it until it does.
     fn submit_bio(&self, bio: Bio);
@@ -54,7 +55,7 @@ pub(crate) trait Operations: Send + Sync + 'static {
     }
 }
 
-/// How many `gendisk`s of this driver exist, removed but still open ones included.
+/// How many `gendisk`s of this module exist, removed but still open ones included.
 static NR_GENDISKS: Atomic<i32> = Atomic::new(0);
 
 /// Waits until the last `gendisk` is gone; for the module's exit.
@@ -239,9 +240,9 @@ struct OpsVTable<T>(PhantomData<T>);
 impl<T: Operations> OpsVTable<T> {
     const FOPS: bindings::block_device_operations = bindings::block_device_operations {
         submit_bio: Some(Self::submit_bio),
-        open: Some(Self::open),
+        open: if T::HAS_OPEN { Some(Self::open) } else { None },
         free_disk: Some(Self::free_disk),
-        owner: this_module::<crate::LocalModule>().as_ptr(),
+        owner: this_module::<T::OwnerModule>().as_ptr(),
         ..pin_init::zeroed()
     };
 

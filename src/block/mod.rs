@@ -7,7 +7,8 @@
 //! segment; the queue [`Limits`], with the write cache and FUA among them; and
 //! a [`Disk`] whose `fops` name their module as owner. Each is a file here,
 //! shaped to move to `rust/kernel/block/`. The smaller neighbours
-//! ([`Lending`], [`noio`], [`task`], [`registry`], [`workqueue`]) wrap one thing each.
+//! ([`Lending`], [`StaticMutex`], [`noio`], [`task`], [`workqueue`]) wrap one thing each. None of
+//! them knows of the driver.
 
 mod bio;
 mod disk;
@@ -17,7 +18,7 @@ mod noio;
 mod page;
 #[cfg(all(CONFIG_KCSAN, CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST))]
 mod races;
-pub(crate) mod registry;
+mod static_mutex;
 pub(crate) mod task;
 mod wait_var;
 pub(crate) mod workqueue;
@@ -44,6 +45,7 @@ pub(crate) use page::{
     DataPage,
     SparePages, //
 };
+pub(crate) use static_mutex::StaticMutex;
 
 /// Size of the field that holds a disk's name, its NUL counted.
 pub(crate) const DISK_NAME_LEN: usize = kernel::bindings::DISK_NAME_LEN as usize;

@@ -8,7 +8,6 @@ use super::{
     shim,
     Segment, //
 };
-use crate::patience::Patience;
 use core::{
     ops::Range,
     ptr::NonNull, //
@@ -50,11 +49,11 @@ impl DataPage {
 
     /// Allocates a page of anything: what is not written to it must never be shown.
     pub(crate) fn new_stale() -> Result<Self> {
-        Self::new_stale_with(Patience::Wait)
+        Self::new_stale_with(false)
     }
 
-    fn new_stale_with(patience: Patience) -> Result<Self> {
-        let address = allocate(gfp(patience), 0)?;
+    fn new_stale_with(nowait: bool) -> Result<Self> {
+        let address = allocate(gfp(nowait), 0)?;
         // INVARIANT: It was just allocated, with a reference that is ours.
         Ok(Self { address })
     }
@@ -150,10 +149,11 @@ impl Drop for DataPage {
 
 const _: () = assert!(size_of::<Option<DataPage>>() == 8 && align_of::<DataPage>() == 4);
 
-fn gfp(patience: Patience) -> bindings::gfp_t {
-    match patience {
-        Patience::Wait => bindings::GFP_KERNEL,
-        Patience::NoWait => bindings::GFP_NOWAIT,
+fn gfp(nowait: bool) -> bindings::gfp_t {
+    if nowait {
+        bindings::GFP_NOWAIT
+    } else {
+        bindings::GFP_KERNEL
     }
 }
 
@@ -192,13 +192,13 @@ impl SparePages {
         }
     }
 
-    /// A page, as [`DataPage::new_stale`].
-    pub(crate) fn take(&mut self, patience: Patience) -> Result<DataPage> {
+    /// A page, as [`DataPage::new_stale`]; `nowait`: without waiting for memory.
+    pub(crate) fn take(&mut self, nowait: bool) -> Result<DataPage> {
         if self.nr_left == 0 {
             // A plain page will do where so many in a row are hard to find.
-            let gfp = gfp(patience) | shim::POWERCUT_GFP_NORETRY;
+            let gfp = gfp(nowait) | shim::POWERCUT_GFP_NORETRY;
             let Ok(first) = allocate(gfp, SPARE_ORDER) else {
-                return DataPage::new_stale_with(patience);
+                return DataPage::new_stale_with(nowait);
             };
             // SAFETY: That many were just allocated there, and nobody else knows of them.
             unsafe { shim::powercut_page_split(first.as_ptr().cast(), SPARE_ORDER) };
@@ -218,7 +218,7 @@ impl Drop for SparePages {
     fn drop(&mut self) {
         while self.nr_left > 0 {
             // This gives it up.
-            let _page = self.take(Patience::Wait);
+            let _page = self.take(false);
         }
     }
 }

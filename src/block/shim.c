@@ -105,9 +105,9 @@ void powercut_memalloc_noio_restore(unsigned int flags)
 	memalloc_noio_restore(flags);
 }
 
-struct workqueue_struct *powercut_alloc_workqueue(void)
+struct workqueue_struct *powercut_alloc_workqueue(const char *name)
 {
-	return alloc_workqueue("powercut", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	return alloc_workqueue("%s", WQ_UNBOUND | WQ_MEM_RECLAIM, 0, name);
 }
 
 void powercut_get_current_comm(char *comm)

@@ -53,7 +53,7 @@ void powercut_synchronize_rcu_tasks(void);
 unsigned int powercut_memalloc_noio_save(void);
 void powercut_memalloc_noio_restore(unsigned int flags);
 
-struct workqueue_struct *powercut_alloc_workqueue(void);
+struct workqueue_struct *powercut_alloc_workqueue(const char *name);
 
 void powercut_get_current_comm(char *comm);
 

@@ -38,10 +38,10 @@ static QUEUE: Atomic<usize> = Atomic::new(0);
 pub(crate) struct OwnedQueue(());
 
 impl OwnedQueue {
-    /// Makes it. To be called once, when the module is loaded.
-    pub(crate) fn new() -> Result<Self> {
-        // SAFETY: It has no preconditions.
-        let queue = unsafe { shim::powercut_alloc_workqueue() };
+    /// Makes it, by that name. To be called once, when the module is loaded.
+    pub(crate) fn new(name: &'static CStr) -> Result<Self> {
+        // SAFETY: The name ends with a NUL.
+        let queue = unsafe { shim::powercut_alloc_workqueue(name.as_char_ptr()) };
         if queue.is_null() {
             return Err(ENOMEM);
         }

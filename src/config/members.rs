@@ -7,11 +7,11 @@ mod tests;
 
 use super::check_name;
 use crate::{
-    block::registry::is_partition,
     disk::{
         Member,
         Members, //
     },
+    registry::is_partition,
     text::{
         fields,
         parse_u64, //

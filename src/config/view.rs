@@ -15,13 +15,13 @@ use super::{
     show::put, //
 };
 use crate::{
-    block::registry,
     crash::CrashState,
     device::Power,
     disk::{
         Behaviour,
         RecordedDisk, //
     }, //
+    registry,
 };
 use kernel::{
     configfs,

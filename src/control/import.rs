@@ -12,10 +12,7 @@ use super::format::{
     MEMBER_LEN, //
 };
 use crate::{
-    block::{
-        registry,
-        Flags, //
-    },
+    block::Flags,
     disk::{
         Geometry,
         Members,
@@ -25,6 +22,7 @@ use crate::{
     fault::Kinds,
     model::Op,
     record::MARK_MAX_BYTES,
+    registry,
     store::{
         pages,
         DataPage,

@@ -10,8 +10,8 @@ mod import;
 mod stream;
 
 use crate::{
-    block::registry,
     disk::RecordedDisk,
+    registry,
     text::fields, //
 };
 use import::Import;

@@ -151,8 +151,8 @@ impl State {
         // is then the last thing to be done, and does not fail.
         let pushed = self
             .store
-            .push_versions(entry, pages, layers, request.patience);
-        pushed.map_err(|error| record.fail(error, request.patience))?;
+            .push_versions(entry, pages, layers, request.nowait);
+        pushed.map_err(|error| record.fail(error, request.nowait))?;
         record.push(prepared)
     }
 
@@ -173,9 +173,9 @@ impl State {
                 }
                 let page = core::iter::once(page);
                 let zeroes = core::iter::once(Layer::zeroes(mask));
-                let patience = request.patience;
-                let pushed = self.store.push_versions(index, page, zeroes, patience);
-                pushed.map_err(|error| record.fail(error, patience))?;
+                let nowait = request.nowait;
+                let pushed = self.store.push_versions(index, page, zeroes, nowait);
+                pushed.map_err(|error| record.fail(error, nowait))?;
             }
         }
         Ok(())

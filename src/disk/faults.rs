@@ -20,8 +20,8 @@ use crate::{
     fault::{
         self,
         Access,
-        Fate,
         Faults,
+        Injected,
         Kinds, //
     },
     store::{
@@ -61,19 +61,19 @@ impl Access {
 }
 
 impl State {
-    /// The fate of an I/O; the record knows if it met one that leaves nothing in the log.
-    /// The error that the I/O fails with, if that is its fate.
-    pub(super) fn meet(&mut self, access: &Access) -> Result<Fate> {
-        let fate = self.faults.fate(access)?;
+    /// The faults that an I/O is to meet; the record is told of those that leave nothing in the log.
+    /// The error that it fails with, if that is one of them.
+    pub(super) fn meet(&mut self, access: &Access) -> Result<Injected> {
+        let injected = self.faults.inject(access)?;
         let fails = Kinds::EIO | Kinds::BAD_SECTOR;
-        let unlogged = fate.kinds.and(fails | Kinds::STALE);
+        let unlogged = injected.kinds.and(fails | Kinds::STALE);
         if !unlogged.is_empty() {
             if let Some(record) = self.recording() {
                 record.met(unlogged);
             }
         }
-        if fate.kinds.and(fails).is_empty() {
-            Ok(fate)
+        if injected.kinds.and(fails).is_empty() {
+            Ok(injected)
         } else {
             Err(EIO)
         }
@@ -100,20 +100,20 @@ impl RecordedDisk {
         &self,
         asked: &Request,
         bio: &mut Bio,
-        fate: &Fate,
+        injected: &Injected,
         has_room: bool,
     ) -> Result<Served> {
         let mut request = *asked;
-        if fate.is(Kinds::MISDIRECTED) {
-            request.sector = self.within(asked, fate.sector);
+        if injected.is(Kinds::MISDIRECTED) {
+            request.sector = self.within(asked, injected.sector);
             request.met.asked = asked.sector;
         }
         let mut copy = || {
-            if fate.is(Kinds::LOST) {
+            if injected.is(Kinds::LOST) {
                 return Ok(PageList::default());
             }
             let pages = copy_pages(asked, bio.segments(), &self.spare)?;
-            corrupt(asked, &pages, fate);
+            corrupt(asked, &pages, injected);
             moved(asked, &request, pages)
         };
         self.write_pages(&request, copy(), has_room)
@@ -144,15 +144,15 @@ impl RecordedDisk {
     }
 }
 
-/// Changes bytes of a write's data, if that is its fate: neighbours, from a random one on.
-pub(super) fn corrupt(request: &Request, data: &PageList, fate: &Fate) {
+/// Changes bytes of a write's data, if it is to be corrupted: neighbours, from a random one on.
+pub(super) fn corrupt(request: &Request, data: &PageList, injected: &Injected) {
     let len_bytes = u64::from(request.nr_sectors) * SECTOR_SIZE as u64;
-    if !fate.is(Kinds::CORRUPTED) || len_bytes == 0 {
+    if !injected.is(Kinds::CORRUPTED) || len_bytes == 0 {
         return;
     }
     let before = request.sector % PAGE_SECTORS as u64 * SECTOR_SIZE as u64;
-    let first = crate::random::mix(fate.seed) % len_bytes;
-    for n in 0..u64::from(fate.nr_bytes).min(len_bytes) {
+    let first = crate::random::mix(injected.seed) % len_bytes;
+    for n in 0..u64::from(injected.nr_bytes).min(len_bytes) {
         let at = before + (first + n) % len_bytes;
         // No truncation: a bio has less than 4 GiB.
         let (page, offset) = (at as usize / PAGE_SIZE, at as usize % PAGE_SIZE);
@@ -160,7 +160,7 @@ pub(super) fn corrupt(request: &Request, data: &PageList, fate: &Fate) {
             let mut byte = [0];
             page.read(offset, &mut byte);
             // Another value, whatever it was.
-            let change = crate::random::draw(fate.seed, n) as u8 | 1;
+            let change = crate::random::draw(injected.seed, n) as u8 | 1;
             page.write(offset, &byte.map(|byte| byte ^ change));
         }
     }

@@ -29,12 +29,12 @@ use crate::{
     },
     fault::{
         Access,
-        Fate,
+        Injected,
         Kinds,
         Met, //
     },
     model,
-    patience::Patience,
+    nowait::NoWait,
     record::NewBio,
     store::{
         self,
@@ -61,7 +61,7 @@ pub(crate) struct Request {
     /// How much later than others it is complete.
     pub(crate) delay_us: u64,
     /// Whether it may be kept waiting.
-    pub(crate) patience: Patience,
+    pub(crate) nowait: NoWait,
 }
 
 impl Request {
@@ -111,8 +111,8 @@ impl RecordedDisk {
             Ok(request) => request,
             Err(error) => return bio.end(Err(error)),
         };
-        let fate = match self.fate(&bio, &mut request) {
-            Ok(fate) => fate,
+        let injected = match self.inject(&bio, &mut request) {
+            Ok(injected) => injected,
             Err(error) => return bio.end(Err(error)),
         };
         let mut may_wait = !self.completion.is_inline() || request.delay_us != 0;
@@ -121,7 +121,7 @@ impl RecordedDisk {
                 Ok(room) => room,
                 Err(error) => return bio.end(Err(error)),
             };
-            let served = self.apply(&mut bio, &request, &fate, room.is_some());
+            let served = self.apply(&mut bio, &request, &injected, room.is_some());
             match (served, room) {
                 (Ok(Served::Done), _) => return bio.end(Ok(())),
                 (Ok(Served::Later(ticket)), Some(room)) => {
@@ -141,29 +141,29 @@ impl RecordedDisk {
         if !may_wait {
             return Ok(None);
         }
-        Room::new(request.patience.gfp())
-            .map(Some)
-            .map_err(|error| match self.state.lock().recording() {
-                Some(record) => record.fail(error, request.patience),
-                None => request.patience.failure(error),
-            })
+        Room::new(request.nowait.gfp()).map(Some).map_err(|error| {
+            match self.state.lock().recording() {
+                Some(record) => record.fail(error, request.nowait),
+                None => request.nowait.failure(error),
+            }
+        })
     }
 
-    /// What faults a bio meets, if the power is on. The error that it fails with, if that is
-    /// its fate.
-    fn fate(&self, bio: &Bio, request: &mut Request) -> Result<Fate> {
-        let mut fate = Fate::default();
+    /// The faults that a bio is to meet, if the power is on. The error that it fails with, if that
+    /// is one of them.
+    fn inject(&self, bio: &Bio, request: &mut Request) -> Result<Injected> {
+        let mut injected = Injected::default();
         if self.hints.has(Hint::OffOrFaulty) {
             let mut state = self.state.lock();
             if state.life.off().is_none() {
                 if let Some(access) = Access::of(bio.op(), request) {
-                    fate = state.meet(&access)?;
-                    request.met.kinds = fate.kinds;
-                    request.delay_us = fate.delay_us;
+                    injected = state.meet(&access)?;
+                    request.met.kinds = injected.kinds;
+                    request.delay_us = injected.delay_us;
                 }
             }
         }
-        Ok(fate)
+        Ok(injected)
     }
 
     /// Has a bio take effect.
@@ -171,7 +171,7 @@ impl RecordedDisk {
         &self,
         bio: &mut Bio,
         request: &Request,
-        fate: &Fate,
+        injected: &Injected,
         has_room: bool,
     ) -> Result<Served> {
         if self.hints.has(Hint::OffOrFaulty) {
@@ -181,8 +181,8 @@ impl RecordedDisk {
         }
         match bio.op() {
             Op::Read => {
-                self.read(bio, fate.is(Kinds::STALE))?;
-                Ok(Served::after(fate.delay_us))
+                self.read(bio, injected.is(Kinds::STALE))?;
+                Ok(Served::after(injected.delay_us))
             }
             Op::Write if request.nr_sectors == 0 => {
                 if request.flags.contains(Flags::PREFLUSH) {
@@ -193,8 +193,8 @@ impl RecordedDisk {
                     Ok(Served::Done)
                 }
             }
-            Op::Write if fate.kinds.is_empty() => self.write(request, bio, has_room),
-            Op::Write => self.write_faulty(request, bio, fate, has_room),
+            Op::Write if injected.kinds.is_empty() => self.write(request, bio, has_room),
+            Op::Write => self.write_faulty(request, bio, injected, has_room),
             Op::Discard | Op::WriteZeroes => self.write_zeroes(request, has_room),
             Op::Other => Err(EOPNOTSUPP),
         }
@@ -225,11 +225,7 @@ impl RecordedDisk {
             nr_sectors,
             met: Met::default(),
             delay_us: 0,
-            patience: if bio.is_nowait() {
-                Patience::NoWait
-            } else {
-                Patience::Wait
-            },
+            nowait: NoWait(bio.is_nowait()),
         })
     }
 
@@ -306,14 +302,14 @@ impl RecordedDisk {
         if self.hints.has(Hint::Recording) {
             self.write_recorded(request, pages, has_room)
         } else {
-            let pages = pages.map_err(|error| request.patience.failure(error))?;
+            let pages = pages.map_err(|error| request.nowait.failure(error))?;
             self.write_plain(request, pages)
         }
     }
 
     /// Likewise, what is not to be recorded.
     pub(super) fn write_plain(&self, request: &Request, pages: PageList) -> Result<Served> {
-        let mut state = request.patience.lock(&self.state)?;
+        let mut state = request.nowait.lock(&self.state)?;
         if let Some(mode) = state.life.off() {
             return mode.serve();
         }
@@ -323,10 +319,12 @@ impl RecordedDisk {
         let keep_base = state.life.record().is_some();
         for (page, data) in request.pages().zip(pages) {
             let mask = request.mask(page);
-            match request.patience {
-                Patience::Wait => state.store.put(page, mask, keep_base, data)?,
-                Patience::NoWait if keep_base => return Err(EAGAIN),
-                Patience::NoWait => state.store.try_put(page, mask, data)?,
+            if !request.nowait.0 {
+                state.store.put(page, mask, keep_base, data)?;
+            } else if keep_base {
+                return Err(EAGAIN);
+            } else {
+                state.store.try_put(page, mask, data)?;
             }
         }
         Ok(self.unrecorded(request))
@@ -339,7 +337,7 @@ impl RecordedDisk {
         pages: Result<PageList>,
         has_room: bool,
     ) -> Result<Served> {
-        let mut state = request.patience.lock(&self.state)?;
+        let mut state = request.nowait.lock(&self.state)?;
         if let Some(mode) = state.life.off() {
             return mode.serve();
         }
@@ -350,7 +348,7 @@ impl RecordedDisk {
         if !is_done && !has_room {
             return Ok(Served::Again);
         }
-        let pages = pages.map_err(|error| record.fail(error, request.patience))?;
+        let pages = pages.map_err(|error| record.fail(error, request.nowait))?;
         let index = state.apply_write(request, pages, |record, bytes| {
             record.prepare(&request.to_log(bytes, is_done))
         })?;
@@ -443,7 +441,7 @@ impl Request {
             met: self.met,
             data_bytes,
             is_done,
-            patience: self.patience,
+            nowait: self.nowait,
         }
     }
 }

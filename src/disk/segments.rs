@@ -8,7 +8,7 @@ use crate::{
         Segment,
         SparePages, //
     },
-    patience::Patience,
+    nowait::NoWait,
     store::{
         DataPage,
         PageList,
@@ -50,14 +50,14 @@ pub(super) fn copy_pages<'a>(
 ) -> Result<PageList> {
     let wanted = request.pages();
     if wanted.end - wanted.start == 1 {
-        let data = request.patience.lock(spare)?.take(request.patience)?;
+        let data = request.nowait.lock(spare)?.take(request.nowait.0)?;
         for segment in segments {
             let _place = place(&segment).ok_or(EINVAL)?;
             data.write_whole(&segment);
         }
         return Ok(PageList::one(data));
     }
-    let pages = take_pages(wanted, spare, request.patience)?;
+    let pages = take_pages(wanted, spare, request.nowait)?;
     let mut rest = pages.iter();
     let mut current = None;
     for segment in segments {
@@ -80,15 +80,11 @@ pub(super) fn copy_pages<'a>(
 }
 
 /// A page for each page of the disk in a range.
-fn take_pages(
-    wanted: Range<u64>,
-    spare: &Mutex<SparePages>,
-    patience: Patience,
-) -> Result<PageList> {
-    let mut pages = PageList::with_capacity(usize::try_from(wanted.end - wanted.start)?, patience)?;
-    let mut spare = patience.lock(spare)?;
+fn take_pages(wanted: Range<u64>, spare: &Mutex<SparePages>, nowait: NoWait) -> Result<PageList> {
+    let mut pages = PageList::with_capacity(usize::try_from(wanted.end - wanted.start)?, nowait)?;
+    let mut spare = nowait.lock(spare)?;
     for _ in wanted {
-        pages.push(spare.take(patience)?)?;
+        pages.push(spare.take(nowait.0)?)?;
     }
     Ok(pages)
 }

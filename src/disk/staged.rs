@@ -20,7 +20,7 @@ use crate::{
         History,
         Op, //
     },
-    patience::Patience,
+    nowait::NoWait,
     record::{
         LogEntry,
         Record, //
@@ -97,7 +97,7 @@ impl Staged {
                 asked: entry.asked,
             },
             delay_us: 0,
-            patience: Patience::Wait,
+            nowait: NoWait(false),
         };
         let prepare =
             |record: &mut Record, data_bytes| record.prepare_import(entry, task, text, data_bytes);

@@ -19,7 +19,7 @@ use crate::{
         Op,
         Tear, //
     },
-    patience::Patience,
+    nowait::NoWait,
     record::{
         LogEntry,
         ENTRY_BYTES, //
@@ -101,7 +101,7 @@ fn request(op: Op, flags: Flags, sector: u64, nr_sectors: u32) -> Request {
         nr_sectors,
         met: Met::default(),
         delay_us: 0,
-        patience: Patience::Wait,
+        nowait: NoWait(false),
     }
 }
 

@@ -3,8 +3,8 @@
 //! Faults: what a disk does, if it is asked to, that no disk may.
 //!
 //! [`Faults`] is what a disk was told, rules and bad sectors; asked about each I/O it gives
-//! the [`Fate`] of that. Nothing in here touches data: whoever asks sees to it that the
-//! fate is met, and that the log says so ([`Kinds`]).
+//! what is [`Injected`] into that. Nothing in here touches data: whoever asks sees to it that it
+//! happens, and that the log says so ([`Kinds`]).
 //!
 //! Every choice follows from a rule's seed and from how many I/Os it has seen: the same
 //! I/O meets the same faults.
@@ -81,9 +81,9 @@ pub(crate) struct Extent {
     pub(crate) block_sectors: u64,
 }
 
-/// What becomes of an I/O.
+/// The faults that an I/O is to meet.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Fate {
+pub(crate) struct Injected {
     /// What the log says of it.
     pub(crate) kinds: Kinds,
     /// Where a misdirected write goes.
@@ -95,7 +95,7 @@ pub(crate) struct Fate {
     pub(crate) delay_us: u64,
 }
 
-impl Fate {
+impl Injected {
     /// Whether it has one of these.
     pub(crate) fn is(&self, kinds: Kinds) -> bool {
         self.kinds.contains(kinds)
@@ -186,10 +186,10 @@ impl Faults {
 
     /// What becomes of an I/O. If it fails, why is in `kinds` of it. [`ENOMEM`] if there is
     /// no memory to keep track of bad sectors.
-    pub(crate) fn fate(&mut self, access: &Access) -> Result<Fate> {
-        let mut fate = Fate::default();
+    pub(crate) fn inject(&mut self, access: &Access) -> Result<Injected> {
+        let mut injected = Injected::default();
         for rule in &mut self.rules {
-            let is_lost = fate.is(Kinds::LOST);
+            let is_lost = injected.is(Kinds::LOST);
             let has_no_data = is_lost && matches!(rule.kind, Kind::Misdirected | Kind::Corrupt);
             if has_no_data || !rule.concerns(access) {
                 continue;
@@ -198,33 +198,33 @@ impl Faults {
                 continue;
             };
             match rule.kind {
-                Kind::FlushLies => fate.kinds |= Kinds::LIED,
-                Kind::FuaIgnored => fate.kinds |= Kinds::FUA_IGNORED,
+                Kind::FlushLies => injected.kinds |= Kinds::LIED,
+                Kind::FuaIgnored => injected.kinds |= Kinds::FUA_IGNORED,
                 Kind::Lost => {
                     let others = Kinds::MISDIRECTED | Kinds::CORRUPTED;
-                    fate.kinds = fate.kinds.without(others) | Kinds::LOST;
+                    injected.kinds = injected.kinds.without(others) | Kinds::LOST;
                 }
                 Kind::Misdirected => {
-                    fate.kinds |= Kinds::MISDIRECTED;
-                    fate.sector = rule.place(random, access.nr_sectors.into(), self.disk);
+                    injected.kinds |= Kinds::MISDIRECTED;
+                    injected.sector = rule.place(random, access.nr_sectors.into(), self.disk);
                 }
                 Kind::Corrupt => {
-                    fate.kinds |= Kinds::CORRUPTED;
-                    fate.nr_bytes = rule.nr_bytes();
-                    fate.seed = random;
+                    injected.kinds |= Kinds::CORRUPTED;
+                    injected.nr_bytes = rule.nr_bytes();
+                    injected.seed = random;
                 }
-                Kind::Stale => fate.kinds |= Kinds::STALE,
+                Kind::Stale => injected.kinds |= Kinds::STALE,
                 Kind::Eio => {
-                    fate.kinds = Kinds::EIO;
-                    return Ok(fate);
+                    injected.kinds = Kinds::EIO;
+                    return Ok(injected);
                 }
-                Kind::Latency => fate.delay_us = fate.delay_us.max(rule.delay_us()),
+                Kind::Latency => injected.delay_us = injected.delay_us.max(rule.delay_us()),
             }
         }
         if self.bad.fails(access)? {
-            fate.kinds = Kinds::BAD_SECTOR;
+            injected.kinds = Kinds::BAD_SECTOR;
         }
-        Ok(fate)
+        Ok(injected)
     }
 
     /// The rules, as their attribute shows them.

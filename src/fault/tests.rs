@@ -107,8 +107,8 @@ fn shows(faults: &Faults, text: &str) -> Result<bool> {
 /// Which of the first 16 writes are lost: the first is the highest bit.
 fn lost(faults: &mut Faults) -> Result<u16> {
     (0..16).try_fold(0, |hits, n| {
-        let fate = faults.fate(&access(Op::Write, n * 8, 8))?;
-        Ok(hits << 1 | u16::from(fate.is(Kinds::LOST)))
+        let injected = faults.inject(&access(Op::Write, n * 8, 8))?;
+        Ok(hits << 1 | u16::from(injected.is(Kinds::LOST)))
     })
 }
 
@@ -231,7 +231,7 @@ mod suite {
     }
 
     #[test]
-    fn each_kind_has_its_fate() -> Result {
+    fn each_kind_does_what_it_says() -> Result {
         let write = access(Op::Write, 16, 8);
         let fua = Access {
             is_fua: true,
@@ -269,22 +269,22 @@ mod suite {
             ("latency usec=5", write, Kinds::default()),
         ];
         for (text, access, kinds) in table {
-            assert!(faults(text)?.fate(&access)?.kinds == kinds);
+            assert!(faults(text)?.inject(&access)?.kinds == kinds);
         }
         let mut late = faults("latency usec=5\nlatency usec=7")?;
-        assert!(late.fate(&write)?.delay_us == 7);
+        assert!(late.inject(&write)?.delay_us == 7);
         Ok(())
     }
 
     #[test]
     fn misdirected_writes_stay_on_the_disk() -> Result {
         let mut faults = faults("misdirected to=2040")?;
-        assert!(faults.fate(&access(Op::Write, 0, 8))?.sector == 2040);
-        assert!(faults.fate(&access(Op::Write, 0, 24))?.sector == 2024);
+        assert!(faults.inject(&access(Op::Write, 0, 8))?.sector == 2040);
+        assert!(faults.inject(&access(Op::Write, 0, 24))?.sector == 2024);
         faults.set_rules(b"misdirected seed=3")?;
         let mut sum = 0;
         for _ in 0..100 {
-            let sector = faults.fate(&access(Op::Write, 0, 24))?.sector;
+            let sector = faults.inject(&access(Op::Write, 0, 24))?.sector;
             assert!(sector % 8 == 0 && sector <= 2024);
             sum += sector;
         }
@@ -332,7 +332,7 @@ mod suite {
             faults.set_once(once.as_bytes())?;
             for _ in 0..2 {
                 for (io, fails) in ios.iter().zip(fail) {
-                    assert!(faults.fate(io)?.is(Kinds::BAD_SECTOR) == *fails);
+                    assert!(faults.inject(io)?.is(Kinds::BAD_SECTOR) == *fails);
                 }
                 // Every state begins with the sectors that were set.
                 faults.rewind()?;
@@ -352,10 +352,10 @@ mod suite {
         }
         assert!(faults.set_bad(b"+2000-2000") == Err(ENOSPC));
         assert!(!faults
-            .fate(&access(Op::Read, 2000, 8))?
+            .inject(&access(Op::Read, 2000, 8))?
             .is(Kinds::BAD_SECTOR));
         assert!(faults
-            .fate(&access(Op::Read, 1020, 8))?
+            .inject(&access(Op::Read, 1020, 8))?
             .is(Kinds::BAD_SECTOR));
         Ok(())
     }

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     block::task::TaskId,
     model,
-    patience::Patience, //
+    nowait::NoWait, //
 };
 use kernel::prelude::*;
 
@@ -42,11 +42,11 @@ impl Record {
         if !is_next || (is_mark && !is_mark_text(text)) {
             return Err(EINVAL);
         }
-        entry.task = self.tasks.index_of(task, Patience::Wait)?;
+        entry.task = self.tasks.index_of(task, NoWait(false))?;
         if is_mark {
             self.prepare_mark(entry, text)
         } else {
-            self.reserve(entry, data_bytes, Patience::Wait)
+            self.reserve(entry, data_bytes, NoWait(false))
         }
     }
 

@@ -12,7 +12,7 @@ use crate::{
     block::Flags,
     fault::Kinds,
     model,
-    patience::Patience, //
+    nowait::NoWait, //
 };
 use kernel::{
     page::PAGE_SIZE,
@@ -296,8 +296,8 @@ impl Log {
     }
 
     /// Makes room for an entry, so that to [`Self::push`] it next can't fail.
-    pub(super) fn prepare(&mut self, entry: LogEntry, patience: Patience) -> Result<Prepared> {
-        let flags = patience.gfp();
+    pub(super) fn prepare(&mut self, entry: LogEntry, nowait: NoWait) -> Result<Prepared> {
+        let flags = nowait.gfp();
         if self.len % CHUNK_ENTRIES == 0 && self.chunks.len() == self.len / CHUNK_ENTRIES {
             let entries = KVec::with_capacity(CHUNK_ENTRIES, flags)?;
             let chunk = Chunk {

@@ -25,7 +25,7 @@ use crate::{
         Met, //
     },
     model,
-    patience::Patience, //
+    nowait::NoWait, //
 };
 use core::ops::Range;
 use kernel::{
@@ -69,7 +69,7 @@ pub(crate) struct NewBio {
     /// Whether it is complete already: its other events follow its submit.
     pub(crate) is_done: bool,
     /// Whether it may wait for memory.
-    pub(crate) patience: Patience,
+    pub(crate) nowait: NoWait,
 }
 
 /// An entry that there is room for.
@@ -220,12 +220,7 @@ impl Record {
 
     /// Makes sure that an entry, and `data_bytes` of memory beside it, fit: what is left to do is
     /// [`Self::push`]. If not, or if the log ended early before, it is truncated from here on.
-    fn reserve(
-        &mut self,
-        entry: LogEntry,
-        data_bytes: u64,
-        patience: Patience,
-    ) -> Result<Prepared> {
+    fn reserve(&mut self, entry: LogEntry, data_bytes: u64, nowait: NoWait) -> Result<Prepared> {
         if let Some(truncated) = self.truncated {
             return Err(truncated.error);
         }
@@ -239,21 +234,21 @@ impl Record {
         if u32::try_from(self.log.len() + 1).is_err() {
             return Err(self.truncate(ENOSPC));
         }
-        let reserved = self.reserve_lists(&entry, patience);
-        let prepared = reserved.and_then(|()| self.log.prepare(entry, patience));
+        let reserved = self.reserve_lists(&entry, nowait);
+        let prepared = reserved.and_then(|()| self.log.prepare(entry, nowait));
         match prepared {
             Ok(log) => Ok(Prepared {
                 log,
                 entry,
                 data_bytes,
             }),
-            Err(error) => Err(self.fail(error, patience)),
+            Err(error) => Err(self.fail(error, nowait)),
         }
     }
 
     /// Room in the lists that an entry may have to be on.
-    fn reserve_lists(&mut self, entry: &LogEntry, patience: Patience) -> Result {
-        let flags = patience.gfp();
+    fn reserve_lists(&mut self, entry: &LogEntry, nowait: NoWait) -> Result {
+        let flags = nowait.gfp();
         if promises(entry.op, entry.flags) {
             let flushes = self.flushes.iter_mut();
             for list in flushes.take(self.geometry.members.count()) {
@@ -268,10 +263,10 @@ impl Record {
     }
 
     /// Ends the log because of `error`, unless what failed may come again: [`EAGAIN`] then.
-    pub(crate) fn fail(&mut self, error: Error, patience: Patience) -> Error {
-        match patience {
-            Patience::Wait => self.truncate(error),
-            Patience::NoWait => EAGAIN,
+    pub(crate) fn fail(&mut self, error: Error, nowait: NoWait) -> Error {
+        match nowait {
+            NoWait(false) => self.truncate(error),
+            NoWait(true) => EAGAIN,
         }
     }
 
@@ -285,8 +280,8 @@ impl Record {
         let submit = self.next_event()?;
         let task = self
             .tasks
-            .index_of(TaskId::current(), bio.patience)
-            .map_err(|error| self.fail(error, bio.patience))?;
+            .index_of(TaskId::current(), bio.nowait)
+            .map_err(|error| self.fail(error, bio.nowait))?;
         let mut entry = LogEntry {
             sector: bio.sector,
             submit_ns: self.now_ns(),
@@ -299,7 +294,7 @@ impl Record {
         if bio.is_done {
             entry.finish();
         }
-        self.reserve(entry, bio.data_bytes, bio.patience)
+        self.reserve(entry, bio.data_bytes, bio.nowait)
     }
 
     /// A bio that flushes first is done with that: its own data starts.
@@ -351,7 +346,7 @@ impl Record {
         let submit = self.next_event()?;
         let task = self
             .tasks
-            .index_of(TaskId::current(), Patience::Wait)
+            .index_of(TaskId::current(), NoWait(false))
             .map_err(|error| self.truncate(error))?;
         let entry = LogEntry {
             submit_ns: self.now_ns(),
@@ -366,7 +361,7 @@ impl Record {
     /// Prepares a mark. Its text is kept from here on.
     fn prepare_mark(&mut self, mut entry: LogEntry, text: &[u8]) -> Result<Prepared> {
         entry.sector = self.marks.len() as u64;
-        let prepared = self.reserve(entry, text.len() as u64, Patience::Wait)?;
+        let prepared = self.reserve(entry, text.len() as u64, NoWait(false))?;
         let flags = GFP_KERNEL | __GFP_NOWARN;
         let mut copy = KVVec::new();
         let added = copy

@@ -4,7 +4,7 @@
 
 use crate::{
     block::task::TaskId,
-    patience::Patience, //
+    nowait::NoWait, //
 };
 use kernel::{
     prelude::*,
@@ -39,7 +39,7 @@ impl Tasks {
     }
 
     /// The index of a task, added if it is new.
-    pub(crate) fn index_of(&mut self, task: TaskId, patience: Patience) -> Result<u32> {
+    pub(crate) fn index_of(&mut self, task: TaskId, nowait: NoWait) -> Result<u32> {
         if self.find(self.latest) == Some(&task) {
             return Ok(self.latest);
         }
@@ -47,9 +47,9 @@ impl Tasks {
             Some(index) => *index,
             None => {
                 let index = u32::try_from(self.tasks.len())?;
-                self.tasks.reserve(1, patience.gfp())?;
+                self.tasks.reserve(1, nowait.gfp())?;
                 self.indices
-                    .try_create_and_insert(task, index, patience.gfp())?;
+                    .try_create_and_insert(task, index, nowait.gfp())?;
                 self.tasks.push_within_capacity(task).map_err(|_| ENOMEM)?;
                 index
             }

@@ -35,7 +35,7 @@ fn prepare(record: &mut Record, op: Op, flags: Flags, data_bytes: u64) -> Result
         met: Met::default(),
         data_bytes,
         is_done: false,
-        patience: Patience::Wait,
+        nowait: NoWait(false),
     })
 }
 
@@ -96,8 +96,8 @@ fn check_log(nr_entries: usize) -> Result<bool> {
         // Every other one is complete at once.
         let entry = entry(Op::Write, submit, 0, submit + 1 + submit % 2);
         // Twice makes room for one, too.
-        log.prepare(entry, Patience::Wait)?;
-        let prepared = log.prepare(entry, Patience::Wait)?;
+        log.prepare(entry, NoWait(false))?;
+        let prepared = log.prepare(entry, NoWait(false))?;
         log.push(prepared)?;
     }
     let are_there = (0..nr_entries as u64).zip(0..).all(|(submit, index)| {
@@ -272,7 +272,7 @@ mod suite {
     fn tasks_are_listed_once() -> Result {
         let mut tasks = Tasks::new();
         for (pid, index) in [(7, 0), (7, 0), (9, 1), (7, 0), (8, 2), (9, 1), (8, 2)] {
-            assert!(tasks.index_of(task(pid), Patience::Wait)? == index);
+            assert!(tasks.index_of(task(pid), NoWait(false))? == index);
         }
         assert!(tasks.get(1) == task(9));
         assert!(tasks.get(3) == TaskId::default());
@@ -294,7 +294,7 @@ mod suite {
             assert!(check_log(nr_entries)?);
         }
         // Without room, nothing is pushed.
-        let prepared = Log::new().prepare(entry(Op::Write, 1, 0, 2), Patience::Wait)?;
+        let prepared = Log::new().prepare(entry(Op::Write, 1, 0, 2), NoWait(false))?;
         assert!(Log::new().push(prepared) == Err(ENOMEM));
         Ok(())
     }

@@ -3,7 +3,7 @@
 //! A page that was written to since its record began: all that it held and must still show.
 
 use super::Layer;
-use crate::patience::Patience;
+use crate::nowait::NoWait;
 use kernel::prelude::*;
 
 /// A version of a page: what the log entry with index `entry` wrote there.
@@ -61,12 +61,12 @@ impl Layers {
     }
 
     /// Makes room for one more. On failure nothing has changed.
-    fn reserve(&mut self, patience: Patience) -> Result {
+    fn reserve(&mut self, nowait: NoWait) -> Result {
         match self {
             // Two have room of their own.
             Self::One(_) => (),
             Self::Two(_) => {
-                let mut many = KVVec::with_capacity(4, patience.gfp())?;
+                let mut many = KVVec::with_capacity(4, nowait.gfp())?;
                 if let Self::Two([first, second]) = self.take() {
                     for layer in [first, second] {
                         // There is room.
@@ -75,7 +75,7 @@ impl Layers {
                 }
                 *self = Self::Many(many);
             }
-            Self::Many(layers) => layers.reserve(1, patience.gfp())?,
+            Self::Many(layers) => layers.reserve(1, nowait.gfp())?,
         }
         Ok(())
     }
@@ -155,8 +155,8 @@ impl Chain {
     }
 
     /// Makes room for a version. On failure nothing has changed.
-    pub(super) fn reserve(&mut self, patience: Patience) -> Result {
-        self.0.reserve(patience)
+    pub(super) fn reserve(&mut self, nowait: NoWait) -> Result {
+        self.0.reserve(nowait)
     }
 
     /// Adds the newest version, for which there is room.
@@ -168,7 +168,7 @@ impl Chain {
     pub(super) fn live(&mut self) -> Result<&mut Layer> {
         let is_live = matches!(self.0.as_slice(), [_, .., top] if top.entry == LIVE);
         if !is_live {
-            self.0.reserve(Patience::Wait)?;
+            self.0.reserve(NoWait(false))?;
             self.0.push(Version::nothing(LIVE))?;
         }
         let live = self.0.as_mut_slice().last_mut();

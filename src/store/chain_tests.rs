@@ -26,7 +26,7 @@ fn chain(has_base: bool, nr_versions: u8) -> Result<Chain> {
     for n in 0..nr_versions {
         let layer = layer(n)?;
         let entry = u32::from(n) * 10;
-        chain.reserve(Patience::Wait)?;
+        chain.reserve(NoWait(false))?;
         chain.push(Version { entry, layer })?;
     }
     Ok(chain)
@@ -70,7 +70,7 @@ mod suite {
     fn there_is_room_for_what_was_reserved_and_no_more() -> Result {
         for nr_versions in 0..9 {
             let mut chain = chain(true, nr_versions)?;
-            chain.reserve(Patience::Wait)?;
+            chain.reserve(NoWait(false))?;
             assert!(is_whole(&chain, true, nr_versions));
             let version = Version {
                 entry: u32::from(nr_versions) * 10,
@@ -104,9 +104,9 @@ mod suite {
         let mut store = Store::new()?;
         let last = tree::LEAF_PAGES - 1;
         store.write(last, SectorMask::FULL, false, &filled(100)?)?;
-        let push = |store: &mut Store, entry, byte, patience| {
+        let push = |store: &mut Store, entry, byte, nowait| {
             let layers = [layer(byte)?, layer(byte)?, layer(byte)?];
-            store.push_versions(entry, last..last + 3, layers.into_iter(), patience)
+            store.push_versions(entry, last..last + 3, layers.into_iter(), nowait)
         };
         let look = |store: &Store, page| {
             let mut to = filled(tests::NONE)?;
@@ -114,11 +114,11 @@ mod suite {
             Ok::<_, Error>(rest.is_empty().then_some(shown(&to)[0]))
         };
         // Of two leaves, who may not wait gets none.
-        assert!(push(&mut store, 0, 1, Patience::NoWait) == Err(EAGAIN));
+        assert!(push(&mut store, 0, 1, NoWait(true)) == Err(EAGAIN));
         for (page, expected) in [(last, Some(100)), (last + 1, None), (last + 2, None)] {
             assert!(look(&store, page)? == expected);
         }
-        push(&mut store, 0, 2, Patience::Wait)?;
+        push(&mut store, 0, 2, NoWait(false))?;
         for page in last..last + 3 {
             assert!(look(&store, page)? == Some(2));
             assert!(store.version(page, 0).is_some());

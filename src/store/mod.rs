@@ -47,7 +47,7 @@ pub(crate) use tree::{
     Tree, //
 };
 
-use crate::patience::Patience;
+use crate::nowait::NoWait;
 use kernel::{
     prelude::*,
     sync::Arc, //
@@ -106,7 +106,7 @@ impl Store {
 
     /// Has `f` change a page's slot, which is made if need be.
     fn slot_or_new<R>(&mut self, page: u64, f: impl FnOnce(&mut Slot) -> Result<R>) -> Result<R> {
-        let leaf = self.tree.leaf_or_new(page, Patience::Wait)?;
+        let leaf = self.tree.leaf_or_new(page, NoWait(false))?;
         f(leaf.lock_mut().slot_mut(page).ok_or(EINVAL)?)
     }
 
@@ -145,11 +145,11 @@ impl Store {
     /// has changed.
     pub(crate) fn replace(&mut self, other: Self) -> Result {
         for (first, _) in other.tree.leaves() {
-            self.tree.leaf_or_new(first, Patience::Wait)?;
+            self.tree.leaf_or_new(first, NoWait(false))?;
         }
         self.clear();
         for (first, leaf) in other.tree.leaves() {
-            let own = self.tree.leaf_or_new(first, Patience::Wait)?;
+            let own = self.tree.leaf_or_new(first, NoWait(false))?;
             // One lock at a time: they are of the same kind.
             let is_listed = leaf.lock().is_listed;
             own.lock_mut().is_listed = is_listed;
@@ -219,7 +219,7 @@ impl Store {
     /// As [`Self::put`], without waiting: [`EAGAIN`] if that can't be, or if something was
     /// there before.
     pub(crate) fn try_put(&mut self, page: u64, mask: SectorMask, data: DataPage) -> Result {
-        let leaf = self.tree.leaf_or_new(page, Patience::NoWait);
+        let leaf = self.tree.leaf_or_new(page, NoWait(true));
         let pages = leaf.map_err(|_| EAGAIN)?.lock_mut_if(false);
         match pages.ok_or(EAGAIN)?.slot_mut(page) {
             Some(slot) if slot.is_empty() => slot.put_plain(mask, data),
@@ -247,9 +247,9 @@ impl Store {
 
     /// Gives a page a chain, if it has none.
     fn make_chain(&mut self, page: u64) -> Result {
-        let leaf = self.tree.leaf_or_new(page, Patience::Wait)?;
+        let leaf = self.tree.leaf_or_new(page, NoWait(false))?;
         let mut pages = leaf.lock_mut();
-        list(&mut self.listed, &mut pages, page, Patience::Wait)?;
+        list(&mut self.listed, &mut pages, page, NoWait(false))?;
         pages.slot_mut(page).ok_or(EINVAL)?.chain_mut()?;
         Ok(())
     }
@@ -261,7 +261,7 @@ impl Store {
         entry: u32,
         pages: impl DoubleEndedIterator<Item = u64> + Clone,
         layers: impl Iterator<Item = Layer>,
-        patience: Patience,
+        nowait: NoWait,
     ) -> Result {
         let mut ends = pages.clone();
         let Some(first) = ends.next() else {
@@ -270,25 +270,25 @@ impl Store {
         let last = ends.next_back().unwrap_or(first);
         let is_with = |first: u64, page: u64| page / LEAF_PAGES == first / LEAF_PAGES;
         if is_with(first, last) {
-            let leaf = self.tree.leaf_or_new(first, patience)?;
-            let mut locked = leaf.lock_mut_if(patience.may_wait()).ok_or(EAGAIN)?;
-            reserve(&mut self.listed, &mut locked, pages.clone(), patience)?;
+            let leaf = self.tree.leaf_or_new(first, nowait)?;
+            let mut locked = leaf.lock_mut_if(!nowait.0).ok_or(EAGAIN)?;
+            reserve(&mut self.listed, &mut locked, pages.clone(), nowait)?;
             return push(&mut locked, entry, pages.zip(layers));
         }
 
         // Of several leaves one can't be sure to get the locks twice.
-        if !patience.may_wait() {
+        if nowait.0 {
             return Err(EAGAIN);
         }
         let mut rest = pages.clone().peekable();
         while let Some(first) = rest.peek().copied() {
-            let leaf = self.tree.leaf_or_new(first, patience)?;
+            let leaf = self.tree.leaf_or_new(first, nowait)?;
             let those = core::iter::from_fn(|| rest.next_if(|page| is_with(first, *page)));
-            reserve(&mut self.listed, &mut leaf.lock_mut(), those, patience)?;
+            reserve(&mut self.listed, &mut leaf.lock_mut(), those, nowait)?;
         }
         let mut rest = pages.zip(layers).peekable();
         while let Some(first) = rest.peek().map(|(page, _)| *page) {
-            let leaf = self.tree.leaf_or_new(first, patience)?;
+            let leaf = self.tree.leaf_or_new(first, nowait)?;
             let those = core::iter::from_fn(|| rest.next_if(|(page, _)| is_with(first, *page)));
             push(&mut leaf.lock_mut(), entry, those)?;
         }
@@ -391,12 +391,12 @@ fn reserve(
     listed: &mut KVVec<u64>,
     leaf: &mut Pages,
     pages: impl Iterator<Item = u64>,
-    patience: Patience,
+    nowait: NoWait,
 ) -> Result {
     for page in pages {
-        list(listed, leaf, page, patience)?;
+        list(listed, leaf, page, nowait)?;
         let chain = leaf.slot_mut(page).ok_or(EINVAL)?.chain_mut()?;
-        chain.reserve(patience)?;
+        chain.reserve(nowait)?;
     }
     Ok(())
 }
@@ -411,9 +411,9 @@ fn push(leaf: &mut Pages, entry: u32, versions: impl Iterator<Item = (u64, Layer
 }
 
 /// Puts the leaf of a page on the list of those where there may be chains, if it isn't.
-fn list(listed: &mut KVVec<u64>, pages: &mut Pages, page: u64, patience: Patience) -> Result {
+fn list(listed: &mut KVVec<u64>, pages: &mut Pages, page: u64, nowait: NoWait) -> Result {
     if !pages.is_listed {
-        listed.push(page - page % LEAF_PAGES, patience.gfp())?;
+        listed.push(page - page % LEAF_PAGES, nowait.gfp())?;
         pages.is_listed = true;
     }
     Ok(())

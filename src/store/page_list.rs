@@ -3,7 +3,7 @@
 //! The pages of a write.
 
 use super::DataPage;
-use crate::patience::Patience;
+use crate::nowait::NoWait;
 use kernel::{
     alloc::{
         allocator::KVmalloc,
@@ -30,10 +30,10 @@ impl PageList {
     }
 
     /// Room for so many.
-    pub(crate) fn with_capacity(nr_pages: usize, patience: Patience) -> Result<Self> {
+    pub(crate) fn with_capacity(nr_pages: usize, nowait: NoWait) -> Result<Self> {
         let others = match nr_pages.saturating_sub(1) {
             0 => None,
-            others => Some(KVVec::with_capacity(others, patience.gfp())?),
+            others => Some(KVVec::with_capacity(others, nowait.gfp())?),
         };
         Ok(Self {
             first: None,

@@ -122,7 +122,7 @@ pub(super) fn push(store: &mut Store, page: u64, entry: u32, layer: Layer) -> Re
         entry,
         page..page + 1,
         core::iter::once(layer),
-        Patience::Wait,
+        NoWait(false),
     )
 }
 

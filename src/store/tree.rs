@@ -49,7 +49,7 @@ use crate::{
         Lending,
         Lent, //
     },
-    patience::Patience, //
+    nowait::NoWait, //
 };
 use kernel::{
     page::PAGE_SIZE,
@@ -74,8 +74,8 @@ const NR_PAGES: u64 = LEAF_PAGES << (3 * NODE_BITS);
 struct Node<T>(KVVec<SetOnce<T>>);
 
 impl<T> Node<T> {
-    fn new(patience: Patience) -> Result<Self> {
-        let mut children = KVVec::with_capacity(NODE_LEN, patience.gfp())?;
+    fn new(nowait: NoWait) -> Result<Self> {
+        let mut children = KVVec::with_capacity(NODE_LEN, nowait.gfp())?;
         while children.len() < NODE_LEN {
             children
                 .push_within_capacity(SetOnce::new())
@@ -120,13 +120,13 @@ pub(super) type Leaf = Lending<Pages>;
 #[cfg(not(any(CONFIG_DEBUG_MUTEXES, CONFIG_DEBUG_LOCK_ALLOC)))]
 const _: () = assert!(size_of::<Leaf>() <= PAGE_SIZE);
 
-pub(super) fn new_leaf(patience: Patience) -> Result<Pin<KBox<Leaf>>> {
+pub(super) fn new_leaf(nowait: NoWait) -> Result<Pin<KBox<Leaf>>> {
     // In its place: it is too large for the stack.
     let pages = pin_init::init!(Pages {
         slots <- pin_init::init_array_from_fn(|_| Slot::Empty),
         is_listed: false,
     });
-    KBox::pin_init(Leaf::new(pages), patience.gfp())
+    KBox::pin_init(Leaf::new(pages), nowait.gfp())
 }
 
 impl Pages {
@@ -170,7 +170,7 @@ pub(crate) enum Found<'a> {
 impl Tree {
     pub(super) fn new() -> Result<Self> {
         Ok(Self {
-            low: Node::new(Patience::Wait)?,
+            low: Node::new(NoWait(false))?,
             high: SetOnce::new(),
             is_open: Atomic::new(false),
         })
@@ -195,20 +195,20 @@ impl Tree {
     }
 
     /// The leaf of a page, made if need be. Not to be called by two at a time.
-    pub(super) fn leaf_or_new(&self, page: u64, patience: Patience) -> Result<&Leaf> {
+    pub(super) fn leaf_or_new(&self, page: u64, nowait: NoWait) -> Result<&Leaf> {
         let [top, middle, bottom] = Self::way(page);
         let middles = match top {
             0 => &self.low,
             _ => {
                 if self.high.as_ref().is_none() {
-                    self.high.populate(Node::new(patience)?);
+                    self.high.populate(Node::new(nowait)?);
                 }
                 let high = self.high.as_ref().ok_or(ENOMEM)?;
-                high.get_or_make(top, || Node::new(patience))?
+                high.get_or_make(top, || Node::new(nowait))?
             }
         };
-        let bottoms = middles.get_or_make(middle, || Node::new(patience))?;
-        Ok(bottoms.get_or_make(bottom, || new_leaf(patience))?)
+        let bottoms = middles.get_or_make(middle, || Node::new(nowait))?;
+        Ok(bottoms.get_or_make(bottom, || new_leaf(nowait))?)
     }
 
     /// The first leaf at or after that of `page`, and the first page of it that counts.

@@ -124,7 +124,7 @@ mod suite {
 
     #[test]
     fn locks_that_may_not_wait() -> Result {
-        let leaf = new_leaf(Patience::Wait)?;
+        let leaf = new_leaf(NoWait(false))?;
         let locked = leaf.lock();
         assert!(leaf.lock_if(false).is_none() && leaf.lock_mut_if(false).is_none());
         // Nothing to lend: that lets go of it.

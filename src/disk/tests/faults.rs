@@ -10,7 +10,7 @@ use crate::{
     },
     fault::{
         Access,
-        Fate,
+        Injected,
         Kinds, //
     }, //
 };
@@ -152,17 +152,17 @@ mod suite {
     fn as_many_bytes_are_corrupted_as_was_asked_for() -> Result {
         for (sector, nr_sectors, nr_bytes) in [(8, 8, 1), (3, 2, 100), (9, 20, 5000), (8, 1, 600)] {
             let request = request(Op::Write, Flags::default(), sector, nr_sectors);
-            let fate = Fate {
+            let injected = Injected {
                 kinds: Kinds::CORRUPTED,
                 nr_bytes,
                 seed: u64::from(nr_bytes),
-                ..Fate::default()
+                ..Injected::default()
             };
             let mut data = PageList::default();
             for _ in request.pages() {
                 data.push(filled(7)?)?;
             }
-            corrupt(&request, &data, &fate);
+            corrupt(&request, &data, &injected);
             let mut changed = 0;
             for (page, data) in request.pages().zip(data.iter()) {
                 for range in request.mask(page).runs() {

@@ -6,28 +6,17 @@
 //! the module's data; so the table is a static, behind a lock.
 
 use crate::{
+    block::StaticMutex,
     device::Device,
     disk::RecordedDisk, //
 };
 use kernel::{
     prelude::*,
-    sync::{
-        atomic::{
-            Acquire,
-            Atomic,
-            Full,
-            Release, //
-        },
-        global_lock,
-        Arc,
-        GlobalGuard, //
-    },
+    sync::Arc, //
 };
 
-global_lock! {
-    // SAFETY: `lock` alone uses it, and only after `init` has set `STATE` to 2.
-    unsafe(uninit) static DEVICES: Mutex<KVec<Entry>> = KVec::new();
-}
+/// Left without an allocation when there is no device.
+static DEVICES: StaticMutex<KVec<Entry>> = StaticMutex::new();
 
 /// A name that is taken, by a disk that is about to go live, or is.
 struct Entry {
@@ -41,33 +30,16 @@ impl Entry {
     }
 }
 
-/// Whether [`init`] was here before: 0 no, 1 it is at work, 2 the table is ready.
-static STATE: Atomic<i32> = Atomic::new(0);
-
 /// Makes the table ready. To be called when the module is loaded; later calls do
 /// nothing.
 pub(crate) fn init() {
-    if STATE.cmpxchg(0, 1, Full).is_ok() {
-        // SAFETY: Only one caller ever sees 0, so this happens once; nobody uses the
-        // lock before `STATE` is 2.
-        unsafe { DEVICES.init() };
-        STATE.store(2, Release);
-    }
-}
-
-/// Locks the table. [`ENODEV`] before [`init`].
-fn lock() -> Result<GlobalGuard<DEVICES>> {
-    if STATE.load(Acquire) == 2 {
-        Ok(DEVICES.lock())
-    } else {
-        Err(ENODEV)
-    }
+    DEVICES.init(KVec::new());
 }
 
 /// Reserves the name of a disk, which has no block device yet. [`EEXIST`] if a live
 /// disk has it, or if one of the two could have a partition of the other's name.
 pub(crate) fn reserve(disk: &Arc<RecordedDisk>) -> Result {
-    let mut entries = lock()?;
+    let mut entries = DEVICES.lock()?;
     if entries.iter().any(|entry| clash(&entry.disk, disk)) {
         return Err(EEXIST);
     }
@@ -81,7 +53,7 @@ pub(crate) fn reserve(disk: &Arc<RecordedDisk>) -> Result {
 
 /// Makes a device, whose name was reserved, known.
 pub(crate) fn publish(device: &Arc<Device>) -> Result {
-    let mut entries = lock()?;
+    let mut entries = DEVICES.lock()?;
     let entry = entries
         .iter_mut()
         .find(|entry| Arc::ptr_eq(&entry.disk, device.disk()))
@@ -92,10 +64,9 @@ pub(crate) fn publish(device: &Arc<Device>) -> Result {
 
 /// Gives a disk's name back, if it has one.
 pub(crate) fn release(disk: &Arc<RecordedDisk>) {
-    if let Ok(mut entries) = lock() {
+    if let Ok(mut entries) = DEVICES.lock() {
         entries.retain(|entry| !Arc::ptr_eq(&entry.disk, disk));
         if entries.is_empty() {
-            // A static is never dropped: leave it without an allocation.
             *entries = KVec::new();
         }
     }
@@ -103,7 +74,7 @@ pub(crate) fn release(disk: &Arc<RecordedDisk>) {
 
 /// The live device of that name (`NAME` or `NAME.VIEW`). [`ENOENT`] if there is none.
 pub(crate) fn find(name: &[u8]) -> Result<Arc<Device>> {
-    let entries = lock()?;
+    let entries = DEVICES.lock()?;
     let entry = entries.iter().find(|entry| entry.name() == name);
     entry.and_then(|entry| entry.device.clone()).ok_or(ENOENT)
 }
