@@ -4,14 +4,15 @@
 
 use crate::{
     block::{
-        Bio,
         Closed,
         Disk,
         Limits,
-        Operations,
         DISK_NAME_LEN, //
     },
-    disk::RecordedDisk,
+    disk::{
+        Node,
+        RecordedDisk, //
+    },
     model::MAX_MEMBERS,
     registry, //
 };
@@ -25,30 +26,6 @@ use kernel::{
         Mutex, //
     }, //
 };
-
-/// One of the block devices of a disk.
-struct Node {
-    disk: Arc<RecordedDisk>,
-    /// Where it begins on the disk.
-    start: u64,
-}
-
-#[vtable]
-impl Operations for Node {
-    #[inline]
-    fn submit_bio(&self, mut bio: Bio) {
-        bio.set_origin(self.start);
-        self.disk.submit_bio(bio);
-    }
-
-    fn open(&self) -> Result {
-        if self.disk.is_dying() {
-            Err(EBUSY)
-        } else {
-            Ok(())
-        }
-    }
-}
 
 /// The block devices of a disk, all closed.
 type AllClosed<'a> = [Option<Closed<'a, Node>>; MAX_MEMBERS];
@@ -163,7 +140,7 @@ impl Power {
         let disk = self.disk.clone();
         let mut gendisks = self.gendisks.lock();
         gendisks.reserve(1, GFP_KERNEL)?;
-        let gendisk = Disk::new(name, nr_sectors, limits, Node { disk, start })?;
+        let gendisk = Disk::new(name, nr_sectors, limits, Node::new(disk, start))?;
         Ok(gendisks.push(gendisk, GFP_KERNEL)?)
     }
 }

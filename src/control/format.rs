@@ -22,15 +22,12 @@ use crate::{
         Member,
         MEMBER_NAME_LEN, //
     },
-    fault::{
-        Kinds,
-        Met, //
-    },
+    fault::Kinds,
     model::{
         self,
         Tear, //
     },
-    record::LogEntry, //
+    record::Write, //
 };
 use kernel::prelude::*;
 
@@ -185,8 +182,10 @@ pub(super) struct RawEntry {
     pub(super) submit_ns: u64,
     pub(super) complete_ns: u64,
     pub(super) task: TaskId,
-    /// The faults that it met, and the first sector that it was for if it was misdirected.
-    pub(super) met: Met,
+    /// The faults that it met.
+    pub(super) faults: Kinds,
+    /// The first sector that it was for, if it was misdirected.
+    pub(super) asked: u64,
     /// Of a discard: what its sectors hold follows from this; without, they are zeroes.
     pub(super) garbage: Option<u64>,
 }
@@ -206,24 +205,21 @@ impl RawEntry {
             submit_ns: 0,
             complete_ns: 0,
             task: TaskId::default(),
-            met: Met::default(),
+            faults: Kinds::default(),
+            asked: 0,
             garbage: None,
         }
     }
 
     /// An entry of the log.
-    pub(super) fn new(
-        entry: &LogEntry,
-        task: TaskId,
-        payload_len: u32,
-        garbage: Option<u64>,
-    ) -> Self {
+    pub(super) fn new(write: &Write, task: TaskId, payload_len: u32, garbage: Option<u64>) -> Self {
+        let entry = &write.entry;
         Self {
             kind: Kind::Log(entry.op),
-            flags: entry.flags,
+            flags: write.flags,
             submit: entry.submit,
-            start: entry.start(),
-            complete: entry.complete(),
+            start: entry.start,
+            complete: entry.complete,
             sector: match entry.op {
                 // Not a sector.
                 model::Op::Mark => 0,
@@ -231,44 +227,47 @@ impl RawEntry {
             },
             nr_sectors: entry.nr_sectors,
             payload_len,
-            submit_ns: entry.submit_ns,
-            complete_ns: entry.submit_ns + u64::from(entry.duration_ns),
+            submit_ns: write.submit_ns,
+            complete_ns: write.submit_ns + u64::from(write.duration_ns),
             task,
-            met: Met {
-                kinds: entry.faults,
-                asked: entry.asked,
-            },
+            faults: write.faults,
+            asked: write.asked,
             garbage: garbage.filter(|_| entry.op == model::Op::Discard),
         }
     }
 
     /// The entry of the log that this is. [`EINVAL`] if its events or times are none.
-    pub(super) fn to_log(self, op: model::Op) -> Result<LogEntry> {
+    pub(super) fn to_write(self, op: model::Op) -> Result<Write> {
+        let mut write = Write::new(op, self.flags, self.sector, self.nr_sectors);
+        write = write.with_faults(self.faults);
         // A write with PREFLUSH has three events, other bios two, a mark one.
-        let starts_later = op.is_write() && self.flags.contains(Flags::PREFLUSH);
         let is_mark = op == model::Op::Mark;
         let is_complete_later = self.complete > self.start || self.complete == model::IN_FLIGHT;
+        // As far from its submit as an entry can say.
+        let is_near = |event: u64| match event.checked_sub(self.submit) {
+            Some(after) => event == model::IN_FLIGHT || after < u32::MAX.into(),
+            None => false,
+        };
         if self.submit == 0
             || self.submit == model::IN_FLIGHT
-            || (self.start > self.submit) != starts_later
+            || (self.start > self.submit) != write.starts_later()
+            || !is_near(self.start)
+            || !is_near(self.complete)
             || is_complete_later == is_mark
         {
             return Err(EINVAL);
         }
-        let mut entry = LogEntry::new(op, self.flags, self.submit);
-        entry.set_start(self.start).map_err(|_| EINVAL)?;
-        entry.set_complete(self.complete).map_err(|_| EINVAL)?;
-        entry.sector = self.sector;
-        entry.submit_ns = self.submit_ns;
-        entry.nr_sectors = self.nr_sectors;
-        entry.faults = self.met.kinds;
-        entry.asked = self.met.asked;
-        entry.duration_ns = self
+        write.entry.submit = self.submit;
+        write.entry.start = self.start;
+        write.entry.complete = self.complete;
+        write.asked = self.asked;
+        write.submit_ns = self.submit_ns;
+        write.duration_ns = self
             .complete_ns
             .checked_sub(self.submit_ns)
             .and_then(|ns| u32::try_from(ns).ok())
             .ok_or(EINVAL)?;
-        Ok(entry)
+        Ok(write)
     }
 
     pub(super) fn encode(&self) -> [u8; ENTRY_LEN] {
@@ -279,7 +278,7 @@ impl RawEntry {
 
         let mut bytes = Writer([0; ENTRY_LEN]);
         bytes.put(0, &[op]);
-        let flags = u32::from(self.flags.bits()) | self.met.kinds.entry_flags();
+        let flags = u32::from(self.flags.bits()) | self.faults.entry_flags();
         let flags = match self.garbage {
             Some(_) => flags | FLAG_GARBAGE,
             None => flags,
@@ -295,7 +294,7 @@ impl RawEntry {
         bytes.put(56, &self.complete_ns.to_le_bytes());
         bytes.put(64, &self.task.pid.to_le_bytes());
         bytes.put(72, &self.task.comm);
-        let last = self.garbage.unwrap_or(self.met.asked);
+        let last = self.garbage.unwrap_or(self.asked);
         bytes.put(88, &last.to_le_bytes());
         bytes.0
     }
@@ -332,10 +331,8 @@ impl RawEntry {
                 pid: bytes.u32(64)?,
                 comm: bytes.bytes::<COMM_LEN>(72)?,
             },
-            met: Met {
-                kinds,
-                asked: if is_elsewhere { last } else { 0 },
-            },
+            faults: kinds,
+            asked: if is_elsewhere { last } else { 0 },
             garbage: is_garbage.then_some(last),
         })
     }

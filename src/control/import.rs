@@ -153,17 +153,17 @@ impl Import {
                     return Err(EINVAL);
                 }
                 self.nr_entries = self.nr_entries.checked_sub(1).ok_or(EINVAL)?;
-                let log_entry = entry.to_log(op)?;
+                let write = entry.to_write(op)?;
                 if op == Op::Discard {
                     self.staged()?.garbage(entry.garbage)?;
                 }
                 let data = match op {
-                    Op::Write if !entry.met.kinds.contains(Kinds::LOST) => {
+                    Op::Write if !entry.faults.contains(Kinds::LOST) => {
                         split_pages(entry, payload)?
                     }
                     _ => PageList::default(),
                 };
-                self.staged()?.entry(log_entry, entry.task, payload, data)?;
+                self.staged()?.entry(&write, entry.task, payload, data)?;
             }
         }
         self.expect_next()
@@ -209,7 +209,7 @@ fn check(entry: &RawEntry, geometry: Geometry, members: &Members) -> Result {
 
     let is_valid = match entry.kind {
         Kind::Base => is_inside && is_blocks && payload_len == len_bytes,
-        Kind::Log(Op::Write) if entry.met.kinds.contains(Kinds::LOST) => {
+        Kind::Log(Op::Write) if entry.faults.contains(Kinds::LOST) => {
             is_inside && is_blocks && is_of_one && payload_len == 0
         }
         Kind::Log(Op::Write) => is_inside && is_blocks && is_of_one && payload_len == len_bytes,
@@ -232,7 +232,7 @@ fn check(entry: &RawEntry, geometry: Geometry, members: &Members) -> Result {
 /// Whether the faults of an entry can have happened to it.
 fn are_possible(entry: &RawEntry, geometry: Geometry) -> bool {
     let Kind::Log(op) = entry.kind else {
-        return entry.met.kinds.is_empty();
+        return entry.faults.is_empty();
     };
     let mut possible = Kinds::default();
     if op != Op::Mark && entry.flags.contains(Flags::PREFLUSH) {
@@ -244,11 +244,11 @@ fn are_possible(entry: &RawEntry, geometry: Geometry) -> bool {
     if op.is_write() {
         possible |= Kinds::LOST;
     }
-    if op == Op::Write && !entry.met.kinds.contains(Kinds::LOST) {
+    if op == Op::Write && !entry.faults.contains(Kinds::LOST) {
         possible |= Kinds::MISDIRECTED | Kinds::CORRUPTED;
     }
-    let end = entry.met.asked.checked_add(entry.nr_sectors.into());
-    possible.contains(entry.met.kinds) && end.is_some_and(|end| end <= geometry.nr_sectors)
+    let end = entry.asked.checked_add(entry.nr_sectors.into());
+    possible.contains(entry.faults) && end.is_some_and(|end| end <= geometry.nr_sectors)
 }
 
 /// A write's data, in a page for each page of the disk that it touches.

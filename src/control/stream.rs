@@ -16,8 +16,8 @@ use crate::{
         IN_FLIGHT, //
     },
     record::{
-        LogEntry,
-        Record, //
+        Record,
+        Write, //
     },
     store::{
         self,
@@ -167,20 +167,20 @@ impl Stream {
             Position::Header | Position::Base { .. } => Ok(self.position),
             Position::Entry { index } if index == self.nr_entries => Ok(Position::End),
             Position::Entry { index } => {
-                let entry = record.log_entry(index).ok_or(ESTALE)?;
-                self.put_entry(record, &entry, out)?;
-                Ok(if self.has_data && has_data(&entry) {
+                let write = record.log_entry(index).ok_or(ESTALE)?;
+                self.put_entry(record, &write, out)?;
+                Ok(if self.has_data && has_data(&write) {
                     Position::Data {
                         index,
-                        page: entry.sector / PAGE_SECTORS as u64,
+                        page: write.entry.sector / PAGE_SECTORS as u64,
                     }
                 } else {
                     Position::Entry { index: index + 1 }
                 })
             }
             Position::Data { index, page } => {
-                let entry = record.log_entry(index).ok_or(ESTALE)?;
-                let mask = SectorMask::of_page(page, entry.sector, u64::from(entry.nr_sectors));
+                let write = record.log_entry(index).ok_or(ESTALE)?;
+                let mask = write.mask(page);
                 if mask.is_empty() {
                     return Ok(Position::Entry { index: index + 1 });
                 }
@@ -260,15 +260,15 @@ impl Stream {
         Ok(())
     }
 
-    fn put_entry(&self, record: &Record, entry: &LogEntry, out: &mut KVVec<u8>) -> Result {
-        let text = record.mark_text(entry).unwrap_or(&[]);
-        let payload_len = if self.has_data && has_data(entry) {
+    fn put_entry(&self, record: &Record, write: &Write, out: &mut KVVec<u8>) -> Result {
+        let text = record.mark_text(write).unwrap_or(&[]);
+        let payload_len = if self.has_data && has_data(write) {
             // A bio's length in bytes fits 32 bits.
-            entry.nr_sectors * SECTOR_SIZE as u32
+            write.entry.nr_sectors * SECTOR_SIZE as u32
         } else {
             u32::try_from(text.len())?
         };
-        let mut raw = RawEntry::new(entry, record.task(entry), payload_len, record.garbage());
+        let mut raw = RawEntry::new(write, record.task(write), payload_len, record.garbage());
         // What happened since the header went out is yet to happen.
         for event in [&mut raw.start, &mut raw.complete] {
             if *event > self.last_event {
@@ -291,8 +291,8 @@ fn stale(error: Error) -> Error {
 }
 
 /// Whether an entry's data is there to be had.
-fn has_data(entry: &LogEntry) -> bool {
-    entry.op == Op::Write && !entry.faults.contains(Kinds::LOST)
+fn has_data(write: &Write) -> bool {
+    write.entry.op == Op::Write && !write.is_lost()
 }
 
 const _: fn() = || {

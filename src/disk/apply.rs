@@ -7,10 +7,7 @@ use super::{
         Served,
         Ticket, //
     },
-    io::{
-        written_pages,
-        Request, //
-    },
+    io::written_pages,
     RecordedDisk,
     State, //
 };
@@ -19,10 +16,10 @@ use crate::{
     random::garbage,
     record::{
         Prepared,
-        Record, //
+        Record,
+        Write, //
     },
     store::{
-        pages,
         DataPage,
         Layer,
         PageList,
@@ -38,20 +35,22 @@ use kernel::{
 };
 
 impl State {
-    /// Whether a bio is complete as soon as it took effect, and nothing comes in between.
-    pub(super) fn is_done_at_once(&mut self, request: &Request, disk: &RecordedDisk) -> bool {
-        let is_armed = matches!(self.life.trigger(), Ok(Some(_)));
-        disk.completion.is_inline() && request.delay_us == 0 && !is_armed
-    }
-
-    /// The entry of that index was submitted and took effect: whether it is complete.
-    pub(super) fn submitted(
+    /// Has a bio take effect and be recorded, by `apply`, which is told whether it is complete at once
+    /// and gives the index of its entry.
+    #[inline]
+    pub(super) fn record_bio(
         &mut self,
-        index: u32,
-        request: &Request,
-        is_done: bool,
         disk: &RecordedDisk,
+        write: &Write,
+        has_room: bool,
+        apply: impl FnOnce(&mut Self, bool) -> Result<u32>,
     ) -> Result<Served> {
+        let is_inline = disk.completion.is_inline() && write.delay_us == 0;
+        let is_done = is_inline && !matches!(self.life.trigger(), Ok(Some(_)));
+        if !is_done && !has_room {
+            return Ok(Served::Again);
+        }
+        let index = apply(self, is_done)?;
         if is_done {
             return Ok(Served::Done);
         }
@@ -60,7 +59,7 @@ impl State {
             return mode.serve();
         }
         let record = self.recording().ok_or(ENODATA)?;
-        if disk.completion.is_inline() && request.delay_us == 0 {
+        if is_inline {
             record.complete_bio_inline(index)?;
             return Ok(Served::Done);
         }
@@ -79,8 +78,8 @@ impl State {
         if record.generation() != ticket.generation {
             return Ok(true);
         }
-        let entry = record.log_entry(ticket.index as usize).ok_or(EIO)?;
-        if entry.start() == model::IN_FLIGHT {
+        let write = record.log_entry(ticket.index as usize).ok_or(EIO)?;
+        if write.entry.start == model::IN_FLIGHT {
             record.start_bio(ticket.index)?;
             return Ok(false);
         }
@@ -93,52 +92,52 @@ impl State {
     /// log ends here. Returns the index of its entry.
     pub(super) fn apply_write(
         &mut self,
-        request: &Request,
+        write: &Write,
         data: PageList,
         prepare: impl FnOnce(&mut Record, u64) -> Result<Prepared>,
     ) -> Result<u32> {
         let data_bytes = (data.len() * (PAGE_SIZE + size_of::<Version>())) as u64;
-        self.recall_zeroes(request)?;
-        let pages = request.pages();
+        self.recall_zeroes(write)?;
+        let pages = write.pages();
         let layers = pages.clone().zip(data);
-        let layers = layers.map(|(page, data)| Layer::data(request.mask(page), data));
-        self.apply(request, pages, layers, data_bytes, prepare)
+        let layers = layers.map(|(page, data)| Layer::data(write.mask(page), data));
+        self.apply(write, pages, layers, data_bytes, prepare)
     }
 
-    /// Applies a write of zeroes to the pages `written`, all others of the request
+    /// Applies a write of zeroes to the pages `written`, all others that it touches
     /// being zeroes already, and logs it, likewise. If it is a discard that leaves garbage,
     /// then in these pages.
     pub(super) fn apply_zeroes(
         &mut self,
-        request: &Request,
+        write: &Write,
         written: &[u64],
         prepare: impl FnOnce(&mut Record, u64) -> Result<Prepared>,
     ) -> Result<u32> {
         let record = self.recording().ok_or(ENODATA)?;
         let seed = record
             .garbage()
-            .filter(|_| request.op == model::Op::Discard);
+            .filter(|_| write.entry.op == model::Op::Discard);
         let mut data_bytes = size_of_val(written) + written.len() * size_of::<Version>();
         let mut garbage = KVVec::new();
         for page in seed.iter().flat_map(|_| written) {
-            let made = garbage_page(seed.unwrap_or(0), *page, request.mask(*page));
+            let made = garbage_page(seed.unwrap_or(0), *page, write.mask(*page));
             let kept = made.and_then(|made| Ok(garbage.push(made, GFP_KERNEL | __GFP_NOWARN)?));
             kept.map_err(|error| record.truncate(error))?;
             data_bytes += PAGE_SIZE;
         }
         let mut garbage = garbage.into_iter();
         let layers = written.iter().map(|page| match garbage.next() {
-            Some(data) => Layer::data(request.mask(*page), data),
-            None => Layer::zeroes(request.mask(*page)),
+            Some(data) => Layer::data(write.mask(*page), data),
+            None => Layer::zeroes(write.mask(*page)),
         });
         let pages = written.iter().copied();
-        self.apply(request, pages, layers, data_bytes as u64, prepare)
+        self.apply(write, pages, layers, data_bytes as u64, prepare)
     }
 
     /// Adds `layers`, one for each of `pages`, and an entry that wrote them: both, or neither.
     fn apply(
         &mut self,
-        request: &Request,
+        write: &Write,
         pages: impl DoubleEndedIterator<Item = u64> + Clone,
         layers: impl Iterator<Item = Layer>,
         data_bytes: u64,
@@ -149,41 +148,38 @@ impl State {
         let entry = record.next_index()?;
         // Who reads takes another lock: it may see the versions before the entry is there. That
         // is then the last thing to be done, and does not fail.
-        let pushed = self
-            .store
-            .push_versions(entry, pages, layers, request.nowait);
-        pushed.map_err(|error| record.fail(error, request.nowait))?;
+        let pushed = self.store.push_versions(entry, pages, layers, write.nowait);
+        pushed.map_err(|error| record.fail(error, write.nowait))?;
         record.push(prepared)
     }
 
     /// Gives the pages of a write the zeroes that were written to them while they held
     /// nothing else, by those still in flight: these may come to lie above it.
-    fn recall_zeroes(&mut self, request: &Request) -> Result {
+    fn recall_zeroes(&mut self, write: &Write) -> Result {
         let record = self.life.recording().ok_or(ENODATA)?;
         let mut nr_seen = 0;
         while let Some(index) = record.unsettled_zeroes(nr_seen) {
             nr_seen += 1;
             let zeroes = record.log_entry(index as usize).ok_or(EIO)?;
-            let covered = pages(zeroes.sector, zeroes.nr_sectors.into());
-            let wanted = request.pages();
+            let (covered, wanted) = (zeroes.pages(), write.pages());
             for page in wanted.start.max(covered.start)..wanted.end.min(covered.end) {
-                let mask = SectorMask::of_page(page, zeroes.sector, zeroes.nr_sectors.into());
                 if self.store.version(page, index).is_some() {
                     continue;
                 }
-                let page = core::iter::once(page);
-                let zeroes = core::iter::once(Layer::zeroes(mask));
-                let nowait = request.nowait;
-                let pushed = self.store.push_versions(index, page, zeroes, nowait);
+                let layer = core::iter::once(Layer::zeroes(zeroes.mask(page)));
+                let nowait = write.nowait;
+                let pushed = self
+                    .store
+                    .push_versions(index, page..page + 1, layer, nowait);
                 pushed.map_err(|error| record.fail(error, nowait))?;
             }
         }
         Ok(())
     }
 
-    /// The pages of a request that hold anything but zeroes.
-    pub(super) fn written_pages(&self, request: &Request) -> Result<KVVec<u64>> {
-        written_pages(request.pages(), |page| self.store.next_written(page))
+    /// The pages of a write that hold anything but zeroes.
+    pub(super) fn written_pages(&self, write: &Write) -> Result<KVVec<u64>> {
+        written_pages(write.pages(), |page| self.store.next_written(page))
     }
 }
 

@@ -38,10 +38,10 @@ impl State {
         else {
             return;
         };
-        let Some(entry) = record.log_entry(index as usize) else {
+        let Some(write) = record.log_entry(index as usize) else {
             return;
         };
-        if armed.fires(&entry, record.mark_text(&entry)) {
+        if armed.fires(&write, record.mark_text(&write)) {
             let mode = armed.mode;
             self.cut(mode, disk);
         }

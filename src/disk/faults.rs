@@ -4,7 +4,6 @@
 
 use super::{
     in_flight::Served,
-    io::Request,
     segments::copy_pages,
     Member,
     RecordedDisk,
@@ -24,6 +23,8 @@ use crate::{
         Injected,
         Kinds, //
     },
+    model,
+    record::Write,
     store::{
         DataPage,
         PageList,
@@ -40,22 +41,23 @@ use kernel::{
 
 impl Access {
     /// What rules see of a bio; [`None`] if it does nothing.
-    pub(super) fn of(op: Op, request: &Request) -> Option<Self> {
-        let flushes = op != Op::Read && request.flags.contains(Flags::PREFLUSH);
-        let op = match op {
-            Op::Read => fault::Op::Read,
-            Op::Write if request.nr_sectors == 0 && flushes => fault::Op::Flush,
-            Op::Write | Op::WriteZeroes if request.nr_sectors != 0 => fault::Op::Write,
-            Op::Discard => fault::Op::Discard,
-            _ => return None,
+    pub(super) fn of(bio: Op, write: &Write) -> Option<Self> {
+        let is_read = bio == Op::Read;
+        let entry = &write.entry;
+        let op = match entry.op {
+            _ if is_read => fault::Op::Read,
+            model::Op::Flush => fault::Op::Flush,
+            model::Op::Write | model::Op::WriteZeroes => fault::Op::Write,
+            model::Op::Discard => fault::Op::Discard,
+            model::Op::Mark => return None,
         };
         Some(Self {
             op,
-            sector: request.sector,
-            nr_sectors: request.nr_sectors,
-            flushes,
-            is_fua: op != fault::Op::Read && request.flags.contains(Flags::FUA),
-            has_data: op == fault::Op::Write && request.op == crate::model::Op::Write,
+            sector: entry.sector,
+            nr_sectors: entry.nr_sectors,
+            flushes: !is_read && write.flags.contains(Flags::PREFLUSH),
+            is_fua: !is_read && write.flags.contains(Flags::FUA),
+            has_data: !is_read && entry.op == model::Op::Write,
         })
     }
 }
@@ -95,18 +97,18 @@ impl RecordedDisk {
         noio(|| f(&self.state.lock().faults))
     }
 
-    /// Serves a write that met faults.
+    /// Serves a write of data that is to meet faults.
     pub(super) fn write_faulty(
         &self,
-        asked: &Request,
+        asked: &Write,
         bio: &mut Bio,
         injected: &Injected,
         has_room: bool,
     ) -> Result<Served> {
-        let mut request = *asked;
+        let mut write = *asked;
         if injected.is(Kinds::MISDIRECTED) {
-            request.sector = self.within(asked, injected.sector);
-            request.met.asked = asked.sector;
+            write.entry.sector = self.within(asked, injected.sector);
+            write.asked = asked.entry.sector;
         }
         let mut copy = || {
             if injected.is(Kinds::LOST) {
@@ -114,22 +116,23 @@ impl RecordedDisk {
             }
             let pages = copy_pages(asked, bio.segments(), &self.spare)?;
             corrupt(asked, &pages, injected);
-            moved(asked, &request, pages)
+            moved(asked, &write, pages)
         };
-        self.write_pages(&request, copy(), has_room)
+        self.write_pages(&write, copy(), has_room)
     }
 
     /// Where a write that is to go to `sector` ends up: no further than the block device that
     /// it was for.
-    fn within(&self, request: &Request, sector: u64) -> u64 {
+    fn within(&self, write: &Write, sector: u64) -> u64 {
         let has = |member: &&Member| {
             let end = member.start.saturating_add(member.nr_sectors);
-            (member.start..end).contains(&request.sector)
+            (member.start..end).contains(&write.entry.sector)
         };
         match self.members().as_slice().iter().find(has) {
             None => sector,
             Some(member) => {
-                let room = member.nr_sectors.saturating_sub(request.nr_sectors.into());
+                let nr_sectors = u64::from(write.entry.nr_sectors);
+                let room = member.nr_sectors.saturating_sub(nr_sectors);
                 sector.clamp(member.start, member.start.saturating_add(room))
             }
         }
@@ -145,12 +148,12 @@ impl RecordedDisk {
 }
 
 /// Changes bytes of a write's data, if it is to be corrupted: neighbours, from a random one on.
-pub(super) fn corrupt(request: &Request, data: &PageList, injected: &Injected) {
-    let len_bytes = u64::from(request.nr_sectors) * SECTOR_SIZE as u64;
+pub(super) fn corrupt(write: &Write, data: &PageList, injected: &Injected) {
+    let len_bytes = u64::from(write.entry.nr_sectors) * SECTOR_SIZE as u64;
     if !injected.is(Kinds::CORRUPTED) || len_bytes == 0 {
         return;
     }
-    let before = request.sector % PAGE_SECTORS as u64 * SECTOR_SIZE as u64;
+    let before = write.entry.sector % PAGE_SECTORS as u64 * SECTOR_SIZE as u64;
     let first = crate::random::mix(injected.seed) % len_bytes;
     for n in 0..u64::from(injected.nr_bytes).min(len_bytes) {
         let at = before + (first + n) % len_bytes;
@@ -167,8 +170,9 @@ pub(super) fn corrupt(request: &Request, data: &PageList, injected: &Injected) {
 }
 
 /// The data of a write for other sectors than it was for.
-pub(super) fn moved(from: &Request, to: &Request, data: PageList) -> Result<PageList> {
+pub(super) fn moved(from: &Write, to: &Write, data: PageList) -> Result<PageList> {
     let page_sectors = PAGE_SECTORS as u64;
+    let (from, to) = (&from.entry, &to.entry);
     if from.sector % page_sectors == to.sector % page_sectors {
         return Ok(data);
     }

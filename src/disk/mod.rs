@@ -31,6 +31,7 @@ pub(crate) mod tests;
 mod trigger;
 
 pub(crate) use completion::Completion;
+pub(crate) use io::Node;
 pub(crate) use members::{
     Member,
     Members,
@@ -288,11 +289,6 @@ impl RecordedDisk {
         state.store.clear();
         state.update(self);
         Ok(())
-    }
-
-    /// Whether it is going, or gone.
-    pub(crate) fn is_dying(&self) -> bool {
-        self.hints.has(Hint::Dying)
     }
 
     /// Shows the sectors `wanted` of a page as they are now.

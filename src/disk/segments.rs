@@ -2,13 +2,13 @@
 
 //! A bio's data and the pages of the disk that it is for.
 
-use super::io::Request;
 use crate::{
     block::{
         Segment,
         SparePages, //
     },
     nowait::NoWait,
+    record::Write,
     store::{
         DataPage,
         PageList,
@@ -44,20 +44,20 @@ pub(super) fn place(segment: &Segment<'_>) -> Option<(u64, SectorMask)> {
 
 /// Copies a bio's data, to a page of `spare` for each page of the disk that it touches.
 pub(super) fn copy_pages<'a>(
-    request: &Request,
+    write: &Write,
     segments: impl Iterator<Item = Segment<'a>>,
     spare: &Mutex<SparePages>,
 ) -> Result<PageList> {
-    let wanted = request.pages();
+    let wanted = write.pages();
     if wanted.end - wanted.start == 1 {
-        let data = request.nowait.lock(spare)?.take(request.nowait.0)?;
+        let data = write.nowait.lock(spare)?.take(write.nowait.0)?;
         for segment in segments {
             let _place = place(&segment).ok_or(EINVAL)?;
             data.write_whole(&segment);
         }
         return Ok(PageList::one(data));
     }
-    let pages = take_pages(wanted, spare, request.nowait)?;
+    let pages = take_pages(wanted, spare, write.nowait)?;
     let mut rest = pages.iter();
     let mut current = None;
     for segment in segments {

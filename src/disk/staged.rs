@@ -3,7 +3,6 @@
 //! A content with its record, rebuilt beside a disk and then put in its place.
 
 use super::{
-    io::Request,
     RecordedDisk,
     State, //
 };
@@ -12,18 +11,14 @@ use crate::{
         noio,
         task::TaskId, //
     },
-    fault::{
-        Kinds,
-        Met, //
-    },
+    fault::Kinds,
     model::{
         History,
         Op, //
     },
-    nowait::NoWait,
     record::{
-        LogEntry,
-        Record, //
+        Record,
+        Write, //
     },
     store::{
         pages,
@@ -82,33 +77,21 @@ impl Staged {
     /// An entry of the log: of a mark with its text, of a write with its data.
     pub(crate) fn entry(
         &mut self,
-        entry: LogEntry,
+        write: &Write,
         task: TaskId,
         text: &[u8],
         data: PageList,
     ) -> Result {
-        let request = Request {
-            op: entry.op,
-            flags: entry.flags,
-            sector: entry.sector,
-            nr_sectors: entry.nr_sectors,
-            met: Met {
-                kinds: entry.faults,
-                asked: entry.asked,
-            },
-            delay_us: 0,
-            nowait: NoWait(false),
-        };
         let prepare =
-            |record: &mut Record, data_bytes| record.prepare_import(entry, task, text, data_bytes);
-        match entry.op {
+            |record: &mut Record, data_bytes| record.prepare_import(*write, task, text, data_bytes);
+        match write.entry.op {
             Op::Write => {
-                self.state.apply_write(&request, data, prepare)?;
+                self.state.apply_write(write, data, prepare)?;
                 Ok(())
             }
             Op::WriteZeroes | Op::Discard => {
-                let written = self.state.written_pages(&request)?;
-                self.state.apply_zeroes(&request, &written, prepare)?;
+                let written = self.state.written_pages(write)?;
+                self.state.apply_zeroes(write, &written, prepare)?;
                 Ok(())
             }
             Op::Flush | Op::Mark => {

@@ -9,19 +9,16 @@ mod life;
 
 use super::{
     in_flight::Served,
-    io::Request,
     *, //
 };
 use crate::{
     block::Flags,
-    fault::Met,
     model::{
         Op,
         Tear, //
     },
-    nowait::NoWait,
     record::{
-        LogEntry,
+        Write,
         ENTRY_BYTES, //
     },
     store::{
@@ -93,20 +90,9 @@ pub(crate) fn view_of(disk: &Arc<RecordedDisk>) -> Result<Arc<RecordedDisk>> {
     )
 }
 
-fn request(op: Op, flags: Flags, sector: u64, nr_sectors: u32) -> Request {
-    Request {
-        op,
-        flags,
-        sector,
-        nr_sectors,
-        met: Met::default(),
-        delay_us: 0,
-        nowait: NoWait(false),
-    }
-}
-
 fn flush_with(disk: &RecordedDisk, flags: Flags) -> Result {
-    disk.flush(request(Op::Flush, flags, 0, 0), true)?;
+    let flags = flags | Flags::PREFLUSH;
+    disk.flush(&Write::new(Op::Flush, flags, 0, 0), true)?;
     Ok(())
 }
 
@@ -121,22 +107,22 @@ pub(crate) fn write(
     for _ in pages(sector, nr_sectors.into()) {
         data.push(filled(byte)?)?;
     }
-    let request = request(Op::Write, flags, sector, nr_sectors);
-    if disk.write_recorded(&request, Ok(data), true)? != Served::Again {
+    let write = Write::new(Op::Write, flags, sector, nr_sectors);
+    if disk.write_recorded(&write, Ok(data), true)? != Served::Again {
         return Ok(());
     }
     let mut data = PageList::default();
-    for _ in request.pages() {
+    for _ in write.pages() {
         data.push(filled(byte)?)?;
     }
-    let served = disk.write_plain(&request, data)?;
+    let served = disk.write_plain(&write, data)?;
     assert!(served != Served::Again);
     Ok(())
 }
 
 /// Discards or zeroes sectors, as a bio does.
 pub(crate) fn zero(disk: &RecordedDisk, op: Op, (sector, nr_sectors): (u64, u32)) -> Result {
-    disk.write_zeroes(&request(op, Flags::default(), sector, nr_sectors), true)?;
+    disk.write_zeroes(&Write::new(op, Flags::default(), sector, nr_sectors), true)?;
     Ok(())
 }
 
@@ -156,14 +142,14 @@ pub(crate) fn look_after(view: &RecordedDisk, state: &[u8], page: u64) -> Result
     look(view, page)
 }
 
-fn entry(disk: &RecordedDisk, index: usize) -> Result<LogEntry> {
+fn entry(disk: &RecordedDisk, index: usize) -> Result<Write> {
     disk.with_record(|record, _| record.log_entry(index).ok_or(ENOENT))
 }
 
 /// Submit, start and complete event of an entry.
 fn events(disk: &RecordedDisk, index: usize) -> Result<(u64, u64, u64)> {
-    let entry = entry(disk, index)?;
-    Ok((entry.submit, entry.start(), entry.complete()))
+    let entry = entry(disk, index)?.entry;
+    Ok((entry.submit, entry.start, entry.complete))
 }
 
 /// Flags by their bits.
@@ -402,7 +388,7 @@ mod suite {
         let disk = disk()?;
         put(&disk, (8, 8), 1)?;
         let failed = disk.write_recorded(
-            &request(Op::Write, Flags::default(), 8, 8),
+            &Write::new(Op::Write, Flags::default(), 8, 8),
             Err(ENOMEM),
             true,
         );

@@ -5,7 +5,7 @@
 use crate::{
     block::Flags,
     model::Op,
-    record::LogEntry,
+    record::Write,
     text::{
         fields,
         parse_u64, //
@@ -50,13 +50,14 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    fn has(self, entry: &LogEntry) -> bool {
+    fn has(self, write: &Write) -> bool {
+        let entry = &write.entry;
         let is_write = entry.op.is_write();
         match self {
             Self::Writes => is_write,
-            Self::Flushes => entry.op == Op::Flush || entry.flags.contains(Flags::PREFLUSH),
-            Self::Fua => is_write && entry.flags.contains(Flags::FUA),
-            Self::Meta => is_write && entry.flags.contains(Flags::META),
+            Self::Flushes => entry.op == Op::Flush || entry.preflush,
+            Self::Fua => is_write && write.flags.contains(Flags::FUA),
+            Self::Meta => is_write && write.flags.contains(Flags::META),
             Self::Lba(first, last) => {
                 let end = entry.sector.saturating_add(entry.nr_sectors.into());
                 is_write && entry.sector <= last && end > first
@@ -67,10 +68,10 @@ impl Kind {
 
 impl Armed {
     /// Whether the entry, whose text `mark` is if it is a mark, makes it fire.
-    pub(super) fn fires(&mut self, entry: &LogEntry, mark: Option<&[u8]>) -> bool {
+    pub(super) fn fires(&mut self, write: &Write, mark: Option<&[u8]>) -> bool {
         match &mut self.trigger {
             Trigger::Count(kind, left) => {
-                if kind.has(entry) {
+                if kind.has(write) {
                     *left = left.saturating_sub(1);
                 }
                 *left == 0

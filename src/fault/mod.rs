@@ -102,14 +102,6 @@ impl Injected {
     }
 }
 
-/// What the log says of the faults that an I/O met.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Met {
-    pub(crate) kinds: Kinds,
-    /// The first sector that it was for, if it was misdirected.
-    pub(crate) asked: u64,
-}
-
 /// What a disk was told to do wrong.
 pub(crate) struct Faults {
     rules: KVVec<Rule>,

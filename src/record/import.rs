@@ -4,15 +4,14 @@
 
 use super::{
     is_mark_text,
-    LogEntry,
     Prepared,
     Record,
-    Truncation, //
+    Truncation,
+    Write, //
 };
 use crate::{
     block::task::TaskId,
-    model,
-    nowait::NoWait, //
+    model, //
 };
 use kernel::prelude::*;
 
@@ -30,23 +29,24 @@ impl Record {
     /// there in the end: [`Self::check_import`].
     pub(crate) fn prepare_import(
         &mut self,
-        mut entry: LogEntry,
+        mut write: Write,
         task: TaskId,
         text: &[u8],
         data_bytes: u64,
     ) -> Result<Prepared> {
-        let is_mark = entry.op == model::Op::Mark;
+        let is_mark = write.entry.op == model::Op::Mark;
         let previous = self.log.len().checked_sub(1);
         let previous = previous.and_then(|index| self.log_entry(index));
-        let is_next = entry.submit > previous.map_or(0, |entry| entry.submit);
+        let is_next = write.entry.submit > previous.map_or(0, |previous| previous.entry.submit);
         if !is_next || (is_mark && !is_mark_text(text)) {
             return Err(EINVAL);
         }
-        entry.task = self.tasks.index_of(task, NoWait(false))?;
+        self.next_event()?;
+        write.task = self.tasks.index_of(task, write.nowait)?;
         if is_mark {
-            self.prepare_mark(entry, text)
+            self.prepare_mark(write, text)
         } else {
-            self.reserve(entry, data_bytes, NoWait(false))
+            self.reserve(write, data_bytes)
         }
     }
 
@@ -60,9 +60,9 @@ impl Record {
         let mut seen = KVVec::zeroed(usize::try_from(self.last_event)?, GFP_KERNEL)?;
         let mut nr_seen = 0;
         for index in 0..self.log.len() {
-            let entry = self.log_entry(index).ok_or(EINVAL)?;
+            let entry = self.log_entry(index).ok_or(EINVAL)?.entry;
             let mut previous = 0;
-            for event in [entry.submit, entry.start(), entry.complete()] {
+            for event in [entry.submit, entry.start, entry.complete] {
                 if event == previous || event == model::IN_FLIGHT {
                     continue;
                 }

@@ -2,161 +2,24 @@
 
 //! The log of a record: one entry per bio or mark, in the order of their submits.
 
-use super::packed::{
-    Packed,
-    Times,
-    ENTRY_BYTES,
-    TIMES_BYTES, //
+use super::{
+    packed::{
+        Packed,
+        Times,
+        ENTRY_BYTES,
+        NOT_YET,
+        TIMES_BYTES, //
+    },
+    write::Write, //
 };
 use crate::{
-    block::Flags,
     fault::Kinds,
-    model,
     nowait::NoWait, //
 };
 use kernel::{
     page::PAGE_SIZE,
     prelude::*, //
 };
-
-/// How many events after an entry's submit something happened; or not yet.
-pub(super) type After = u32;
-
-pub(super) const NOT_YET: After = After::MAX;
-
-/// One bio or mark.
-#[derive(Clone, Copy)]
-pub(crate) struct LogEntry {
-    /// Its submit event.
-    pub(crate) submit: u64,
-    /// Its first sector (512 bytes); of a mark, the index of its text.
-    pub(crate) sector: u64,
-    /// When it was submitted, ns since the record began.
-    pub(crate) submit_ns: u64,
-    /// When its own data started.
-    pub(super) start_after: After,
-    /// When it was complete.
-    pub(super) complete_after: After,
-    /// How long it took, in ns.
-    pub(crate) duration_ns: u32,
-    /// Its length in sectors.
-    pub(crate) nr_sectors: u32,
-    /// Index of who issued it in the table of tasks.
-    pub(crate) task: u32,
-    /// What it is.
-    pub(crate) op: model::Op,
-    /// Its flags.
-    pub(crate) flags: Flags,
-    /// The faults that it met.
-    pub(crate) faults: Kinds,
-    /// The first sector that it was for, if it was misdirected.
-    pub(crate) asked: u64,
-}
-
-impl LogEntry {
-    /// An entry that was submitted just now: started, unless it flushes first, and
-    /// not complete, unless it is a mark.
-    pub(crate) fn new(op: model::Op, flags: Flags, submit: u64) -> Self {
-        let is_mark = op == model::Op::Mark;
-        let starts_later = op.is_write() && flags.contains(Flags::PREFLUSH);
-        Self {
-            submit,
-            sector: 0,
-            submit_ns: 0,
-            start_after: if starts_later { NOT_YET } else { 0 },
-            complete_after: if is_mark { 0 } else { NOT_YET },
-            duration_ns: 0,
-            nr_sectors: 0,
-            task: 0,
-            op,
-            flags,
-            faults: Kinds::default(),
-            asked: 0,
-        }
-    }
-
-    /// The event at which its own data started, [`model::IN_FLIGHT`] before that.
-    pub(crate) fn start(&self) -> u64 {
-        self.event(self.start_after)
-    }
-
-    /// Its complete event, [`model::IN_FLIGHT`] before that.
-    pub(crate) fn complete(&self) -> u64 {
-        self.event(self.complete_after)
-    }
-
-    /// Whether it is a write of zeroes or a discard that was done.
-    pub(crate) fn is_zeroes(&self) -> bool {
-        matches!(self.op, model::Op::WriteZeroes | model::Op::Discard)
-            && !self.faults.contains(Kinds::LOST)
-    }
-
-    /// The last of its events so far.
-    pub(crate) fn newest_event(&self) -> u64 {
-        match (self.start_after, self.complete_after) {
-            (NOT_YET, _) => self.submit,
-            (_, NOT_YET) => self.start(),
-            _ => self.complete(),
-        }
-    }
-
-    /// It was submitted just now and is complete: its events follow each other.
-    pub(super) fn finish(&mut self) {
-        if self.start_after == NOT_YET {
-            self.start_after = 1;
-        }
-        self.complete_after = self.start_after + 1;
-    }
-
-    /// Its own data starts at `event`. [`EOVERFLOW`] if that is too far from its submit.
-    pub(crate) fn set_start(&mut self, event: u64) -> Result {
-        self.start_after = self.after(event)?;
-        Ok(())
-    }
-
-    /// It is complete at `event`, likewise.
-    pub(crate) fn set_complete(&mut self, event: u64) -> Result {
-        self.complete_after = self.after(event)?;
-        Ok(())
-    }
-
-    fn event(&self, after: u32) -> u64 {
-        match after {
-            NOT_YET => model::IN_FLIGHT,
-            after => self.submit.saturating_add(u64::from(after)),
-        }
-    }
-
-    fn after(&self, event: u64) -> Result<u32> {
-        if event == model::IN_FLIGHT {
-            return Ok(NOT_YET);
-        }
-        let after = event.checked_sub(self.submit).ok_or(EINVAL)?;
-        let after = u32::try_from(after).map_err(|_| EOVERFLOW)?;
-        if after == NOT_YET {
-            return Err(EOVERFLOW);
-        }
-        Ok(after)
-    }
-
-    /// What the model needs of it: of a fault, what it left.
-    pub(crate) fn to_model(self) -> model::Entry {
-        let is_mark = self.op == model::Op::Mark;
-        let is_lost = self.faults.contains(Kinds::LOST);
-        let is_fua_ignored = self.faults.contains(Kinds::FUA_IGNORED);
-        model::Entry {
-            op: self.op,
-            preflush: self.flags.contains(Flags::PREFLUSH),
-            fua: self.flags.contains(Flags::FUA) && !is_fua_ignored,
-            lied: self.faults.contains(Kinds::LIED),
-            sector: if is_mark { 0 } else { self.sector },
-            nr_sectors: if is_lost { 0 } else { self.nr_sectors },
-            submit: self.submit,
-            start: self.start(),
-            complete: self.complete(),
-        }
-    }
-}
 
 /// Entries in a chunk: as many as fit a page of memory.
 pub(super) const CHUNK_ENTRIES: usize = PAGE_SIZE / ENTRY_BYTES;
@@ -231,29 +94,25 @@ impl Log {
     }
 
     /// The entry of that index.
-    pub(crate) fn get(&self, index: usize) -> Option<LogEntry> {
+    pub(crate) fn get(&self, index: usize) -> Option<Write> {
         let packed = self.packed(index)?;
-        let mut entry = packed.unpack(self.times(packed))?;
+        let mut write = packed.unpack(self.times(packed))?;
         if packed.is_faulty() {
             let at = self.faulty.partition_point(|other| other.index < index);
             let faulty = self.faulty.get(at)?;
-            entry.faults = faulty.kinds;
-            entry.asked = faulty.asked;
+            write = write.with_faults(faulty.kinds);
+            write.asked = faulty.asked;
         }
-        Some(entry)
+        Some(write)
     }
 
-    /// Has `f` change the times of the entry of that index, which was not complete at once,
-    /// unless it fails.
-    pub(crate) fn update(
-        &mut self,
-        index: usize,
-        f: impl FnOnce(&mut LogEntry) -> Result,
-    ) -> Result {
+    /// Has `f` change the times of the entry of that index, which was not complete at once.
+    /// [`EOVERFLOW`] if they get too far from its submit.
+    pub(crate) fn update(&mut self, index: usize, f: impl FnOnce(&mut Write)) -> Result {
         let place = self.packed(index).and_then(Packed::times);
-        let mut entry = self.get(index).ok_or(EINVAL)?;
-        f(&mut entry)?;
-        *self.times.get_mut(place.ok_or(EINVAL)?).ok_or(EINVAL)? = Times::of(&entry);
+        let mut write = self.get(index).ok_or(EINVAL)?;
+        f(&mut write);
+        *self.times.get_mut(place.ok_or(EINVAL)?).ok_or(EINVAL)? = Times::of(&write)?;
         Ok(())
     }
 
@@ -296,7 +155,7 @@ impl Log {
     }
 
     /// Makes room for an entry, so that to [`Self::push`] it next can't fail.
-    pub(super) fn prepare(&mut self, entry: LogEntry, nowait: NoWait) -> Result<Prepared> {
+    pub(super) fn prepare(&mut self, write: &Write, nowait: NoWait) -> Result<Prepared> {
         let flags = nowait.gfp();
         if self.len % CHUNK_ENTRIES == 0 && self.chunks.len() == self.len / CHUNK_ENTRIES {
             let entries = KVec::with_capacity(CHUNK_ENTRIES, flags)?;
@@ -306,22 +165,22 @@ impl Log {
             };
             self.chunks.push(chunk, flags)?;
         }
-        let times = Times::of(&entry);
-        let is_at_once = times == Times::at_once(entry.op, entry.flags);
+        let times = Times::of(write)?;
+        let is_at_once = times == Times::at_once(write.entry.op, write.flags);
         if !is_at_once {
             self.times.reserve(1, flags)?;
         }
-        let faulty = (!entry.faults.is_empty()).then_some(Faulty {
+        let faulty = (!write.faults.is_empty()).then_some(Faulty {
             index: self.len,
-            kinds: entry.faults,
-            asked: entry.asked,
+            kinds: write.faults,
+            asked: write.asked,
         });
         if faulty.is_some() {
             self.faulty.reserve(1, flags)?;
         }
         let place = (!is_at_once).then_some(self.times.len());
         Ok(Prepared {
-            packed: Packed::new(&entry, place)?,
+            packed: Packed::new(write, place)?,
             times: (!is_at_once).then_some(times),
             faulty,
         })

@@ -11,19 +11,17 @@ mod packed;
 mod tasks;
 #[cfg(CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST)]
 mod tests;
+mod write;
 
-pub(crate) use log::LogEntry;
 pub(crate) use packed::ENTRY_BYTES;
+pub(crate) use write::Write;
 
 use crate::{
     block::{
         task::TaskId,
         Flags, //
     },
-    fault::{
-        Kinds,
-        Met, //
-    },
+    fault::Kinds,
     model,
     nowait::NoWait, //
 };
@@ -55,27 +53,10 @@ pub(crate) struct Truncation {
     pub(crate) error: Error,
 }
 
-/// A bio that is being submitted.
-#[derive(Clone, Copy)]
-pub(crate) struct NewBio {
-    pub(crate) op: model::Op,
-    pub(crate) flags: Flags,
-    pub(crate) sector: u64,
-    pub(crate) nr_sectors: u32,
-    /// The faults that it met.
-    pub(crate) met: Met,
-    /// The memory that its data takes.
-    pub(crate) data_bytes: u64,
-    /// Whether it is complete already: its other events follow its submit.
-    pub(crate) is_done: bool,
-    /// Whether it may wait for memory.
-    pub(crate) nowait: NoWait,
-}
-
 /// An entry that there is room for.
 pub(crate) struct Prepared {
     log: log::Prepared,
-    entry: LogEntry,
+    write: Write,
     data_bytes: u64,
 }
 
@@ -175,7 +156,7 @@ impl Record {
     }
 
     /// The entry of that index.
-    pub(crate) fn log_entry(&self, index: usize) -> Option<LogEntry> {
+    pub(crate) fn log_entry(&self, index: usize) -> Option<Write> {
         self.log.get(index)
     }
 
@@ -190,17 +171,17 @@ impl Record {
     }
 
     /// Who issued an entry.
-    pub(crate) fn task(&self, entry: &LogEntry) -> TaskId {
-        self.tasks.get(entry.task)
+    pub(crate) fn task(&self, write: &Write) -> TaskId {
+        self.tasks.get(write.task)
     }
 
     /// The text of the mark that an entry is.
-    pub(crate) fn mark_text(&self, entry: &LogEntry) -> Option<&[u8]> {
-        if entry.op != model::Op::Mark {
+    pub(crate) fn mark_text(&self, write: &Write) -> Option<&[u8]> {
+        if write.entry.op != model::Op::Mark {
             return None;
         }
         self.marks
-            .get(usize::try_from(entry.sector).ok()?)
+            .get(usize::try_from(write.entry.sector).ok()?)
             .map(|text| text.as_slice())
     }
 
@@ -219,44 +200,38 @@ impl Record {
     }
 
     /// Makes sure that an entry, and `data_bytes` of memory beside it, fit: what is left to do is
-    /// [`Self::push`]. If not, or if the log ended early before, it is truncated from here on.
-    fn reserve(&mut self, entry: LogEntry, data_bytes: u64, nowait: NoWait) -> Result<Prepared> {
-        if let Some(truncated) = self.truncated {
-            return Err(truncated.error);
-        }
+    /// [`Self::push`]. If not, the log ends here.
+    fn reserve(&mut self, write: Write, data_bytes: u64) -> Result<Prepared> {
         let bytes = self
             .bytes()
             .saturating_add(data_bytes)
             .saturating_add(ENTRY_BYTES as u64);
-        if self.limit_bytes != 0 && bytes > self.limit_bytes {
+        let is_full = self.limit_bytes != 0 && bytes > self.limit_bytes;
+        if is_full || u32::try_from(self.log.len() + 1).is_err() {
             return Err(self.truncate(ENOSPC));
         }
-        if u32::try_from(self.log.len() + 1).is_err() {
-            return Err(self.truncate(ENOSPC));
-        }
-        let reserved = self.reserve_lists(&entry, nowait);
-        let prepared = reserved.and_then(|()| self.log.prepare(entry, nowait));
-        match prepared {
+        let reserved = self.reserve_lists(&write);
+        match reserved.and_then(|()| self.log.prepare(&write, write.nowait)) {
             Ok(log) => Ok(Prepared {
                 log,
-                entry,
+                write,
                 data_bytes,
             }),
-            Err(error) => Err(self.fail(error, nowait)),
+            Err(error) => Err(self.fail(error, write.nowait)),
         }
     }
 
     /// Room in the lists that an entry may have to be on.
-    fn reserve_lists(&mut self, entry: &LogEntry, nowait: NoWait) -> Result {
-        let flags = nowait.gfp();
-        if promises(entry.op, entry.flags) {
+    fn reserve_lists(&mut self, write: &Write) -> Result {
+        let flags = write.nowait.gfp();
+        if write.promises() {
             let flushes = self.flushes.iter_mut();
             for list in flushes.take(self.geometry.members.count()) {
                 list.reserve(1, flags)?;
             }
             self.fua_writes.reserve(1, flags)?;
         }
-        if entry.is_zeroes() {
+        if write.is_zeroes() {
             self.zeroes.reserve(1, flags)?;
         }
         Ok(())
@@ -275,26 +250,24 @@ impl Record {
         Ok(u32::try_from(self.log.len())?)
     }
 
-    /// Prepares the entry of a bio that is being submitted.
-    pub(crate) fn prepare(&mut self, bio: &NewBio) -> Result<Prepared> {
-        let submit = self.next_event()?;
-        let task = self
-            .tasks
-            .index_of(TaskId::current(), bio.nowait)
-            .map_err(|error| self.fail(error, bio.nowait))?;
-        let mut entry = LogEntry {
-            sector: bio.sector,
-            submit_ns: self.now_ns(),
-            nr_sectors: bio.nr_sectors,
-            task,
-            faults: bio.met.kinds,
-            asked: bio.met.asked,
-            ..LogEntry::new(bio.op, bio.flags, submit)
-        };
-        if bio.is_done {
-            entry.finish();
+    /// Prepares the entry of what the current task submits, with data that takes so much memory;
+    /// `is_done`: it is complete at once.
+    pub(crate) fn prepare(
+        &mut self,
+        write: &Write,
+        data_bytes: u64,
+        is_done: bool,
+    ) -> Result<Prepared> {
+        let mut write = write.submitted(self.next_event()?);
+        if is_done {
+            write = write.completed();
         }
-        self.reserve(entry, bio.data_bytes, bio.nowait)
+        write.submit_ns = self.now_ns();
+        write.task = self
+            .tasks
+            .index_of(TaskId::current(), write.nowait)
+            .map_err(|error| self.fail(error, write.nowait))?;
+        self.reserve(write, data_bytes)
     }
 
     /// A bio that flushes first is done with that: its own data starts.
@@ -302,7 +275,7 @@ impl Record {
         let event = self.next_event()?;
         let result = self
             .log
-            .update(index as usize, |entry| entry.set_start(event));
+            .update(index as usize, |write| write.entry.start = event);
         result.map_err(|error| self.truncate(error))?;
         self.last_event = event;
         Ok(())
@@ -312,9 +285,9 @@ impl Record {
     pub(crate) fn complete_bio(&mut self, index: u32) -> Result {
         let event = self.next_event()?;
         let now_ns = self.now_ns();
-        let result = self.log.update(index as usize, |entry| {
-            entry.duration_ns = u32::try_from(now_ns - entry.submit_ns).unwrap_or(u32::MAX);
-            entry.set_complete(event)
+        let result = self.log.update(index as usize, |write| {
+            write.duration_ns = u32::try_from(now_ns - write.submit_ns).unwrap_or(u32::MAX);
+            write.entry.complete = event;
         });
         result.map_err(|error| self.truncate(error))?;
         self.last_event = event;
@@ -343,25 +316,22 @@ impl Record {
         if !is_mark_text(text) {
             return Err(EINVAL);
         }
-        let submit = self.next_event()?;
-        let task = self
+        let mut mark = Write::new(model::Op::Mark, Flags::default(), 0, 0);
+        mark = mark.submitted(self.next_event()?);
+        mark.submit_ns = self.now_ns();
+        mark.task = self
             .tasks
-            .index_of(TaskId::current(), NoWait(false))
+            .index_of(TaskId::current(), mark.nowait)
             .map_err(|error| self.truncate(error))?;
-        let entry = LogEntry {
-            submit_ns: self.now_ns(),
-            task,
-            ..LogEntry::new(model::Op::Mark, Flags::default(), submit)
-        };
-        let prepared = self.prepare_mark(entry, text)?;
+        let prepared = self.prepare_mark(mark, text)?;
         self.push(prepared)?;
         Ok(())
     }
 
     /// Prepares a mark. Its text is kept from here on.
-    fn prepare_mark(&mut self, mut entry: LogEntry, text: &[u8]) -> Result<Prepared> {
-        entry.sector = self.marks.len() as u64;
-        let prepared = self.reserve(entry, text.len() as u64, NoWait(false))?;
+    fn prepare_mark(&mut self, mut mark: Write, text: &[u8]) -> Result<Prepared> {
+        mark.entry.sector = self.marks.len() as u64;
+        let prepared = self.reserve(mark, text.len() as u64)?;
         let flags = GFP_KERNEL | __GFP_NOWARN;
         let mut copy = KVVec::new();
         let added = copy
@@ -377,26 +347,27 @@ impl Record {
     pub(crate) fn push(&mut self, prepared: Prepared) -> Result<u32> {
         let Prepared {
             log,
-            entry,
+            write,
             data_bytes,
         } = prepared;
         let index = self.next_index()?;
-        self.faults |= entry.faults;
+        self.faults |= write.faults;
         let overlaps = self.log.push(log);
         self.has_overlaps |= overlaps.map_err(|error| self.truncate(error))?;
-        self.last_event = self.last_event.max(entry.newest_event());
+        self.last_event = self.last_event.max(write.newest_event());
         self.bytes += data_bytes + ENTRY_BYTES as u64;
-        let zeroes = entry.is_zeroes().then_some(&mut self.zeroes);
-        let (mut flushes, mut fua_writes) = (None, None);
-        if promises(entry.op, entry.flags) {
-            let entry = entry.to_model();
-            let member = self.geometry.members.of(entry.sector);
-            let flush = entry.flush_complete();
-            flushes = flush.and_then(|_| self.flushes.get_mut(member));
-            fua_writes = (entry.is_write() && entry.fua).then_some(&mut self.fua_writes);
+        if write.is_zeroes() {
+            put(&mut self.zeroes, index)?;
         }
-        for list in [zeroes, flushes, fua_writes].into_iter().flatten() {
-            list.push_within_capacity(index).map_err(|_| ENOMEM)?;
+        if write.promises() {
+            let entry = write.to_model();
+            let member = self.geometry.members.of(entry.sector);
+            if let (Some(_), Some(list)) = (entry.flush_complete(), self.flushes.get_mut(member)) {
+                put(list, index)?;
+            }
+            if entry.is_write() && entry.fua {
+                put(&mut self.fua_writes, index)?;
+            }
         }
         Ok(index)
     }
@@ -416,7 +387,7 @@ impl model::History for Record {
     }
 
     fn entry(&self, index: usize) -> Option<model::Entry> {
-        self.log.get(index).map(LogEntry::to_model)
+        self.log.get(index).map(Write::to_model)
     }
 
     fn last_event(&self) -> u64 {
@@ -441,9 +412,9 @@ impl model::History for Record {
     }
 }
 
-/// Whether an entry may make others or itself stable.
-fn promises(op: model::Op, flags: Flags) -> bool {
-    op == model::Op::Flush || flags.has_any(Flags::PREFLUSH | Flags::FUA)
+/// Appends an index to a list that has room.
+fn put(list: &mut KVVec<u32>, index: u32) -> Result {
+    list.push_within_capacity(index).map_err(|_| ENOMEM)
 }
 
 /// The highest of `indices`, which ascend, in `within`.

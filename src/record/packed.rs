@@ -2,17 +2,17 @@
 
 //! An entry of the log as it is kept: in as little memory as will do.
 
-use super::log::{
-    After,
-    LogEntry,
-    NOT_YET, //
-};
+use super::write::Write;
 use crate::{
     block::Flags,
-    fault::Kinds,
     model, //
 };
 use kernel::prelude::*;
+
+/// How many events after an entry's submit something happened; or not yet.
+type After = u32;
+
+pub(super) const NOT_YET: After = After::MAX;
 
 /// When the other events of an entry were, and how long it took.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -23,22 +23,44 @@ pub(super) struct Times {
 }
 
 impl Times {
-    pub(super) fn of(entry: &LogEntry) -> Self {
-        Self {
-            start_after: entry.start_after,
-            complete_after: entry.complete_after,
-            duration_ns: entry.duration_ns,
-        }
+    /// Those of a write. [`EINVAL`] if it is no order of events, [`EOVERFLOW`] if they are too far
+    /// from its submit.
+    pub(super) fn of(write: &Write) -> Result<Self> {
+        let after = |event| {
+            if event == model::IN_FLIGHT {
+                return Ok(NOT_YET);
+            }
+            let after = u64::checked_sub(event, write.entry.submit).ok_or(EINVAL)?;
+            match After::try_from(after) {
+                Ok(NOT_YET) | Err(_) => Err(EOVERFLOW),
+                Ok(after) => Ok(after),
+            }
+        };
+        Ok(Self {
+            start_after: after(write.entry.start)?,
+            complete_after: after(write.entry.complete)?,
+            duration_ns: write.duration_ns,
+        })
     }
 
     /// Of an entry that was complete as soon as it was submitted, as most are: these need not
     /// be kept.
     pub(super) fn at_once(op: model::Op, flags: Flags) -> Self {
-        let mut entry = LogEntry::new(op, flags, 0);
-        if op != model::Op::Mark {
-            entry.finish();
+        let starts_later = op.is_write() && flags.contains(Flags::PREFLUSH);
+        let start_after = After::from(starts_later);
+        Self {
+            start_after,
+            complete_after: start_after + After::from(op != model::Op::Mark),
+            duration_ns: 0,
         }
-        Self::of(&entry)
+    }
+
+    /// An event, so many after `submit`.
+    fn event(submit: u64, after: After) -> u64 {
+        match after {
+            NOT_YET => model::IN_FLIGHT,
+            after => submit + u64::from(after),
+        }
     }
 }
 
@@ -76,14 +98,14 @@ impl Packed {
     /// An entry whose times are kept in that place, or nowhere. [`EOVERFLOW`] if there is no room
     /// for it: that takes an event or a sector beyond 2^36, a length beyond 2^24 sectors (no bio
     /// has) or 2^20 tasks.
-    pub(super) fn new(entry: &LogEntry, times: Option<usize>) -> Result<Self> {
-        let submit = fit(entry.submit, 36)?;
-        let sector = fit(entry.sector, 36)?;
-        let nr_sectors = fit(entry.nr_sectors.into(), 24)?;
-        let task = fit(entry.task.into(), 20)?;
-        let op = entry.op as u64;
-        let flags = fit(entry.flags.bits().into(), 7)?;
-        let flags = flags | u64::from(!entry.faults.is_empty()) << 7;
+    pub(super) fn new(write: &Write, times: Option<usize>) -> Result<Self> {
+        let submit = fit(write.entry.submit, 36)?;
+        let sector = fit(write.entry.sector, 36)?;
+        let nr_sectors = fit(write.entry.nr_sectors.into(), 24)?;
+        let task = fit(write.task.into(), 20)?;
+        let op = write.entry.op as u64;
+        let flags = fit(write.flags.bits().into(), 7)?;
+        let flags = flags | u64::from(!write.faults.is_empty()) << 7;
         let lengths = submit >> 32 << 28 | sector >> 32 << 24 | nr_sectors;
         let kind = op << 28 | flags << 20 | task;
 
@@ -97,7 +119,7 @@ impl Packed {
                 Some(place) => u32::try_from(place)?,
                 None => AT_ONCE,
             },
-            submit_ns: [entry.submit_ns as u32, (entry.submit_ns >> 32) as u32],
+            submit_ns: [write.submit_ns as u32, (write.submit_ns >> 32) as u32],
         })
     }
 
@@ -138,23 +160,19 @@ impl Packed {
     }
 
     /// All but the faults; with its times, if they are kept.
-    pub(super) fn unpack(&self, times: Option<&Times>) -> Option<LogEntry> {
+    pub(super) fn unpack(&self, times: Option<&Times>) -> Option<Write> {
         let [ns_low, ns_high] = self.submit_ns;
         let (op, flags) = self.op_and_flags()?;
         let times = times.copied().unwrap_or_else(|| Times::at_once(op, flags));
-        Some(LogEntry {
-            submit: self.submit(),
-            sector: u64::from(self.lengths >> 24 & 15) << 32 | u64::from(self.sector),
-            submit_ns: u64::from(ns_high) << 32 | u64::from(ns_low),
-            start_after: times.start_after,
-            complete_after: times.complete_after,
-            duration_ns: times.duration_ns,
-            nr_sectors: self.lengths & 0xff_ffff,
-            task: self.kind & 0xf_ffff,
-            op,
-            flags,
-            faults: Kinds::default(),
-            asked: 0,
-        })
+        let submit = self.submit();
+        let sector = u64::from(self.lengths >> 24 & 15) << 32 | u64::from(self.sector);
+        let mut write = Write::new(op, flags, sector, self.lengths & 0xff_ffff);
+        write.entry.submit = submit;
+        write.entry.start = Times::event(submit, times.start_after);
+        write.entry.complete = Times::event(submit, times.complete_after);
+        write.submit_ns = u64::from(ns_high) << 32 | u64::from(ns_low);
+        write.duration_ns = times.duration_ns;
+        write.task = self.kind & 0xf_ffff;
+        Some(write)
     }
 }

@@ -4,7 +4,6 @@
 
 use super::*;
 use crate::{
-    fault::Met,
     model::{
         History,
         Op, //
@@ -27,16 +26,7 @@ fn record(limit_bytes: u64) -> Record {
 
 /// Prepares a bio of a block, with that much data.
 fn prepare(record: &mut Record, op: Op, flags: Flags, data_bytes: u64) -> Result<Prepared> {
-    record.prepare(&NewBio {
-        op,
-        flags,
-        sector: 8,
-        nr_sectors: 8,
-        met: Met::default(),
-        data_bytes,
-        is_done: false,
-        nowait: NoWait(false),
-    })
+    record.prepare(&Write::new(op, flags, 8, 8), data_bytes, false)
 }
 
 /// Likewise, and pushes it.
@@ -57,26 +47,25 @@ fn write(record: &mut Record, data_bytes: u64) -> Result {
 }
 
 /// An entry as an import brings it.
-fn entry(op: Op, submit: u64, start_after: u64, complete: u64) -> LogEntry {
-    let flags = match start_after {
-        0 => Flags::default(),
-        _ => Flags::PREFLUSH,
+fn entry(op: Op, submit: u64, start_after: u64, complete: u64) -> Write {
+    let flags = if start_after == 0 {
+        Flags::default()
+    } else {
+        Flags::PREFLUSH
     };
-    let mut entry = LogEntry {
-        nr_sectors: 8,
-        ..LogEntry::new(op, flags, submit)
-    };
-    let start = entry.set_start(submit + start_after);
-    assert!(start.is_ok() && entry.set_complete(complete).is_ok());
-    entry
+    let mut write = Write::new(op, flags, 0, 8);
+    write.entry.submit = submit;
+    write.entry.start = submit + start_after;
+    write.entry.complete = complete;
+    write
 }
 
-fn import(record: &mut Record, entry: LogEntry) -> Result {
+fn import(record: &mut Record, entry: Write) -> Result {
     import_with(record, entry, &[])
 }
 
 /// With the text of a mark.
-fn import_with(record: &mut Record, entry: LogEntry, text: &[u8]) -> Result {
+fn import_with(record: &mut Record, entry: Write, text: &[u8]) -> Result {
     let prepared = record.prepare_import(entry, TaskId::default(), text, 0)?;
     record.push(prepared)?;
     Ok(())
@@ -96,14 +85,14 @@ fn check_log(nr_entries: usize) -> Result<bool> {
         // Every other one is complete at once.
         let entry = entry(Op::Write, submit, 0, submit + 1 + submit % 2);
         // Twice makes room for one, too.
-        log.prepare(entry, NoWait(false))?;
-        let prepared = log.prepare(entry, NoWait(false))?;
+        log.prepare(&entry, NoWait(false))?;
+        let prepared = log.prepare(&entry, NoWait(false))?;
         log.push(prepared)?;
     }
     let are_there = (0..nr_entries as u64).zip(0..).all(|(submit, index)| {
         let complete = submit + 1 + submit % 2;
         log.get(index)
-            .is_some_and(|entry| (entry.submit, entry.complete()) == (submit, complete))
+            .is_some_and(|write| (write.entry.submit, write.entry.complete) == (submit, complete))
     });
     Ok(are_there && log.len() == nr_entries && log.get(nr_entries).is_none())
 }
@@ -138,7 +127,8 @@ mod suite {
         record.complete_bio_inline(third?)?;
         assert!(record.bytes() == 3 * ENTRY + 2 * TIMES);
         let events = (0..3).map(|index| record.log_entry(index));
-        let events = events.map(|entry| entry.map(|e| (e.submit, e.start(), e.complete())));
+        let events = events.map(|write| write.map(|w| w.entry));
+        let events = events.map(|entry| entry.map(|e| (e.submit, e.start, e.complete)));
         assert!(events.eq([(1, 2, 3), (4, 4, 6), (5, 5, 7)].map(Some)));
         Ok(())
     }
@@ -232,13 +222,13 @@ mod suite {
     fn imports_have_all_events_once() -> Result {
         use model::IN_FLIGHT;
 
-        let good: [&[LogEntry]; 4] = [
+        let good: [&[Write]; 4] = [
             &[],
             &[entry(Op::Write, 1, 0, 2), entry(Op::Write, 3, 1, 5)],
             &[entry(Op::Write, 1, 0, 4), entry(Op::Flush, 2, 0, 3)],
             &[entry(Op::Write, 1, 0, IN_FLIGHT), entry(Op::Flush, 2, 0, 3)],
         ];
-        let bad: [&[LogEntry]; 5] = [
+        let bad: [&[Write]; 5] = [
             &[entry(Op::Write, 2, 0, 3)],
             &[entry(Op::Write, 1, 0, 2), entry(Op::Write, 4, 0, 5)],
             &[entry(Op::Write, 1, 0, 3), entry(Op::Write, 2, 0, 3)],
@@ -294,7 +284,7 @@ mod suite {
             assert!(check_log(nr_entries)?);
         }
         // Without room, nothing is pushed.
-        let prepared = Log::new().prepare(entry(Op::Write, 1, 0, 2), NoWait(false))?;
+        let prepared = Log::new().prepare(&entry(Op::Write, 1, 0, 2), NoWait(false))?;
         assert!(Log::new().push(prepared) == Err(ENOMEM));
         Ok(())
     }
@@ -347,7 +337,7 @@ mod suite {
         let events = |index| {
             record
                 .log_entry(index)
-                .map(|entry| (entry.submit, entry.start(), entry.complete()))
+                .map(|write| (write.entry.submit, write.entry.start, write.entry.complete))
         };
         assert!(events(0) == Some((1, 1, 6)));
         assert!(events(1) == Some((2, 5, model::IN_FLIGHT)));

@@ -45,7 +45,8 @@ fn entry() -> Result<RawEntry> {
             pid: 19,
             comm: *b"a task's name..\0",
         },
-        met: Met::default(),
+        faults: Kinds::default(),
+        asked: 0,
         garbage: None,
     })
 }
@@ -186,10 +187,11 @@ mod suite {
         assert!(back.encode() == bytes);
         assert!(bytes.starts_with(&[3, 0, 0, 0, 127, 0, 0, 0, 100]));
 
-        let log = back.to_log(model::Op::Discard)?;
-        assert!((log.submit, log.start(), log.complete()) == (100, 101, 102));
-        assert!(log.duration_ns == 2);
-        assert!(RawEntry::new(&log, back.task, 17, None).encode() == bytes);
+        let write = back.to_write(model::Op::Discard)?;
+        let entry = &write.entry;
+        assert!((entry.submit, entry.start, entry.complete) == (100, 101, 102));
+        assert!(write.duration_ns == 2);
+        assert!(RawEntry::new(&write, back.task, 17, None).encode() == bytes);
 
         let base = RawEntry::base(8, 8, 4096);
         assert!(RawEntry::decode(&base.encode())?.kind == Kind::Base);
@@ -219,7 +221,7 @@ mod suite {
             let mut entry = entry()?;
             change(&mut entry);
             assert!(entry
-                .to_log(model::Op::Discard)
+                .to_write(model::Op::Discard)
                 .is_err_and(|error| error == EINVAL));
         }
         Ok(())

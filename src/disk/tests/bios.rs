@@ -31,7 +31,7 @@ fn submit(disk: &RecordedDisk, op: Op, flags: Flags) -> Result {
     match op {
         Op::Write => write(disk, flags, (16, 8), 2)?,
         Op::WriteZeroes | Op::Discard => {
-            disk.write_zeroes(&request(op, flags, 16, 8), true)?;
+            disk.write_zeroes(&Write::new(op, flags, 16, 8), true)?;
         }
         _ => {
             flush_with(disk, flags)?;
@@ -55,9 +55,9 @@ pub(super) fn check_case(&(op, bits, logged, nr_events): &Case) -> Result<bool> 
     let end = 2 + nr_events;
     let entry = entry(&disk, 1)?;
     let range = if op.is_write() { (16, 8) } else { (0, 0) };
-    let is_logged = entry.op == op
+    let is_logged = entry.entry.op == op
         && entry.flags == flags(logged)?
-        && (entry.sector, entry.nr_sectors) == range
+        && (entry.entry.sector, entry.entry.nr_sectors) == range
         && events(&disk, 1)? == (3, start, end)
         && disk.record_status().last_event == end;
     let is_live = look(&disk, 1)? == [5; 8] && look(&disk, 2)? == [new; 8];

@@ -17,13 +17,12 @@ use crate::{
 
 /// A write that met faults; what it wrote is `byte`.
 fn write_met(disk: &RecordedDisk, bits: u32, kinds: Kinds, byte: u8) -> Result {
-    let mut request = request(Op::Write, flags(bits)?, 8, 8);
-    request.met.kinds = kinds;
+    let write = Write::new(Op::Write, flags(bits)?, 8, 8).with_faults(kinds);
     let mut data = PageList::default();
     if !kinds.contains(Kinds::LOST) {
         data.push(filled(byte)?)?;
     }
-    assert!(disk.write_recorded(&request, Ok(data), true)? == Served::Done);
+    assert!(disk.write_recorded(&write, Ok(data), true)? == Served::Done);
     Ok(())
 }
 
@@ -61,17 +60,15 @@ mod suite {
         for (kinds, stable) in [(Kinds::default(), 2), (Kinds::LIED, 1)] {
             let disk = ready()?;
             put(&disk, (8, 8), 2)?;
-            let mut flush = request(Op::Flush, Flags::default(), 0, 0);
-            flush.met.kinds = kinds;
-            disk.flush(flush, true)?;
+            let flush = Write::new(Op::Flush, Flags::PREFLUSH, 0, 0).with_faults(kinds);
+            disk.flush(&flush, true)?;
             assert!(left(&disk)? == ([stable; 8], [2; 8]));
             assert!(disk.with_record(|record, _| Ok(record.faults()))? == kinds);
 
             // One that comes with a write.
             let disk = ready()?;
             put(&disk, (8, 8), 2)?;
-            let mut write = request(Op::Write, flags(1)?, 16, 8);
-            write.met.kinds = kinds;
+            let write = Write::new(Op::Write, flags(1)?, 16, 8).with_faults(kinds);
             let mut data = PageList::default();
             data.push(filled(3)?)?;
             assert!(disk.write_recorded(&write, Ok(data), true)? == Served::Done);
@@ -101,15 +98,14 @@ mod suite {
         assert!(look(&disk, 1)? == [1; 8]);
         assert!(left(&disk)? == ([1; 8], [1; 8]));
         let entry = entry(&disk, 0)?;
-        assert!((entry.sector, entry.nr_sectors) == (8, 8));
-        assert!(entry.faults == Kinds::LOST && entry.op == Op::Write);
+        assert!((entry.entry.sector, entry.entry.nr_sectors) == (8, 8));
+        assert!(entry.faults == Kinds::LOST && entry.entry.op == Op::Write);
         assert!(disk.record_status().bytes == ENTRY_BYTES as u64);
         let view = view_of(&disk)?;
         let select = |state: &[u8]| view.below().ok_or(EIO)?.select(state);
         assert!(select(b"cut=2 keep=1:1") == Err(EINVAL));
 
-        let mut discard = request(Op::Discard, Flags::default(), 0, 64);
-        discard.met.kinds = Kinds::LOST;
+        let discard = Write::new(Op::Discard, Flags::default(), 0, 64).with_faults(Kinds::LOST);
         disk.write_zeroes(&discard, true)?;
         assert!(look(&disk, 1)? == [1; 8]);
         assert!(left(&disk)? == ([1; 8], [1; 8]));
@@ -119,8 +115,9 @@ mod suite {
     #[test]
     fn the_data_of_a_misdirected_write_moves_with_it() -> Result {
         for (sector, nr_sectors, to) in [(8, 8, 64), (3, 2, 15), (9, 20, 6), (14, 2, 0)] {
-            let from = request(Op::Write, Flags::default(), sector, nr_sectors);
-            let to = Request { sector: to, ..from };
+            let from = Write::new(Op::Write, Flags::default(), sector, nr_sectors);
+            let mut write = from;
+            write.entry.sector = to;
             let mut data = PageList::default();
             for page in from.pages() {
                 let filled = filled(0)?;
@@ -130,13 +127,13 @@ mod suite {
                 }
                 data.push(filled)?;
             }
-            let data = moved(&from, &to, data)?;
-            assert!(data.len() as u64 == to.pages().end - to.pages().start);
-            for (page, data) in to.pages().zip(data.iter()) {
+            let data = moved(&from, &write, data)?;
+            assert!(data.len() as u64 == write.pages().end - write.pages().start);
+            for (page, data) in write.pages().zip(data.iter()) {
                 for n in 0..PAGE_SECTORS {
                     let sector = page * PAGE_SECTORS as u64 + n as u64;
-                    if (to.sector..to.sector + u64::from(nr_sectors)).contains(&sector) {
-                        let expected = sector - to.sector + from.sector;
+                    if (to..to + u64::from(nr_sectors)).contains(&sector) {
+                        let expected = sector - to + from.entry.sector;
                         let shown = shown(data);
                         assert!(shown
                             .get(n)
@@ -151,7 +148,7 @@ mod suite {
     #[test]
     fn as_many_bytes_are_corrupted_as_was_asked_for() -> Result {
         for (sector, nr_sectors, nr_bytes) in [(8, 8, 1), (3, 2, 100), (9, 20, 5000), (8, 1, 600)] {
-            let request = request(Op::Write, Flags::default(), sector, nr_sectors);
+            let write = Write::new(Op::Write, Flags::default(), sector, nr_sectors);
             let injected = Injected {
                 kinds: Kinds::CORRUPTED,
                 nr_bytes,
@@ -159,13 +156,13 @@ mod suite {
                 ..Injected::default()
             };
             let mut data = PageList::default();
-            for _ in request.pages() {
+            for _ in write.pages() {
                 data.push(filled(7)?)?;
             }
-            corrupt(&request, &data, &injected);
+            corrupt(&write, &data, &injected);
             let mut changed = 0;
-            for (page, data) in request.pages().zip(data.iter()) {
-                for range in request.mask(page).runs() {
+            for (page, data) in write.pages().zip(data.iter()) {
+                for range in write.mask(page).runs() {
                     for offset in range {
                         let mut byte = [0];
                         data.read(offset, &mut byte);

@@ -198,13 +198,13 @@ mod suite {
     fn a_disk_that_dies_hangs_no_more() -> Result {
         let disk = disk()?;
         disk.set_cut(b"hang now")?;
-        let write = request(Op::Write, Flags::default(), 8, 8);
+        let write = Write::new(Op::Write, Flags::default(), 8, 8);
         let mut data = PageList::default();
         data.push(filled(1)?)?;
         assert!(disk.write_recorded(&write, Ok(data), true) == Ok(Served::Hangs));
         disk.die();
         assert!(put(&disk, (8, 8), 1) == Err(EIO));
-        assert!(disk.is_dying());
+        assert!(disk.hints.has(Hint::Dying));
         Ok(())
     }
 
@@ -213,7 +213,7 @@ mod suite {
         let disk = disk()?;
         put(&disk, (8, 8), 1)?;
         disk.die();
-        assert!(entry(&disk, 0)?.submit == 1);
+        assert!(entry(&disk, 0)?.entry.submit == 1);
         assert!(disk.record_status().state == "stopped");
         Ok(())
     }
