@@ -46,7 +46,7 @@ mod suite {
         assert!(left_of(&view, 6)? == ([1; 8], [0; 8]));
         assert!(left_of(&view, 7)? == ([1; 8], [0; 8]));
         assert!(left_of(&view, 8)? == ([1; 8], [2; 8]));
-        assert!(entry(&disk, 2)?.sector == 0);
+        assert!(entry(&disk, 2)?.entry.sector == 0);
         Ok(())
     }
 
@@ -64,7 +64,7 @@ mod suite {
         flush_of(&disk, 1024)?;
         assert!(left_of(&view, last + 1)? == ([1; 8], [0; 8]));
         assert!(left_of(&view, last + 2)? == ([1; 8], [2; 8]));
-        assert!(entry(&disk, 401)?.sector == 1024);
+        assert!(entry(&disk, 401)?.entry.sector == 1024);
         Ok(())
     }
 }

@@ -15,7 +15,7 @@ enum Do {
     Disarm,
     Cut,
     Restore,
-    Write,
+    Put,
     Die,
 }
 
@@ -31,7 +31,7 @@ fn run(disk: &Arc<RecordedDisk>, step: Do) -> Result {
         Disarm => disk.set_cut(b"off"),
         Cut => disk.set_cut(b"eio now"),
         Restore => disk.restore(b"cut=0 keep=none"),
-        Write => put(disk, (8, 8), 1),
+        Put => put(disk, (8, 8), 1),
         Die => {
             disk.die();
             Ok(())
@@ -42,7 +42,7 @@ fn run(disk: &Arc<RecordedDisk>, step: Do) -> Result {
 /// What was done, and what each of the steps comes to then: in the order of `Do`.
 type Row = (&'static [Do], [Result; 9]);
 
-const STEPS: [Do; 9] = [Start, Stop, Drop, Reset, Arm, Disarm, Cut, Restore, Write];
+const STEPS: [Do; 9] = [Start, Stop, Drop, Reset, Arm, Disarm, Cut, Restore, Put];
 
 const fn no(error: Error) -> Result {
     Err(error)
