@@ -7,26 +7,24 @@ use super::{
         Served,
         Ticket, //
     },
-    io::written_pages,
+    pages::{
+        garbage_page,
+        written_pages, //
+    },
     RecordedDisk,
     State, //
 };
 use crate::{
     model,
-    random::garbage,
     record::{
         Prepared,
         Record,
         Write, //
     },
     store::{
-        DataPage,
         Layer,
         PageList,
-        SectorMask,
-        Version,
-        PAGE_SECTORS,
-        SECTOR_SIZE, //
+        Version, //
     }, //
 };
 use kernel::{
@@ -181,16 +179,4 @@ impl State {
     pub(super) fn written_pages(&self, write: &Write) -> Result<KVVec<u64>> {
         written_pages(write.pages(), |page| self.store.next_written(page))
     }
-}
-
-/// A page with what its sectors `mask` hold after a discard.
-pub(super) fn garbage_page(seed: u64, page: u64, mask: SectorMask) -> Result<DataPage> {
-    let data = DataPage::new_stale()?;
-    for range in mask.runs() {
-        for offset in range.step_by(SECTOR_SIZE) {
-            let sector = page * PAGE_SECTORS as u64 + (offset / SECTOR_SIZE) as u64;
-            data.write(offset, &garbage(seed, sector));
-        }
-    }
-    Ok(data)
 }

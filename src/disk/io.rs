@@ -8,11 +8,15 @@
 //! context of whoever submitted it; when it is complete is another matter ([`Served`]).
 
 use super::{
-    apply::garbage_page,
     hints::Hint,
     in_flight::{
         Room,
         Served, //
+    },
+    pages::{
+        earliest,
+        garbage_page,
+        written_pages, //
     },
     segments::{
         copy_pages,
@@ -43,7 +47,6 @@ use crate::{
         SECTOR_SIZE, //
     }, //
 };
-use core::ops::Range;
 use kernel::{
     prelude::*,
     sync::Arc, //
@@ -388,27 +391,5 @@ impl Mode {
             Self::Eio => Err(EIO),
             Self::Hang => Ok(Served::Hangs),
         }
-    }
-}
-
-/// The pages in `range` that `next` finds.
-pub(super) fn written_pages(
-    range: Range<u64>,
-    next: impl Fn(u64) -> Option<u64>,
-) -> Result<KVVec<u64>> {
-    let mut pages = KVVec::new();
-    let mut from = range.start;
-    while let Some(page) = next(from).filter(|page| *page < range.end) {
-        pages.push(page, GFP_KERNEL | __GFP_NOWARN)?;
-        from = page + 1;
-    }
-    Ok(pages)
-}
-
-/// The lower of two page numbers, where there are any.
-pub(super) fn earliest(one: Option<u64>, other: Option<u64>) -> Option<u64> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
     }
 }

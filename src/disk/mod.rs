@@ -23,6 +23,7 @@ mod in_place;
 mod io;
 mod life;
 mod members;
+mod pages;
 mod recording;
 mod segments;
 mod staged;
@@ -320,7 +321,7 @@ impl RecordedDisk {
     pub(crate) fn next_written(&self, page: u64) -> Option<u64> {
         let own = self.state.lock().store.next_written(page);
         let below = self.below().and_then(|below| below.next_written(page));
-        io::earliest(own, below)
+        pages::earliest(own, below)
     }
 
     /// A page's worth of the disk as it is now, for tests.

@@ -3,8 +3,8 @@
 //! Records of a disk: begun, ended, marked, read.
 
 use super::{
-    io,
     life::Life,
+    pages,
     RecordedDisk,
     State, //
 };
@@ -174,7 +174,7 @@ impl RecordedDisk {
         let own = self.with_record(|_, store| Ok(store.next_base(page)))?;
         // What lies below has a lock of the same kind.
         let below = self.below().and_then(|below| below.next_written(page));
-        Ok(io::earliest(own, below))
+        Ok(pages::earliest(own, below))
     }
 
     /// Fills `to` with a page of the record's base. [`ENODATA`] without a record.

@@ -46,7 +46,7 @@ impl Record {
         if is_mark {
             self.prepare_mark(write, text)
         } else {
-            self.reserve(write, data_bytes)
+            self.reserve(&write, data_bytes)
         }
     }
 

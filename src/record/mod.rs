@@ -56,8 +56,14 @@ pub(crate) struct Truncation {
 /// An entry that there is room for.
 pub(crate) struct Prepared {
     log: log::Prepared,
-    write: Write,
+    /// The memory that goes with it in bytes.
     data_bytes: u64,
+    newest_event: u64,
+    faults: Kinds,
+    is_zeroes: bool,
+    /// The member that it flushes.
+    flushes: Option<usize>,
+    is_fua: bool,
 }
 
 /// What happened to a disk since its record began.
@@ -201,7 +207,7 @@ impl Record {
 
     /// Makes sure that an entry, and `data_bytes` of memory beside it, fit: what is left to do is
     /// [`Self::push`]. If not, the log ends here.
-    fn reserve(&mut self, write: Write, data_bytes: u64) -> Result<Prepared> {
+    fn reserve(&mut self, write: &Write, data_bytes: u64) -> Result<Prepared> {
         let bytes = self
             .bytes()
             .saturating_add(data_bytes)
@@ -210,15 +216,30 @@ impl Record {
         if is_full || u32::try_from(self.log.len() + 1).is_err() {
             return Err(self.truncate(ENOSPC));
         }
-        let reserved = self.reserve_lists(&write);
-        match reserved.and_then(|()| self.log.prepare(&write, write.nowait)) {
-            Ok(log) => Ok(Prepared {
-                log,
-                write,
-                data_bytes,
-            }),
+        let reserved = self.reserve_lists(write);
+        match reserved.and_then(|()| self.log.prepare(write, write.nowait)) {
+            Ok(log) => Ok(self.prepared(write, log, data_bytes)),
             Err(error) => Err(self.fail(error, write.nowait)),
         }
+    }
+
+    fn prepared(&self, write: &Write, log: log::Prepared, data_bytes: u64) -> Prepared {
+        let mut prepared = Prepared {
+            log,
+            data_bytes,
+            newest_event: write.newest_event(),
+            faults: write.faults,
+            is_zeroes: write.is_zeroes(),
+            flushes: None,
+            is_fua: false,
+        };
+        if write.promises() {
+            let entry = write.to_model();
+            let member = || self.geometry.members.of(entry.sector);
+            prepared.flushes = entry.flush_complete().map(|_| member());
+            prepared.is_fua = entry.is_write() && entry.fua;
+        }
+        prepared
     }
 
     /// Room in the lists that an entry may have to be on.
@@ -267,7 +288,7 @@ impl Record {
             .tasks
             .index_of(TaskId::current(), write.nowait)
             .map_err(|error| self.fail(error, write.nowait))?;
-        self.reserve(write, data_bytes)
+        self.reserve(&write, data_bytes)
     }
 
     /// A bio that flushes first is done with that: its own data starts.
@@ -331,7 +352,7 @@ impl Record {
     /// Prepares a mark. Its text is kept from here on.
     fn prepare_mark(&mut self, mut mark: Write, text: &[u8]) -> Result<Prepared> {
         mark.entry.sector = self.marks.len() as u64;
-        let prepared = self.reserve(mark, text.len() as u64)?;
+        let prepared = self.reserve(&mark, text.len() as u64)?;
         let flags = GFP_KERNEL | __GFP_NOWARN;
         let mut copy = KVVec::new();
         let added = copy
@@ -345,29 +366,20 @@ impl Record {
 
     /// Appends an entry that was prepared just before. Returns its index.
     pub(crate) fn push(&mut self, prepared: Prepared) -> Result<u32> {
-        let Prepared {
-            log,
-            write,
-            data_bytes,
-        } = prepared;
         let index = self.next_index()?;
-        self.faults |= write.faults;
-        let overlaps = self.log.push(log);
+        let overlaps = self.log.push(prepared.log);
         self.has_overlaps |= overlaps.map_err(|error| self.truncate(error))?;
-        self.last_event = self.last_event.max(write.newest_event());
-        self.bytes += data_bytes + ENTRY_BYTES as u64;
-        if write.is_zeroes() {
+        self.faults |= prepared.faults;
+        self.last_event = self.last_event.max(prepared.newest_event);
+        self.bytes += prepared.data_bytes + ENTRY_BYTES as u64;
+        if prepared.is_zeroes {
             put(&mut self.zeroes, index)?;
         }
-        if write.promises() {
-            let entry = write.to_model();
-            let member = self.geometry.members.of(entry.sector);
-            if let (Some(_), Some(list)) = (entry.flush_complete(), self.flushes.get_mut(member)) {
-                put(list, index)?;
-            }
-            if entry.is_write() && entry.fua {
-                put(&mut self.fua_writes, index)?;
-            }
+        if let Some(list) = prepared.flushes.and_then(|of| self.flushes.get_mut(of)) {
+            put(list, index)?;
+        }
+        if prepared.is_fua {
+            put(&mut self.fua_writes, index)?;
         }
         Ok(index)
     }

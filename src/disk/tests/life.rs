@@ -136,7 +136,7 @@ const ROWS: [Row; 6] = [
 ];
 
 fn cut_of(disk: &RecordedDisk) -> Result<CString> {
-    disk.show_cut(|text| Ok(CString::try_from_fmt(text)?))
+    disk.show_cut(CString::try_from_fmt)
 }
 
 // The tests' entry points from C are made by the macro; this is not for anything else.
