@@ -4,6 +4,7 @@
 
 use crate::{
     block::{
+        noio,
         Closed,
         Disk,
         Limits,
@@ -70,11 +71,14 @@ impl Device {
     /// Runs `f`, which gives it another content, while nobody has it open. [`EBUSY`] if somebody
     /// has, [`ENODEV`] if its power is going off.
     pub(crate) fn while_closed<R>(&self, f: impl FnOnce() -> Result<R>) -> Result<R> {
-        let gendisks = self.gendisks.lock();
-        let closed = close(&gendisks)?;
-        let result = f()?;
-        closed.iter().flatten().for_each(Closed::content_changed);
-        Ok(result)
+        // Others wait for the locks that are taken: so no I/O may be waited for.
+        noio(|| {
+            let gendisks = self.gendisks.lock();
+            let closed = close(&gendisks)?;
+            let result = f()?;
+            closed.iter().flatten().for_each(Closed::content_changed);
+            Ok(result)
+        })
     }
 
     /// Brings the power of a disk back that was cut, in a state at that cut: see
