@@ -5,22 +5,21 @@
 mod after;
 mod fault;
 mod groups;
+mod plan;
+mod run;
 mod suite;
 mod values;
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
-use powercut_engine::explore::Shard;
-use powercut_engine::marks::Marks;
-use powercut_engine::strategy::Strategy;
+use clap::{Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 use powercut_engine::tear::Tear;
-
-use crate::fs::Fs;
 
 pub use after::{LintArgs, MergeArgs, MinimizeArgs, ReplayArgs, ReportArgs, ShowArgs};
 pub use fault::{FaultArgs, FaultCommand};
 pub use groups::command;
+pub use plan::{CheckArgs, PlanArgs, SessionArgs};
+pub use run::{ExploreArgs, RunArgs};
 pub use suite::{case_command, RunCommand, SuiteArgs, NOT_OF_A_CASE};
 pub use values::Value;
 
@@ -197,129 +196,6 @@ pub struct DiskArgs {
     pub discard_content: String,
 }
 
-/// How to examine a state.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Check")]
-pub struct CheckArgs {
-    /// Run this before the mount, on the device in POWERCUT_DEV
-    ///
-    /// Exit 0 to 3 is fine (errors that were corrected), as fsck(8) has it, else a violation; of
-    /// xfs_repair, btrfs check and fsck.fat -n only 0 is fine, of fsck.fat 0 and 1.
-    #[arg(long, value_name = "CMD")]
-    pub fsck: Option<String>,
-    /// The longest a check may take: 90s, 1h 30m [default: 60s, or as in the report]
-    #[arg(long, value_name = "TIME")]
-    pub check_timeout: Option<String>,
-    /// Explore even if the check fails without a crash
-    ///
-    /// It is not run first on the disk as it was before the workload, nor on the one that the
-    /// finished workload left.
-    #[arg(long, hide_short_help = true)]
-    pub no_baseline: bool,
-    /// Run after each check, whatever that said: to stop a server in good order, say
-    ///
-    /// It has the check's variables, and is run before the check's processes are killed. Its failure
-    /// is a warning.
-    #[arg(long, value_name = "CMD", hide_short_help = true)]
-    pub cleanup: Option<String>,
-    /// What the disk that a state is examined on does wrong; may be given again
-    ///
-    /// A rule as `powercut fault` takes it: docs/faults.md.
-    #[arg(long, value_name = "RULE", hide_short_help = true)]
-    pub view_fault: Vec<String>,
-}
-
-/// What to explore, and how far.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "States to look at")]
-pub struct PlanArgs {
-    /// Which states, in what order
-    #[arg(long, value_name = "NAME", default_value = "auto")]
-    pub strategy: Value<Strategy>,
-    /// What random choices follow from
-    #[arg(long, value_name = "S", default_value_t = 0, hide_short_help = true)]
-    pub seed: u64,
-    /// Cut the power up to D times: the second time while a state is recovered from
-    ///
-    /// What the mount, the checker and the check of a state write is recorded, cut and checked in
-    /// turn.
-    #[arg(long, value_name = "D", default_value_t = 1, hide_short_help = true)]
-    pub depth: u32,
-    /// States to try within each recovery, with --depth [default: 30; of exhaustive, none]
-    #[arg(
-        long,
-        value_name = "N|TIME",
-        allow_hyphen_values = true,
-        hide_short_help = true
-    )]
-    pub recovery_budget: Option<String>,
-    /// What an acknowledgement more may do to the verdict on a disk
-    #[arg(
-        long,
-        value_name = "WHAT",
-        default_value = "any",
-        hide_short_help = true
-    )]
-    pub marks: Value<Marks>,
-    /// Do part I of N only; `powercut merge` puts the reports together
-    #[arg(long, value_name = "I/N", hide_short_help = true)]
-    pub shard: Option<Shard>,
-    /// States to look at, such as 300, a time, such as 90s, or none [default: 300]
-    ///
-    /// With --strategy exhaustive the default is none.
-    #[arg(
-        long,
-        value_name = "N|TIME",
-        allow_hyphen_values = true,
-        help_heading = "Limits"
-    )]
-    pub budget: Option<String>,
-    /// Check that many states side by side
-    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Limits")]
-    pub jobs: usize,
-    /// End with the first violation
-    #[arg(long, help_heading = "Limits")]
-    pub stop_on_first: bool,
-    /// Look for the culprits of the first violations further than where it is cheap
-    #[arg(long, help_heading = "Output", hide_short_help = true)]
-    pub minimize: bool,
-    /// Keep the disk for post-mortem
-    #[arg(long, action = ArgAction::SetTrue, help_heading = "Output", hide_short_help = true)]
-    pub keep: bool,
-}
-
-/// Until when, and where the report goes: of one case, or of all cases of a file.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Output")]
-pub struct SessionArgs {
-    /// End this long after the start, all in all
-    ///
-    /// Recording, exploring and the search for culprits together. Exploring ends as with a budget,
-    /// and the report is written. A workload that still runs then is an error.
-    #[arg(long, value_name = "TIME", help_heading = "Limits")]
-    pub deadline: Option<String>,
-    /// Explore nothing; tell how many states there are, and the time it would take
-    ///
-    /// The workload is recorded. One state is examined, for the time that takes.
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Where the report goes [default: ./powercut-report, if there are violations]
-    #[arg(long, value_name = "DIR")]
-    pub report: Option<PathBuf>,
-    /// Write the report as JUnit XML, too
-    #[arg(long, value_name = "FILE")]
-    pub junit: Option<PathBuf>,
-    /// Write the report as a page for a browser, too [default: report.html in its directory]
-    #[arg(long, value_name = "FILE", hide_short_help = true)]
-    pub html: Option<PathBuf>,
-    /// Print the report as JSON instead of text
-    #[arg(long)]
-    pub json: bool,
-    /// What to call this case in the report
-    #[arg(long, value_name = "TEXT", hide_short_help = true)]
-    pub case: Option<String>,
-}
-
 #[derive(Debug, Args)]
 pub struct CreateArgs {
     pub name: String,
@@ -452,136 +328,6 @@ pub struct StateArgs {
     /// The view to serve it as: /dev/powercut/NAME.VIEW
     #[arg(long = "as", value_name = "VIEW")]
     pub view: String,
-}
-
-#[derive(Debug, Args)]
-#[command(after_long_help = crate::exit::help())]
-pub struct ExploreArgs {
-    /// The disk whose record to explore
-    #[arg(required_unless_present_any = ["recording", "resume"])]
-    pub name: Option<String>,
-    /// Explore the recording of this report, or this file of `export`, instead
-    ///
-    /// Without --check, the check, the checker and the mount of the report are taken: commands of
-    /// the report run as root.
-    #[arg(long, value_name = "PATH", help_heading = "Record",
-        conflicts_with_all = ["name", "resume"])]
-    pub recording: Option<PathBuf>,
-    /// Go on with the exploration whose report is in DIR, to the same end
-    ///
-    /// What would make it another one is refused: --budget and --jobs may be other ones. The
-    /// commands of the report run as root.
-    #[arg(long, value_name = "DIR", help_heading = "Record", conflicts_with_all = ["name", "check",
-        "mount", "fsck", "view_fault", "check_timeout", "no_baseline", "cleanup", "strategy",
-        "seed", "shard", "marks", "depth", "recovery_budget", "stop_on_first", "report", "case", "dry_run"])]
-    pub resume: Option<PathBuf>,
-    /// The check: exit 0 consistent, 125 can't tell, else a violation
-    ///
-    /// POWERCUT_MNT is where the state is mounted, POWERCUT_DEV its device, POWERCUT_MARKS a file
-    /// with the acknowledgements to hold it to. Without it, what the report says of checking is
-    /// taken, but for what is given.
-    #[arg(long, value_name = "CMD", help_heading = "Check",
-        required_unless_present_any = ["recording", "resume"])]
-    pub check: Option<String>,
-    /// Mount each state, as FS[,OPTION]..., or none: the check gets the device alone
-    ///
-    /// The default is none; without --check, it is as in the report.
-    #[arg(long, value_name = "FS[,OPTS]", help_heading = "Check")]
-    pub mount: Option<String>,
-    #[command(flatten)]
-    pub examine: CheckArgs,
-    #[command(flatten)]
-    pub plan: PlanArgs,
-    #[command(flatten)]
-    pub session: SessionArgs,
-}
-
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Filesystem")]
-pub struct RunArgs {
-    /// The filesystem to make and mount
-    #[arg(long)]
-    pub fs: Fs,
-    /// Mount options, for the workload and for every check
-    ///
-    /// {log} is the path of disk log of a group, or of the view that shows it.
-    #[arg(
-        long,
-        value_name = "OPTS",
-        default_value = "",
-        hide_default_value = true
-    )]
-    pub mount_opts: String,
-    /// More arguments for mkfs; {log} is the path of disk log of a group
-    #[arg(
-        long,
-        value_name = "OPTS",
-        default_value = "",
-        hide_default_value = true,
-        allow_hyphen_values = true,
-        hide_short_help = true
-    )]
-    pub mkfs_opts: String,
-    /// Make the filesystem with this command instead of mkfs.FS
-    ///
-    /// Of a group, {log} is the path of disk log, and the first disk is mounted.
-    #[arg(
-        long,
-        value_name = "CMD",
-        conflicts_with = "mkfs_opts",
-        hide_short_help = true
-    )]
-    pub mkfs: Option<String>,
-    #[command(flatten)]
-    pub disk: DiskArgs,
-    /// Run with the filesystem mounted before the record begins
-    #[arg(long, value_name = "CMD", help_heading = "Workload")]
-    pub setup: Option<String>,
-    /// What to record; a line written to POWERCUT_MARK is an acknowledgement
-    ///
-    /// POWERCUT_MNT is where the filesystem is mounted, POWERCUT_DEV the disk. The line is in the
-    /// record before write() returns: from then on the check holds each state to it.
-    #[arg(long, value_name = "CMD", help_heading = "Workload")]
-    pub workload: String,
-    /// The longest setup and workload may take, each [default: no limit]
-    #[arg(long, value_name = "TIME", help_heading = "Workload")]
-    pub workload_timeout: Option<String>,
-    /// When the kernel writes dirty pages during the workload
-    #[arg(
-        long,
-        value_name = "HOW",
-        default_value = "default",
-        help_heading = "Workload",
-        hide_short_help = true
-    )]
-    pub writeback: WritebackArg,
-    /// What the disk does wrong from the start of the record on; may be given again
-    ///
-    /// A rule as `powercut fault` takes it: docs/faults.md. States are outside of the contract
-    /// then.
-    #[arg(
-        long,
-        value_name = "RULE",
-        help_heading = "Workload",
-        hide_short_help = true
-    )]
-    pub fault: Vec<String>,
-    /// Explore nothing; the report is for `explore --recording`
-    #[arg(long, help_heading = "Workload", hide_short_help = true)]
-    pub record_only: bool,
-    /// The check: exit 0 consistent, 125 can't tell, else a violation
-    ///
-    /// POWERCUT_MNT is where the state is mounted, POWERCUT_DEV its device, POWERCUT_MARKS a file
-    /// with the acknowledgements to hold it to, TMPDIR a directory of its own, POWERCUT_SLOT a number
-    /// that no other check has at the same time.
-    #[arg(long, value_name = "CMD", help_heading = "Check")]
-    pub check: String,
-    #[command(flatten)]
-    pub examine: CheckArgs,
-    #[command(flatten)]
-    pub plan: PlanArgs,
-    #[command(flatten)]
-    pub session: SessionArgs,
 }
 
 #[cfg(test)]

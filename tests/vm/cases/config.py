@@ -107,6 +107,11 @@ def table():
         for name in ("one", "bad", "control"):
             with open(f"{own}/r/{name}/report.json", encoding="utf-8") as file:
                 equal(json.load(file)["plan"]["budget"], "3 states", "the budget")
+        # Once more, in the place of these reports.
+        _, found = suite(where, "--report", "../r", code=1)
+        equal(list(found.values()), ["as-expected", "failed", "as-expected"], "the second time")
+        for name in found:
+            assert os.path.exists(f"{own}/r/{name}/report.json"), f"no report of {name}"
         _, found = suite(where, "--only", "control,one", code=0)
         equal(sorted(found), ["control", "one"], "those asked for")
         _, found = suite(where, "--only", "bad,control", "--fail-fast", code=1)
@@ -229,7 +234,7 @@ def github():
             text = file.read()
         assert text.startswith("```text\ncase ") and "### powercut: bad" in text and "### powercut: one" not in text, text
         # One case, and one that is clean.
-        words = ["run", "--fs", "none", "--size", "1M", "--check", "./check", "--workload"]
+        words = ["run", "--fs", "none", "--size", "1M", "--report", "../one", "--check", "./check", "--workload"]
         powercut(*words, "./write", code=1, cwd=where, env=env, says="::error title=none%3A ")
         quiet = subprocess.run(["powercut", *words, "./write sync"], cwd=where, env=env, capture_output=True, text=True,
                                check=False, timeout=LIMIT)  # fmt: skip

@@ -168,15 +168,10 @@ impl Saved {
         serde_json::from_value(value).with_context(|| format!("{} is not a report", path.display()))
     }
 
-    /// Takes the report away, if there is one: the files that say that there is.
-    pub fn forget(&self) -> std::io::Result<()> {
-        for name in [REPORT, RECORDING] {
-            match fs::remove_file(self.dir.join(name)) {
-                Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
-                _ => {}
-            }
-        }
-        Ok(())
+    /// Takes the report away, if there is one; another may be begun in its place.
+    pub fn forget(&self) -> Result<()> {
+        self.clear()?;
+        Ok(remove(&self.dir.join(RECORDING))?)
     }
 
     /// The stream that the driver gave.
@@ -258,6 +253,21 @@ mod tests {
             fs::write(path, "old").unwrap();
         }
         dir
+    }
+
+    #[test]
+    fn what_was_forgotten_makes_room_for_another_report() {
+        let dir = dir_with(&[REPORT, RECORDING, RUNS, PAGE, "recoveries/1/report.json"]);
+        let saved = Saved::at(dir.path());
+        saved.forget().unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        let report = report(&History::new().write(0, "a").done());
+        saved.begin(&report, &b"a recording"[..]).unwrap();
+        saved.forget().unwrap();
+        assert!(!saved.has_report());
+        // What is not there can be forgotten, and what is no report is not touched.
+        Saved::at(dir.path().join("none")).forget().unwrap();
+        assert!(Saved::at(dir_with(&["notes"]).path()).forget().is_err());
     }
 
     #[test]
