@@ -8,10 +8,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::session::Explored;
-use crate::exit::Exit;
 use crate::report::github::{annotation, annotations, markdown, Level, Place};
-use crate::report::{doubts, summary, Report};
+use crate::report::{doubts, Report};
 
 /// A case to tell of.
 pub struct Told<'t> {
@@ -36,25 +34,6 @@ pub enum Sort {
     NothingFound,
     /// What could not be found out is a warning.
     Undecided,
-}
-
-/// Tells what came of one exploration.
-pub fn one(explored: &Explored) -> Result<()> {
-    let report = &explored.report;
-    let dir = explored.dir.as_deref().unwrap_or(Path::new("DIR"));
-    let told = Told {
-        name: &report.case,
-        place: None,
-        report: Some(report),
-        dir: dir.display().to_string(),
-        sort: match explored.exit {
-            Exit::NoViolation => Sort::Good,
-            Exit::Violation => Sort::Violations,
-            Exit::Undecided | Exit::Interrupted(_) => Sort::Undecided,
-        },
-        why: None,
-    };
-    tell(&[told], &summary(report))
 }
 
 /// Annotates, and appends to the summary of the job.

@@ -6,6 +6,7 @@ mod conclude;
 mod culprit;
 mod dry_run;
 mod explore;
+mod explored;
 mod fault;
 mod findings;
 mod finish;
@@ -61,7 +62,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
             None => explore::explore(&options::Explore::new(args)?),
         },
         Command::Merge(args) => merge::merge(&args),
-        Command::Run(args) => run::command(&args),
+        Command::Run(args) => suite::command(&args),
         Command::Minimize(args) => minimize::minimize(&options::Minimize::new(args)?),
         Command::Lint(args) => lint::run(&args),
         Command::Report(args) => report::run(&args),

@@ -2,21 +2,18 @@
 
 //! `powercut run`: from nothing to a report.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, Context, Result};
 
+use super::explored::Explored;
 use super::manage::own_name;
-use super::session::{rules_of, Explored, Session};
-use super::suite::suite;
-use crate::args::RunCommand;
+use super::session::{rules_of, Session};
 use crate::child::Line;
-use crate::config;
 use crate::device::{Disk, Root, RuleStatus};
 use crate::executor::{Executor, Scratch};
 use crate::exit::Exit;
-use crate::options::{self, Run};
+use crate::options::Run;
 use crate::output::say;
 use crate::report::Source;
 use crate::signals::Signals;
@@ -24,22 +21,6 @@ use crate::writeback::Eager;
 
 /// How long making the filesystem may take.
 const MKFS_LIMIT: Duration = Duration::from_secs(300);
-
-/// One case, or those of a file.
-pub fn command(command: &RunCommand) -> Result<Exit> {
-    let default = Path::new(config::FILE);
-    match &command.suite.config {
-        Some(path) => suite(command, path),
-        None if !command.has("workload") && default.is_file() => suite(command, default),
-        None => {
-            let args = command.one_case();
-            if !command.suite.only.is_empty() || command.suite.fail_fast {
-                bail!("--only and --fail-fast are for the cases of a file: give --config FILE");
-            }
-            run(&options::Run::new(args)?)
-        }
-    }
-}
 
 /// One case.
 pub fn run(options: &Run) -> Result<Exit> {

@@ -13,16 +13,16 @@ use powercut_engine::recording::Recording;
 use powercut_engine::strategy::Space;
 
 use super::conclude::{told, Conclude, Store};
+use super::explored::Explored;
 use super::findings::Findings;
 use super::finish;
-use super::github;
 use super::manage::load;
 use crate::baseline::{Extent, Subject};
 use crate::device::{DeviceError, Disk, Root, RuleStatus, View};
 use crate::examination::Examination;
 use crate::exit::Exit;
 use crate::options::{Format, Reporting};
-use crate::output::{print, print_json, say};
+use crate::output::{print, print_json};
 use crate::pool::{Pool, Work};
 use crate::progress::Reporter;
 use crate::recovery::Job;
@@ -57,29 +57,6 @@ pub fn rules_of(disk: &Disk) -> Result<Vec<RuleStatus>, DeviceError> {
     let status = disk.faults().status()?;
     let bad = status.bad_rule();
     Ok(status.rules.into_iter().chain(bad).collect())
-}
-
-/// What came out of an exploration.
-pub struct Explored {
-    pub exit: Exit,
-    pub report: Report,
-    pub recording: Recording,
-    /// Where the report is, if it was worth one.
-    pub dir: Option<PathBuf>,
-}
-
-impl Explored {
-    /// The exit status, once GitHub Actions was told, if that is where this runs.
-    pub fn told(&self) -> Result<Exit> {
-        match (github::one(self), self.exit) {
-            (Ok(()), exit) => Ok(exit),
-            (Err(error), Exit::NoViolation) => Err(error),
-            (Err(error), exit) => {
-                say(format_args!("{error:#}"));
-                Ok(exit)
-            }
-        }
-    }
 }
 
 impl Session<'_> {

@@ -55,8 +55,24 @@ struct PrintedCase<'p> {
     report: Option<&'p Report>,
 }
 
+/// One case, or those of a file.
+pub fn command(command: &RunCommand) -> Result<Exit> {
+    let default = Path::new(crate::config::FILE);
+    match &command.suite.config {
+        Some(path) => suite(command, path),
+        None if !command.has("workload") && default.is_file() => suite(command, default),
+        None => {
+            let args = command.one_case();
+            if !command.suite.only.is_empty() || command.suite.fail_fast {
+                bail!("--only and --fail-fast are for the cases of a file: give --config FILE");
+            }
+            run::run(&options::Run::new(args)?)
+        }
+    }
+}
+
 /// Runs the cases of a file.
-pub fn suite(command: &RunCommand, path: &Path) -> Result<Exit> {
+fn suite(command: &RunCommand, path: &Path) -> Result<Exit> {
     let began = Instant::now();
     let session = &command.session;
     for (name, given) in [
