@@ -237,9 +237,7 @@ mod tests {
             10,
             (&[0, 1], &[(2, 4), (4, 5)])
         ));
-        assert!(spans(&log, Marks::Any)
-            .map(|cut| cut.event)
-            .eq([1, 7, 10]));
+        assert!(spans(&log, Marks::Any).map(|cut| cut.event).eq([1, 7, 10]));
 
         log.push(flush_of(4), 11, 11, 12);
         assert!(check_outcome("its own", &log, 12, (&[0, 1, 2, 4], &[])));

@@ -100,6 +100,15 @@ impl Journal {
         Self::default()
     }
 
+    /// A journal in a file that is open.
+    #[cfg(test)]
+    pub fn on(file: File) -> Self {
+        Self {
+            file: Some(JournalFile::new(file, PathBuf::from("the journal"))),
+            ..Self::default()
+        }
+    }
+
     /// Begins a journal in a directory, in place of one that may be there.
     pub fn begin(dir: &Path, header: &Header) -> Result<Self> {
         let path = dir.join(RUNS);

@@ -139,9 +139,8 @@ fn a_shape_keeps_the_words() {
 
 proptest::proptest! {
     #[test]
-    fn a_shape_has_no_digits_and_is_its_own(text in "(\\PC|[0-9a-f /.:,\n-]){0,60}") {
+    fn a_shape_has_no_digits(text in "(\\PC|[0-9a-f /.:,\n-]){0,60}") {
         let shape = shape(&text);
         proptest::prop_assert!(!shape.contains(|c: char| c.is_ascii_digit()), "{}", shape);
-        proptest::prop_assert_eq!(super::shape(&shape), shape);
     }
 }
