@@ -73,7 +73,7 @@ pub enum Command {
     /// Serve a crash state as /dev/powercut/NAME.VIEW
     State(StateArgs),
     /// Check the crash states of a recorded disk
-    Explore(ExploreArgs),
+    Explore(Box<ExploreArgs>),
     /// Record a workload on a new disk and check the crash states it may leave
     Run(RunCommand),
     /// Show one crash state of a report, or of a disk, to a check again, or to you

@@ -59,7 +59,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
                 &args.plan,
                 &args.session,
             )?),
-            None => explore::explore(&options::Explore::new(args)?),
+            None => explore::explore(&options::Explore::new(*args)?),
         },
         Command::Merge(args) => merge::merge(&args),
         Command::Run(args) => suite::command(&args),

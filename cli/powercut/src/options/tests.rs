@@ -34,7 +34,7 @@ fn examination(more: &[&str]) -> Examination {
     let Command::Explore(args) = cli.command else {
         panic!("not explore");
     };
-    Explore::new(args).unwrap().examination
+    Explore::new(*args).unwrap().examination
 }
 
 /// An option, and whether it is there in an examination.
