@@ -260,7 +260,7 @@ impl Store {
         &mut self,
         entry: u32,
         pages: impl DoubleEndedIterator<Item = u64> + Clone,
-        layers: impl Iterator<Item = Layer>,
+        mut layers: impl Iterator<Item = Layer>,
         nowait: NoWait,
     ) -> Result {
         let mut ends = pages.clone();
@@ -272,6 +272,14 @@ impl Store {
         if is_with(first, last) {
             let leaf = self.tree.leaf_or_new(first, nowait)?;
             let mut locked = leaf.lock_mut_if(!nowait.0).ok_or(EAGAIN)?;
+            if first == last {
+                // Most writes: the page is looked up once.
+                list(&mut self.listed, &mut locked, first, nowait)?;
+                let chain = locked.slot_mut(first).ok_or(EINVAL)?.chain_mut()?;
+                chain.reserve(nowait)?;
+                let layer = layers.next().ok_or(EINVAL)?;
+                return chain.push(Version { entry, layer });
+            }
             reserve(&mut self.listed, &mut locked, pages.clone(), nowait)?;
             return push(&mut locked, entry, pages.zip(layers));
         }
