@@ -11,6 +11,7 @@ mod faults;
 mod found;
 pub mod github;
 mod html;
+mod identity;
 mod junit;
 mod merge;
 mod model;

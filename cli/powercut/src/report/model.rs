@@ -11,7 +11,7 @@ use num_bigint::BigUint;
 use powercut_engine::abi::Flags;
 use powercut_engine::choices::Choices;
 use powercut_engine::count;
-use powercut_engine::explore::{self, Again, End, Header, Outcome, Plan, Rank};
+use powercut_engine::explore::{self, Again, End, Outcome, Plan, Rank};
 use powercut_engine::marks::Marks;
 use powercut_engine::members::Members;
 use powercut_engine::oracle::Kind;
@@ -21,7 +21,6 @@ use powercut_engine::tear::Tear;
 use powercut_model::Event;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::xxh3_64;
 
 use super::baseline::Baseline;
 use super::culprit::Culprit;
@@ -467,38 +466,4 @@ impl Violation {
             rank: found.rank,
         }
     }
-}
-
-impl Report {
-    /// What its runs are of.
-    pub fn header(&self) -> Header {
-        let Record { hash, events, .. } = &self.record;
-        let what = &self.examination;
-        // These may be others when it goes on.
-        let plan = PlanFacts {
-            budget: String::new(),
-            stop_on_first: false,
-            ..self.plan.clone()
-        };
-        Header {
-            record: format!(
-                "{hash} ({events} events, {})",
-                digest(&(&self.disk, &self.record))
-            ),
-            examination: format!("{} ({})", digest(what), what.check),
-            plan: format!(
-                "{} ({}, seed {}, depth {})",
-                digest(&plan),
-                plan.strategy,
-                plan.seed,
-                plan.depth
-            ),
-        }
-    }
-}
-
-/// A short name for a value.
-fn digest(value: &impl Serialize) -> String {
-    let text = serde_json::to_vec(value).unwrap_or_default();
-    format!("{:016x}", xxh3_64(&text))
 }
