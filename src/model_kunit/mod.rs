@@ -347,7 +347,7 @@ mod tests {
                 &[2, 5, 7],
                 &[7],
             ),
-            (&[write_fua(0), MARK, write(1, 1)], &[1, 2, 5], &[1, 5]),
+            (&[write_fua(0), MARK, write(1, 1)], &[1, 5], &[1, 5]),
         ];
 
         for (bios, any, monotone) in table {

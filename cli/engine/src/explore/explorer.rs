@@ -73,7 +73,9 @@ impl<'a, 's, 'r: 's> Explorer<'a, 's, 'r> {
             if let Err(signal) = stop.check() {
                 return (End::Interrupted(signal), None);
             }
-            let candidate = match self.scheduler.next(self.is_spent(), &self.cache) {
+            let (budget, began) = (self.plan.budget, self.began);
+            let is_spent = |states| is_spent(budget, began, states);
+            let candidate = match self.scheduler.next(is_spent, &self.cache) {
                 Ok(candidate) => candidate,
                 Err(end) => return (end, None),
             };
@@ -93,14 +95,6 @@ impl<'a, 's, 'r: 's> Explorer<'a, 's, 'r> {
             if self.plan.stop_on_first && self.account.nr_violations() > 0 {
                 return (End::FirstFound, None);
             }
-        }
-    }
-
-    fn is_spent(&self) -> bool {
-        match self.plan.budget {
-            Budget::States(n) => self.scheduler.spent() >= n,
-            Budget::Time(t) => self.began.elapsed() >= t,
-            Budget::Unlimited => false,
         }
     }
 
@@ -296,6 +290,15 @@ impl<'a, 's, 'r: 's> Explorer<'a, 's, 'r> {
         let same_image = self.scheduler.same_image();
         let elapsed: Duration = self.began.elapsed();
         self.account.close(end, complete, same_image, elapsed)
+    }
+}
+
+/// Whether a budget has room for no more than so many states.
+fn is_spent(budget: Budget, began: Instant, states: u64) -> bool {
+    match budget {
+        Budget::States(n) => states >= n,
+        Budget::Time(t) => began.elapsed() >= t,
+        Budget::Unlimited => false,
     }
 }
 

@@ -62,11 +62,15 @@ impl<'s, 'r: 's> Scheduler<'s, 'r> {
         self.stream.as_mut().is_some_and(Stream::is_directed)
     }
 
-    /// The next candidate, or why there is none. Beyond the budget only what is known
-    /// comes up.
-    pub fn next(&mut self, beyond_budget: bool, cache: &Cache) -> Result<Rc<Candidate<'r>>, End> {
+    /// The next candidate, or why there is none. `is_spent` says whether the budget has room
+    /// for no more than so many states: then only what is known comes up.
+    pub fn next(
+        &mut self,
+        is_spent: impl Fn(u64) -> bool,
+        cache: &Cache,
+    ) -> Result<Rc<Candidate<'r>>, End> {
         loop {
-            let candidate = self.propose(beyond_budget, cache)?;
+            let candidate = self.propose(is_spent(self.spent), cache)?;
             if is_mine(self.shard, &candidate) {
                 return Ok(candidate);
             }

@@ -185,15 +185,19 @@ fn shards_find_what_one_run_finds() {
     for seed in 0..300 {
         let recording = some_history(seed).done();
         let check = Check::of(seed);
-        for strategy in [
-            Strategy::Exhaustive,
-            Strategy::Random,
-            Strategy::Prefix,
-            Strategy::DropOne,
+        for (strategy, budget) in [
+            (Strategy::Exhaustive, Budget::Unlimited),
+            (Strategy::Random, Budget::Unlimited),
+            (Strategy::Random, Budget::States(9)),
+            (Strategy::Prefix, Budget::Unlimited),
+            (Strategy::Prefix, Budget::States(7)),
+            (Strategy::DropOne, Budget::Unlimited),
+            (Strategy::DropOne, Budget::States(8)),
         ] {
             let found = |shard| {
                 let mut plan = plan(strategy);
                 plan.shard = shard;
+                plan.budget = budget;
                 let mut fake = Fake::new(1, |s: &State<'_>| check.examine(s));
                 let outcome = go(&recording, &plan, &mut fake);
                 let violations = outcome.violations.iter();
@@ -216,7 +220,7 @@ fn shards_find_what_one_run_finds() {
                 };
                 let mut images = HashSet::new();
                 rows.retain(|(_, image, id, _)| images.insert((*image, marks(id))));
-                assert_eq!(rows, one, "seed {seed} {strategy}");
+                assert_eq!(rows, one, "seed {seed} {strategy} {budget}");
             }
         }
     }
