@@ -7,7 +7,9 @@
 //! first cut, from which its states can be shown again: mount and check may not
 //! write the same twice.
 
-use std::path::Path;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::Result;
 use powercut_engine::choices::Choices;
@@ -38,6 +40,20 @@ pub struct Job<'e> {
     /// The report of the first cut, and where it is.
     pub report: &'e Report,
     pub dir: &'e Path,
+    pub kept: &'e Kept,
+}
+
+/// The directories of recoveries that were saved. A state that is examined once more is recovered
+/// from once more, perhaps with other writes: the first report is the one that its violation names.
+#[derive(Debug, Default)]
+pub struct Kept(Mutex<HashSet<PathBuf>>);
+
+impl Kept {
+    /// Whether it is the first for this directory.
+    fn is_first(&self, dir: &Path) -> bool {
+        let mut dirs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        dirs.insert(dir.into())
+    }
 }
 
 /// Examines states, and cuts the power again while they are recovered from.
@@ -132,6 +148,9 @@ impl<'a> Deep<'a> {
                 output: first.output.clone(),
                 within: Some(first.id.clone()),
             });
+            if !self.job.kept.is_first(&dir) {
+                return Ok(());
+            }
             let report = self.report(id, &space, &outcome, found.0);
             let stream = control.export(self.origin.name());
             let saved = stream.map_err(Into::into);

@@ -25,7 +25,7 @@ use crate::options::{Format, Reporting};
 use crate::output::{print, print_json};
 use crate::pool::{Pool, Work};
 use crate::progress::Reporter;
-use crate::recovery::Job;
+use crate::recovery::{Job, Kept};
 use crate::report::{
     self, Baseline, Coverage, DiskFacts, Ended, FaultFacts, PlanFacts, Record, Report, Saved,
     Seconds, Source, DEFAULT_DIR, SCHEMA, SCHEMA_FAULTS,
@@ -72,6 +72,7 @@ impl Session<'_> {
         }
         let space = Space::new(&recording, self.plan.marks);
         let dir = findings.dir().to_path_buf();
+        let kept = Kept::default();
         let deep = (self.plan.depth > 1).then(|| Job {
             root: self.root,
             what: self.examination,
@@ -79,6 +80,7 @@ impl Session<'_> {
             plan: self.plan.of_recovery(),
             report: &report,
             dir: &dir,
+            kept: &kept,
         });
         let mut reporter = Reporter::new(self.plan.budget, |v| findings.violation(v));
         let times = Times::default();
