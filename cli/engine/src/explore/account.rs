@@ -124,7 +124,8 @@ impl Account {
         }
     }
 
-    /// A state is a violation; none if that was reported.
+    /// A state is a violation; none if that was reported: then only what a second examination
+    /// showed is new.
     pub fn violation(
         &mut self,
         candidate: &Candidate<'_>,
@@ -132,6 +133,10 @@ impl Account {
         again: Option<Again>,
     ) -> Option<&Violation> {
         if !self.reported.insert(candidate.identity()) {
+            let last = self.outcome.violations.last_mut();
+            if let Some(last) = last.filter(|last| again.is_some() && last.rank == candidate.rank) {
+                last.again = again;
+            }
             return None;
         }
         self.sorts.insert(Failure::from(&finding));

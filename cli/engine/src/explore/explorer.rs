@@ -157,6 +157,8 @@ impl<'a, 's, 'r: 's> Explorer<'a, 's, 'r> {
         let mut repeat = self.account.checked() % REPEAT == 0;
         if let Verdict::Violation(finding) = &seen.verdict {
             repeat |= self.account.is_new_sort(finding);
+            // At once: the second examination may be the last thing that this process does.
+            self.report(candidate, finding.clone(), None);
         }
         let mut judgement = self.ran(candidate, &seen);
         let (mut again, mut failed) = (None, None);

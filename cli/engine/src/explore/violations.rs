@@ -2,15 +2,20 @@
 
 //! Violations on trial: that they are run once more, never lost, and found where they show.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use anyhow::{anyhow, Result};
 
 use super::accounts::go;
 use super::testing::{bad, plan, Fake};
 use super::*;
+use crate::choices::Choices;
 use crate::marks::Marks;
 use crate::oracle::{Oracle, Verdict};
 use crate::recording::testing::History;
 use crate::recording::Recording;
+use crate::stop::Never;
 use crate::strategy::{State, Strategy};
 
 /// A check that says what it is told to, time after time.
@@ -66,6 +71,51 @@ fn a_violation_is_run_once_more_and_never_lost() {
     let outcome = told(vec![bad("exit 1")], &mut Journal::none());
     assert_eq!((outcome.end, outcome.violations.len()), (End::Failed, 1));
     assert_eq!((outcome.violations[0].again, outcome.all), (None, false));
+}
+
+/// Counts the violations that it is told of.
+struct Counting(Rc<Cell<usize>>);
+
+impl Watch for Counting {
+    fn progress(&mut self, _: Progress) {}
+
+    fn violation(&mut self, _: &Choices<'_>, _: &Violation) {
+        self.0.set(self.0.get() + 1);
+    }
+}
+
+/// Always finds a violation, and notes how many were told of by then.
+struct Asking {
+    told: Rc<Cell<usize>>,
+    by_then: Vec<usize>,
+}
+
+impl Oracle for Asking {
+    fn examine(&mut self, _: &State<'_>) -> Result<Verdict> {
+        self.by_then.push(self.told.get());
+        Ok(bad("exit 1"))
+    }
+}
+
+/// The second examination may be the last thing that a process does.
+#[test]
+fn a_violation_is_told_before_its_state_is_examined_again() {
+    let told = Rc::new(Cell::new(0));
+    let mut oracle = Asking {
+        told: Rc::clone(&told),
+        by_then: Vec::new(),
+    };
+    let recording = History::new().mark("m").write(0, "").done();
+    let plan = Plan {
+        marks: Marks::Monotone,
+        ..plan(Strategy::Exhaustive)
+    };
+    let space = Space::new(&recording, plan.marks);
+    let (mut serial, mut journal) = (Serial::new(&mut oracle), Journal::none());
+    let mut desk = Desk::new(&mut serial, &mut journal);
+    let (outcome, _) = explore(&space, &plan, &mut desk, &Never, &mut Counting(told));
+    assert_eq!(oracle.by_then, [0, 1]);
+    assert_eq!(outcome.violations[0].again, Some(Again::Failed));
 }
 
 #[test]
