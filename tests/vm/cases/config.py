@@ -99,14 +99,14 @@ for what_, cases_, code_, expected_ in TABLE:
 def table():
     with tidy() as own:
         where = project(own, ("one", CLEAN), ("bad", DIRTY), CONTROL)
-        text = powercut("run", "--config", f"{where}/powercut.toml", "--report", "r", "--budget", "3", code=1, cwd=own,
+        text = powercut("run", "--config", f"{where}/powercut.toml", "--report", "r", "--budget", "30", code=1, cwd=own,
                         says="case 2 of 3: bad")  # fmt: skip
         rows = [line for line in text.splitlines() if line.startswith(("one ", "bad ", "control "))]
         equal([row.split("  ")[-1].strip() for row in rows],
               ["clean", "FAILED: violations", "violations, as expected"], "the last column")  # fmt: skip
         for name in ("one", "bad", "control"):
             with open(f"{own}/r/{name}/report.json", encoding="utf-8") as file:
-                equal(json.load(file)["plan"]["budget"], "3 states", "the budget")
+                equal(json.load(file)["plan"]["budget"], "30 states", "the budget")
         # Once more, in the place of these reports.
         _, found = suite(where, "--report", "../r", code=1)
         equal(list(found.values()), ["as-expected", "failed", "as-expected"], "the second time")

@@ -27,7 +27,8 @@ def explore(where, into, *options, code=1):
 def gist(report):
     """What must not depend on how it was run."""
     violations = [{key: v[key] for key in ("id", "kind", "how", "output", "rank")} for v in report["violations"]]
-    coverage = {key: value for key, value in report["coverage"].items() if key not in ("pruned", "repeats")}
+    left_out = ("pruned", "repeats", "run_seconds")
+    coverage = {key: value for key, value in report["coverage"].items() if key not in left_out}
     return violations, coverage
 
 
