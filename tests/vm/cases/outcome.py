@@ -314,15 +314,16 @@ def shards():
 
 @test("resuming what does not belong together is refused, with both named")
 def foreign():
+    part = ("--strategy", "exhaustive", "--budget", "2", "--report")
     with recorded(3) as own:
-        explore("true", "--report", f"{own}/r", "--budget", "2", code=0)
-        explore("exit 0", "--report", f"{own}/check", "--budget", "2", code=0)
+        powercut("explore", "a", "--check", "true", *part, f"{own}/r")
+        powercut("explore", "a", "--check", "exit 0", *part, f"{own}/check")
         with Disk("b") as other:
             other.record("start")
             with other.raw() as raw:
                 raw.write(0, b"z" * 4096)
             other.record("stop")
-            powercut("explore", "b", "--check", "true", *PLAN, "--report", f"{own}/record", "--budget", "2")
+            powercut("explore", "b", "--check", "true", *part, f"{own}/record")
         for file, of, says in (
             ("runs.jsonl", "record", "the record of"),
             ("runs.jsonl", "check", "the check of"),

@@ -3,7 +3,7 @@
 //! Has states examined, several at a time, and hands the results out in the
 //! order they are asked for: who asks can't tell how many there are at work.
 
-use std::collections::HashMap;
+use std::collections::hash_map::{Entry, HashMap};
 use std::rc::Rc;
 
 use anyhow::Result;
@@ -127,9 +127,9 @@ impl<'d, 'a, 'r> Examinations<'d, 'a, 'r> {
     }
 
     fn begin(&mut self, key: Key, candidate: &Rc<Candidate<'r>>) -> Result<()> {
-        if !self.under_way.contains_key(&key) {
+        if let Entry::Vacant(vacant) = self.under_way.entry(key) {
             self.desk.runner.begin(key, &candidate.state)?;
-            self.under_way.insert(key, Rc::clone(candidate));
+            vacant.insert(Rc::clone(candidate));
             self.awaited += 1;
         }
         Ok(())
