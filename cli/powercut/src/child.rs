@@ -172,7 +172,9 @@ mod tests {
     fn the_end_of_a_long_output_is_shown() {
         let finished = |lines: usize| Finished {
             ended: Ended::Exited(1),
-            output: (1..=lines).map(|n| format!("{n}\n")).collect(),
+            output: (1..=lines)
+                .flat_map(|n| [n.to_string(), "\n".into()])
+                .collect(),
         };
         assert_eq!(finished(2).tail(), "1\n2");
         assert!(finished(TAIL).tail().starts_with("1\n2\n"));

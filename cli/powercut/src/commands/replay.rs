@@ -169,7 +169,7 @@ const UNTOLD: &str = "the check could not tell (exit 125)";
 fn said(verdict: &Verdict, output: &str) -> String {
     let mut text: String = output
         .lines()
-        .map(|line| format!("  says    {line}\n"))
+        .flat_map(|line| ["  says    ", line, "\n"])
         .collect();
     text.push_str(&match verdict {
         Verdict::Consistent => "consistent\n".to_string(),
