@@ -323,8 +323,10 @@ fn span_ends() {
 /// The ends of spans where any mark counts, and where more marks never mend.
 #[test]
 fn span_ends_before_marks() {
+    /// A name, what happens, and the ends of spans where any mark counts and where not.
+    type Row<'a> = (&'a str, Vec<Bio>, &'a [u64], &'a [u64]);
     let (mark, flush) = (Bio::mark, Bio::flush);
-    let table: [(&str, Vec<Bio>, &[u64], &[u64]); 5] = [
+    let table: [Row<'_>; 5] = [
         ("a mark alone", vec![mark()], &[0, 1], &[1]),
         (
             "marks with nothing between",

@@ -284,10 +284,14 @@ pub fn walk(name: &str, bounds: &Bounds, visit: Visit<'_>) {
             });
         }
     });
-    println!(
-        "{name}: {} histories and cuts, {} states, {:.1} s",
-        cuts.into_inner(),
-        states.into_inner(),
-        started.elapsed().as_secs_f64()
-    );
+    // Shown by `cargo test -- --nocapture`.
+    #[allow(clippy::print_stdout)]
+    {
+        println!(
+            "{name}: {} histories and cuts, {} states, {:.1} s",
+            cuts.into_inner(),
+            states.into_inner(),
+            started.elapsed().as_secs_f64()
+        );
+    }
 }
