@@ -201,6 +201,17 @@ pub trait History {
         0
     }
 
+    /// The lowest index from `index` on of an entry that completes after `event`, or a lower one.
+    fn next_completing_after(&self, index: usize, _event: Event) -> usize {
+        index
+    }
+
+    /// The lowest index from `index` on of a write that is not stable at `event`, or a lower one.
+    /// See [`Cut::is_stable`](super::Cut::is_stable).
+    fn next_unstable(&self, index: usize, _event: Event) -> usize {
+        index
+    }
+
     /// The highest index in `within` of an entry that flushes ([`Entry::flush_complete`]) the
     /// member of that number.
     fn newest_flush(&self, within: Range<usize>, member: usize) -> Option<usize> {
@@ -260,6 +271,14 @@ impl<H: History + ?Sized> History for &H {
 
     fn first_completing_after(&self, event: Event) -> usize {
         (**self).first_completing_after(event)
+    }
+
+    fn next_completing_after(&self, index: usize, event: Event) -> usize {
+        (**self).next_completing_after(index, event)
+    }
+
+    fn next_unstable(&self, index: usize, event: Event) -> usize {
+        (**self).next_unstable(index, event)
     }
 
     fn newest_flush(&self, within: Range<usize>, member: usize) -> Option<usize> {

@@ -172,6 +172,10 @@ impl<H: History + ?Sized> Iterator for Pending<'_, H> {
                 }
             }
 
+            self.indices.start = self
+                .history
+                .next_unstable(self.indices.start, self.cut.event);
+
             let index = self.indices.next()?;
 
             self.current = self

@@ -132,11 +132,9 @@ fn next_boundary<H: History + ?Sized>(
 ) -> Option<Boundary> {
     let last = history.last_event();
     let mut found: Option<Boundary> = None;
+    let mut index = history.next_completing_after(first, position);
 
-    for index in first..history.nr_entries() {
-        let Some(entry) = history.entry(index) else {
-            break;
-        };
+    while let Some(entry) = history.entry(index) {
 
         // All events of this and later entries are at or after its submit event.
         if found.is_some_and(|found| found.event < entry.submit) {
@@ -147,6 +145,7 @@ fn next_boundary<H: History + ?Sized>(
                 found = Some(next);
             }
         }
+        index = history.next_completing_after(index.saturating_add(1), position);
     }
     found
 }
@@ -154,13 +153,20 @@ fn next_boundary<H: History + ?Sized>(
 /// Whether a write started or something was marked, after `previous` and by `event`. No entry before
 /// the index `first` completes after `previous`.
 fn is_new<H: History + ?Sized>(history: &H, first: usize, previous: Event, event: Event) -> bool {
-    (first..history.submitted_by(event))
-        .filter_map(|index| history.entry(index))
-        .any(|entry| {
+    let end = history.submitted_by(event);
+    let mut index = history.next_completing_after(first, previous);
+
+    while index < end {
+        if history.entry(index).is_some_and(|entry| {
             (entry.is_write() || entry.op == Op::Mark)
                 && entry.start > previous
                 && entry.start <= event
-        })
+        }) {
+            return true;
+        }
+        index = history.next_completing_after(index.saturating_add(1), previous);
+    }
+    false
 }
 
 impl<H: History + ?Sized> Spans<'_, H> {

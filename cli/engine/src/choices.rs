@@ -4,20 +4,21 @@
 //! in, and the image that every choice leaves, as a hash.
 
 mod contents;
+mod layers;
 mod lengths;
 mod prefixes;
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
 use std::ops::Range;
 
 use num_bigint::BigUint;
-use powercut_model::{coverage, pending, Cut, Event, Mask, Piece};
+use powercut_model::{pending, Cut, Event, Mask, Piece};
 
 use crate::keep::Keep;
-use crate::recording::{weight, Recording};
+use crate::recording::Recording;
 
 pub use lengths::{Bounds, Lengths};
+use layers::units;
 
 /// A pending write, by its entry and the range of its pieces.
 pub type Write = (usize, Range<usize>);
@@ -78,116 +79,47 @@ pub struct Choices<'r> {
     prefixes: OnceCell<(BigUint, bool)>,
     /// The hash of the image without any pending piece.
     stable: u128,
-    /// What each unit written adds to it.
-    contents: Vec<u128>,
 }
 
 impl<'r> Choices<'r> {
     pub fn new(recording: &'r Recording, cut: Cut) -> Self {
         let pieces: Vec<Piece> = pending(recording, &cut).collect();
-        let mut of_unit: HashMap<u64, Vec<u32>> = HashMap::new();
         let mut writes: Vec<Write> = Vec::new();
         for (index, piece) in pieces.iter().enumerate() {
-            of_unit.entry(piece.unit).or_default().push(index as u32);
             match writes.last_mut() {
                 Some((entry, range)) if *entry == piece.entry => range.end = index + 1,
                 _ => writes.push((piece.entry, index..index + 1)),
             }
         }
-        let mut choices = Self {
+        let units = units(recording, &cut, &pieces);
+        Self {
+            stable: recording.stable_image(cut.event),
             recording,
             cut,
             pieces,
             writes,
+            units,
             lengths: OnceCell::new(),
             prefixes: OnceCell::new(),
-            units: Vec::with_capacity(of_unit.len()),
-            stable: 0,
-            contents: Vec::with_capacity(recording.written().len()),
-        };
-        for (place, unit) in recording.written().iter().copied().enumerate() {
-            let writes = recording.writes_of(unit);
-            let layers = choices.layers(unit, writes, of_unit.get(&unit));
-            let hash = choices.unit_hash(unit, &layers, |_| false);
-            choices.stable = choices.stable.wrapping_add(hash);
-            choices.contents.push(hash);
-            if layers.iter().any(|l| l.piece.is_some()) {
-                choices.units.push(Unit {
-                    unit,
-                    place,
-                    layers,
-                    stable: hash,
-                });
-            }
         }
-        choices
-    }
-
-    /// The versions of a unit at this cut, topmost first, down to one that
-    /// covers all of it.
-    fn layers(&self, unit: u64, writes: &[u32], pending: Option<&Vec<u32>>) -> Vec<Layer> {
-        let geometry = self.cut.geometry();
-        let whole = Mask::from_range(0, geometry.unit_sectors);
-        let mut layers = Vec::new();
-        for index in writes {
-            let Some(recorded) = self.recording.entries().get(*index as usize) else {
-                continue;
-            };
-            let entry = &recorded.entry;
-            if entry.submit > self.cut.event {
-                break;
-            }
-            let piece = pending.and_then(|list| {
-                let found = list
-                    .binary_search_by_key(&(*index as usize), |p| self.pieces[*p as usize].entry);
-                found.ok().map(|at| list[at])
-            });
-            if piece.is_some() || self.cut.is_stable(entry) {
-                layers.push(Layer {
-                    entry: *index,
-                    mask: coverage(geometry, entry, unit),
-                    piece,
-                });
-            }
-        }
-        layers.sort_by_key(|l| {
-            let entry = &self.recording.entries()[l.entry as usize].entry;
-            std::cmp::Reverse((self.cut.arrival(entry), l.entry))
-        });
-        let bottom = layers
-            .iter()
-            .position(|l| l.piece.is_none() && l.mask == whole);
-        if let Some(bottom) = bottom {
-            layers.truncate(bottom + 1);
-        }
-        layers
     }
 
     /// How the image's hash differs from the base's because of one unit.
     fn unit_hash(&self, unit: u64, layers: &[Layer], kept: impl Fn(u32) -> bool) -> u128 {
-        if layers.is_empty() {
-            return 0;
-        }
         let per_block = self.recording.block_sectors() as u32;
-        let unit_sectors = self.cut.geometry().unit_sectors;
-        let first = unit * u64::from(unit_sectors / per_block);
-        let mut hash = 0u128;
-        for at in 0..unit_sectors / per_block {
+        let per_unit = self.cut.geometry().unit_sectors / per_block;
+        let first = unit * u64::from(per_unit);
+        let shown = |at: u32| {
+            let mut layers = layers.iter();
+            layers.find(|l| l.mask.contains(at * per_block) && l.piece.is_none_or(&kept))
+        };
+        let of_block = |at: u32| {
+            let layer = shown(at)?;
             let block = first + u64::from(at);
-            let shown = layers
-                .iter()
-                .find(|l| l.mask.contains(at * per_block) && l.piece.is_none_or(&kept));
-            if let Some(layer) = shown {
-                let content = self.recording.content(layer.entry as usize, block);
-                let base = self.recording.base_content(block);
-                if content != base {
-                    hash = hash
-                        .wrapping_add(weight(block, content))
-                        .wrapping_sub(weight(block, base));
-                }
-            }
-        }
-        hash
+            Some(self.recording.block_hash(block, layer.entry))
+        };
+        let blocks = (0..per_unit).filter_map(of_block);
+        blocks.fold(0, u128::wrapping_add)
     }
 
     pub fn recording(&self) -> &'r Recording {
@@ -207,6 +139,7 @@ impl<'r> Choices<'r> {
         &self.pieces
     }
 
+    /// The units that they lie in, ascending.
     pub fn units(&self) -> &[Unit] {
         &self.units
     }
@@ -327,14 +260,19 @@ impl<'r> Choices<'r> {
         hash
     }
 
-    /// What each unit written adds to the image's hash in a state: equal for
-    /// equal contents of the unit.
-    pub fn contents(&self, keep: &Keep) -> Vec<u128> {
-        let mut contents = self.contents.clone();
-        for unit in &self.units {
-            contents[unit.place] = self.content(unit, keep);
+    /// What the unit at a place adds to the image's hash in a state: equal for equal contents.
+    pub fn content_at(&self, place: u32, keep: &Keep) -> u128 {
+        let place = place as usize;
+        match self.units.binary_search_by_key(&place, |unit| unit.place) {
+            Ok(at) => self.content(&self.units[at], keep),
+            Err(_) => self.recording.stable_content(place, self.cut.event),
         }
-        contents
+    }
+
+    /// The same for all units written, however many they are.
+    pub fn contents(&self, keep: &Keep) -> Vec<u128> {
+        let places = 0..self.recording.written().len() as u32;
+        places.map(|place| self.content_at(place, keep)).collect()
     }
 
     /// What one unit adds to the image's hash in a state.

@@ -2,7 +2,7 @@
 
 //! How many legal states there are, exactly.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use num_bigint::BigUint;
 use powercut_model::Mask;
@@ -20,28 +20,33 @@ pub fn states(choices: &Choices<'_>) -> BigUint {
     if choices.has_prefixes() {
         return choices.prefixes().0.clone();
     }
-    let mut total = BigUint::from(1u8);
-    // Most units have the same few versions: multiply small numbers first.
-    let mut small: u64 = 1;
-    for unit in choices.units() {
+    let mut large = BigUint::from(1u8);
+    let small = choices.units().iter().filter_map(|unit| {
         let of_unit = contents(unit);
-        match u64::try_from(&of_unit)
-            .ok()
-            .and_then(|n| small.checked_mul(n))
-        {
-            Some(product) => small = product,
-            None => {
-                total *= std::mem::replace(&mut small, 1);
-                total *= of_unit;
-            }
+        let small = u64::try_from(&of_unit).ok();
+        if small.is_none() {
+            large *= of_unit;
         }
+        small
+    });
+    product(small.collect::<Vec<u64>>()) * large
+}
+
+/// The product of many numbers, of which most are small, and alike.
+pub fn product(factors: impl IntoIterator<Item = u64>) -> BigUint {
+    let mut exponents: BTreeMap<u64, u32> = BTreeMap::new();
+    for factor in factors {
+        *exponents.entry(factor).or_default() += 1;
     }
-    total * small
+    let powers = exponents.into_iter();
+    powers.fold(BigUint::from(1u8), |product, (factor, exponent)| {
+        product * BigUint::from(factor).pow(exponent)
+    })
 }
 
 /// The number of sets of a unit's pieces in which every piece shows. With
 /// writes of whole units that is one more than its versions.
-fn contents(unit: &Unit) -> BigUint {
+pub fn contents(unit: &Unit) -> BigUint {
     // By what is hidden so far, going from the newest version to the oldest.
     let mut ways: HashMap<u128, (Mask, BigUint)> = HashMap::new();
     ways.insert(0, (Mask::EMPTY, BigUint::from(1u8)));

@@ -35,7 +35,6 @@ mod worklist;
 
 use num_bigint::BigUint;
 
-use crate::count;
 use crate::stop::Stop;
 use crate::strategy::Space;
 
@@ -50,10 +49,7 @@ pub use watch::Watch;
 
 /// The number of legal states over all dominating cuts.
 pub fn legal_states(space: &Space<'_>) -> BigUint {
-    let cuts = space.cuts().iter();
-    cuts.filter_map(|cut| space.choices(*cut))
-        .map(|choices| count::states(&choices))
-        .sum()
+    space.legal().clone()
 }
 
 /// Explores. There is an outcome in any case; beside it the error, if one was why it ended.

@@ -58,4 +58,5 @@ pub mod recoveries;
 mod shape;
 pub mod stop;
 pub mod strategy;
+mod sweep;
 pub mod tear;

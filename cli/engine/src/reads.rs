@@ -23,8 +23,9 @@ impl Reads {
         Some(Self(ranges.collect()))
     }
 
-    #[cfg(test)]
-    pub(crate) fn from_ranges(ranges: Vec<(u64, u64)>) -> Self {
+    /// From ascending ranges that lie apart.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn from_ranges(ranges: Vec<(u64, u64)>) -> Self {
         Self(ranges)
     }
 

@@ -4,6 +4,7 @@
 
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::cache::Contents;
 use super::rank::Rank;
 use super::seen::Key;
 use crate::id::StateId;
@@ -13,8 +14,6 @@ use crate::strategy::State;
 #[derive(Debug)]
 pub struct Candidate<'r> {
     pub state: State<'r>,
-    /// What each unit written adds to the image's hash.
-    pub contents: Vec<u128>,
     /// The number of marks acknowledged.
     pub marks: usize,
     pub image: u128,
@@ -25,14 +24,13 @@ pub struct Candidate<'r> {
 }
 
 impl<'r> Candidate<'r> {
-    /// The state's selection must be canonical.
-    pub fn new(state: State<'r>, contents: Vec<u128>, rank: Rank) -> Self {
+    /// The state's selection must be canonical, and the image be its own.
+    pub fn new(state: State<'r>, image: u128, rank: Rank) -> Self {
         let recording = state.choices.recording();
         Self {
             marks: recording.marks_by(state.choices.event()).len(),
-            image: contents.iter().fold(0, |sum, c| sum.wrapping_add(*c)),
+            image,
             state,
-            contents,
             rank,
             branch: None,
         }
@@ -50,6 +48,24 @@ impl<'r> Candidate<'r> {
     /// What makes states one, whatever is read of them.
     pub fn identity(&self) -> (u128, usize) {
         (self.image, self.marks)
+    }
+}
+
+impl Contents for Candidate<'_> {
+    fn content(&self, place: u32) -> u128 {
+        self.state.choices.content_at(place, &self.state.keep)
+    }
+
+    fn image(&self) -> u128 {
+        self.image
+    }
+
+    fn nr_units(&self) -> usize {
+        self.state.choices.recording().written().len()
+    }
+
+    fn marks(&self) -> usize {
+        self.marks
     }
 }
 

@@ -17,7 +17,6 @@ use super::scheduler::Scheduler;
 use super::seen::Seen;
 use super::watch::Watch;
 use crate::budget::Budget;
-use crate::count;
 use crate::oracle::{Finding, Verdict};
 use crate::stop::{Interrupted, Stop};
 use crate::strategy::Space;
@@ -42,14 +41,13 @@ pub struct Explorer<'a, 's, 'r> {
 impl<'a, 's, 'r: 's> Explorer<'a, 's, 'r> {
     pub fn new(space: &'s Space<'r>, plan: &'a Plan, watch: &'a mut dyn Watch) -> Self {
         let began = Instant::now();
-        let (mut legal, mut of_other_shards) = (BigUint::ZERO, BigUint::ZERO);
-        for (nr, cut) in (0..).zip(space.cuts()) {
-            let states = space.choices(*cut).map(|choices| count::states(&choices));
-            let states = states.unwrap_or_default();
-            if plan.shard.is_some_and(|shard| !shard.has(nr)) {
-                of_other_shards += &states;
-            }
-            legal += states;
+        let mut of_other_shards = BigUint::ZERO;
+        if let Some(shard) = plan.shard {
+            space.each_cut(|nr, _, states| {
+                if !shard.has(nr) {
+                    of_other_shards += states;
+                }
+            });
         }
         Self {
             space,
@@ -57,7 +55,7 @@ impl<'a, 's, 'r: 's> Explorer<'a, 's, 'r> {
             watch,
             scheduler: Scheduler::new(space, plan),
             cache: Cache::default(),
-            account: Account::new(space.cuts().len(), legal, of_other_shards),
+            account: Account::new(space.cuts().len(), space.legal().clone(), of_other_shards),
             everything: (0..space.recording().written().len() as u32).collect(),
             began,
         }
@@ -115,7 +113,7 @@ impl<'a, 's, 'r: 's> Explorer<'a, 's, 'r> {
         candidate: &Rc<Candidate<'r>>,
         examinations: &mut Examinations<'_, '_, 'r>,
     ) -> Result<()> {
-        let known = self.cache.find(candidate);
+        let known = self.cache.find(&**candidate);
         let (run, again, failed) = match known {
             Some(run) => (run, None, None),
             None => self.run(candidate, examinations)?,
@@ -177,7 +175,7 @@ impl<'a, 's, 'r: 's> Explorer<'a, 's, 'r> {
         if judgement.verdict == Verdict::Skipped {
             self.skipped(candidate);
         }
-        Ok((self.cache.add(candidate, judgement), again, failed))
+        Ok((self.cache.add(&**candidate, judgement), again, failed))
     }
 
     /// What a first examination showed.
@@ -247,12 +245,12 @@ impl<'a, 's, 'r: 's> Explorer<'a, 's, 'r> {
             End::Exhausted | End::FirstFound => false,
         };
         for (candidate, seen) in left_over {
-            let known = self.cache.find(&candidate);
+            let known = self.cache.find(&*candidate);
             let known = known.map(|run| self.cache.run(run).verdict.clone());
             match (known, seen.verdict.clone()) {
                 (None, verdict) if by_time => {
                     let judgement = self.ran(&candidate, &seen);
-                    self.cache.add(&candidate, judgement);
+                    self.cache.add(&*candidate, judgement);
                     match verdict {
                         Verdict::Violation(finding) => self.report(&candidate, finding, None),
                         Verdict::Skipped => self.skipped(&candidate),

@@ -57,7 +57,8 @@ impl Images {
 /// dominating cuts; none if there is too much to count, or units depend on each other.
 pub fn images(space: &Space<'_>) -> Option<BigUint> {
     let recording = space.recording();
-    if recording.geometry().tear == Tear::Prefix {
+    let units = space.cuts().len().saturating_mul(recording.written().len());
+    if recording.geometry().tear == Tear::Prefix || units > WORTH {
         return None;
     }
     let mut total = BigUint::ZERO;
@@ -68,7 +69,7 @@ pub fn images(space: &Space<'_>) -> Option<BigUint> {
         let choices = space.choices(*event)?;
         let units = ByUnits::new(Rc::clone(&choices))?;
         let these = Images {
-            newest: units.newest().to_vec(),
+            newest: choices.contents(&choices.all()),
             several: units.several().collect(),
         };
         let now = recording.marks_by(*event).len();

@@ -26,8 +26,8 @@ pub trait Partition {
     /// The pieces kept in the state to run the check on: what is open is kept.
     fn keep(&self, part: usize) -> Keep;
 
-    /// What all units written hold in that state.
-    fn contents(&self, part: usize) -> Vec<u128>;
+    /// The hash of the image that this leaves.
+    fn image(&self, part: usize) -> u128;
 
     /// The place of the unit in which alone a part differs from the leaf that it comes
     /// from, whose run had read it; none if there may be several.

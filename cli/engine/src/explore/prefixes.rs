@@ -25,6 +25,8 @@ type Narrowed = Vec<(u32, Bounds)>;
 /// A unit with several contents.
 #[derive(Debug)]
 struct OpenUnit {
+    /// Its position among the units written.
+    place: u32,
     /// Its position among those with pending pieces.
     unit: u32,
     /// The sets of its pieces that may show.
@@ -45,13 +47,9 @@ struct Part {
 pub struct ByPrefixes<'r> {
     choices: Rc<Choices<'r>>,
     open: Vec<OpenUnit>,
-    /// The position in `open` of a unit, by place; MAX: it has one content.
-    at: Vec<u32>,
     /// The states of each component of writes, and of all together.
     states: Vec<BigUint>,
     all: BigUint,
-    /// The contents of all units if everything is kept.
-    newest: Vec<u128>,
     left: Vec<Part>,
     done: f64,
 }
@@ -60,12 +58,11 @@ impl<'r> ByPrefixes<'r> {
     /// None if some unit has too many contents to tell them apart, or the states can't
     /// be counted.
     pub fn new(choices: Rc<Choices<'r>>) -> Option<Self> {
-        let mut at = vec![u32::MAX; choices.recording().written().len()];
         let mut open = Vec::new();
         for (nr, unit) in choices.units().iter().enumerate() {
             if choices.varies(unit) {
-                at[unit.place] = open.len() as u32;
                 open.push(OpenUnit {
+                    place: unit.place as u32,
                     unit: nr as u32,
                     sets: choices.sets(unit, MAX_SETS)?,
                     read: 0,
@@ -79,10 +76,8 @@ impl<'r> ByPrefixes<'r> {
         let states = states?;
         Some(Self {
             open,
-            at,
             all: states.iter().product(),
             states,
-            newest: choices.contents(&choices.all()),
             left: vec![Part {
                 narrowed: Narrowed::new(),
                 share: 1.0,
@@ -133,19 +128,20 @@ impl<'r> ByPrefixes<'r> {
     fn part(&mut self, part: Part, reads: &[u32]) -> (Part, Vec<Part>) {
         let choices = Rc::clone(&self.choices);
         let keep = self.most(&part.narrowed);
-        let mut read: Vec<u32> = reads.iter().map(|place| self.at[*place as usize]).collect();
-        read.retain(|at| *at != u32::MAX);
+        let at = |place: &u32| self.open.binary_search_by_key(place, |open| open.place);
+        let read = reads.iter().filter_map(|place| at(place).ok());
+        let mut read: Vec<usize> = read.collect();
         for at in &read {
-            self.open[*at as usize].read += 1;
+            self.open[*at].read += 1;
         }
-        read.sort_by_key(|at| (Reverse(self.open[*at as usize].read), *at));
+        read.sort_by_key(|at| (Reverse(self.open[*at].read), *at));
         let Part {
             narrowed: mut own,
             mut share,
         } = part;
         let mut others = Vec::new();
         for at in read {
-            let open = &self.open[at as usize];
+            let open = &self.open[at];
             let unit = &choices.units()[open.unit as usize];
             let mut agree = None;
             let mut parts = Vec::new();
@@ -184,22 +180,8 @@ impl Partition for ByPrefixes<'_> {
         self.most(&self.left[part].narrowed)
     }
 
-    fn contents(&self, part: usize) -> Vec<u128> {
-        let narrowed = &self.left[part].narrowed;
-        let (choices, keep) = (&*self.choices, self.most(narrowed));
-        let mut contents = self.newest.clone();
-        let mut units: Vec<usize> = Vec::new();
-        for (write, (_, highest)) in narrowed {
-            let pieces = &choices.writes()[*write as usize].1;
-            let lost = pieces.clone().skip(*highest as usize);
-            units.extend(lost.map(|piece| choices.lengths().unit_of(piece)));
-        }
-        units.sort_unstable();
-        units.dedup();
-        for unit in units.iter().map(|nr| &choices.units()[*nr]) {
-            contents[unit.place] = choices.content(unit, &keep);
-        }
-        contents
+    fn image(&self, part: usize) -> u128 {
+        self.choices.image(&self.keep(part))
     }
 
     fn branch(&self, _part: usize) -> Option<u32> {

@@ -129,7 +129,7 @@ impl<'s, 'r: 's> Scheduler<'s, 'r> {
             let stride = shard.map_or(1, |shard| shard.of as usize);
             let next = stream.look(wanted.saturating_mul(stride));
             let next = next.filter(|candidate| is_mine(shard, candidate));
-            streamed.extend(next.filter(|c| cache.find(c).is_none()).cloned());
+            streamed.extend(next.filter(|c| cache.find(&***c).is_none()).cloned());
         }
         if is_directed || !self.is_exhaustive {
             return streamed;

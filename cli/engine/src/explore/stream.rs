@@ -55,9 +55,9 @@ impl<'s, 'r: 's> Stream<'s, 'r> {
             if !self.named.insert(name(choices.event(), &state.keep)) {
                 continue;
             }
-            let contents = choices.contents(&state.keep);
+            let image = choices.image(&state.keep);
             let rank = Rank::Stream { at: self.nr_drawn };
-            let candidate = Candidate::new(state, contents, rank);
+            let candidate = Candidate::new(state, image, rank);
             if !self.images.insert(candidate.identity()) {
                 self.left_out += 1;
                 continue;

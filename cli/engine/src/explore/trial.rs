@@ -6,8 +6,10 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 
+use super::candidate::Candidate;
 use super::examinations::Examinations;
 use super::explorer::Explorer;
+use super::rank::Rank;
 use super::testing::{bad, every_state, gist, plan, some_history, Check, Fake, Quiet};
 use super::*;
 use crate::budget::Budget;
@@ -52,9 +54,10 @@ fn exhaustive_against_brute_force(histories: impl Iterator<Item = (u64, History)
 
         let (mut failing, mut skipped, mut images) = (0u64, 0u64, HashSet::new());
         every_state(&space, |state| {
-            let contents = state.choices.contents(&state.keep);
             let marks = recording.marks_by(state.choices.event()).len();
-            let run = explorer.cache.find_by(&contents, marks);
+            let image = state.choices.image(&state.keep);
+            let candidate = Candidate::new(state.clone(), image, Rank::Stream { at: 0 });
+            let run = explorer.cache.find(&candidate);
             let run = explorer.cache.run(run.expect("it is covered"));
             let verdict = check.examine(state).verdict;
             assert_eq!(run.verdict, verdict, "seed {seed}");
@@ -62,7 +65,7 @@ fn exhaustive_against_brute_force(histories: impl Iterator<Item = (u64, History)
             if matches!(verdict, Verdict::Violation(_)) {
                 failing += 1;
             }
-            images.insert((state.choices.image(&state.keep), marks));
+            images.insert((image, marks));
         });
 
         let outcome = explorer.finish(end);

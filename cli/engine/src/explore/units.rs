@@ -4,12 +4,12 @@
 //! some units and leaves the others open.
 
 use std::cmp::Reverse;
+use std::collections::HashSet;
 use std::rc::Rc;
-
-use num_bigint::BigUint;
 
 use super::partition::{Partition, Size};
 use crate::choices::{Choices, Content};
+use crate::count::product;
 use crate::keep::Keep;
 use crate::strategy::MAX_OPTIONS;
 
@@ -24,7 +24,7 @@ struct OpenUnit {
     /// The content if everything is kept.
     newest: u32,
     /// The number of choices over all contents.
-    ways: BigUint,
+    ways: u64,
     /// In how many leaves it was read.
     read: u64,
 }
@@ -51,12 +51,10 @@ struct Part {
 pub struct ByUnits<'r> {
     choices: Rc<Choices<'r>>,
     open: Vec<OpenUnit>,
-    /// The position in `open` of a unit, by place; MAX: it has one content.
-    at: Vec<u32>,
-    /// The number of choices among units that have one content all the same.
-    alike: BigUint,
-    /// The contents of all units if everything is kept.
-    newest: Vec<u128>,
+    /// All states of the cut.
+    all: Size,
+    /// The image if everything is kept.
+    newest: u128,
     /// Parts share what they have in common.
     fixed: Vec<Fixed>,
     left: Vec<Part>,
@@ -67,34 +65,34 @@ impl<'r> ByUnits<'r> {
     /// None if some unit has too many contents to tell them apart.
     pub fn new(choices: Rc<Choices<'r>>) -> Option<Self> {
         let mut open = Vec::new();
-        let mut at = vec![u32::MAX; choices.recording().written().len()];
-        let mut alike = BigUint::from(1u8);
+        let mut ways_of_all = Vec::with_capacity(choices.units().len());
         let all = choices.all();
         for (nr, unit) in choices.units().iter().enumerate() {
             let contents = choices.options(unit, MAX_OPTIONS)?;
             let ways: u64 = contents.iter().map(|c| c.ways).sum();
+            ways_of_all.push(ways);
             if contents.len() == 1 {
-                alike *= ways;
                 continue;
             }
             let newest = choices.content(unit, &all);
             let newest = contents.iter().position(|c| c.hash == newest);
-            at[unit.place] = open.len() as u32;
             open.push(OpenUnit {
                 place: unit.place as u32,
                 unit: nr as u32,
                 contents,
                 newest: newest.unwrap_or(0) as u32,
-                ways: ways.into(),
+                ways,
                 read: 0,
             });
         }
         Some(Self {
-            newest: choices.contents(&all),
+            all: Size {
+                legal: product(ways_of_all),
+                images: product(open.iter().map(|open| open.contents.len() as u64)),
+            },
+            newest: choices.image(&all),
             choices,
             open,
-            at,
-            alike,
             fixed: Vec::new(),
             left: vec![Part {
                 fixed: None,
@@ -108,11 +106,6 @@ impl<'r> ByUnits<'r> {
     pub fn several(&self) -> impl Iterator<Item = (u32, Vec<u128>)> + '_ {
         let hashes = |open: &OpenUnit| open.contents.iter().map(|c| c.hash).collect();
         self.open.iter().map(move |open| (open.place, hashes(open)))
-    }
-
-    /// The contents of all units if everything is kept.
-    pub fn newest(&self) -> &[u128] {
-        &self.newest
     }
 
     /// What is fixed, the newest first.
@@ -132,39 +125,24 @@ impl<'r> ByUnits<'r> {
 
     /// How many states have the contents that are fixed.
     fn size_of(&self, fixed: Option<u32>) -> Size {
-        let mut contents: Vec<Option<u32>> = vec![None; self.open.len()];
+        let mut size = self.all.clone();
         for fixed in self.fixed(fixed) {
-            contents[fixed.open as usize] = Some(fixed.content);
-        }
-        let mut size = Size {
-            legal: self.alike.clone(),
-            images: BigUint::from(1u8),
-        };
-        for (open, content) in self.open.iter().zip(contents) {
-            match content {
-                Some(content) => size.legal *= open.contents[content as usize].ways,
-                None => {
-                    size.legal *= &open.ways;
-                    size.images *= open.contents.len();
-                }
-            }
+            let open = &self.open[fixed.open as usize];
+            size.legal = size.legal / open.ways * open.contents[fixed.content as usize].ways;
+            size.images /= open.contents.len();
         }
         size
     }
 
     /// Of the units read those that are open and not fixed; counts all that are open.
     fn undecided(&mut self, fixed: Option<u32>, reads: &[u32]) -> Vec<u32> {
-        let mut is_fixed = vec![false; self.open.len()];
-        for fixed in self.fixed(fixed) {
-            is_fixed[fixed.open as usize] = true;
-        }
+        let is_fixed: HashSet<u32> = self.fixed(fixed).map(|fixed| fixed.open).collect();
         let mut undecided: Vec<u32> = Vec::new();
         for place in reads {
-            let at = self.at[*place as usize];
-            if at != u32::MAX {
-                self.open[at as usize].read += 1;
-                if !is_fixed[at as usize] {
-                    undecided.push(at);
+            if let Ok(at) = self.open.binary_search_by_key(place, |open| open.place) {
+                self.open[at].read += 1;
+                if !is_fixed.contains(&(at as u32)) {
+                    undecided.push(at as u32);
                 }
             }
         }
@@ -189,13 +167,16 @@ impl Partition for ByUnits<'_> {
         keep
     }
 
-    fn contents(&self, part: usize) -> Vec<u128> {
-        let mut contents = self.newest.clone();
+    fn image(&self, part: usize) -> u128 {
+        let mut image = self.newest;
         for fixed in self.fixed(self.left[part].fixed) {
             let open = &self.open[fixed.open as usize];
-            contents[open.place as usize] = open.contents[fixed.content as usize].hash;
+            let hash = |content: u32| open.contents[content as usize].hash;
+            image = image
+                .wrapping_sub(hash(open.newest))
+                .wrapping_add(hash(fixed.content));
         }
-        contents
+        image
     }
 
     fn branch(&self, part: usize) -> Option<u32> {

@@ -49,7 +49,7 @@ impl<'r> Begun<'r> {
         let rank = Rank::Leaf { cut: self.nr, leaf };
         Candidate {
             branch: self.parts.branch(part),
-            ..Candidate::new(state, self.parts.contents(part), rank)
+            ..Candidate::new(state, self.parts.image(part), rank)
         }
     }
 }

@@ -3,20 +3,30 @@
 //! A record of a disk as read from the driver or from a file: its log for the
 //! model, and a hash for every block of content in place of the content.
 
+mod index;
+#[cfg(any(test, feature = "testing"))]
+pub mod made_up;
+mod max_tree;
+mod name;
 mod read;
+mod stability;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod timeline;
+mod versions;
 
 use std::collections::HashMap;
 use std::ops::Range;
 
 use powercut_model::{Entry, Event, Geometry, History};
-use xxhash_rust::xxh3::{xxh3_128, Xxh3};
+use xxhash_rust::xxh3::xxh3_128;
 
-use crate::abi::{self, Flags, Header};
+use crate::abi::{self, Header};
 use crate::faults::Faults;
 use crate::garbage::PAGE;
 use crate::members::Members;
+use index::Index;
+use name::Names;
 
 pub use read::RecordingError;
 
@@ -67,17 +77,8 @@ pub struct Recording {
     base: HashMap<u64, ContentHash>,
     base_hash: u128,
     zeroes: ContentHash,
-    /// The writes of each unit, oldest first.
-    by_unit: HashMap<u64, Vec<u32>>,
-    /// The units written to, ascending.
-    written: Vec<u64>,
-    /// The largest complete event up to each entry.
-    max_complete: Vec<Event>,
-    /// For each member, one more than the index of the newest flush up to each
-    /// entry, or 0.
-    newest_flush: Vec<Vec<usize>>,
-    /// The same for FUA writes.
-    newest_fua: Vec<usize>,
+    index: Index,
+    names: Names,
 }
 
 impl Recording {
@@ -111,17 +112,61 @@ impl Recording {
 
     /// The units written to, and the writes of each, oldest first.
     pub fn units(&self) -> impl Iterator<Item = (u64, &[u32])> {
-        self.by_unit.iter().map(|(unit, list)| (*unit, &list[..]))
+        let units = &self.index.units;
+        let places = units.keys().iter().copied().enumerate();
+        places.map(|(place, unit)| (unit, units.at(place)))
     }
 
     /// The writes of a unit, oldest first.
     pub fn writes_of(&self, unit: u64) -> &[u32] {
-        self.by_unit.get(&unit).map_or(&[], |list| &list[..])
+        self.index.units.of(unit)
+    }
+
+    /// Whether each write of a unit covers all of it.
+    pub fn is_whole(&self, unit: u64) -> bool {
+        self.block_places(unit).is_empty()
+    }
+
+    /// Of a unit that some write covers in part, the positions of its blocks in the index.
+    fn block_places(&self, unit: u64) -> Range<usize> {
+        let per_unit = u64::from(self.geometry.unit_sectors) / self.block_sectors();
+        let blocks = unit * per_unit..(unit + 1) * per_unit;
+        self.index.blocks.places(blocks)
+    }
+
+    /// The writes of a unit, oldest first: in one list if each covers it whole, else in a list for each
+    /// of its blocks.
+    pub fn lists_of(&self, unit: u64) -> impl Iterator<Item = &[u32]> {
+        let places = self.block_places(unit);
+        let whole = places.is_empty().then(|| self.writes_of(unit));
+        let blocks = places.map(|place| self.index.blocks.at(place));
+        whole.into_iter().chain(blocks)
     }
 
     /// The units written to, ascending: their positions in it are short names.
     pub fn written(&self) -> &[u64] {
-        &self.written
+        self.index.units.keys()
+    }
+
+    /// The position of a unit among those written to.
+    pub fn place(&self, unit: u64) -> Option<usize> {
+        self.index.units.place(unit)
+    }
+
+    /// The first event at which a write is stable; [`abi::IN_FLIGHT`] if there is none.
+    pub fn stable_from(&self, index: usize) -> Event {
+        self.index.stable.get(index)
+    }
+
+    /// How the image's hash differs from the base's because of the unit at a place, at a cut where
+    /// nothing pending is kept.
+    pub fn stable_content(&self, place: usize, cut: Event) -> u128 {
+        self.index.timeline.content(place, cut)
+    }
+
+    /// The same for all units.
+    pub fn stable_image(&self, cut: Event) -> u128 {
+        self.index.timeline.image(cut)
     }
 
     /// What a block held before the record began.
@@ -152,57 +197,10 @@ impl Recording {
     /// The faults that I/O submitted up to a cut met, and those of which it is not known
     /// when. A state at a cut that has some is outside of the contract.
     pub fn faults_at(&self, cut: Event) -> Faults {
-        let submitted = &self.entries[..self.submitted_by(cut)];
-        let met = submitted.iter().map(|recorded| recorded.raw.flags.faults());
-        met.fold(self.header.faults.unlogged(), Faults::union)
-    }
-
-    /// Names the log up to a cut: equal for two records only if everything
-    /// that a state at that cut depends on is equal. Grows of the log don't
-    /// change it.
-    pub fn hash_at(&self, cut: Event) -> u32 {
-        let mut h = Xxh3::new();
-        let mut put = |value: u64| h.update(&value.to_le_bytes());
-        let header = &self.header;
-        put(header.capacity_sectors);
-        put(u64::from(header.block_size));
-        put(u64::from(header.atomic_unit));
-        let prefixes = u64::from(!header.tear.is_any());
-        put(u64::from(header.write_cache) | (u64::from(header.fua) << 1) | (prefixes << 2));
-        for member in header.members.iter() {
-            put(member.sectors);
-            put(xxhash_rust::xxh3::xxh3_64(member.name.as_bytes()));
-        }
-        put(self.base_hash as u64);
-        put((self.base_hash >> 64) as u64);
-        for recorded in &self.entries[..self.submitted_by(cut)] {
-            let (raw, entry) = (&recorded.raw, &recorded.entry);
-            let seen = |event| if event > cut { abi::IN_FLIGHT } else { event };
-            put(u64::from(raw.op.code()) | (u64::from(raw.flags.bits()) << 32));
-            put(raw.sector);
-            put(u64::from(raw.nr_sectors));
-            if raw.flags.contains(Flags::MISDIRECTED) {
-                put(raw.asked);
-            }
-            if let Content::Garbage(pages) = &recorded.content {
-                put(raw.asked);
-                put(pages.len() as u64);
-            }
-            put(entry.submit);
-            put(seen(entry.start));
-            put(seen(entry.complete));
-            match &recorded.content {
-                Content::None => put(0),
-                Content::Zeroes | Content::Garbage(_) => put(1),
-                Content::Mark(text) => put(xxhash_rust::xxh3::xxh3_64(text.as_bytes())),
-                Content::Blocks(blocks) => {
-                    for block in blocks {
-                        put(*block as u64);
-                    }
-                }
-            }
-        }
-        h.digest() as u32
+        let met = &self.index.faults;
+        let end = met.partition_point(|(event, _)| *event <= cut);
+        let met = end.checked_sub(1).map(|newest| met[newest].1);
+        self.header.faults.unlogged() | met.unwrap_or_default()
     }
 }
 
@@ -231,21 +229,51 @@ impl History for Recording {
         self.header.newest_event
     }
 
+    fn submitted_by(&self, event: Event) -> usize {
+        self.entries.partition_point(|r| r.entry.submit <= event)
+    }
+
     fn first_completing_after(&self, event: Event) -> usize {
-        self.max_complete.partition_point(|max| *max <= event)
+        self.index.complete.next_above(0, event)
+    }
+
+    fn next_completing_after(&self, index: usize, event: Event) -> usize {
+        self.index.complete.next_above(index, event)
+    }
+
+    fn next_unstable(&self, index: usize, event: Event) -> usize {
+        self.index.stable.next_above(index, event)
     }
 
     fn newest_flush(&self, within: Range<usize>, member: usize) -> Option<usize> {
-        newest(self.newest_flush.get(member)?, within)
+        newest(self.index.flushes.get(member)?, within)
     }
 
     fn newest_fua(&self, within: Range<usize>) -> Option<usize> {
-        newest(&self.newest_fua, within)
+        newest(&self.index.fuas, within)
+    }
+
+    fn newest_fua_touching(&self, within: Range<usize>, sectors: Range<u64>) -> Option<usize> {
+        let unit_sectors = u64::from(self.geometry.unit_sectors);
+        let first = sectors.start / unit_sectors;
+        let last = sectors.end.saturating_sub(1) / unit_sectors;
+        let of_unit = |unit| {
+            let writes = self.writes_of(unit);
+            let end = writes.partition_point(|index| (*index as usize) < within.end);
+            let newest_first = writes[..end].iter().rev().map(|index| *index as usize);
+            let mut within = newest_first.take_while(|index| *index >= within.start);
+            within.find(|index| {
+                let entry = &self.entries[*index].entry;
+                entry.fua && entry.touches(&sectors)
+            })
+        };
+        (first..=last).filter_map(of_unit).max()
     }
 }
 
-fn newest(table: &[usize], within: Range<usize>) -> Option<usize> {
-    let last = within.end.checked_sub(1)?;
-    let found = table.get(last)?.checked_sub(1)?;
-    (found >= within.start).then_some(found)
+/// The highest of the ascending entries that is within.
+fn newest(entries: &[u32], within: Range<usize>) -> Option<usize> {
+    let end = entries.partition_point(|index| (*index as usize) < within.end);
+    let newest = *entries.get(end.checked_sub(1)?)? as usize;
+    (newest >= within.start).then_some(newest)
 }

@@ -9,6 +9,8 @@ use powercut_model::{units, Entry, Event, Geometry, Op};
 use thiserror::Error;
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::index::Index;
+use super::name::Names;
 use super::{weight, Content, Mark, Recorded, Recording};
 use crate::abi::{self, AbiError, EntryOp, Flags, Reader};
 use crate::garbage::{garbage, PAGE};
@@ -65,7 +67,6 @@ impl Recording {
                 tear: header.tear.to_model(),
                 members: header.members.to_model(),
             },
-            newest_flush: vec![Vec::new(); header.members.to_model().count()],
             header,
             entries: Vec::new(),
             marks: Vec::new(),
@@ -73,10 +74,8 @@ impl Recording {
             base: HashMap::new(),
             base_hash: 0,
             zeroes: xxh3_128(&vec![0; block_size]),
-            by_unit: HashMap::new(),
-            written: Vec::new(),
-            max_complete: Vec::new(),
-            newest_fua: Vec::new(),
+            index: Index::default(),
+            names: Names::default(),
         };
         let mut pieces = 0;
         // Pages that anything was written to so far.
@@ -113,8 +112,7 @@ impl Recording {
                 return Err(RecordingError::TooLarge(pieces));
             }
         }
-        recording.written = recording.by_unit.keys().copied().collect();
-        recording.written.sort_unstable();
+        recording.index = Index::new(&recording);
         Ok(recording)
     }
 
@@ -148,29 +146,9 @@ impl Recording {
         if raw.submit > newest || !known(raw.start) || !known(raw.complete) {
             return Err(order(&raw, "has events after the newest"));
         }
-        let index = self.entries.len();
         let entry = model_entry(&raw);
         let touched = units(self.geometry, &entry);
         let pieces = touched.end - touched.start;
-        if pieces <= MAX_PIECES {
-            for unit in touched {
-                let list = self.by_unit.entry(unit).or_default();
-                list.push(index as u32);
-            }
-        }
-        let up_to = |table: &[usize], yes: bool| match (yes, table.last()) {
-            (true, _) => index + 1,
-            (false, last) => last.copied().unwrap_or(0),
-        };
-        let member = self.geometry.members.of(entry.sector);
-        for (nr, table) in self.newest_flush.iter_mut().enumerate() {
-            let flushes = entry.flush_complete().is_some() && nr == member;
-            table.push(up_to(table, flushes));
-        }
-        let fua = up_to(&self.newest_fua, entry.is_write() && entry.fua);
-        let max = self.max_complete.last().copied().unwrap_or(0);
-        self.newest_fua.push(fua);
-        self.max_complete.push(max.max(entry.complete));
         if let Content::Mark(text) = &content {
             self.marks.push(Mark {
                 event: entry.submit,

@@ -210,6 +210,15 @@ impl History {
 
     /// Some history of up to 12 bios, the same for the same seed.
     pub fn random(seed: u64) -> Self {
+        Self::some(seed, 12, 4)
+    }
+
+    /// Some history of up to 300 bios, the same for the same seed.
+    pub fn long(seed: u64) -> Self {
+        Self::some(seed, 300, 16)
+    }
+
+    fn some(seed: u64, bios: u64, blocks: u64) -> Self {
         let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
         let mut roll = move |n: u64| {
             state ^= state << 13;
@@ -219,12 +228,12 @@ impl History {
         };
         let mut log = Self::new().blocks_per_unit(1 << roll(2));
         log.write_cache = roll(4) != 0;
-        let border = if roll(3) == 0 { 2 } else { u64::MAX };
-        if border == 2 {
+        let border = if roll(3) == 0 { blocks / 2 } else { u64::MAX };
+        if border != u64::MAX {
             log = log.group(border);
         }
-        for step in 0..=roll(12) {
-            let at = roll(4);
+        for step in 0..=roll(bios) {
+            let at = roll(blocks);
             let word = ["a", "b", "c", ""][roll(4) as usize];
             // Up to the end of its disk.
             let fit = |nr: u64| if at < border { nr.min(border - at) } else { nr };

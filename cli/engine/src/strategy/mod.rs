@@ -9,22 +9,26 @@ mod random;
 mod simple;
 mod tears;
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use powercut_model::{spans, Cut, Event};
+use num_bigint::BigUint;
+use powercut_model::{spans, Cut, Event, History as _, Tear};
 use serde::{Deserialize, Serialize};
 
 use crate::choices::Choices;
+use crate::count;
 use crate::keep::Keep;
 use crate::marks::Marks;
 use crate::recording::Recording;
+use crate::sweep::Sweep;
 
 pub use random::{Random, MAX_OPTIONS};
 
 /// Past this many pieces in memory, cuts are weighed anew when they come again.
-const CACHED_PIECES: usize = 4_000_000;
+const CACHED_PIECES: usize = 100_000;
 
 /// A crash state: a cut and the pending pieces that survived it.
 #[derive(Debug, Clone)]
@@ -142,8 +146,18 @@ pub struct Space<'r> {
     cuts: Vec<Event>,
     /// Those that would be dominated if more marks never made a check easier.
     before_marks: Vec<Event>,
+    tally: OnceCell<Tally>,
     cache: RefCell<Cache<'r>>,
     partial: Cell<bool>,
+}
+
+/// What the cuts have open.
+#[derive(Debug, Default)]
+struct Tally {
+    /// Of each cut, the number of pending pieces.
+    pieces: Vec<usize>,
+    /// The number of legal states over all of them.
+    legal: BigUint,
 }
 
 #[derive(Debug, Default)]
@@ -169,6 +183,7 @@ impl<'r> Space<'r> {
             first: 0,
             before_marks: cuts.iter().copied().filter(is_dominated).collect(),
             cuts,
+            tally: OnceCell::new(),
             cache: RefCell::default(),
             partial: Cell::new(false),
         }
@@ -213,12 +228,43 @@ impl<'r> Space<'r> {
 
     /// The same, those with most pending bytes first.
     pub fn heaviest_first(&self) -> Vec<Event> {
-        let mut cuts = self.cuts.clone();
-        cuts.sort_by_cached_key(|cut| {
-            let pieces = self.choices(*cut).map_or(0, |c| c.len());
-            (std::cmp::Reverse(pieces), *cut)
-        });
-        cuts
+        let mut cuts: Vec<_> = self.cuts.iter().zip(&self.tally().pieces).collect();
+        cuts.sort_by_key(|(cut, pieces)| (Reverse(**pieces), **cut));
+        cuts.into_iter().map(|(cut, _)| *cut).collect()
+    }
+
+    /// The number of legal states over all of these cuts.
+    pub fn legal(&self) -> &BigUint {
+        &self.tally().legal
+    }
+
+    fn tally(&self) -> &Tally {
+        self.tally.get_or_init(|| {
+            let mut tally = Tally::default();
+            self.each_cut(|_, pieces, states| {
+                tally.pieces.push(pieces);
+                tally.legal += states;
+            });
+            tally
+        })
+    }
+
+    /// Tells of each of these cuts, by its number, how many pending pieces and legal states it has.
+    pub fn each_cut(&self, mut tell: impl FnMut(u64, usize, &BigUint)) {
+        let has_prefixes = self.recording.geometry().tear == Tear::Prefix;
+        let mut sweep = (!has_prefixes).then(|| Sweep::new(self.recording));
+        for (nr, event) in (0..).zip(&self.cuts) {
+            let Ok(cut) = Cut::new(self.recording, *event) else {
+                continue;
+            };
+            if let Some(sweep) = &mut sweep {
+                sweep.advance(&cut);
+                tell(nr, sweep.pieces(), sweep.states());
+            } else {
+                let choices = Choices::new(self.recording, cut);
+                tell(nr, choices.len(), &count::states(&choices));
+            }
+        }
     }
 
     /// What there is to choose at a cut; none after the last event.
@@ -232,7 +278,7 @@ impl<'r> Space<'r> {
         if cache.pieces > CACHED_PIECES {
             *cache = Cache::default();
         }
-        cache.pieces += choices.len() + self.recording.written().len() + 1;
+        cache.pieces += choices.len() + 1;
         cache.choices.insert(event, Rc::clone(&choices));
         Some(choices)
     }

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Measures the engine on a made-up record, without any machine; called by scripts/bench.
+//!
+//! `bench KIND ENTRIES [BUDGET]` prints one line of JSON; `bench write KIND ENTRIES FILE` writes the
+//! record to a file.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::BufWriter;
+use std::time::{Duration, Instant};
+
+use anyhow::{bail, Context, Result};
+use powercut_engine::budget::Budget;
+use powercut_engine::explore::{
+    explore, Desk, Journal, Key, Outcome, Plan, Progress, Runner, Seen, Watch,
+};
+use powercut_engine::lint::lint;
+use powercut_engine::marks::Marks;
+use powercut_engine::oracle::{Finding, Kind as Broken, Verdict};
+use powercut_engine::reads::Reads;
+use powercut_engine::recording::made_up::{stream, Kind};
+use powercut_engine::recording::Recording;
+use powercut_engine::stop::Never;
+use powercut_engine::strategy::{Space, State, Strategy};
+
+/// Reads 300 units, of which the last half follow from what the first hold; every 20th state is bad.
+/// Its own time is left out.
+struct Check {
+    seen: Vec<(Key, Seen)>,
+    runs: u64,
+    spent: Duration,
+    first: Option<Instant>,
+}
+
+impl Runner for Check {
+    fn slots(&self) -> usize {
+        1
+    }
+
+    fn begin(&mut self, key: Key, state: &State<'_>) -> Result<()> {
+        let began = Instant::now();
+        self.first.get_or_insert(began);
+        self.runs += 1;
+        let choices = &state.choices;
+        let written = choices.recording().written();
+        let sectors = u64::from(choices.cut().geometry().unit_sectors);
+        let mut mind = 1u64;
+        let mut ranges = HashMap::new();
+        for nr in 0..300u64 {
+            let place = if nr < 150 {
+                nr as usize * written.len() / 150
+            } else {
+                (mind >> 8) as usize % written.len()
+            };
+            let content = choices.content_at(place as u32, &state.keep) as u64;
+            mind = mind.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ content;
+            ranges.insert(written[place] * sectors, sectors);
+        }
+        let mut ranges: Vec<(u64, u64)> = ranges.into_iter().collect();
+        ranges.sort_unstable();
+        let verdict = match self.runs % 20 {
+            0 => Verdict::Violation(Finding::new(Broken::Check, "exit status 1", "it is lost")),
+            _ => Verdict::Consistent,
+        };
+        let seen = Seen::new(verdict, Some(Reads::from_ranges(ranges)));
+        self.seen.push((key, seen));
+        self.spent += began.elapsed();
+        Ok(())
+    }
+
+    fn next(&mut self) -> Result<(Key, Seen)> {
+        self.seen.pop().context("nothing was begun")
+    }
+}
+
+struct Quiet;
+
+impl Watch for Quiet {
+    fn progress(&mut self, _: Progress) {}
+}
+
+fn main() -> Result<()> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(|arg| arg.as_str()).collect();
+    match args[..] {
+        ["write", kind, entries, file] => {
+            let mut out = BufWriter::new(File::create(file)?);
+            std::io::copy(&mut stream(named(kind)?, entries.parse()?), &mut out)?;
+            Ok(())
+        }
+        [kind, entries] => measure(kind, entries.parse()?, 300),
+        [kind, entries, budget] => measure(kind, entries.parse()?, budget.parse()?),
+        _ => bail!("bench KIND ENTRIES [BUDGET], or bench write KIND ENTRIES FILE"),
+    }
+}
+
+fn named(name: &str) -> Result<Kind> {
+    let found = Kind::ALL.iter().find(|(kind, _)| *kind == name);
+    found.map(|(_, kind)| *kind).context("no such kind")
+}
+
+fn measure(kind: &str, entries: usize, budget: u64) -> Result<()> {
+    let record = stream(named(kind)?, entries);
+    let began = Instant::now();
+    let recording = Recording::read(record)?;
+    let read = began.elapsed();
+    let began = Instant::now();
+    let space = Space::new(&recording, Marks::Any);
+    let cuts = space.cuts().len();
+    let states_bits = space.legal().bits();
+    let count = began.elapsed();
+    let memory_mib = peak_mib()?;
+
+    let plan = Plan {
+        strategy: Strategy::Auto,
+        budget: Budget::States(budget),
+        seed: 1,
+        stop_on_first: false,
+        shard: None,
+        depth: 1,
+        recovery_budget: Budget::Unlimited,
+        marks: Marks::Any,
+    };
+    let mut check = Check {
+        seen: Vec::new(),
+        runs: 0,
+        spent: Duration::ZERO,
+        first: None,
+    };
+    let began = Instant::now();
+    // As it begins in the command: with nothing known of the record.
+    let space = Space::new(&recording, Marks::Any);
+    let mut journal = Journal::none();
+    let mut desk = Desk::new(&mut check, &mut journal);
+    let (outcome, error): (Outcome, _) = explore(&space, &plan, &mut desk, &Never, &mut Quiet);
+    if let Some(error) = error {
+        return Err(error);
+    }
+    let all = began.elapsed();
+    let first = check.first.context("nothing was examined")? - began;
+    let own = all.saturating_sub(check.spent).saturating_sub(first);
+    let explored_mib = peak_mib()?;
+    let began = Instant::now();
+    let linted = lint(&recording);
+    let lint = began.elapsed();
+    drop(linted);
+    println!(
+        "{{\"bench\": \"engine\", \"kind\": \"{kind}\", \"entries\": {entries}, \"cuts\": {cuts}, \
+         \"legal_bits\": {states_bits}, \"runs\": {}, \"violations\": {}, \"read_s\": {:.3}, \
+         \"count_s\": {:.3}, \"first_s\": {:.3}, \"state_us\": {:.0}, \"lint_s\": {:.3}, \
+         \"memory_mib\": {memory_mib}, \"explored_mib\": {explored_mib}}}",
+        check.runs,
+        outcome.violations.len(),
+        read.as_secs_f64(),
+        count.as_secs_f64(),
+        first.as_secs_f64(),
+        own.as_secs_f64() * 1e6 / check.runs as f64,
+        lint.as_secs_f64(),
+    );
+    Ok(())
+}
+
+/// The most memory that this process has had so far.
+fn peak_mib() -> Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.split_whitespace().next());
+    Ok(kib.context("no VmHWM")?.parse::<u64>()? / 1024)
+}

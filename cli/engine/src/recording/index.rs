@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is looked up in a log, so that no look takes longer the longer the log is.
+
+use powercut_model::{coverage, units, Entry, Event, Mask, IN_FLIGHT};
+
+use super::max_tree::MaxTree;
+use super::stability::stable_from;
+use super::timeline::Timeline;
+use super::versions::Versions;
+use super::{weight, Recorded, Recording};
+use crate::faults::Faults;
+
+#[derive(Debug, Default)]
+pub struct Index {
+    /// When each entry completes.
+    pub complete: MaxTree,
+    /// When each write becomes stable, and 0 for all other entries.
+    pub stable: MaxTree,
+    /// For each member, the entries that flush it.
+    pub flushes: Vec<Vec<u32>>,
+    /// The writes with FUA.
+    pub fuas: Vec<u32>,
+    /// The writes of each unit.
+    pub units: Versions,
+    /// The writes of each block, of the units that some write covers in part.
+    pub blocks: Versions,
+    pub timeline: Timeline,
+    /// The faults met so far, from an event on, ascending.
+    pub faults: Vec<(Event, Faults)>,
+}
+
+impl Index {
+    /// Of a recording that has all of its entries.
+    pub fn new(recording: &Recording) -> Self {
+        let entries = || recording.entries.iter().map(|recorded| recorded.entry);
+        let geometry = recording.geometry;
+        let stable = stable_from(&geometry, entries());
+        let complete: Vec<Event> = entries().map(|entry| entry.complete).collect();
+        let mut flushes = vec![Vec::new(); geometry.members.count()];
+        let mut fuas = Vec::new();
+        let mut pieces = Vec::new();
+        for (index, entry) in (0u32..).zip(entries()) {
+            if entry.flush_complete().is_some() {
+                flushes[geometry.members.of(entry.sector)].push(index);
+            }
+            if entry.is_write() && entry.fua {
+                fuas.push(index);
+            }
+            pieces.extend(units(geometry, &entry).map(|unit| (unit, index)));
+        }
+        let units = Versions::new(pieces);
+        Self {
+            blocks: blocks(recording, &units),
+            timeline: timeline(recording, &units, &stable),
+            units,
+            complete: MaxTree::new(&complete),
+            stable: MaxTree::new(&stable),
+            flushes,
+            fuas,
+            faults: faults(&recording.entries),
+        }
+    }
+}
+
+/// The blocks of a unit that a write covers, counted from the first of the unit.
+pub fn covered(recording: &Recording, entry: &Entry, unit: u64) -> impl Iterator<Item = u32> {
+    let mask = coverage(recording.geometry, entry, unit);
+    let per_block = recording.block_sectors() as u32;
+    let per_unit = recording.geometry.unit_sectors / per_block;
+    (0..per_unit).filter(move |at| mask.contains(at * per_block))
+}
+
+fn blocks(recording: &Recording, units: &Versions) -> Versions {
+    let geometry = recording.geometry;
+    let whole = Mask::from_range(0, geometry.unit_sectors);
+    let per_unit = u64::from(geometry.unit_sectors) / recording.block_sectors();
+    let mut pairs = Vec::new();
+    for (place, unit) in units.keys().iter().copied().enumerate() {
+        let entry = |index: u32| recording.entries[index as usize].entry;
+        let mut writes = units.at(place).iter();
+        if writes.all(|index| coverage(geometry, &entry(*index), unit) == whole) {
+            continue;
+        }
+        for index in units.at(place) {
+            let blocks = covered(recording, &entry(*index), unit);
+            pairs.extend(blocks.map(|at| (unit * per_unit + u64::from(at), *index)));
+        }
+    }
+    Versions::new(pairs)
+}
+
+fn timeline(recording: &Recording, units: &Versions, stable: &[Event]) -> Timeline {
+    let per_unit = u64::from(recording.geometry.unit_sectors) / recording.block_sectors();
+    let mut timeline = Timeline::default();
+    // Of each block of the unit, the newest stable write and what that adds to the image's hash.
+    let mut newest: Vec<(Option<u32>, u128)> = Vec::new();
+    for (place, unit) in units.keys().iter().copied().enumerate() {
+        newest.clear();
+        newest.resize(per_unit as usize, (None, 0));
+        let writes = units.at(place).iter();
+        let mut writes: Vec<(Event, u32)> = writes
+            .map(|index| (stable[*index as usize], *index))
+            .filter(|(event, _)| *event != IN_FLIGHT)
+            .collect();
+        writes.sort_unstable();
+        let mut content: u128 = 0;
+        let mut changes: Vec<(Event, u128)> = Vec::new();
+        for (event, index) in writes {
+            let entry = &recording.entries[index as usize].entry;
+            for at in covered(recording, entry, unit) {
+                let (top, shown) = &mut newest[at as usize];
+                if *top < Some(index) {
+                    let new = recording.block_hash(unit * per_unit + u64::from(at), index);
+                    content = content.wrapping_add(new).wrapping_sub(*shown);
+                    (*top, *shown) = (Some(index), new);
+                }
+            }
+            match changes.last_mut() {
+                Some((last, newest)) if *last == event => *newest = content,
+                _ => changes.push((event, content)),
+            }
+        }
+        changes.dedup_by_key(|(_, content)| *content);
+        timeline.push(changes);
+    }
+    timeline.finish();
+    timeline
+}
+
+fn faults(entries: &[Recorded]) -> Vec<(Event, Faults)> {
+    let mut met: Vec<(Event, Faults)> = Vec::new();
+    for recorded in entries {
+        let before = met.last().map_or(Faults::empty(), |(_, faults)| *faults);
+        let faults = before | recorded.raw.flags.faults();
+        if faults != before {
+            met.push((recorded.entry.submit, faults));
+        }
+    }
+    met
+}
+
+impl Recording {
+    /// How the image's hash differs from the base's where a block holds what a write put there.
+    pub fn block_hash(&self, block: u64, index: u32) -> u128 {
+        let (content, base) = (self.content(index as usize, block), self.base_content(block));
+        if content == base {
+            return 0;
+        }
+        weight(block, content).wrapping_sub(weight(block, base))
+    }
+}
