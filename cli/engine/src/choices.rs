@@ -30,6 +30,9 @@ struct Layer {
     mask: Mask,
     /// The index of the piece; none for a stable write.
     piece: Option<u32>,
+    /// What the unit adds to the image's hash where this layer alone shows, of a unit that every
+    /// write covers whole.
+    hash: u128,
 }
 
 /// A unit with pending pieces, its versions topmost first.
@@ -38,6 +41,8 @@ pub struct Unit {
     pub unit: u64,
     /// Its position among the units written.
     pub place: usize,
+    /// Whether each of them covers it whole.
+    is_whole: bool,
     layers: Vec<Layer>,
     /// What it adds to the image's hash when none of its pieces is kept.
     stable: u128,
@@ -105,12 +110,17 @@ impl<'r> Choices<'r> {
     }
 
     /// How the image's hash differs from the base's because of one unit.
-    fn unit_hash(&self, unit: u64, layers: &[Layer], kept: impl Fn(u32) -> bool) -> u128 {
+    fn unit_hash(&self, unit: &Unit, kept: impl Fn(u32) -> bool) -> u128 {
+        if unit.is_whole {
+            let mut layers = unit.layers.iter();
+            let shown = layers.find(|l| l.piece.is_none_or(&kept));
+            return shown.map_or(0, |layer| layer.hash);
+        }
         let per_block = self.recording.block_sectors() as u32;
         let per_unit = self.cut.geometry().unit_sectors / per_block;
-        let first = unit * u64::from(per_unit);
+        let first = unit.unit * u64::from(per_unit);
         let shown = |at: u32| {
-            let mut layers = layers.iter();
+            let mut layers = unit.layers.iter();
             layers.find(|l| l.mask.contains(at * per_block) && l.piece.is_none_or(&kept))
         };
         let of_block = |at: u32| {
@@ -163,6 +173,12 @@ impl<'r> Choices<'r> {
     /// Whether its pieces make a difference: not if they are zeroes over
     /// zeroes, say.
     pub fn varies(&self, unit: &Unit) -> bool {
+        if unit.is_whole {
+            let newest = unit.layers.first().map_or(0, |layer| layer.hash);
+            let mut hashes = unit.layers.iter().map(|layer| layer.hash);
+            let has_bottom = unit.layers.last().is_some_and(|layer| layer.piece.is_none());
+            return hashes.any(|hash| hash != newest) || (!has_bottom && newest != 0);
+        }
         let per_block = self.recording.block_sectors() as u32;
         let unit_sectors = self.cut.geometry().unit_sectors;
         let first = unit.unit * u64::from(unit_sectors / per_block);
@@ -251,11 +267,8 @@ impl<'r> Choices<'r> {
         let mut hash = self.stable;
         for unit in &self.units {
             let kept = |p: u32| keep.contains(p as usize);
-            hash = hash.wrapping_sub(unit.stable).wrapping_add(self.unit_hash(
-                unit.unit,
-                &unit.layers,
-                kept,
-            ));
+            let content = self.unit_hash(unit, kept);
+            hash = hash.wrapping_sub(unit.stable).wrapping_add(content);
         }
         hash
     }
@@ -278,7 +291,7 @@ impl<'r> Choices<'r> {
     /// What one unit adds to the image's hash in a state.
     pub fn content(&self, unit: &Unit, keep: &Keep) -> u128 {
         let kept = |p: u32| keep.contains(p as usize);
-        self.unit_hash(unit.unit, &unit.layers, kept)
+        self.unit_hash(unit, kept)
     }
 }
 

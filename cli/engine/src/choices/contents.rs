@@ -43,7 +43,7 @@ impl Choices<'_> {
 
     /// What one unit adds to the image's hash if these of its pieces are kept.
     pub fn content_of(&self, unit: &Unit, pieces: &[u32]) -> u128 {
-        self.unit_hash(unit.unit, &unit.layers, |piece| pieces.contains(&piece))
+        self.unit_hash(unit, |piece| pieces.contains(&piece))
     }
 
     /// The contents a unit may have; the first is that without any piece. None
@@ -51,8 +51,16 @@ impl Choices<'_> {
     pub fn options(&self, unit: &Unit, limit: usize) -> Option<Vec<Content>> {
         let mut contents: Vec<Content> = Vec::new();
         let mut at = HashMap::new();
-        for pieces in self.sets(unit, limit)? {
-            let hash = self.content_of(unit, &pieces);
+        let sets = self.sets(unit, limit)?;
+        // Of whole layers, each set but the empty one is of one piece, in their order.
+        let alone = unit.layers.iter().filter(|l| l.piece.is_some());
+        let alone = alone.map(|layer| layer.hash);
+        let mut hashes = unit.is_whole.then(|| std::iter::once(unit.stable).chain(alone));
+        for pieces in sets {
+            let hash = match &mut hashes {
+                Some(hashes) => hashes.next().unwrap_or_default(),
+                None => self.content_of(unit, &pieces),
+            };
             match at.get(&hash) {
                 Some(index) => contents[*index as usize].ways += 1,
                 None => {

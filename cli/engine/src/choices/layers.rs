@@ -32,10 +32,17 @@ impl Unit {
         pending: impl Iterator<Item = Pending>,
     ) -> Self {
         let place = recording.place(unit).unwrap_or(usize::MAX);
+        let is_whole = recording.is_whole(unit);
+        let mut layers = layers(recording, cut, unit, pending);
+        if is_whole {
+            let hash = |layer: &mut Layer| layer.hash = recording.unit_hash(unit, layer.entry);
+            layers.iter_mut().for_each(hash);
+        }
         Self {
             unit,
             place,
-            layers: layers(recording, cut, unit, pending),
+            is_whole,
+            layers,
             stable: recording.stable_content(place, cut.event),
         }
     }
@@ -55,6 +62,7 @@ fn layers(
         entry: index,
         mask: coverage(geometry, entry(index), unit),
         piece,
+        hash: 0,
     };
     let mut layers: Vec<Layer> = pending
         .map(|(index, number)| layer(index, Some(number)))

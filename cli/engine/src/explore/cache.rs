@@ -96,6 +96,11 @@ impl Cache {
         self.by_marks.get(&state.marks())?.find(state)
     }
 
+    /// Whether there was any run with so many marks.
+    pub fn has_marks(&self, marks: usize) -> bool {
+        self.by_marks.contains_key(&marks)
+    }
+
     pub fn run(&self, index: usize) -> &Judgement {
         &self.runs[index]
     }

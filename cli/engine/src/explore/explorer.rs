@@ -24,7 +24,7 @@ use crate::strategy::Space;
 /// Every so many runs one is repeated.
 const REPEAT: u64 = 32;
 /// More parts than this are not gone through just to count.
-const COUNTED: usize = 200_000;
+const COUNTED: usize = 20_000;
 
 pub struct Explorer<'a, 's, 'r> {
     space: &'s Space<'r>,
@@ -274,6 +274,8 @@ impl<'a, 's, 'r: 's> Explorer<'a, 's, 'r> {
     /// The outcome, for a reason to end.
     pub fn finish(mut self, end: End) -> Outcome {
         let worklist = &mut self.scheduler.worklist;
+        let (recording, cache) = (self.space.recording(), &self.cache);
+        worklist.leave_out_cuts(|cut| !cache.has_marks(recording.marks_by(cut).len()));
         for _ in 0..COUNTED {
             let Some(leaf) = worklist.next() else {
                 break;

@@ -121,6 +121,13 @@ impl<'s, 'r> Worklist<'s, 'r> {
         }
     }
 
+    /// Takes cuts that were not begun off the list without a look at them.
+    pub fn leave_out_cuts(&mut self, is_left_out: impl Fn(Event) -> bool) {
+        let before = self.cuts.len();
+        self.cuts.retain(|(_, event)| !is_left_out(*event));
+        self.incomplete |= self.cuts.len() < before;
+    }
+
     /// Whether every state of these cuts is in a leaf.
     pub fn is_complete(&mut self) -> bool {
         self.next().is_none() && !self.incomplete

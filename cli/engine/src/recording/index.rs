@@ -149,4 +149,13 @@ impl Recording {
         }
         weight(block, content).wrapping_sub(weight(block, base))
     }
+
+    /// The same of a unit that a write covers whole.
+    pub fn unit_hash(&self, unit: u64, index: u32) -> u128 {
+        let per_unit = u64::from(self.geometry.unit_sectors) / self.block_sectors();
+        let blocks = unit * per_unit..(unit + 1) * per_unit;
+        blocks.fold(0, |hash, block| {
+            hash.wrapping_add(self.block_hash(block, index))
+        })
+    }
 }
