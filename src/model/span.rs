@@ -135,7 +135,6 @@ fn next_boundary<H: History + ?Sized>(
     let mut index = history.next_completing_after(first, position);
 
     while let Some(entry) = history.entry(index) {
-
         // All events of this and later entries are at or after its submit event.
         if found.is_some_and(|found| found.event < entry.submit) {
             break;

@@ -17,8 +17,8 @@ use powercut_model::{pending, Cut, Event, Mask, Piece};
 use crate::keep::Keep;
 use crate::recording::Recording;
 
-pub use lengths::{Bounds, Lengths};
 use layers::units;
+pub use lengths::{Bounds, Lengths};
 
 /// A pending write, by its entry and the range of its pieces.
 pub type Write = (usize, Range<usize>);
@@ -176,7 +176,10 @@ impl<'r> Choices<'r> {
         if unit.is_whole {
             let newest = unit.layers.first().map_or(0, |layer| layer.hash);
             let mut hashes = unit.layers.iter().map(|layer| layer.hash);
-            let has_bottom = unit.layers.last().is_some_and(|layer| layer.piece.is_none());
+            let has_bottom = unit
+                .layers
+                .last()
+                .is_some_and(|layer| layer.piece.is_none());
             return hashes.any(|hash| hash != newest) || (!has_bottom && newest != 0);
         }
         let per_block = self.recording.block_sectors() as u32;

@@ -185,7 +185,9 @@ mod tests {
 
     #[test]
     fn from_cut_to_cut_the_numbers_are_those_of_each_cut_alone() {
-        let histories = (0..600).map(History::random).chain((0..30).map(History::long));
+        let histories = (0..600)
+            .map(History::random)
+            .chain((0..30).map(History::long));
         for (nr, history) in histories.enumerate() {
             let log = history.done();
             for marks in [Marks::Any, Marks::Monotone] {
@@ -194,7 +196,12 @@ mod tests {
                     sweep.advance(&cut);
                     let choices = Choices::new(&log, cut);
                     assert_eq!(sweep.pieces(), choices.len(), "{nr}, at {}", cut.event);
-                    assert_eq!(*sweep.states(), count::states(&choices), "{nr}, at {}", cut.event);
+                    assert_eq!(
+                        *sweep.states(),
+                        count::states(&choices),
+                        "{nr}, at {}",
+                        cut.event
+                    );
                 }
             }
         }

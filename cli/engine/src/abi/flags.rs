@@ -8,7 +8,7 @@ use crate::faults::Faults;
 
 bitflags! {
     /// The flags of a bio, and the faults that it met. Other bits stay as they are.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
     pub struct Flags: u32 {
         const PREFLUSH = 1;
         const FUA = 1 << 1;

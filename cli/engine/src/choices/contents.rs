@@ -55,7 +55,9 @@ impl Choices<'_> {
         // Of whole layers, each set but the empty one is of one piece, in their order.
         let alone = unit.layers.iter().filter(|l| l.piece.is_some());
         let alone = alone.map(|layer| layer.hash);
-        let mut hashes = unit.is_whole.then(|| std::iter::once(unit.stable).chain(alone));
+        let mut hashes = unit
+            .is_whole
+            .then(|| std::iter::once(unit.stable).chain(alone));
         for pieces in sets {
             let hash = match &mut hashes {
                 Some(hashes) => hashes.next().unwrap_or_default(),

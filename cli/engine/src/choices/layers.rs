@@ -16,7 +16,14 @@ pub fn units(recording: &Recording, cut: &Cut, pieces: &[Piece]) -> Vec<Unit> {
     by_unit.sort_unstable();
     let of_unit = by_unit.chunk_by(|(one, _), (next, _)| one == next);
     of_unit
-        .map(|of_unit| Unit::new(recording, cut, of_unit[0].0, of_unit.iter().map(|(_, p)| *p)))
+        .map(|of_unit| {
+            Unit::new(
+                recording,
+                cut,
+                of_unit[0].0,
+                of_unit.iter().map(|(_, p)| *p),
+            )
+        })
         .collect()
 }
 

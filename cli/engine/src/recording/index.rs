@@ -143,7 +143,10 @@ fn faults(entries: &[Recorded]) -> Vec<(Event, Faults)> {
 impl Recording {
     /// How the image's hash differs from the base's where a block holds what a write put there.
     pub fn block_hash(&self, block: u64, index: u32) -> u128 {
-        let (content, base) = (self.content(index as usize, block), self.base_content(block));
+        let (content, base) = (
+            self.content(index as usize, block),
+            self.base_content(block),
+        );
         if content == base {
             return 0;
         }

@@ -289,7 +289,10 @@ mod tests {
         for (name, kind) in Kind::ALL {
             let log = Recording::read(stream(kind, 3000)).unwrap();
             assert_eq!(log.entries().len(), 3000, "{name}");
-            assert_eq!(log.marks().is_empty(), kind == Kind::Untar || kind == Kind::Random);
+            assert_eq!(
+                log.marks().is_empty(),
+                kind == Kind::Untar || kind == Kind::Random
+            );
         }
     }
 }

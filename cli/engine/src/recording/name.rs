@@ -42,7 +42,9 @@ impl Recording {
         let newest = &checkpoints[end.max(1) - 1];
         let mut h = newest.hash.clone();
         let entries = &self.entries[newest.before..self.submitted_by(cut).max(newest.before)];
-        entries.iter().for_each(|recorded| add(&mut h, recorded, cut));
+        entries
+            .iter()
+            .for_each(|recorded| add(&mut h, recorded, cut));
         h.digest() as u32
     }
 }
@@ -103,7 +105,10 @@ fn of_disk(recording: &Recording) -> Xxh3 {
 fn add(h: &mut Xxh3, recorded: &Recorded, event: Event) {
     let (raw, entry) = (&recorded.raw, &recorded.entry);
     let seen = |at: Event| if at > event { IN_FLIGHT } else { at };
-    put(h, u64::from(raw.op.code()) | (u64::from(raw.flags.bits()) << 32));
+    put(
+        h,
+        u64::from(raw.op.code()) | (u64::from(raw.flags.bits()) << 32),
+    );
     put(h, raw.sector);
     put(h, u64::from(raw.nr_sectors));
     if raw.flags.contains(Flags::MISDIRECTED) {
@@ -140,7 +145,9 @@ mod tests {
         for cut in (0..=log.last_event()).step_by(613) {
             let mut h = of_disk(&log);
             let entries = &log.entries[..log.submitted_by(cut)];
-            entries.iter().for_each(|recorded| add(&mut h, recorded, cut));
+            entries
+                .iter()
+                .for_each(|recorded| add(&mut h, recorded, cut));
             assert_eq!(log.hash_at(cut), h.digest() as u32, "{cut}");
         }
     }

@@ -6,7 +6,10 @@ use powercut_model::{Entry, Event, Geometry, IN_FLIGHT};
 
 /// For each entry the first event at which it is stable, as [`powercut_model::Cut::is_stable`] has
 /// it: [`IN_FLIGHT`] if there is none; 0 for what is no write.
-pub fn stable_from(geometry: &Geometry, entries: impl Iterator<Item = Entry> + Clone) -> Vec<Event> {
+pub fn stable_from(
+    geometry: &Geometry,
+    entries: impl Iterator<Item = Entry> + Clone,
+) -> Vec<Event> {
     let mut flushes: Vec<Vec<(Event, Event)>> = vec![Vec::new(); geometry.members.count()];
     for entry in entries.clone() {
         if let Some(complete) = entry.flush_complete().filter(|event| *event != IN_FLIGHT) {

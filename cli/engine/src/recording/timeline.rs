@@ -78,7 +78,13 @@ mod tests {
         timeline.push([]);
         timeline.push([(5, 100)]);
         timeline.finish();
-        let cases = [(1, 0, 0, 0), (2, 10, 0, 10), (4, 10, 0, 10), (5, 0, 100, 100), (9, 7, 100, 107)];
+        let cases = [
+            (1, 0, 0, 0),
+            (2, 10, 0, 10),
+            (4, 10, 0, 10),
+            (5, 0, 100, 100),
+            (9, 7, 100, 107),
+        ];
         for (cut, first, last, image) in cases {
             assert_eq!(timeline.content(0, cut), first, "{cut}");
             assert_eq!(timeline.content(1, cut), 0, "{cut}");

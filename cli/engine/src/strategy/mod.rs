@@ -4,6 +4,9 @@
 //! recording and a seed, each a lazy stream of legal states.
 
 mod auto;
+mod by_class;
+mod classes;
+mod kinds;
 mod pairs;
 mod random;
 mod simple;
@@ -25,6 +28,7 @@ use crate::marks::Marks;
 use crate::recording::Recording;
 use crate::sweep::Sweep;
 
+pub use kinds::{Kind, Kinds};
 pub use random::{Random, MAX_OPTIONS};
 
 /// Past this many pieces in memory, cuts are weighed anew when they come again.
@@ -144,9 +148,8 @@ pub struct Space<'r> {
     recording: &'r Recording,
     first: Event,
     cuts: Vec<Event>,
-    /// Those that would be dominated if more marks never made a check easier.
-    before_marks: Vec<Event>,
     tally: OnceCell<Tally>,
+    kinds: OnceCell<Kinds>,
     cache: RefCell<Cache<'r>>,
     partial: Cell<bool>,
 }
@@ -168,22 +171,13 @@ struct Cache<'r> {
 
 impl<'r> Space<'r> {
     pub fn new(recording: &'r Recording, marks: Marks) -> Self {
-        let cuts = |marks: Marks| {
-            let spans = spans(recording, marks.to_model());
-            spans.map(|cut| cut.event).collect::<Vec<_>>()
-        };
-        let monotone = cuts(Marks::Monotone);
-        let cuts = match marks {
-            Marks::Any => cuts(marks),
-            Marks::Monotone => monotone.clone(),
-        };
-        let is_dominated = |cut: &Event| monotone.binary_search(cut).is_err();
+        let cuts = spans(recording, marks.to_model());
         Self {
             recording,
             first: 0,
-            before_marks: cuts.iter().copied().filter(is_dominated).collect(),
-            cuts,
+            cuts: cuts.map(|cut| cut.event).collect(),
             tally: OnceCell::new(),
+            kinds: OnceCell::new(),
             cache: RefCell::default(),
             partial: Cell::new(false),
         }
@@ -216,11 +210,6 @@ impl<'r> Space<'r> {
         self.recording
     }
 
-    /// Whether a cut is there because what comes next is a mark.
-    pub fn is_before_mark(&self, cut: Event) -> bool {
-        self.before_marks.binary_search(&cut).is_ok()
-    }
-
     /// The last cut of every span: those that dominate, ascending.
     pub fn cuts(&self) -> &[Event] {
         &self.cuts
@@ -231,6 +220,32 @@ impl<'r> Space<'r> {
         let mut cuts: Vec<_> = self.cuts.iter().zip(&self.tally().pieces).collect();
         cuts.sort_by_key(|(cut, pieces)| (Reverse(**pieces), **cut));
         cuts.into_iter().map(|(cut, _)| *cut).collect()
+    }
+
+    /// The cuts, sorted by what goes on there.
+    pub fn kinds(&self) -> &Kinds {
+        let kinds = || Kinds::new(self.recording, &self.cuts, &self.tally().pieces);
+        self.kinds.get_or_init(kinds)
+    }
+
+    /// The kind of a cut, by its number; 0 for a cut that is not among these.
+    pub fn kind_of(&self, cut: Event) -> u32 {
+        let nr = self.cuts.binary_search(&cut);
+        nr.map_or(0, |nr| self.kinds().of(nr))
+    }
+
+    /// The cuts, the first of each kind, the second of each...
+    fn kinds_in_turn(&self) -> Vec<Event> {
+        let mut seen = vec![0u32; self.kinds().list().len()];
+        let mut cuts: Vec<(u32, u32, Event)> = Vec::with_capacity(self.cuts.len());
+        for (nr, cut) in self.cuts.iter().enumerate() {
+            let kind = self.kinds().of(nr);
+            let turn = &mut seen[kind as usize];
+            cuts.push((*turn, kind, *cut));
+            *turn += 1;
+        }
+        cuts.sort_unstable();
+        cuts.into_iter().map(|(.., cut)| cut).collect()
     }
 
     /// The number of legal states over all of these cuts.

@@ -105,7 +105,7 @@ pub fn all_but_last<'s, 'r: 's>(
 }
 
 /// Metadata lost and data kept, and the other way round, where there are both.
-pub fn kinds<'s, 'r: 's>(
+pub fn metadata<'s, 'r: 's>(
     space: &'s Space<'r>,
     cuts: Vec<Event>,
 ) -> impl Iterator<Item = State<'r>> + 's {

@@ -21,7 +21,6 @@ pub fn tears<'s, 'r: 's>(
 ) -> impl Iterator<Item = State<'r>> + 's {
     space.at(cuts, |choices| {
         let choices = Rc::clone(choices);
-        let prefixes = choices.has_prefixes();
         let mut writes: Vec<Range<usize>> = Vec::new();
         let (commits, others): (Vec<_>, Vec<_>) = choices
             .telling_writes()
@@ -33,19 +32,8 @@ pub fn tears<'s, 'r: 's>(
             }
         }
         writes.into_iter().flat_map(move |pieces| {
-            let (first, end) = (pieces.start, pieces.end);
-            let middle = first + pieces.len().div_ceil(2);
-            let parts = [
-                first..first + 1,
-                first + 1..end,
-                first..middle,
-                middle..end,
-                first..end - 1,
-                end - 1..end,
-            ];
             let choices = Rc::clone(&choices);
-            let parts = parts.into_iter();
-            let parts = parts.filter(move |part| !prefixes || part.start == first);
+            let parts = parts(&choices, &pieces).into_iter();
             parts.map(move |part| {
                 Keep::that(choices.len(), |index| {
                     !pieces.contains(&index) || part.contains(&index)
@@ -53,6 +41,25 @@ pub fn tears<'s, 'r: 's>(
             })
         })
     })
+}
+
+/// The parts of a write of several units that may be what is left of it.
+pub fn parts(choices: &Choices<'_>, pieces: &Range<usize>) -> Vec<Range<usize>> {
+    let (first, end) = (pieces.start, pieces.end);
+    if pieces.len() < 2 {
+        return Vec::new();
+    }
+    let middle = first + pieces.len().div_ceil(2);
+    let mut parts = vec![
+        first..first + 1,
+        first + 1..end,
+        first..middle,
+        middle..end,
+        first..end - 1,
+        end - 1..end,
+    ];
+    parts.retain(|part| !choices.has_prefixes() || part.start == first);
+    parts
 }
 
 fn is_commit(choices: &Choices<'_>, entry: usize) -> bool {

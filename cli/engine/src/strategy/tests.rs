@@ -255,11 +255,10 @@ fn auto_begins_with_the_span_that_has_most_to_lose() {
             "k=9:keep=none",
             "k=3:keep=all",
             "k=3:keep=none",
+            "k=6:keep=all",
+            "k=6:keep=none",
             // What was there when the mark was made.
             "k=9:keep=0",
-            // Data without metadata, and the other way round; in turn with the cut before the mark.
-            "k=9:keep=0",
-            "k=6:keep=all",
         ]
     );
 }

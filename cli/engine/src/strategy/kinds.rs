@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Sorts cuts by what is pending there, what came before and what comes next: the run of a database
+//! is the same few patterns over and over.
+
+use std::cmp::Reverse;
+use std::collections::{HashMap, VecDeque};
+
+use powercut_model::{Event, History as _, Op, IN_FLIGHT};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::classes::{Class, Classes};
+use crate::recording::Recording;
+
+/// A cut is told apart from others the more closely, the higher the level.
+pub const LEVELS: usize = 4;
+/// So many flushes, FUA writes and marks before a cut are looked at, on two levels.
+const BOUNDARIES: [usize; 2] = [3, 6];
+/// So many entries before it, those of one class in a row being one.
+const ENTRIES: usize = 8;
+
+/// Cuts with the same classes of writes pending, the same class of what comes next, and as many
+/// marks (none, one, several) since the oldest of these writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kind {
+    pub pending: Vec<Class>,
+    pub next: Option<Class>,
+    pub marks: u8,
+    /// The number of cuts.
+    pub cuts: u64,
+}
+
+#[derive(Debug)]
+pub struct Kinds {
+    pub classes: Classes,
+    /// The kind of each cut, by the cut's number.
+    of: Vec<u32>,
+    kinds: Vec<Kind>,
+    /// Of each level, a cut for each pattern that none of a lower level has, the rarest first and of
+    /// these the one with most to lose.
+    representatives: [Vec<Event>; LEVELS],
+    /// How many patterns the highest level tells apart.
+    patterns: usize,
+}
+
+/// What there is at a cut, on each level.
+type Signature = [u64; LEVELS];
+
+impl Kinds {
+    /// `pieces`: how many are pending at each of the cuts.
+    pub fn new(recording: &Recording, cuts: &[Event], pieces: &[usize]) -> Self {
+        let classes = Classes::new(recording);
+        let mut walk = Walk::new(recording, &classes);
+        let mut kinds: Vec<Kind> = Vec::new();
+        let mut numbers: HashMap<u64, u32> = HashMap::new();
+        let mut of = Vec::with_capacity(cuts.len());
+        let mut signatures: Vec<Signature> = Vec::with_capacity(cuts.len());
+        for cut in cuts {
+            let (signature, next, marks) = walk.advance(*cut);
+            let number = *numbers.entry(signature[0]).or_insert_with(|| {
+                kinds.push(Kind {
+                    pending: walk.pending_classes(),
+                    next,
+                    marks,
+                    cuts: 0,
+                });
+                kinds.len() as u32 - 1
+            });
+            kinds[number as usize].cuts += 1;
+            of.push(number);
+            signatures.push(signature);
+        }
+        let (representatives, patterns) = representatives(cuts, pieces, &signatures);
+        Self {
+            classes,
+            of,
+            kinds,
+            representatives,
+            patterns,
+        }
+    }
+
+    /// The kind of the cut of that number.
+    pub fn of(&self, cut_nr: usize) -> u32 {
+        self.of[cut_nr]
+    }
+
+    pub fn list(&self) -> &[Kind] {
+        &self.kinds
+    }
+
+    pub fn nr_patterns(&self) -> usize {
+        self.patterns
+    }
+
+    /// Of a level, a cut for each pattern that no lower level tells apart, the rarest first.
+    pub fn representatives(&self, level: usize) -> &[Event] {
+        &self.representatives[level]
+    }
+
+    /// A kind for people.
+    pub fn name(&self, kind: &Kind) -> String {
+        let pending: Vec<&str> = kind.pending.iter().map(|c| self.classes.name(*c)).collect();
+        let pending = match pending[..] {
+            [] => "nothing pending".into(),
+            _ => format!("pending: {}", pending.join("; ")),
+        };
+        let marks = ["", ", one mark since", ", marks since"][kind.marks as usize];
+        let next = kind.next.map(|class| self.classes.name(class));
+        format!("{pending}{marks}; next: {}", next.unwrap_or("the end"))
+    }
+}
+
+fn representatives(
+    cuts: &[Event],
+    pieces: &[usize],
+    signatures: &[Signature],
+) -> ([Vec<Event>; LEVELS], usize) {
+    let mut patterns = 0;
+    let mut chosen = vec![false; cuts.len()];
+    let found = std::array::from_fn(|level| {
+        // How often each pattern comes, the cut with most pending, and whether a cut was chosen.
+        let mut seen: HashMap<u64, (u64, usize, bool)> = HashMap::new();
+        for (nr, signature) in signatures.iter().enumerate() {
+            let (count, most, has_one) = seen.entry(signature[level]).or_insert((0, nr, false));
+            *count += 1;
+            *has_one |= chosen[nr];
+            if pieces[nr] > pieces[*most] {
+                *most = nr;
+            }
+        }
+        patterns = seen.len();
+        let mut rare: Vec<(u64, Reverse<usize>, usize)> = seen
+            .into_values()
+            .filter(|(.., has_one)| !has_one)
+            .map(|(count, most, _)| (count, Reverse(pieces[most]), most))
+            .collect();
+        rare.sort_unstable();
+        rare.iter().for_each(|(.., nr)| chosen[*nr] = true);
+        rare.into_iter().map(|(.., nr)| cuts[nr]).collect()
+    });
+    (found, patterns)
+}
+
+/// Goes through a log from cut to cut.
+struct Walk<'r> {
+    recording: &'r Recording,
+    classes: &'r Classes,
+    /// When writes become pending, and when stable, ascending.
+    changes: Vec<(Event, u32)>,
+    at: usize,
+    /// The number of writes pending, by class.
+    pending: HashMap<Class, u64>,
+    /// The sum of the hashes of the classes that have any.
+    pending_hash: u64,
+    /// Events at which spans end, ascending, each with its entry.
+    boundaries: Vec<(Event, u32)>,
+    /// How many entries were submitted.
+    submitted: usize,
+    last_boundaries: VecDeque<Class>,
+    last_entries: VecDeque<Class>,
+}
+
+impl<'r> Walk<'r> {
+    fn new(recording: &'r Recording, classes: &'r Classes) -> Self {
+        let mut changes = Vec::new();
+        let mut boundaries = Vec::new();
+        let cached = recording.geometry().write_cache;
+        for (index, recorded) in (0u32..).zip(recording.entries()) {
+            let entry = &recorded.entry;
+            if entry.is_write() && entry.start != IN_FLIGHT {
+                changes.push((entry.start, index));
+                changes.push((recording.stable_from(index as usize), index));
+            }
+            boundaries.extend(entry.flush_complete().map(|event| (event, index)));
+            if entry.op == Op::Mark || (entry.is_write() && (entry.fua || !cached)) {
+                boundaries.push((entry.complete, index));
+            }
+        }
+        changes.sort_unstable();
+        boundaries.sort_unstable();
+        Self {
+            recording,
+            classes,
+            changes,
+            at: 0,
+            pending: HashMap::new(),
+            pending_hash: 0,
+            boundaries,
+            submitted: 0,
+            last_boundaries: VecDeque::new(),
+            last_entries: VecDeque::new(),
+        }
+    }
+
+    /// Goes on to a later cut: its signature, the class of what comes next, and the marks since the
+    /// oldest pending write.
+    fn advance(&mut self, cut: Event) -> (Signature, Option<Class>, u8) {
+        self.take_in_changes(cut);
+        self.take_in_entries(cut);
+        let next = self.boundaries.partition_point(|(event, _)| *event <= cut);
+        let next = self
+            .boundaries
+            .get(next)
+            .filter(|(event, _)| *event != IN_FLIGHT);
+        let next = next.map(|(_, index)| self.classes.of(*index as usize));
+        let oldest = self.recording.next_unstable(0, cut);
+        let oldest = self
+            .recording
+            .entry(oldest)
+            .map_or(cut, |entry| entry.submit);
+        let before = self.recording.marks_by(oldest.min(cut)).len();
+        let marks = (self.recording.marks_by(cut).len() - before).min(2) as u8;
+        let base = hash([
+            self.pending_hash,
+            next.map_or(u64::MAX, u64::from),
+            u64::from(marks),
+        ]);
+        let context = |last: &VecDeque<Class>, len: usize| {
+            let newest = last.iter().rev().take(len).map(|class| u64::from(*class));
+            hash(std::iter::once(base).chain(newest))
+        };
+        let few = context(&self.last_boundaries, BOUNDARIES[0]);
+        let more = context(&self.last_boundaries, BOUNDARIES[1]);
+        let entries = context(&self.last_entries, ENTRIES);
+        ([base, few, more, hash([more, entries])], next, marks)
+    }
+
+    fn take_in_changes(&mut self, cut: Event) {
+        while let Some((event, index)) = self.changes.get(self.at).filter(|(at, _)| *at <= cut) {
+            let index = *index as usize;
+            let class = self.classes.of(index);
+            let count = self.pending.entry(class).or_default();
+            // A write may be stable at once.
+            let starts = *event == self.recording.entries()[index].entry.start;
+            let is_new = starts && self.recording.stable_from(index) != *event;
+            if is_new {
+                *count += 1;
+                if *count == 1 {
+                    self.pending_hash = self.pending_hash.wrapping_add(hash([u64::from(class)]));
+                }
+            } else if !starts {
+                *count -= 1;
+                if *count == 0 {
+                    self.pending_hash = self.pending_hash.wrapping_sub(hash([u64::from(class)]));
+                }
+            }
+            self.at += 1;
+        }
+    }
+
+    fn take_in_entries(&mut self, cut: Event) {
+        let end = self.recording.submitted_by(cut);
+        for index in self.submitted..end {
+            let entry = &self.recording.entries()[index].entry;
+            let class = self.classes.of(index);
+            let is_promise = entry.fua && entry.is_write();
+            if entry.op == Op::Mark || entry.flush_complete().is_some() || is_promise {
+                push(&mut self.last_boundaries, class, BOUNDARIES[1]);
+            }
+            if self.last_entries.back() != Some(&class) {
+                push(&mut self.last_entries, class, ENTRIES);
+            }
+        }
+        self.submitted = end;
+    }
+
+    fn pending_classes(&self) -> Vec<Class> {
+        let pending = self.pending.iter().filter(|(_, count)| **count > 0);
+        let mut classes: Vec<Class> = pending.map(|(class, _)| *class).collect();
+        classes.sort_unstable();
+        classes
+    }
+}
+
+fn push(last: &mut VecDeque<Class>, class: Class, len: usize) {
+    if last.len() == len {
+        last.pop_front();
+    }
+    last.push_back(class);
+}
+
+fn hash(numbers: impl IntoIterator<Item = u64>) -> u64 {
+    let bytes: Vec<u8> = numbers.into_iter().flat_map(u64::to_le_bytes).collect();
+    xxh3_64(&bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::marks::Marks;
+    use crate::recording::testing::History;
+    use crate::strategy::Space;
+
+    /// A write, a flush and a mark, many times; once the mark comes before the flush.
+    #[test]
+    fn the_one_that_is_not_like_the_others_comes_early() {
+        let mut log = History::new();
+        for nr in 0..50 {
+            log = log.write(100 + nr, "a");
+            log = if nr == 31 {
+                log.mark("put").flush()
+            } else {
+                log.flush().mark("put")
+            };
+        }
+        let log = log.done();
+        let space = Space::new(&log, Marks::Any);
+        let kinds = space.kinds();
+        let early = log.marks()[31].event;
+        let rare: Vec<Event> = kinds.representatives(0).to_vec();
+        assert!(
+            rare.iter()
+                .take(4)
+                .any(|cut| (early..=early + 1).contains(cut)),
+            "{rare:?}"
+        );
+        assert!(kinds.list().len() < 8, "{:?}", kinds.list());
+        let all: u64 = kinds.list().iter().map(|kind| kind.cuts).sum();
+        assert_eq!(all, space.cuts().len() as u64);
+        let common = kinds.list().iter().max_by_key(|kind| kind.cuts).unwrap();
+        assert_eq!(
+            kinds.name(common),
+            "pending: WRITE by test; next: FLUSH by test"
+        );
+    }
+
+    #[test]
+    fn no_cut_represents_two_patterns() {
+        let log = History::long(3).done();
+        let space = Space::new(&log, Marks::Any);
+        let kinds = space.kinds();
+        let all = (0..LEVELS).flat_map(|level| kinds.representatives(level));
+        let mut all: Vec<Event> = all.copied().collect();
+        let len = all.len();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), len);
+        assert!(kinds.nr_patterns() <= space.cuts().len());
+    }
+}
