@@ -2,12 +2,14 @@
 
 //! Measures the engine on a made-up record, without any machine; called by scripts/bench.
 //!
-//! `bench KIND ENTRIES [BUDGET]` prints one line of JSON; `bench write KIND ENTRIES FILE` writes the
+//! `bench KIND ENTRIES [BUDGET]` prints one line of JSON; `bench flaws ENTRIES` one for each flaw and
+//! order of states: how many states it took to find it; `bench write KIND ENTRIES FILE` writes a
 //! record to a file.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::BufWriter;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, Context, Result};
@@ -19,10 +21,11 @@ use powercut_engine::lint::lint;
 use powercut_engine::marks::Marks;
 use powercut_engine::oracle::{Finding, Kind as Broken, Verdict};
 use powercut_engine::reads::Reads;
-use powercut_engine::recording::made_up::{stream, Kind};
+use powercut_engine::recording::made_up::{promises, stream, Flaw, Kind, MadeUp};
+use powercut_engine::recording::promises::Promises;
 use powercut_engine::recording::Recording;
 use powercut_engine::stop::Never;
-use powercut_engine::strategy::{Space, State, Strategy};
+use powercut_engine::strategy::{Space, State, States, Strategy};
 
 /// Reads 300 units, of which the last half follow from what the first hold; every 20th state is bad.
 /// Its own time is left out.
@@ -86,22 +89,96 @@ fn main() -> Result<()> {
     match args[..] {
         ["write", kind, entries, file] => {
             let mut out = BufWriter::new(File::create(file)?);
-            std::io::copy(&mut stream(named(kind)?, entries.parse()?), &mut out)?;
+            std::io::copy(&mut stream(plain(kind, entries.parse()?)?), &mut out)?;
             Ok(())
         }
+        ["flaws", entries] => flaws(entries.parse()?),
         [kind, entries] => measure(kind, entries.parse()?, 300),
         [kind, entries, budget] => measure(kind, entries.parse()?, budget.parse()?),
-        _ => bail!("bench KIND ENTRIES [BUDGET], or bench write KIND ENTRIES FILE"),
+        _ => bail!(
+            "bench KIND ENTRIES [BUDGET], bench flaws ENTRIES, or bench write KIND ENTRIES FILE"
+        ),
     }
 }
 
-fn named(name: &str) -> Result<Kind> {
+fn plain(name: &str, entries: usize) -> Result<MadeUp> {
     let found = Kind::ALL.iter().find(|(kind, _)| *kind == name);
-    found.map(|(_, kind)| *kind).context("no such kind")
+    Ok(MadeUp {
+        kind: found.map(|(_, kind)| *kind).context("no such kind")?,
+        entries,
+        flaw: None,
+    })
+}
+
+/// How many of the first 300 states of each order are needed to find one flaw.
+fn flaws(entries: usize) -> Result<()> {
+    let late = entries as u64 / 20;
+    let cases = [
+        (
+            "one rename without its directory's fsync",
+            Kind::Save,
+            Some((Flaw::Rename, late)),
+        ),
+        ("none", Kind::Save, None),
+        (
+            "one checkpoint that truncates the log too early",
+            Kind::Wal,
+            Some((Flaw::Checkpoint, 17)),
+        ),
+        (
+            "one acknowledgement before its flush",
+            Kind::Wal,
+            Some((Flaw::Acknowledgement, late)),
+        ),
+        ("none", Kind::Wal, None),
+    ];
+    for (name, kind, flaw) in cases {
+        let made_up = MadeUp {
+            kind,
+            entries,
+            flaw,
+        };
+        let recording = Recording::read(stream(made_up))?;
+        let promises = Promises::new(&recording, promises(made_up));
+        let space = Space::new(&recording, Marks::Any);
+        let orders: [(&str, States<'_, '_>); 4] = [
+            ("auto", Strategy::Auto.states(&space, 1)),
+            ("ends of the heaviest cuts", ends_of_heaviest(&space)),
+            ("prefix", Strategy::Prefix.states(&space, 1)),
+            ("random", Strategy::Random.states(&space, 1)),
+        ];
+        for (order, states) in orders {
+            let mut seen = HashSet::new();
+            let mut states = states.filter(|state| {
+                let marks = recording.marks_by(state.choices.event()).len();
+                seen.insert((state.choices.image(&state.keep), marks))
+            });
+            let is_bad = |state: State<'_>| !promises.look(&state.choices, &state.keep).0;
+            let found = states.by_ref().take(300).position(is_bad);
+            let found = found.map_or("null".to_string(), |at| (at + 1).to_string());
+            println!(
+                "{{\"bench\": \"flaws\", \"kind\": \"{kind:?}\", \"entries\": {entries}, \
+                 \"flaw\": \"{name}\", \"order\": \"{order}\", \"found_by\": {found}}}"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Everything kept and everything lost, where most is pending first.
+fn ends_of_heaviest<'s, 'r: 's>(space: &'s Space<'r>) -> States<'s, 'r> {
+    let cuts = space.heaviest_first().into_iter();
+    let choices = cuts.filter_map(|cut| space.choices(cut));
+    Box::new(choices.flat_map(|choices| {
+        [choices.all(), choices.none()].map(|keep| State {
+            choices: Rc::clone(&choices),
+            keep,
+        })
+    }))
 }
 
 fn measure(kind: &str, entries: usize, budget: u64) -> Result<()> {
-    let record = stream(named(kind)?, entries);
+    let record = stream(plain(kind, entries)?);
     let began = Instant::now();
     let recording = Recording::read(record)?;
     let read = began.elapsed();

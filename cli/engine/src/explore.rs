@@ -73,6 +73,8 @@ pub fn explore(
 #[cfg(test)]
 mod accounts;
 #[cfg(test)]
+mod planted;
+#[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;

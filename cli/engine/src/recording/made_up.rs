@@ -2,6 +2,7 @@
 
 //! Records of any length, made up after what real software writes, for benchmarks.
 
+use std::collections::VecDeque;
 use std::io::{self, Read};
 
 use crate::abi::{write_entry, Entry, EntryOp, Flags, Header};
@@ -25,15 +26,54 @@ pub enum Kind {
     Untar,
     /// Random writes without any flush.
     Random,
+    /// Files saved by rename: a commit for the data, one for the directory, a mark.
+    Save,
 }
 
 impl Kind {
-    pub const ALL: [(&'static str, Self); 4] = [
+    pub const ALL: [(&'static str, Self); 5] = [
         ("sqlite", Self::Sqlite),
         ("wal", Self::Wal),
         ("untar", Self::Untar),
         ("random", Self::Random),
+        ("save", Self::Save),
     ];
+}
+
+/// What the software does wrong, once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flaw {
+    /// A file is acknowledged before its directory is safe: its rename is in the next commit.
+    Rename,
+    /// The head of the log says that a checkpoint is done before its pages are safe.
+    Checkpoint,
+    /// A commit is acknowledged before its flush.
+    Acknowledgement,
+}
+
+/// What software relies on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Promise {
+    pub since: Since,
+    /// From then on these entries, or newer ones in their place, are on the disk.
+    pub entries: Vec<u32>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// The mark of that number was made.
+    Mark(usize),
+    /// That entry is on the disk.
+    Entry(u32),
+}
+
+/// A record to be made up.
+#[derive(Debug, Clone, Copy)]
+pub struct MadeUp {
+    pub kind: Kind,
+    pub entries: usize,
+    /// What is done wrong, in the round of that number or the next that can have it.
+    pub flaw: Option<(Flaw, u64)>,
 }
 
 /// What is submitted next. It completes at once.
@@ -51,20 +91,45 @@ enum Step {
 
 /// The steps of a record, without end.
 struct Steps {
-    kind: Kind,
+    made_up: MadeUp,
     round: u64,
     state: u64,
-    next: std::collections::VecDeque<Step>,
+    next: VecDeque<Step>,
+    /// How many steps were taken.
+    taken: usize,
+    nr_marks: usize,
+    promises: Vec<Promise>,
 }
 
 impl Steps {
-    fn new(kind: Kind) -> Self {
+    fn new(made_up: MadeUp) -> Self {
         Self {
-            kind,
+            made_up,
             round: 0,
             state: 0x9e37_79b9_7f4a_7c15,
-            next: std::collections::VecDeque::new(),
+            next: VecDeque::new(),
+            taken: 0,
+            nr_marks: 0,
+            promises: Vec::new(),
         }
+    }
+
+    /// Whether it is time for a flaw.
+    fn is_flawed(&self, flaw: Flaw, round: u64) -> bool {
+        self.made_up.flaw == Some((flaw, round))
+    }
+
+    /// The index of the entry that comes next.
+    fn index(&self) -> u32 {
+        (self.taken + self.next.len()) as u32
+    }
+
+    /// Marks, and promises that some entries are safe then.
+    fn mark(&mut self, nr: u64, entries: Vec<u32>) {
+        self.next.push_back(Step::Mark(nr));
+        let since = Since::Mark(self.nr_marks);
+        self.nr_marks += 1;
+        self.promises.push(Promise { since, entries });
     }
 
     /// A number below `n`, always the same in the same place.
@@ -95,7 +160,7 @@ impl Steps {
     fn round(&mut self) {
         let (nr, none) = (self.round, Flags::empty());
         self.round += 1;
-        match self.kind {
+        match self.made_up.kind {
             Kind::Sqlite => {
                 let journal = 8192;
                 let pages: Vec<u64> = (0..3).map(|_| 10_000 + self.roll(2000)).collect();
@@ -111,19 +176,33 @@ impl Steps {
                 self.write(10_000, 1, none, "sqlite3");
                 self.next.push_back(Step::Flush);
                 self.commit(nr * 9 + 3);
-                self.next.push_back(Step::Mark(nr));
+                self.mark(nr, Vec::new());
             }
             Kind::Wal => {
                 let log = 100_000 + nr / 3 % 4096;
                 self.write(log, 1 + (nr % 3 == 2) as u32, none, "walwriter");
-                self.next.push_back(Step::Flush);
-                self.next.push_back(Step::Mark(nr));
+                if self.is_flawed(Flaw::Acknowledgement, nr) {
+                    self.mark(nr, vec![self.index() - 1]);
+                    self.next.push_back(Step::Flush);
+                } else {
+                    let written = self.index() - 1;
+                    self.next.push_back(Step::Flush);
+                    self.mark(nr, vec![written]);
+                }
                 if nr % 500 == 499 {
+                    let first = self.index();
                     for _ in 0..400 {
                         let page = 200_000 + self.roll(20_000);
                         self.write(page, 2, none, "checkpointer");
                     }
-                    self.next.push_back(Step::Flush);
+                    let pages = (first..self.index()).collect();
+                    if !self.is_flawed(Flaw::Checkpoint, nr / 500) {
+                        self.next.push_back(Step::Flush);
+                    }
+                    self.promises.push(Promise {
+                        since: Since::Entry(self.index()),
+                        entries: pages,
+                    });
                     self.write(99_999, 1, none, "checkpointer");
                     self.next.push_back(Step::Flush);
                 }
@@ -137,6 +216,17 @@ impl Steps {
                         self.write(table, 1, Flags::META, "kworker/u4:1");
                     }
                     self.commit(nr * 3);
+                }
+            }
+            Kind::Save => {
+                self.write(300_000 + nr % 100_000, 1, none, "saver");
+                self.commit(nr * 6);
+                if self.is_flawed(Flaw::Rename, nr) {
+                    // The next file's commit has the rename.
+                    self.mark(nr, vec![self.index() + 4]);
+                } else {
+                    self.commit(nr * 6 + 3);
+                    self.mark(nr, vec![self.index() - 1]);
                 }
             }
             Kind::Random => {
@@ -154,6 +244,7 @@ impl Iterator for Steps {
         while self.next.is_empty() {
             self.round();
         }
+        self.taken += 1;
         self.next.pop_front()
     }
 }
@@ -166,9 +257,17 @@ pub struct Stream {
     at: usize,
 }
 
-/// A record of so many entries.
-pub fn stream(kind: Kind, entries: usize) -> Stream {
-    let steps = Steps::new(kind).take(entries);
+/// What the software relies on, in the order of the log.
+pub fn promises(made_up: MadeUp) -> Vec<Promise> {
+    let mut steps = Steps::new(made_up);
+    let taken = steps.by_ref().take(made_up.entries);
+    taken.for_each(drop);
+    steps.promises
+}
+
+pub fn stream(made_up: MadeUp) -> Stream {
+    let entries = made_up.entries;
+    let steps = Steps::new(made_up).take(entries);
     let newest_event = steps.map(|step| step.events()).sum();
     let header = Header {
         write_cache: true,
@@ -186,7 +285,7 @@ pub fn stream(kind: Kind, entries: usize) -> Stream {
         members: Members::default(),
     };
     Stream {
-        steps: Steps::new(kind).take(entries),
+        steps: Steps::new(made_up).take(entries),
         event: 0,
         bytes: header.to_bytes(),
         at: 0,
@@ -285,9 +384,14 @@ mod tests {
     use crate::recording::Recording;
 
     #[test]
-    fn records_of_all_kinds_are_read_as_long_as_they_were_asked_for() {
+    fn records_of_all_kinds_are_as_long_as_they_were_asked_for() {
         for (name, kind) in Kind::ALL {
-            let log = Recording::read(stream(kind, 3000)).unwrap();
+            let made_up = MadeUp {
+                kind,
+                entries: 3000,
+                flaw: None,
+            };
+            let log = Recording::read(stream(made_up)).unwrap();
             assert_eq!(log.entries().len(), 3000, "{name}");
             assert_eq!(
                 log.marks().is_empty(),

@@ -8,6 +8,8 @@ mod index;
 pub mod made_up;
 mod max_tree;
 mod name;
+#[cfg(any(test, feature = "testing"))]
+pub mod promises;
 mod read;
 mod stability;
 #[cfg(any(test, feature = "testing"))]
