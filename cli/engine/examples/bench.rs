@@ -18,11 +18,11 @@ use powercut_engine::explore::{
     explore, Desk, Journal, Key, Outcome, Plan, Progress, Runner, Seen, Watch,
 };
 use powercut_engine::lint::lint;
+use powercut_engine::made_up::promises::Promises;
+use powercut_engine::made_up::{promises, stream, Flaw, Kind, MadeUp};
 use powercut_engine::marks::Marks;
 use powercut_engine::oracle::{Finding, Kind as Broken, Verdict};
 use powercut_engine::reads::Reads;
-use powercut_engine::recording::made_up::{promises, stream, Flaw, Kind, MadeUp};
-use powercut_engine::recording::promises::Promises;
 use powercut_engine::recording::Recording;
 use powercut_engine::stop::Never;
 use powercut_engine::strategy::{Space, State, States, Strategy};
@@ -34,6 +34,9 @@ struct Check {
     runs: u64,
     spent: Duration,
     first: Option<Instant>,
+    /// From the end of a run to the begin of the next.
+    between: Vec<Duration>,
+    ended: Option<Instant>,
 }
 
 impl Runner for Check {
@@ -44,6 +47,7 @@ impl Runner for Check {
     fn begin(&mut self, key: Key, state: &State<'_>) -> Result<()> {
         let began = Instant::now();
         self.first.get_or_insert(began);
+        self.between.extend(self.ended.map(|ended| began - ended));
         self.runs += 1;
         let choices = &state.choices;
         let written = choices.recording().written();
@@ -69,6 +73,7 @@ impl Runner for Check {
         let seen = Seen::new(verdict, Some(Reads::from_ranges(ranges)));
         self.seen.push((key, seen));
         self.spent += began.elapsed();
+        self.ended = Some(Instant::now());
         Ok(())
     }
 
@@ -204,6 +209,8 @@ fn measure(kind: &str, entries: usize, budget: u64) -> Result<()> {
         runs: 0,
         spent: Duration::ZERO,
         first: None,
+        between: Vec::new(),
+        ended: None,
     };
     let began = Instant::now();
     // As it begins in the command: with nothing known of the record.
@@ -217,6 +224,13 @@ fn measure(kind: &str, entries: usize, budget: u64) -> Result<()> {
     let all = began.elapsed();
     let first = check.first.context("nothing was examined")? - began;
     let own = all.saturating_sub(check.spent).saturating_sub(first);
+    check.between.sort_unstable();
+    let median = check
+        .between
+        .get(check.between.len() / 2)
+        .copied()
+        .unwrap_or_default();
+    let most = check.between.last().copied().unwrap_or_default();
     let explored_mib = peak_mib()?;
     let began = Instant::now();
     let linted = lint(&recording);
@@ -225,14 +239,16 @@ fn measure(kind: &str, entries: usize, budget: u64) -> Result<()> {
     println!(
         "{{\"bench\": \"engine\", \"kind\": \"{kind}\", \"entries\": {entries}, \"cuts\": {cuts}, \
          \"legal_bits\": {states_bits}, \"runs\": {}, \"violations\": {}, \"read_s\": {:.3}, \
-         \"count_s\": {:.3}, \"first_s\": {:.3}, \"state_us\": {:.0}, \"lint_s\": {:.3}, \
+         \"count_s\": {:.3}, \"first_s\": {:.3}, \"state_us\": {}, \"state_max_us\": {}, \"own_s\": {:.3}, \"lint_s\": {:.3}, \
          \"memory_mib\": {memory_mib}, \"explored_mib\": {explored_mib}}}",
         check.runs,
         outcome.violations.len(),
         read.as_secs_f64(),
         count.as_secs_f64(),
         first.as_secs_f64(),
-        own.as_secs_f64() * 1e6 / check.runs as f64,
+        median.as_micros(),
+        most.as_micros(),
+        own.as_secs_f64(),
         lint.as_secs_f64(),
     );
     Ok(())

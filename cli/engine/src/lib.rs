@@ -48,6 +48,8 @@ mod garbage;
 pub mod id;
 pub mod keep;
 pub mod lint;
+#[cfg(any(test, feature = "testing"))]
+pub mod made_up;
 pub mod marks;
 pub mod members;
 pub mod minimize;

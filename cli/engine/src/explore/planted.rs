@@ -5,11 +5,11 @@
 use super::testing::{bad, plan, Fake, Quiet};
 use super::*;
 use crate::budget::Budget;
+use crate::made_up::promises::Promises;
+use crate::made_up::{promises, stream, Flaw, Kind, MadeUp};
 use crate::marks::Marks;
 use crate::oracle::Verdict;
 use crate::reads::Reads;
-use crate::recording::made_up::{promises, stream, Flaw, Kind, MadeUp};
-use crate::recording::promises::Promises;
 use crate::recording::Recording;
 use crate::stop::Never;
 use crate::strategy::{State, Strategy};

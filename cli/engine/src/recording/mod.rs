@@ -4,12 +4,8 @@
 //! model, and a hash for every block of content in place of the content.
 
 mod index;
-#[cfg(any(test, feature = "testing"))]
-pub mod made_up;
 mod max_tree;
 mod name;
-#[cfg(any(test, feature = "testing"))]
-pub mod promises;
 mod read;
 mod stability;
 #[cfg(any(test, feature = "testing"))]

@@ -41,11 +41,13 @@ pub fn classes<'s, 'r: 's>(
     novel(space, cuts, |choices, kinds| {
         let mut found = Vec::new();
         for (class, writes) in by_class(choices, kinds) {
-            let of_class = |index: usize| writes.iter().any(|pieces| pieces.contains(&index));
-            let keep = Keep::that(choices.len(), |index| !of_class(index));
-            found.push((class, Change::Without, keep));
-            let keep = Keep::that(choices.len(), of_class);
-            found.push((class, Change::Alone, keep));
+            let (mut without, mut alone) = (choices.all(), choices.none());
+            for piece in writes.into_iter().flatten() {
+                without.remove(piece);
+                alone.insert(piece);
+            }
+            found.push((class, Change::Without, without));
+            found.push((class, Change::Alone, alone));
         }
         found
     })

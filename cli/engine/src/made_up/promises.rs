@@ -4,11 +4,11 @@
 
 use std::collections::BTreeSet;
 
-use super::made_up::{Promise, Since};
-use super::Recording;
+use super::{Promise, Since};
 use crate::abi::SECTOR;
 use crate::choices::Choices;
 use crate::keep::Keep;
+use crate::recording::Recording;
 
 /// What was promised when.
 pub struct Promises<'r> {

@@ -2,6 +2,8 @@
 
 //! Records of any length, made up after what real software writes, for benchmarks.
 
+pub mod promises;
+
 use std::collections::VecDeque;
 use std::io::{self, Read};
 
@@ -265,6 +267,7 @@ pub fn promises(made_up: MadeUp) -> Vec<Promise> {
     steps.promises
 }
 
+/// A record of so many entries.
 pub fn stream(made_up: MadeUp) -> Stream {
     let entries = made_up.entries;
     let steps = Steps::new(made_up).take(entries);
