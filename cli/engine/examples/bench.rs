@@ -162,7 +162,7 @@ fn flaws(entries: usize) -> Result<()> {
             let found = states.by_ref().take(300).position(is_bad);
             let found = found.map_or("null".to_string(), |at| (at + 1).to_string());
             println!(
-                "{{\"bench\": \"flaws\", \"kind\": \"{kind:?}\", \"entries\": {entries}, \
+                "{{\"section\": \"flaws\", \"kind\": \"{kind:?}\", \"entries\": {entries}, \
                  \"flaw\": \"{name}\", \"order\": \"{order}\", \"found_by\": {found}}}"
             );
         }
@@ -237,7 +237,7 @@ fn measure(kind: &str, entries: usize, budget: u64) -> Result<()> {
     let lint = began.elapsed();
     drop(linted);
     println!(
-        "{{\"bench\": \"engine\", \"kind\": \"{kind}\", \"entries\": {entries}, \"cuts\": {cuts}, \
+        "{{\"section\": \"engine\", \"kind\": \"{kind}\", \"entries\": {entries}, \"cuts\": {cuts}, \
          \"legal_bits\": {states_bits}, \"runs\": {}, \"violations\": {}, \"read_s\": {:.3}, \
          \"count_s\": {:.3}, \"first_s\": {:.3}, \"state_us\": {}, \"state_max_us\": {}, \"own_s\": {:.3}, \"lint_s\": {:.3}, \
          \"memory_mib\": {memory_mib}, \"explored_mib\": {explored_mib}}}",
