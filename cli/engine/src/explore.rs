@@ -42,7 +42,9 @@ pub use crate::recoveries::Recoveries;
 pub use examinations::{Desk, Runner, Serial};
 pub use images::{dominated, images};
 pub use journal::{Header, Journal, JournalFile, RUNS};
-pub use outcome::{Again, Covered, End, Outcome, Plan, Progress, Repeats, Shard, Violation};
+pub use outcome::{
+    Again, Covered, End, Looked, Outcome, Plan, Progress, Repeats, Shard, Violation,
+};
 pub use rank::Rank;
 pub use seen::{Key, Seen};
 pub use watch::Watch;

@@ -2,7 +2,7 @@
 
 //! Keeps account of an exploration, and does nothing else.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use num_bigint::BigUint;
@@ -43,6 +43,7 @@ impl Account {
                 remaining: BigUint::ZERO,
                 of_other_shards,
                 all: false,
+                kinds: BTreeMap::new(),
                 repeats: Repeats::default(),
                 recoveries: Recoveries::default(),
                 reads_known: true,
@@ -69,6 +70,13 @@ impl Account {
         if let Some(recoveries) = &seen.recoveries {
             self.outcome.recoveries.add(recoveries);
         }
+    }
+
+    /// A state at a cut of that kind has a verdict, from its own run or another.
+    pub fn looked_at(&mut self, kind: u32, ran: bool) {
+        let looked = self.outcome.kinds.entry(kind).or_default();
+        looked.states += 1;
+        looked.runs += u64::from(ran);
     }
 
     /// A run could not tell.

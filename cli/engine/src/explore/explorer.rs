@@ -119,6 +119,8 @@ impl<'a, 's, 'r: 's> Explorer<'a, 's, 'r> {
             None => self.run(candidate, examinations)?,
         };
         let ran = known.is_none();
+        let kind = self.space.kind_of(candidate.state.choices.event());
+        self.account.looked_at(kind, ran);
         let judgement = self.cache.run(run).clone();
         let leaf = self.scheduler.settle(candidate, &judgement.reads, ran);
         match leaf {

@@ -2,6 +2,7 @@
 
 //! What an exploration is asked for, and what comes out of it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use num_bigint::BigUint;
@@ -173,6 +174,15 @@ pub struct Covered {
     pub shared: BigUint,
 }
 
+/// States that came up at cuts of one kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Looked {
+    /// Those that have a verdict.
+    pub states: u64,
+    /// Those that were run for it.
+    pub runs: u64,
+}
+
 /// What an exploration covered and found.
 ///
 /// At every end `covered.states`, `skipped_states` and `remaining` add up to `legal`.
@@ -202,6 +212,9 @@ pub struct Outcome {
     /// Every legal state has a verdict, from a run that was made or speaks for it; of a shard, every
     /// one at its own cuts.
     pub all: bool,
+    /// What was looked at of each kind of cut, by the kind's number: see
+    /// [`Kinds`](crate::strategy::Kinds).
+    pub kinds: BTreeMap<u32, Looked>,
     pub repeats: Repeats,
     /// What was cut in its recovery.
     pub recoveries: Recoveries,
