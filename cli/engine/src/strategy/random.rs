@@ -3,6 +3,7 @@
 //! Any legal state, by a seed; each content of a cut at most once, so that a
 //! stream which ends has shown them all.
 
+use std::collections::hash_map::{Entry, HashMap};
 use std::collections::HashSet;
 use std::ops::Range;
 use std::rc::Rc;
@@ -58,8 +59,10 @@ enum Leaning {
 pub struct Random<'s, 'r> {
     space: &'s Space<'r>,
     rng: ChaCha8Rng,
-    /// The cuts that are not exhausted, and their urns once drawn from.
-    cuts: Vec<(Event, Option<Urn<'r>>)>,
+    /// The cuts that are not exhausted.
+    cuts: Vec<Event>,
+    /// Of those drawn from.
+    urns: HashMap<Event, Urn<'r>>,
 }
 
 impl<'s, 'r> Random<'s, 'r> {
@@ -67,7 +70,8 @@ impl<'s, 'r> Random<'s, 'r> {
         Self {
             space,
             rng: ChaCha8Rng::seed_from_u64(seed),
-            cuts: space.cuts().iter().map(|cut| (*cut, None)).collect(),
+            cuts: space.cuts().to_vec(),
+            urns: HashMap::new(),
         }
     }
 }
@@ -78,17 +82,20 @@ impl<'r> Iterator for Random<'_, 'r> {
     fn next(&mut self) -> Option<State<'r>> {
         while !self.cuts.is_empty() {
             let at = below(&mut self.rng, self.cuts.len());
-            let (event, urn) = &mut self.cuts[at];
-            let drawn = match urn {
-                Some(urn) => urn.draw(&mut self.rng),
-                None => self.space.choices(*event).and_then(|choices| {
-                    let new = urn.insert(Urn::new(self.space, choices));
-                    new.draw(&mut self.rng)
+            let event = self.cuts[at];
+            let drawn = match self.urns.entry(event) {
+                Entry::Occupied(urn) => urn.into_mut().draw(&mut self.rng),
+                Entry::Vacant(vacant) => self.space.choices(event).and_then(|choices| {
+                    let urn = vacant.insert(Urn::new(self.space, choices));
+                    urn.draw(&mut self.rng)
                 }),
             };
             match drawn {
                 Some(state) => return Some(state),
-                None => drop(self.cuts.swap_remove(at)),
+                None => {
+                    self.cuts.swap_remove(at);
+                    self.urns.remove(&event);
+                }
             }
         }
         None
