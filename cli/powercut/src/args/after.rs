@@ -70,7 +70,10 @@ pub struct LintArgs {
     /// The report whose recording to read instead [default: ./powercut-report]
     #[arg(long, value_name = "DIR", conflicts_with = "name")]
     pub report: Option<PathBuf>,
-    /// Print as JSON
+    /// List all of each kind, not a few
+    #[arg(long, conflicts_with = "json")]
+    pub all: bool,
+    /// Print all as JSON
     #[arg(long)]
     pub json: bool,
 }

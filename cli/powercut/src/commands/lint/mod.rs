@@ -14,6 +14,7 @@ use crate::exit::Exit;
 use crate::options;
 use crate::output::{print, print_json};
 use crate::report::Saved;
+use text::Listed;
 
 pub fn run(args: &LintArgs) -> Result<Exit> {
     let recording = match &args.name {
@@ -34,7 +35,12 @@ pub fn run(args: &LintArgs) -> Result<Exit> {
     if args.json {
         print_json(&found)?;
     } else {
-        print(format_args!("{}", text::text(&found)))?;
+        let listed = if args.all {
+            Listed::All
+        } else {
+            Listed::Examples
+        };
+        print(format_args!("{}", text::text(&found, listed)))?;
     }
     Ok(if found.at_risk.is_empty() {
         Exit::NoViolation
