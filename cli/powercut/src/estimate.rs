@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::progress::time;
 use crate::report::Record;
 use crate::size;
+use crate::words::{about_text, many};
 
 /// States of a strategy that are counted one by one.
 const COUNTED: usize = 10_000;
@@ -105,10 +106,7 @@ impl Estimate {
     }
 
     pub fn text(&self) -> String {
-        let legal = match self.legal_states.parse() {
-            Ok(legal) => count::human(&legal),
-            Err(_) => self.legal_states.clone(),
-        };
+        let legal = about_text(&self.legal_states);
         let at_most = if self.legal_at_most { "at most " } else { "" };
         let states = match self.states {
             Some(states) => format!("{states} at most"),
@@ -128,17 +126,20 @@ impl Estimate {
             (
                 "record",
                 format!(
-                    "{} writes ({}), {} flushes, {} FUA, {} marks",
-                    self.record.writes,
+                    "{} ({}), {}, {} FUA, {}",
+                    many(self.record.writes, "write", "writes"),
                     size::human(self.record.bytes),
-                    self.record.flushes,
+                    many(self.record.flushes, "flush", "flushes"),
                     self.record.fua,
-                    self.record.marks
+                    many(self.record.marks, "mark", "marks")
                 ),
             ),
             (
                 "states",
-                format!("{at_most}{legal} legal ones over {} cuts", self.cuts),
+                format!(
+                    "{at_most}{legal} legal ones, at {}",
+                    many(self.cuts, "cut", "cuts")
+                ),
             ),
             (
                 "to look at",

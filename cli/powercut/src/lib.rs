@@ -40,4 +40,5 @@ pub mod size;
 pub mod stale;
 pub mod table;
 pub mod times;
+pub mod words;
 pub mod writeback;

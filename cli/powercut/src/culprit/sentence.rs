@@ -9,6 +9,7 @@ use powercut_engine::minimize::{Found, Later};
 use powercut_engine::recording::Content;
 
 use crate::report::culprit::{Culprit, Sort, Suspect};
+use crate::words::states_of;
 
 /// Writes named in a sentence; the others are counted.
 const NAMED: usize = 3;
@@ -94,14 +95,11 @@ fn every_state(choices: &Choices<'_>, found: &Found) -> String {
         (false, true) if legal == BigUint::from(1u8) => {
             format!("the one legal state of cut {cut} fails")
         }
-        (false, true) => format!(
-            "all {} legal states of cut {cut} fail",
-            count::told(choices)
-        ),
+        (false, true) => format!("all {} legal states of cut {cut} fail", states_of(choices)),
         (false, false) => format!(
             "all {} states tried of {} legal ones of cut {cut} fail",
             found.tried,
-            count::told(choices)
+            states_of(choices)
         ),
     }
 }
