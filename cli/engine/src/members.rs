@@ -31,6 +31,13 @@ pub struct SectorRange {
 #[error("{0:?}: give sectors, as 2048 or 2048-4095, or log+0-7 of disk log of a group")]
 pub struct SectorRangeError(String);
 
+impl SectorRange {
+    /// Whether any of so many sectors from one on is in it, of the disk as a whole.
+    pub fn touches(&self, sector: u64, sectors: u64) -> bool {
+        sector <= self.last && self.first < sector.saturating_add(sectors)
+    }
+}
+
 impl FromStr for SectorRange {
     type Err = SectorRangeError;
 

@@ -5,6 +5,7 @@
 mod after;
 mod fault;
 mod groups;
+mod log;
 mod plan;
 mod run;
 mod suite;
@@ -18,6 +19,7 @@ use powercut_engine::tear::Tear;
 pub use after::{LintArgs, MergeArgs, MinimizeArgs, ReplayArgs, ReportArgs, ShowArgs};
 pub use fault::{FaultArgs, FaultCommand};
 pub use groups::command;
+pub use log::{LogArgs, LogFilter};
 pub use plan::{CheckArgs, PlanArgs, SessionArgs};
 pub use run::{ExploreArgs, RunArgs};
 pub use suite::{case_command, RunCommand, SuiteArgs, NOT_OF_A_CASE};
@@ -241,14 +243,6 @@ pub struct MarkArgs {
     pub name: String,
     #[arg(allow_hyphen_values = true)]
     pub text: String,
-}
-
-#[derive(Debug, Args)]
-pub struct LogArgs {
-    pub name: String,
-    /// Print JSON, an object a line
-    #[arg(long)]
-    pub json: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -3,6 +3,7 @@
 //! The subcommands.
 
 mod conclude;
+mod count;
 mod culprit;
 mod dry_run;
 mod explore;
@@ -51,7 +52,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Export(args) => transfer::export(&args),
         Command::Import(args) => transfer::import(&args),
         Command::Log(args) => log::log(&args),
-        Command::Count(args) => log::count(&args),
+        Command::Count(args) => count::count(&args),
         Command::State(args) => manage::state(&args),
         Command::Explore(args) => match &args.resume {
             Some(dir) => explore::resume(&options::Resume::new(
