@@ -13,7 +13,8 @@ use powercut_engine::explore::{Progress, Violation, Watch};
 use powercut_model::Event;
 
 use crate::output::say;
-use crate::report;
+use crate::report::{self, Register};
+use crate::words::many;
 
 /// Between two lines where there is no terminal.
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -36,17 +37,24 @@ pub struct Reporter<'n> {
     budget: Budget,
     said: Duration,
     seen: Seen,
+    register: Register,
     note: Box<dyn FnMut(&report::Violation) + 'n>,
 }
 
 impl<'n> Reporter<'n> {
-    pub fn new(budget: Budget, note: impl FnMut(&report::Violation) + 'n) -> Self {
+    /// `earlier`: what was found before it goes on.
+    pub fn new(
+        budget: Budget,
+        earlier: &[report::Violation],
+        note: impl FnMut(&report::Violation) + 'n,
+    ) -> Self {
         let show = std::io::stderr().is_terminal();
         Self {
             bar: show.then(bar).flatten(),
             budget,
             said: Duration::ZERO,
             seen: Seen::default(),
+            register: Register::of(earlier),
             note: Box::new(note),
         }
     }
@@ -99,7 +107,9 @@ fn line(progress: &Progress, done: f64) -> String {
     } else {
         String::new()
     };
-    format!("{checked} states, {rate} a second, {violations} violations, {percent} %{left}")
+    let states = many(*checked, "state", "states");
+    let violations = many(*violations as u64, "violation", "violations");
+    format!("{states}, {rate} a second, {violations}, {percent} %{left}")
 }
 
 /// A time for people.
@@ -133,7 +143,8 @@ impl Watch for Reporter<'_> {
     }
 
     fn violation(&mut self, choices: &Choices<'_>, violation: &Violation) {
-        let violation = report::Violation::of(choices, violation);
+        let mut violation = report::Violation::of(choices, violation);
+        self.register.enter(&mut violation);
         (self.note)(&violation);
         self.seen.violations.push(violation);
     }

@@ -27,7 +27,7 @@ use crate::examination::Examination;
 use crate::examine::Examiner;
 use crate::executor::retried;
 use crate::output::say;
-use crate::report::{self, Coverage, Report};
+use crate::report::{self, Coverage, Register, Report};
 use crate::signals::Signals;
 
 /// How recoveries are explored.
@@ -129,7 +129,7 @@ impl<'a> Deep<'a> {
         };
         if let Some(error) = error {
             // What was found by then counts, whatever ended it.
-            if found.0.is_empty() {
+            if found.violations.is_empty() {
                 return Err(error);
             }
             say(format_args!(
@@ -137,7 +137,7 @@ impl<'a> Deep<'a> {
             ));
         }
         seen.recoveries = Some(Recoveries::of(&outcome));
-        if let Some(first) = found.0.first() {
+        if let Some(first) = found.violations.first() {
             seen.verdict = Verdict::Violation(Finding {
                 kind: first.kind,
                 how: if first.id.contains('/') {
@@ -145,13 +145,13 @@ impl<'a> Deep<'a> {
                 } else {
                     format!("{}, once its recovery was cut", first.how)
                 },
-                output: first.output.clone(),
+                output: first.output.to_string(),
                 within: Some(first.id.clone()),
             });
             if !self.job.kept.is_first(&dir) {
                 return Ok(());
             }
-            let report = self.report(id, &space, &outcome, found.0);
+            let report = self.report(id, &space, &outcome, found.violations);
             let stream = control.export(self.origin.name());
             let saved = stream.map_err(Into::into);
             let saved = saved.and_then(|stream| report::Saved::at(&dir).write(&report, stream));
@@ -246,12 +246,17 @@ impl Oracle for Deep<'_> {
 
 /// The violations of an exploration that nobody watches.
 #[derive(Default)]
-struct Found(Vec<report::Violation>);
+struct Found {
+    violations: Vec<report::Violation>,
+    register: Register,
+}
 
 impl Watch for Found {
     fn progress(&mut self, _: powercut_engine::explore::Progress) {}
 
     fn violation(&mut self, choices: &Choices<'_>, violation: &Violation) {
-        self.0.push(report::Violation::of(choices, violation));
+        let mut violation = report::Violation::of(choices, violation);
+        self.register.enter(&mut violation);
+        self.violations.push(violation);
     }
 }

@@ -230,11 +230,15 @@ def replay():
                           "--report", f"{own}/r", "--json", code=1, json_of=True)  # fmt: skip
         ident = report["violations"][0]["id"]
         found = powercut("replay", ident, "--report", f"{own}/r", "--json", code=1, json_of=True)
-        # Its place in the exploration, its culprit and a second run are not for a replay to tell.
-        left_out = ("rank", "culprit", "again")
+        # Its place in the exploration and the report, its culprit and a second run are not for a replay to tell.
+        left_out = ("rank", "culprit", "again", "number", "sort")
         first = {key: value for key, value in report["violations"][0].items() if key not in left_out}
         again = {key: value for key, value in found["violation"].items() if key != "rank"}
         equal(again, first, "the violation, replayed")
+        by_number = powercut("replay", "1", "--report", f"{own}/r", "--json", code=1, json_of=True)
+        equal((report["violations"][0]["number"], by_number), (1, found), "the same by its number")
+        refused("there is no violation 99 in the report", "replay", "99", "--report", f"{own}/r")
+        refused("give --report DIR", "replay", "1", "--disk", "a", "--check", "true")
         for _ in range(2):
             text = powercut("replay", ident, "--report", f"{own}/r", code=1, says="VIOLATION: check failed, exit 1")
             assert ident in text and "no A" in text, text
@@ -272,7 +276,7 @@ def bad_replay():
         refused("cannot be used with", "replay", ident, *where, "--disk", "a", "--check", "true")
         for damage in few(("truncate -s -40 recording.pcut", "truncate -s 0 recording.pcut",
                        "printf XXXXXXXX | dd of=recording.pcut bs=1 seek=90 conv=notrunc", "rm recording.pcut",
-                       "echo '{}' >report.json", "echo x >report.json", "sed -i 's/\"schema\": 1/\"schema\": 99/' report.json")):  # fmt: skip
+                       "echo '{}' >report.json", "echo x >report.json", "sed -i 's/\"schema\": 3/\"schema\": 99/' report.json")):  # fmt: skip
             shutil.copytree(f"{own}/r", f"{own}/d")
             subprocess.run(["sh", "-c", damage], cwd=f"{own}/d", check=True, capture_output=True)
             refused("/own/d/", "replay", ident, "--report", f"{own}/d")

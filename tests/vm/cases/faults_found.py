@@ -44,12 +44,12 @@ def run(own, name, fs, workload, check, *options, code):
 def show(own, fs, workload, check, faults, *options):
     """Without faults it is clean, and with each it is found out."""
     clean = run(own, "clean", fs, workload, check, *options, code=0)
-    equal((clean["schema"], clean["violations"]), (1, []), "the control")
+    equal((clean["schema"], clean["violations"]), (3, []), "the control")
     assert "faults" not in clean, clean["faults"]
     for kind, rule in faults:
         found = run(own, kind, fs, workload, check, "--fault", rule, *options, code=1)
         assert found["violations"], f"{rule} was not found out"
-        equal(found["schema"], 2, "the schema")
+        equal(found["schema"], 4, "the schema")
         told = found["faults"]
         equal(told["kinds"], [kind], "the kinds of faults")
         assert told["entries"] > 0 and told["rules"][0]["hits"] > 0, told

@@ -11,7 +11,9 @@ use clap::Args;
 /// but for what is given.
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
-    /// The state, such as 5f0c2a19:k=812:keep=0-3,7
+    /// The violation, by its number in the report, such as 3; or any state, by its id, such as
+    /// 5f0c2a19:k=812:keep=0-3,7
+    #[arg(value_name = "NUMBER|ID")]
     pub id: String,
     /// The report to replay from [default: ./powercut-report]
     #[arg(long, value_name = "DIR", conflicts_with = "disk")]

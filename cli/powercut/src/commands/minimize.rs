@@ -41,26 +41,29 @@ pub fn minimize(options: &Minimize) -> Result<Exit> {
         }
         RecordSource::Report(dir) => {
             let saved = Saved::at(dir);
-            let mut report = saved.report()?;
-            if let Some(how) = saved.to_go_on(&report) {
+            let mut found = saved.report()?;
+            if let Some(how) = saved.to_go_on(&found) {
                 say(format_args!(
                     "the exploration did not come to its end; {how}"
                 ));
             }
             let what = options
                 .replay
-                .examination(Some(report.examination.clone()))?;
+                .examination(Some(found.examination.clone()))?;
             let recording = saved.recording()?;
             options.replay.id.resolve(&recording)?;
             let disk = import_as_new(&Root::open()?, &saved)?;
             let failed = fails(options, &what, &recording, &signals, &disk)?;
             failed.shown(options, |id, culprit| {
                 let id = id.to_string();
-                let Some(violation) = report.violations.iter_mut().find(|v| v.id == id) else {
+                let Some(violation) = found.violations.iter_mut().find(|v| v.id == id) else {
                     return Ok(());
                 };
                 violation.culprit = Some(culprit.clone());
-                saved.finish(&report)
+                let (choices, keep) = options.replay.id.resolve(&recording)?;
+                let (kept, lost) = report::fates(&choices, &keep);
+                (violation.kept, violation.lost) = (Some(kept), Some(lost));
+                saved.finish(&found)
             })
         }
     };

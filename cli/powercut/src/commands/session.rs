@@ -82,7 +82,8 @@ impl Session<'_> {
             dir: &dir,
             kept: &kept,
         });
-        let mut reporter = Reporter::new(self.plan.budget, |v| findings.violation(v));
+        let earlier = self.before.as_ref().map_or(&[][..], |b| &b.violations);
+        let mut reporter = Reporter::new(self.plan.budget, earlier, |v| findings.violation(v));
         let times = Times::default();
         let went = self.go(&space, deep, &times, &mut journal, &mut reporter);
         let found = reporter.finish();
@@ -144,6 +145,7 @@ impl Session<'_> {
         let earlier = self.before.iter().flat_map(|before| &before.violations);
         let missing = earlier.filter(|v| !found.contains(&v.id));
         report.violations.extend(missing.cloned());
+        report.violations.sort_by_key(|v| v.number);
     }
 
     /// Writes a report of what was recorded, with nothing explored.

@@ -2,7 +2,7 @@
 
 //! One state again: for a check, for people, to find its culprit.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{bail, Context, Result};
 use powercut_engine::id::StateId;
@@ -13,7 +13,7 @@ use super::{
 use crate::args;
 use crate::examination::Examination;
 use crate::fs::MountSpec;
-use crate::report::directory;
+use crate::report::{directory, Saved};
 
 #[derive(Debug)]
 pub struct Replay {
@@ -117,6 +117,23 @@ impl Replay {
     }
 }
 
+/// The id that was given, or that of the violation of that number in the report.
+fn id_of(args: &args::ReplayArgs, report: &Path) -> Result<String> {
+    let Ok(number) = args.id.parse::<u64>() else {
+        return Ok(args.id.clone());
+    };
+    if args.disk.is_some() {
+        bail!(
+            "{number} is the number of a violation in a report: give --report DIR, or with --disk \
+             the id of a state"
+        );
+    }
+    let saved = Saved::at(report).report()?;
+    let violation = saved.violation(number);
+    let violation = violation.with_context(|| report.display().to_string())?;
+    Ok(violation.id.clone())
+}
+
 /// The report of the recovery that a state is of, and the state's id in that.
 fn within(report: PathBuf, id: &str) -> Result<(PathBuf, &str)> {
     let Some((first, rest)) = id.split_once('/') else {
@@ -136,15 +153,16 @@ impl Replay {
             command("--check", check)?;
         }
         let timeout = args.check_timeout.as_deref().map(timeout_ms);
-        let report = args.report.unwrap_or(crate::report::DEFAULT_DIR.into());
-        let (report, id) = within(report, &args.id)?;
+        let report = args.report.clone();
+        let report = report.unwrap_or(crate::report::DEFAULT_DIR.into());
+        let given = id_of(&args, &report)?;
+        let (report, id) = within(report, &given)?;
         Ok(Self {
             id: id.parse()?,
             from: match args.disk {
-                Some(_) if id != args.id => bail!(
-                    "{}: a recovery does not write the same twice; a state within one is shown \
-                     from its report: --report DIR",
-                    args.id
+                Some(_) if id != given => bail!(
+                    "{given}: a recovery does not write the same twice; a state within one is shown \
+                     from its report: --report DIR"
                 ),
                 Some(disk) => RecordSource::Disk(name(&disk)?),
                 None => RecordSource::Report(report),

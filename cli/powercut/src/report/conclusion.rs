@@ -65,7 +65,7 @@ pub fn doubts(report: &Report) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::testing::{report, violation};
+    use crate::report::testing::{add, report, violation};
     use powercut_engine::recording::testing::History;
 
     /// A change of a report that is clean.
@@ -124,7 +124,7 @@ mod tests {
         for (why, change) in UNDECIDED.iter().chain(&CONSISTENT) {
             let mut report = report(&recording);
             change(&mut report);
-            report.violations.push(violation(&recording, 4, |_| false));
+            add(&mut report, violation(&recording, 4, |_| false));
             assert_eq!(Conclusion::of(&report), Conclusion::Violation, "{why}");
         }
     }

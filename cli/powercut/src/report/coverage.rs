@@ -4,21 +4,12 @@
 
 use std::fmt::Write as _;
 
-use num_bigint::BigUint;
-use powercut_engine::count;
 use powercut_engine::tear::Tear;
 
 use super::conclusion::{doubts, Conclusion};
 use super::faults::FaultFacts;
 use super::model::{Coverage, Ended, Report};
-
-/// A decimal number of a report, for people.
-fn human(text: &str) -> String {
-    match text.parse::<BigUint>() {
-        Ok(n) => count::human(&n),
-        Err(_) => text.into(),
-    }
-}
+use crate::words::{about_text, is_short, many};
 
 /// How much of all there is was covered, honestly.
 pub fn coverage(report: &Report) -> String {
@@ -26,43 +17,15 @@ pub fn coverage(report: &Report) -> String {
     if coverage.ended == Ended::Unfinished {
         return unfinished(report);
     }
-    let legal = human(&coverage.legal_states);
-    let states = report.what_states();
-    let (cuts, runs) = (coverage.cuts, coverage.checked);
-    let at_most = if coverage.legal_at_most {
-        "at most "
+    let mut text = if coverage.all {
+        all(report)
     } else {
-        ""
+        sample(report)
     };
-    let mut text = format!("{at_most}{legal} {states} over {cuts} cuts");
-    if coverage.all {
-        let _ = write!(text, ": all covered by {runs} runs");
-    } else {
-        let ended = match coverage.ended {
-            Ended::Exhausted => "the strategy has no more",
-            Ended::Budget => "the budget is spent",
-            Ended::Deadline => "the deadline passed",
-            Ended::FirstViolation => "stopped at the first violation",
-            Ended::Interrupted => "interrupted",
-            Ended::Failed => "ended by an error",
-            Ended::Unfinished => "it did not end",
-        };
-        let _ = match &coverage.covered_states {
-            Some(covered) => write!(text, ", {} covered by {runs} runs", human(covered)),
-            None => write!(text, ", a sample of them covered by {runs} runs"),
-        };
-        if let Some(remaining) = &coverage.remaining_states {
-            let _ = write!(text, ", {} remain", human(remaining));
-        }
-        if let Some(others) = &coverage.of_other_shards {
-            let _ = write!(text, ", {} of them at cuts of other shards", human(others));
-        }
-        let _ = write!(text, ": {ended}");
-    }
     if coverage.skipped > 0 {
         let _ = write!(text, "; of {} the check could not tell", coverage.skipped);
         if let Some(states) = &coverage.skipped_states {
-            let _ = write!(text, " ({} {})", human(states), report.what_states());
+            let _ = write!(text, " ({} {})", about_text(states), report.what_states());
         }
     }
     doubtful(&mut text, report);
@@ -85,10 +48,71 @@ pub fn coverage(report: &Report) -> String {
     text
 }
 
+/// By what it was covered: `by 3 runs of the check, at 2 cuts`.
+fn runs(coverage: &Coverage) -> String {
+    let runs = many(coverage.checked, "run of the check", "runs of the check");
+    format!("by {runs}, at {}", many(coverage.cuts, "cut", "cuts"))
+}
+
+fn all(report: &Report) -> String {
+    let coverage = &report.coverage;
+    let states = report.what_states();
+    let runs = runs(coverage);
+    let legal = about_text(&coverage.legal_states);
+    match (coverage.legal_at_most, &*coverage.legal_states) {
+        (true, _) => format!("all {states} covered (at most {legal}) {runs}"),
+        (false, "1") => format!("the only state covered {runs}"),
+        (false, _) => format!("all {legal} {states} covered {runs}"),
+    }
+}
+
+/// Of an exploration that did not look at all, or did not have to.
+fn sample(report: &Report) -> String {
+    let coverage = &report.coverage;
+    let legal = about_text(&coverage.legal_states);
+    let at_most = if coverage.legal_at_most {
+        "at most "
+    } else {
+        ""
+    };
+    let of = format!("{at_most}{legal} {}", report.what_states());
+    let runs = runs(coverage);
+    let mut text = match &coverage.covered_states {
+        Some(covered) => format!("{} of {of} covered {runs}", about_text(covered)),
+        None => format!("a sample of {of} examined {runs}"),
+    };
+    // Of very many, what is covered tells as much.
+    let remaining = coverage.remaining_states.as_ref();
+    if let Some(remaining) = remaining.filter(|n| is_short(n) || coverage.of_other_shards.is_some())
+    {
+        let _ = write!(text, ", {} remain", about_text(remaining));
+    }
+    if let Some(others) = &coverage.of_other_shards {
+        let others = about_text(others);
+        let _ = write!(text, ", {others} of them at cuts of other shards");
+    }
+    let ended = match coverage.ended {
+        Ended::Exhausted => "the strategy has no more",
+        Ended::Budget => "the budget is spent",
+        Ended::Deadline => "the deadline passed",
+        Ended::FirstViolation => "stopped at the first violation",
+        Ended::Interrupted => "interrupted",
+        Ended::Failed => "ended by an error",
+        Ended::Unfinished => "it did not end",
+    };
+    let _ = write!(text, ": {ended}");
+    text
+}
+
 /// Of an exploration that did not come to its end: its account was not made.
 fn unfinished(report: &Report) -> String {
-    let found = report.violations.len();
-    let mut text = format!("the exploration did not end: {found} violations were found by then, how much was covered is not known");
+    let found = match report.violations.len() {
+        1 => "1 violation was".into(),
+        n => format!("{n} violations were"),
+    };
+    let mut text = format!(
+        "the exploration did not end: {found} found by then, how much was covered is not known"
+    );
     doubtful(&mut text, report);
     text
 }
@@ -121,12 +145,12 @@ fn pruned(text: &mut String, coverage: &Coverage) {
         text,
         "\nneeded no run: {} with the same content, {} that differ only where nothing was read, \
          {} known from other runs",
-        human(&pruned.same_content),
-        human(&pruned.unread),
-        human(&pruned.shared)
+        about_text(&pruned.same_content),
+        about_text(&pruned.unread),
+        about_text(&pruned.shared)
     );
     if let Some(dominated) = &pruned.dominated {
-        let _ = write!(text, "; {} more at dominated cuts", human(dominated));
+        let _ = write!(text, "; {} more at dominated cuts", about_text(dominated));
     }
     if !coverage.reads_known {
         text.push_str("\nthe driver could not tell what the check read: all of it was assumed");
@@ -139,12 +163,12 @@ fn recoveries(text: &mut String, coverage: &Coverage) {
     };
     let _ = write!(
         text,
-        "\n{} recoveries were cut in their turn, which may leave {} legal states: {} checked; \
-         {} recoveries covered completely",
-        recoveries.recorded,
-        human(&recoveries.legal_states),
+        "\n{} cut in turn, which may leave {} legal states: {} checked; \
+         {} covered completely",
+        many(recoveries.recorded, "recovery was", "recoveries were"),
+        about_text(&recoveries.legal_states),
         recoveries.checked,
-        recoveries.complete
+        many(recoveries.complete, "recovery", "recoveries")
     );
 }
 
@@ -172,7 +196,7 @@ fn repeats(text: &mut String, coverage: &Coverage) {
 mod tests {
     use super::*;
     use crate::report::details;
-    use crate::report::testing::{report, violation};
+    use crate::report::testing::{add, report, violation};
     use powercut_engine::explore::Again;
     use powercut_engine::recording::testing::History;
 
@@ -255,7 +279,7 @@ mod tests {
             let mut report = report(&recording);
             let mut found = violation(&recording, 4, |_| false);
             found.again = again;
-            report.violations.push(found);
+            add(&mut report, found);
             let text = details(&report, None);
             assert_eq!(text.contains("  again   "), says.is_some(), "{text}");
             assert!(text.contains(says.unwrap_or_default()), "{text}");

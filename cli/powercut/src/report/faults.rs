@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::device::RuleStatus;
+use crate::words::{about, many};
 
 /// What made states be outside of the contract.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -66,18 +67,19 @@ impl FaultFacts {
         if self.is_outside() {
             let states = self.outside_states.parse::<BigUint>().unwrap_or_default();
             lines.push(format!(
-                "OUTSIDE OF THE CONTRACT: the disk was told to have faults ({}), which {} entries of its log met; \
-                 {} of the states counted, at {} cuts, are ones that no disk may be left in",
+                "OUTSIDE OF THE CONTRACT: the disk was told to have faults ({}), which {} of its log met; \
+                 {} of the states counted, at {}, are ones that no disk may be left in",
                 self.kinds.join(", "),
-                self.entries,
-                count::human(&states),
-                self.outside_cuts
+                many(self.entries, "entry", "entries"),
+                about(&states),
+                many(self.outside_cuts, "cut", "cuts")
             ));
         }
         for rule in &self.rules {
             lines.push(format!(
-                "fault rule {:?}: applied {} times",
-                rule.rule, rule.hits
+                "fault rule {:?}: applied {}",
+                rule.rule,
+                many(rule.hits, "time", "times")
             ));
         }
         for rule in &self.view_rules {
@@ -108,7 +110,7 @@ pub fn outside(space: &Space<'_>) -> (BigUint, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::testing::{report, violation};
+    use crate::report::testing::{add, report, violation};
     use crate::report::{details, junit, summary, SCHEMA_FAULTS};
     use powercut_engine::faults::Faults;
     use powercut_engine::recording::testing::History;
@@ -141,11 +143,12 @@ mod tests {
         report.schema = SCHEMA_FAULTS;
         report.faults = FaultFacts::of(&recording, &[], &[], Marks::Any);
         let last = recording.header().newest_event;
-        report
-            .violations
-            .push(violation(&recording, last, |_| false));
+        add(&mut report, violation(&recording, last, |_| false));
         let text = details(&report, None);
-        assert!(text.contains("states, legal and not, over"), "{text}");
+        assert!(
+            text.contains("12 states, legal and not, examined"),
+            "{text}"
+        );
         assert!(
             text.contains("OUTSIDE OF THE CONTRACT: faults flush-lies"),
             "{text}"

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::model::Violation;
+use super::violation::Violation;
 
 /// Its name in a report's directory.
 pub const VIOLATIONS: &str = "violations.jsonl";

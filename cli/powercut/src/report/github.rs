@@ -9,7 +9,9 @@ use std::fmt::Write as _;
 
 use super::coverage::coverage;
 use super::model::Report;
-use super::text::{groups, replay_command, Group};
+use super::register::{groups, Group};
+use super::text::replay_command;
+use crate::words::many;
 
 /// GitHub shows ten annotations of a sort in a step.
 const ANNOTATED: usize = 10;
@@ -59,10 +61,7 @@ pub fn annotations(report: &Report, place: Option<&Place>, dir: &str) -> String 
     let told = groups.iter().take(ANNOTATED).map(|group| {
         let violation = group.shown();
         let title = format!("{}: {}, {}", report.case, violation.kind, violation.how);
-        let states = match group.others.len() {
-            0 => "1 state".to_string(),
-            n => format!("{} states", n + 1),
-        };
+        let states = many(group.count() as u64, "state", "states");
         let says = violation
             .output
             .lines()
@@ -70,7 +69,7 @@ pub fn annotations(report: &Report, place: Option<&Place>, dir: &str) -> String 
         let message = format!(
             "{}\n{states}; to see one: {}",
             says.unwrap_or(&violation.how),
-            replay_command("replay", &violation.id, dir)
+            replay_command("replay", violation, dir)
         );
         annotation(Level::Error, place, &title, &message)
     });
@@ -86,7 +85,9 @@ pub fn markdown(report: &Report, dir: &str) -> String {
         sort(&mut text, group, dir);
     }
     if groups.len() > SORTS {
-        let _ = writeln!(text, "{} more sorts of violations\n", groups.len() - SORTS);
+        let more = (groups.len() - SORTS) as u64;
+        let more = many(more, "more sort of violations", "more sorts of violations");
+        let _ = writeln!(text, "{more}\n");
     }
     text
 }
@@ -95,21 +96,25 @@ fn sort(text: &mut String, group: &Group<'_>, dir: &str) {
     let violation = group.shown();
     let _ = writeln!(
         text,
-        "**Violation: {}, {}** ({} states)\n",
+        "**Violation {}: {}, {}** ({})\n",
+        violation.number,
         violation.kind,
         inline(&violation.how),
-        group.others.len() + 1
+        many(group.count() as u64, "state", "states")
     );
     let mut lines = violation.output.lines();
     let mut shown: Vec<String> = lines.by_ref().take(LINES).map(String::from).collect();
     match lines.count() {
         0 => {}
-        n => shown.push(format!("... {n} more lines, in report.json")),
+        n => {
+            let more = many(n as u64, "more line", "more lines");
+            shown.push(format!("... {more}, in report.json"));
+        }
     }
     if let Some(culprit) = &violation.culprit {
         shown.push(format!("culprit: {}", culprit.verdict));
     }
-    shown.push(replay_command("replay", &violation.id, dir));
+    shown.push(replay_command("replay", violation, dir));
     let _ = writeln!(text, "{}\n", block(&shown.join("\n")));
 }
 
@@ -141,7 +146,7 @@ fn block(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::testing::{report, violation};
+    use crate::report::testing::{add, report, violation};
     use powercut_engine::recording::testing::History;
 
     #[test]
@@ -170,7 +175,7 @@ mod tests {
         for output in ["key 7 is gone\n", "key 8 is gone\n", "\ncorrupt\nmore\n"] {
             let mut found = violation(&recording, 4, |_| false);
             found.output = output.into();
-            report.violations.push(found);
+            add(&mut report, found);
         }
         let text = annotations(&report, None, "d");
         let lines: Vec<&str> = text.lines().collect();
@@ -187,8 +192,8 @@ mod tests {
         let mut report = report(&recording);
         report.case = "a|b <i> *c*".into();
         let mut found = violation(&recording, 2, |_| false);
-        found.output = "```\n<b>\n".repeat(15);
-        report.violations.push(found);
+        found.output = "```\n<b>\n".repeat(15).into();
+        add(&mut report, found);
         let text = markdown(&report, "d");
         assert!(
             text.starts_with("### powercut: a\\|b &lt;i> \\*c\\*\n"),

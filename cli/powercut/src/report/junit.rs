@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The report for CI systems: JUnit XML, one test case a cut.
+//! The report for CI systems: JUnit XML, one test case a cut, or, where there are very many, for
+//! several cuts that follow on each other.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use chrono::{DateTime, FixedOffset};
-use powercut_engine::count;
-use powercut_engine::faults::Faults;
 use powercut_engine::recording::Recording;
 use powercut_engine::strategy::Space;
 use powercut_model::Event;
@@ -17,13 +17,19 @@ use quick_junit::{NonSuccessKind, Report as Junit, TestCase, TestCaseStatus, Tes
 use super::conclusion::{doubts, Conclusion};
 use super::coverage::coverage;
 use super::faults::FaultFacts;
-use super::model::{Report, Violation};
+use super::model::Report;
 use super::text::{replay_command, when_run_again};
+use super::violation::{floor_char_boundary, Violation};
+use crate::words::{many, states_of};
 
-/// Violations told in full in a test case.
+/// Test cases at most.
+const CASES: usize = 1000;
+/// Violations told in a test case.
 const TOLD: usize = 3;
-/// Bytes of a check's output in it.
+/// Bytes of a check's output, of so many violations of which all is kept, and of the others.
 const OUTPUT: usize = 4096;
+const WHOLE: usize = 100;
+const OUTPUT_OF_OTHERS: usize = 256;
 
 /// The XML of one report. `dir` is where it is.
 pub fn junit(report: &Report, recording: &Recording, dir: &str) -> Result<String> {
@@ -54,12 +60,28 @@ pub fn suite(report: &Report, recording: &Recording, dir: &str) -> TestSuite {
         suite.add_property(("faults", line.as_str()));
     }
     suite.add_test_cases(doubts(report).iter().map(|doubt| error(report, doubt)));
-    for (cut, violations) in &cuts {
-        let states = space.choices(*cut).map(|choices| count::told(&choices));
-        let faults = recording.faults_at(*cut);
-        suite.add_test_case(case(report, *cut, (states, faults), violations, dir));
+    let cuts: Vec<(Event, Vec<&Violation>)> = cuts.into_iter().collect();
+    let mut teller = Teller { dir, whole: WHOLE };
+    for cuts in cuts.chunks(cuts.len().div_ceil(CASES).max(1)) {
+        let shape = match cuts {
+            [(cut, _)] => of_one(recording, &space, *cut),
+            _ => many(cuts.len() as u64, "cut", "cuts"),
+        };
+        suite.add_test_case(case(report, cuts, &shape, &mut teller));
     }
     suite
+}
+
+/// What is known of one cut: its states.
+fn of_one(recording: &Recording, space: &Space<'_>, cut: Event) -> String {
+    let states = space.choices(cut).map(|choices| states_of(&choices));
+    let states = states.unwrap_or_else(|| "?".into());
+    let faults = recording.faults_at(cut);
+    if faults.is_empty() {
+        format!("{states} legal states")
+    } else {
+        format!("{states} states outside of the contract (faults {faults})")
+    }
 }
 
 /// The suite of a control, in which violations have to be found: one test case.
@@ -116,46 +138,88 @@ fn seconds(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }
 
+/// The case of some cuts that follow on each other; `shape` says what they are.
 fn case(
     report: &Report,
-    cut: Event,
-    (states, faults): (Option<String>, Faults),
-    violations: &[&Violation],
-    dir: &str,
+    cuts: &[(Event, Vec<&Violation>)],
+    shape: &str,
+    teller: &mut Teller<'_>,
 ) -> TestCase {
-    let mut case = TestCase::new(
-        format!("power cut after event {cut}"),
-        status(report, cut, violations),
-    );
-    case.set_classname(class(report));
-    if let Some(time) = report.coverage.run_seconds.get(&cut) {
-        case.set_time(seconds(*time));
-    }
-    let legal = states.unwrap_or_else(|| "?".into());
-    let sort = if faults.is_empty() {
-        "legal states".to_string()
-    } else {
-        format!("states outside of the contract (faults {faults})")
+    let violations: Vec<&Violation> = cuts.iter().flat_map(|(_, found)| found).copied().collect();
+    let name = match cuts {
+        [(first, _), .., (last, _)] => format!("power cuts after events {first} to {last}"),
+        [(cut, _)] => format!("power cut after event {cut}"),
+        [] => String::new(),
     };
-    let runs = report.coverage.runs.get(&cut).copied().unwrap_or(0);
+    let ran = Ran::of(report, cuts.iter().map(|(cut, _)| cut));
+    let mut case = TestCase::new(name, ran.status(report, !violations.is_empty()));
+    case.set_classname(class(report));
+    if let Some(time) = ran.seconds {
+        case.set_time(seconds(time));
+    }
     case.set_system_out(if report.coverage.all {
-        format!("{legal} {sort}, the verdict of each is known")
+        format!("{shape}, the verdict of each is known")
     } else {
-        format!("{legal} {sort}, a sample of {runs} examined")
+        format!("{shape}, a sample of {} examined", ran.runs)
     });
     if let Some(first) = violations.first() {
         case.status.set_type(first.kind.to_string());
-        let says = first.output.trim().lines().last().unwrap_or(&first.how);
+        let says = first.says().unwrap_or(&first.how);
         let more = match violations.len() {
             1 => String::new(),
-            n => format!(" (and {} more states)", n - 1),
+            n => format!(" (and {})", many(n as u64 - 1, "more state", "more states")),
         };
         case.status.set_message(format!("{says}{more}"));
-        let told = violations.iter().take(TOLD).map(|v| tell(v, dir));
-        case.status
-            .set_description(told.collect::<Vec<_>>().join("\n"));
+        let told = violations.iter().take(TOLD).map(|v| teller.tell(v));
+        let mut told: Vec<String> = told.collect();
+        if violations.len() > TOLD {
+            let numbers = violations.iter().skip(TOLD).take(20);
+            let numbers: Vec<String> = numbers.map(|v| v.number.to_string()).collect();
+            told.push(format!("others are violations {}\n", numbers.join(", ")));
+        }
+        case.status.set_description(told.join("\n"));
     }
     case
+}
+
+/// What was run at some cuts.
+#[derive(Default)]
+struct Ran {
+    runs: u64,
+    /// Those of which the check could not tell.
+    untold: u64,
+    seconds: Option<f64>,
+}
+
+impl Ran {
+    fn of<'c>(report: &Report, cuts: impl Iterator<Item = &'c Event>) -> Self {
+        let coverage = &report.coverage;
+        let mut ran = Self::default();
+        for cut in cuts {
+            ran.runs += coverage.runs.get(cut).unwrap_or(&0);
+            ran.untold += coverage.skipped_runs.get(cut).unwrap_or(&0);
+            if let Some(time) = coverage.run_seconds.get(cut) {
+                *ran.seconds.get_or_insert(0.0) += time;
+            }
+        }
+        ran
+    }
+
+    /// Cuts pass if the check could tell of states of them, or the verdict of all is known.
+    fn status(&self, report: &Report, has_violations: bool) -> TestCaseStatus {
+        if has_violations {
+            return TestCaseStatus::non_success(NonSuccessKind::Failure);
+        }
+        if self.untold < self.runs || (self.untold == 0 && report.coverage.all) {
+            return TestCaseStatus::success();
+        }
+        let mut skipped = TestCaseStatus::skipped();
+        skipped.set_message(match self.untold {
+            0 => "no state was examined here",
+            _ => "the check could tell of no state here",
+        });
+        skipped
+    }
 }
 
 /// Why the exploration is no proof, as a case of its own.
@@ -172,56 +236,54 @@ fn class(report: &Report) -> String {
     format!("powercut.{}.{}", report.case, report.plan.strategy)
 }
 
-/// A cut passes if the check could tell of states of it, or the verdict of all is known.
-fn status(report: &Report, cut: Event, violations: &[&Violation]) -> TestCaseStatus {
-    if !violations.is_empty() {
-        return TestCaseStatus::non_success(NonSuccessKind::Failure);
-    }
-    let of = |runs: &BTreeMap<Event, u64>| runs.get(&cut).copied().unwrap_or(0);
-    let (runs, untold) = (of(&report.coverage.runs), of(&report.coverage.skipped_runs));
-    if untold < runs || (untold == 0 && report.coverage.all) {
-        return TestCaseStatus::success();
-    }
-    let mut skipped = TestCaseStatus::skipped();
-    skipped.set_message(match untold {
-        0 => "no state of this cut was examined",
-        _ => "the check could tell of no state of this cut",
-    });
-    skipped
+/// Tells of violations, of the first of them at more length.
+struct Teller<'d> {
+    dir: &'d str,
+    /// How many more are told so.
+    whole: usize,
 }
 
-fn tell(violation: &Violation, dir: &str) -> String {
-    let mut text = format!(
-        "{}, {}: state {}\n{} writes kept, {} lost, {} marks acknowledged\n",
-        violation.kind,
-        violation.how,
-        violation.id,
-        violation.kept.len(),
-        violation.lost.len(),
-        violation.marks
-    );
-    if let Some(again) = violation.again {
-        text.push_str(&format!("again: {}\n", when_run_again(again)));
+impl Teller<'_> {
+    fn tell(&mut self, violation: &Violation) -> String {
+        let mut text = format!(
+            "violation {}: {}, {}: state {}\n{} kept, {} lost, {} acknowledged\n",
+            violation.number,
+            violation.kind,
+            violation.how,
+            beginning(&violation.id, OUTPUT_OF_OTHERS),
+            many(violation.kept_writes, "write", "writes"),
+            violation.lost_writes,
+            many(violation.marks, "mark", "marks")
+        );
+        if let Some(again) = violation.again {
+            let _ = writeln!(text, "again: {}", when_run_again(again));
+        }
+        if let Some(culprit) = &violation.culprit {
+            let _ = writeln!(text, "culprit: {}", culprit.verdict);
+        }
+        let is_whole = violation.kept.is_some() && self.whole > 0;
+        self.whole -= usize::from(is_whole);
+        let most = if is_whole { OUTPUT } else { OUTPUT_OF_OTHERS };
+        let output = beginning(&violation.output, most);
+        text.push_str(output);
+        if !output.ends_with('\n') {
+            text.push('\n');
+        }
+        let replay = replay_command("replay", violation, self.dir);
+        let _ = writeln!(text, "replay: {replay}");
+        text
     }
-    if let Some(culprit) = &violation.culprit {
-        text.push_str(&format!("culprit: {}\n", culprit.verdict));
-    }
-    let output: String = violation.output.chars().take(OUTPUT).collect();
-    text.push_str(&output);
-    if !output.ends_with('\n') {
-        text.push('\n');
-    }
-    text.push_str(&format!(
-        "replay: {}\n",
-        replay_command("replay", &violation.id, dir)
-    ));
-    text
+}
+
+/// Not more than so many bytes of a text.
+fn beginning(text: &str, most: usize) -> &str {
+    &text[..floor_char_boundary(text, most)]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::testing::{report, violation};
+    use crate::report::testing::{add, report, violation};
     use powercut_engine::recording::testing::History;
 
     #[test]
@@ -249,7 +311,7 @@ mod tests {
 
         let mut found = violation(&recording, 7, |_| false);
         found.output = "it is <gone>\u{1b}[0m & more".into();
-        report.violations.push(found);
+        add(&mut report, found);
         let text = junit(&report, &recording, "d").unwrap();
         assert_eq!(text.matches("<failure").count(), 1);
         assert!(text.contains("failures=\"1\""));
@@ -270,6 +332,26 @@ mod tests {
     }
 
     #[test]
+    fn many_cuts_are_few_test_cases() {
+        let log = (0..3000).fold(History::new(), |log, n| log.write(n % 7, "a").flush());
+        let recording = log.done();
+        let mut report = report(&recording);
+        add(&mut report, violation(&recording, 6001, |_| false));
+        report.coverage.runs.insert(6001, 1);
+        report.coverage.runs.insert(7, 1);
+        let text = junit(&report, &recording, "d").unwrap();
+        let cases = text.matches("<testcase").count();
+        assert!((500..=1000).contains(&cases), "{cases}");
+        assert_eq!(text.matches("<failure").count(), 1);
+        assert_eq!(text.matches("<skipped").count(), cases - 2);
+        assert!(
+            text.contains("name=\"power cuts after events 3 to 15\""),
+            "{text}"
+        );
+        assert!(text.contains("cuts, a sample of 1 examined"), "{text}");
+    }
+
+    #[test]
     fn a_control_passes_if_violations_were_found() {
         let recording = History::new().write(0, "a").done();
         let mut report = report(&recording);
@@ -280,7 +362,7 @@ mod tests {
         assert_eq!(text(&report), [1, 1, 0]);
         report.errors.push("no space left on device".into());
         assert_eq!(text(&report), [1, 0, 1]);
-        report.violations.push(violation(&recording, 2, |_| false));
+        add(&mut report, violation(&recording, 2, |_| false));
         assert_eq!(text(&report), [1, 0, 0]);
         let broken = unexplored("a case", "the workload failed\nand said why");
         let broken = document([broken], Duration::ZERO).unwrap();
@@ -310,9 +392,7 @@ mod tests {
         report.coverage.skipped = report.coverage.checked;
         assert_eq!(text(&report), (1, cuts.len(), 0));
         report.errors.push("no space left on device".into());
-        report
-            .violations
-            .push(violation(&recording, cuts[0], |_| false));
+        add(&mut report, violation(&recording, cuts[0], |_| false));
         assert_eq!(text(&report), (2, cuts.len() - 1, 1));
     }
 }

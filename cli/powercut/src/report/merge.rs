@@ -2,7 +2,7 @@
 
 //! Reports of the shards of one exploration, put together.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use anyhow::{bail, Result};
 use num_bigint::BigUint;
@@ -10,6 +10,8 @@ use powercut_engine::explore::Shard;
 use powercut_model::Event;
 
 use super::model::{Coverage, Ended, Recoveries, Report};
+use super::register::{first_of_sorts, Register};
+use super::violation::Violation;
 
 /// The report of a shard, and where it is.
 pub type Part = (String, Report);
@@ -40,21 +42,59 @@ pub fn merge(parts: &[Part]) -> Result<Report> {
     if !missing.is_empty() {
         bail!("shards {} are missing", missing.join(", "));
     }
-    let mut merged = first.1.clone();
+    let mut merged = without_violations(&first.1);
     merged.plan.shard = None;
     merged.coverage = coverage(shards.values().map(|(_, r)| &r.coverage));
-    merged.violations = shards
-        .values()
-        .flat_map(|(_, r)| r.violations.iter().cloned())
-        .collect();
-    merged.violations.sort_by_key(|v| v.rank);
-    let mut images = HashSet::new();
-    merged
-        .violations
-        .retain(|v| images.insert((v.image.clone(), v.marks)));
+    merged.violations = violations(shards.values().map(|(_, r)| &r.violations[..]));
     merged.errors = shards.values().flat_map(|part| errors(part)).collect();
     merged.seconds.explore = shards.values().map(|(_, r)| r.seconds.explore).sum();
     Ok(merged)
+}
+
+/// A report's own facts.
+fn without_violations(report: &Report) -> Report {
+    Report {
+        powercut: report.powercut.clone(),
+        case: report.case.clone(),
+        began: report.began.clone(),
+        disk: report.disk.clone(),
+        source: report.source.clone(),
+        examination: report.examination.clone(),
+        plan: report.plan.clone(),
+        record: report.record.clone(),
+        faults: report.faults.clone(),
+        baseline: report.baseline.clone(),
+        coverage: Coverage::default(),
+        violations: Vec::new(),
+        errors: Vec::new(),
+        ..*report
+    }
+}
+
+/// Those of all shards in the order of the whole, with numbers of their own: an image once for the
+/// marks that it breaks. Of which sort one is, the first of its sort in its shard tells.
+fn violations<'v>(shards: impl Iterator<Item = &'v [Violation]>) -> Vec<Violation> {
+    let mut all = Vec::new();
+    for found in shards {
+        let firsts = first_of_sorts(found, usize::MAX).into_iter();
+        let firsts: HashMap<u64, &Violation> =
+            firsts.map(|at| (found[at].sort, &found[at])).collect();
+        all.extend(
+            found
+                .iter()
+                .map(|v| (v, *firsts.get(&v.sort).unwrap_or(&v))),
+        );
+    }
+    all.sort_by_key(|(violation, _)| violation.rank);
+    let mut images = HashSet::new();
+    all.retain(|(violation, _)| images.insert((&violation.image, violation.marks)));
+    let mut register = Register::default();
+    let merged = all.into_iter().map(|(violation, first)| {
+        let mut violation = violation.clone();
+        register.enter_like(&mut violation, first);
+        violation
+    });
+    merged.collect()
 }
 
 /// What went wrong in a shard.
@@ -75,7 +115,7 @@ fn errors((dir, report): &Part) -> Vec<String> {
 /// Whether two are of the same exploration.
 fn same((here, a): &Part, (there, b): &Part) -> Result<()> {
     let header = |report: &Report| {
-        let mut report = report.clone();
+        let mut report = without_violations(report);
         report.plan.shard = None;
         report.header()
     };
@@ -241,6 +281,34 @@ mod tests {
         assert_eq!(merged.coverage.covered_states.as_deref(), Some("30"));
         assert_eq!(merged.plan.shard, None);
         assert!(merged.errors.is_empty(), "{:?}", merged.errors);
+    }
+
+    #[test]
+    fn the_sort_of_one_is_that_of_the_first_like_it_in_its_shard() {
+        let one = |nr: u64, number: u64, output: &str, is_whole: bool| {
+            let mut one = violation([1, nr, 0], &nr.to_string(), 1);
+            one["number"] = number.into();
+            one["sort"] = 1.into();
+            one["output"] = output.into();
+            if !is_whole {
+                one.as_object_mut().unwrap().remove("kept");
+                one.as_object_mut().unwrap().remove("lost");
+            }
+            one
+        };
+        let first = vec![one(3, 1, "key 1 is lost\nand more", true)];
+        // The one that is whole comes after the other in the order of all.
+        let second = vec![
+            one(2, 1, "key 2 is lost\nand more", true),
+            one(1, 2, "key 3 is lost", false),
+        ];
+        let merged = merge(&[part("1/2", first), part("2/2", second)]).unwrap();
+        let told = merged
+            .violations
+            .iter()
+            .map(|v| (v.number, v.sort, v.cut, v.kept.is_some()));
+        let told: Vec<_> = told.collect();
+        assert_eq!(told, [(1, 1, 1, false), (2, 1, 2, true), (3, 1, 3, false)]);
     }
 
     #[test]

@@ -16,12 +16,14 @@ mod junit;
 mod merge;
 mod model;
 mod recoveries;
+mod register;
 mod saved;
 pub mod schema;
 mod summary;
 #[cfg(test)]
 pub mod testing;
 mod text;
+mod violation;
 
 pub use baseline::{Baseline, Passed};
 pub use conclusion::{doubts, Conclusion};
@@ -35,9 +37,11 @@ pub use junit::{control, document, junit, suite, unexplored};
 pub use merge::merge;
 pub use model::{
     Coverage, DiskFacts, Ended, PlanFacts, Pruned, Record, Repeats, Report, Seconds, Source,
-    Violation, SCHEMA, SCHEMA_FAULTS,
+    SCHEMA, SCHEMA_FAULTS,
 };
 pub use recoveries::{copy_recoveries, copy_recovery, directory};
+pub use register::{first_of_sorts, Register};
 pub use saved::{compress, Saved, DEFAULT_DIR, PAGE};
 pub use summary::{summary, summary_of, Row};
-pub use text::{commands_line, details, first_of_sorts, state};
+pub use text::{commands_line, details, state};
+pub use violation::Violation;

@@ -7,11 +7,11 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::{Context, Result};
 use num_bigint::BigUint;
 use powercut_engine::abi::Flags;
-use powercut_engine::choices::Choices;
 use powercut_engine::count;
-use powercut_engine::explore::{self, Again, End, Outcome, Plan, Rank};
+use powercut_engine::explore::{self, End, Outcome, Plan};
 use powercut_engine::marks::Marks;
 use powercut_engine::members::Members;
 use powercut_engine::oracle::Kind;
@@ -23,20 +23,21 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::baseline::Baseline;
-use super::culprit::Culprit;
-use super::fate::{fates, Write};
 use super::faults::FaultFacts;
+use super::violation::Violation;
 use crate::examination::Examination;
 use crate::signals::Interrupted;
 
 /// The number of the schema.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 3;
 /// That of a report with faults: what it counts as `legal_states` are not all legal.
-pub const SCHEMA_FAULTS: u32 = 2;
+pub const SCHEMA_FAULTS: u32 = 4;
+/// Those of older commands, in which every violation has all facts and none has a number.
+pub const OLD_SCHEMAS: [u32; 2] = [1, 2];
 
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
-    /// 1, or 2 with `faults`
+    /// 3, or 4 with `faults`
     pub schema: u32,
     /// The command's version.
     pub powercut: String,
@@ -276,37 +277,6 @@ impl Ended {
     }
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-pub struct Violation {
-    /// If recovery was cut, that of the state before it, `/`, that within it.
-    pub id: String,
-    pub cut: Event,
-    pub kind: Kind,
-    /// How it failed: `exit 1`, or mount's error.
-    pub how: String,
-    pub output: String,
-    /// Marks at or before the cut.
-    pub marks: u64,
-    /// The newest of them.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub last_mark: Option<String>,
-    pub kept: Vec<Write>,
-    pub lost: Vec<Write>,
-    /// Of the first violation of each sort, what a second examination showed.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub again: Option<Again>,
-    /// What `minimize` found.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub culprit: Option<Culprit>,
-    /// The hash of the image, in hexadecimal: equal for equal images.
-    #[serde(default)]
-    pub image: String,
-    /// Its place in the order of the whole exploration, over all shards.
-    #[serde(default)]
-    #[schemars(with = "[u64; 3]")]
-    pub rank: Rank,
-}
-
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Seconds {
     /// From making the disk to the end of the workload.
@@ -321,6 +291,16 @@ impl Report {
             Some(faults) if faults.is_outside() => "states, legal and not,",
             _ => "legal states",
         }
+    }
+
+    /// The violation of that number.
+    pub fn violation(&self, number: u64) -> Result<&Violation> {
+        let found = self.violations.iter().find(|v| v.number == number);
+        found.with_context(|| match self.violations.len() {
+            0 => format!("there is no violation {number} in the report: it has none"),
+            1 => format!("there is no violation {number} in the report: it has one, number 1"),
+            n => format!("there is no violation {number} in the report: it has {n}, from 1 on"),
+        })
     }
 
     /// The number of violations of a kind.
@@ -439,31 +419,6 @@ impl Coverage {
                 End::Interrupted(Interrupted::Signal(_)) => Ended::Interrupted,
                 End::Failed => Ended::Failed,
             },
-        }
-    }
-}
-
-impl Violation {
-    pub fn of(choices: &Choices<'_>, found: &explore::Violation) -> Self {
-        let (kept, lost) = fates(choices, &found.keep);
-        let marks = choices.recording().marks_by(choices.event());
-        Self {
-            id: match &found.finding.within {
-                Some(within) => format!("{}/{within}", found.id),
-                None => found.id.to_string(),
-            },
-            cut: choices.event(),
-            kind: found.finding.kind,
-            how: found.finding.how.clone(),
-            output: found.finding.output.clone(),
-            marks: marks.len() as u64,
-            last_mark: marks.last().map(|m| m.text.clone()),
-            kept,
-            lost,
-            again: found.again,
-            culprit: None,
-            image: format!("{:032x}", found.image),
-            rank: found.rank,
         }
     }
 }

@@ -13,11 +13,14 @@ use anyhow::{bail, Context, Result};
 use lz4_flex::frame::{FrameDecoder, FrameEncoder, FrameInfo};
 use powercut_engine::explore::RUNS;
 use powercut_engine::recording::Recording;
+use serde::Deserialize;
 
 use super::found::{self, VIOLATIONS};
-use super::model::{Report, SCHEMA, SCHEMA_FAULTS};
+use super::model::{Report, OLD_SCHEMAS, SCHEMA, SCHEMA_FAULTS};
 use super::recoveries::RECOVERIES;
+use super::register::Register;
 use super::text::quoted;
+use super::violation::Violation;
 
 /// The page in a report's directory.
 pub const PAGE: &str = "report.html";
@@ -143,6 +146,10 @@ impl Saved {
         let found = found::read(&self.dir)?.into_iter();
         let others = found.filter(|v| !known.contains(&v.id));
         report.violations.extend(others);
+        if report.violations.iter().any(|v| v.number == 0) {
+            number(&mut report.violations);
+        }
+        report.violations.sort_by_key(|v| v.number);
         Ok(report)
     }
 
@@ -155,17 +162,24 @@ impl Saved {
                 path.display()
             )
         })?;
-        let value: serde_json::Value = serde_json::from_str(&text)
-            .with_context(|| format!("{} is not a report", path.display()))?;
-        match value.get("schema").and_then(serde_json::Value::as_u64) {
-            Some(schema) if [SCHEMA, SCHEMA_FAULTS].map(u64::from).contains(&schema) => {}
-            other => bail!(
-                "{} has schema {}, this command reads {SCHEMA} and {SCHEMA_FAULTS}: use the powercut that wrote it",
+        let failed = || format!("{} is not a report", path.display());
+        let schema = serde_json::from_str::<Numbered>(&text)
+            .with_context(failed)?
+            .schema;
+        let known = [SCHEMA, SCHEMA_FAULTS];
+        if !schema.is_some_and(|n| known.contains(&n) || OLD_SCHEMAS.contains(&n)) {
+            bail!(
+                "{} has schema {}, this command reads those up to {SCHEMA_FAULTS}: use the powercut that wrote it",
                 path.display(),
-                other.map_or("?".into(), |n| n.to_string())
-            ),
+                schema.map_or("?".into(), |n| n.to_string())
+            );
         }
-        serde_json::from_value(value).with_context(|| format!("{} is not a report", path.display()))
+        let mut report: Report = serde_json::from_str(&text).with_context(failed)?;
+        report.schema = match report.faults {
+            None => SCHEMA,
+            Some(_) => SCHEMA_FAULTS,
+        };
+        Ok(report)
     }
 
     /// Takes the report away, if there is one; another may be begun in its place.
@@ -222,6 +236,23 @@ impl Saved {
     }
 }
 
+/// What tells whether the rest can be read.
+#[derive(Deserialize)]
+struct Numbered {
+    schema: Option<u32>,
+}
+
+/// Gives numbers to violations that an older command found.
+fn number(violations: &mut [Violation]) {
+    let mut register = Register::default();
+    for violation in violations {
+        let count = |writes: &Option<Vec<_>>| writes.as_ref().map_or(0, Vec::len) as u64;
+        violation.kept_writes = count(&violation.kept);
+        violation.lost_writes = count(&violation.lost);
+        register.enter(violation);
+    }
+}
+
 fn remove(file: &Path) -> std::io::Result<()> {
     match fs::remove_file(file) {
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
@@ -241,7 +272,7 @@ pub fn compress(mut recording: impl Read, out: impl Write) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::testing::{report, violation};
+    use crate::report::testing::{add, report, violation};
     use crate::report::{Ended, Found};
     use powercut_engine::recording::testing::History;
 
@@ -322,11 +353,56 @@ mod tests {
     }
 
     #[test]
+    fn a_report_of_an_older_command_becomes_one_of_this() {
+        let recording = History::new().write(0, "a").write(1, "b").done();
+        let mut old = serde_json::to_value(report(&recording)).unwrap();
+        old["schema"] = 1.into();
+        let violation = |cut, output: &str| {
+            let found = violation(&recording, cut, |_| false);
+            let mut found = serde_json::to_value(found).unwrap();
+            for new in ["kept_writes", "lost_writes"] {
+                found.as_object_mut().unwrap().remove(new);
+            }
+            found["output"] = output.into();
+            found
+        };
+        old["violations"] = vec![
+            violation(4, "torn"),
+            violation(3, "key 1"),
+            violation(2, "key 2"),
+        ]
+        .into();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(REPORT);
+        let saved = Saved::at(dir.path());
+        fs::write(&path, old.to_string()).unwrap();
+        let read = saved.report().unwrap();
+        assert_eq!(read.schema, SCHEMA);
+        let told: Vec<_> = read
+            .violations
+            .iter()
+            .map(|v| (v.number, v.sort, v.lost_writes))
+            .collect();
+        assert_eq!(told, [(1, 1, 2), (2, 2, 2), (3, 2, 1)]);
+        assert_eq!(read.violation(2).unwrap().cut, 3);
+        let none = read.violation(4).unwrap_err().to_string();
+        assert!(
+            none.contains("no violation 4 in the report: it has 3"),
+            "{none}"
+        );
+        // One of a newer command is refused.
+        old["schema"] = 5.into();
+        fs::write(&path, old.to_string()).unwrap();
+        let refused = format!("{:#}", saved.report().unwrap_err());
+        assert!(refused.contains("has schema 5"), "{refused}");
+    }
+
+    #[test]
     fn a_report_that_did_not_come_to_its_end_has_what_was_found() {
         let recording = History::new().write(0, "a").write(1, "b").done();
         let mut report = report(&recording);
         report.coverage.ended = Ended::Unfinished;
-        report.violations.push(violation(&recording, 4, |_| false));
+        add(&mut report, violation(&recording, 4, |_| false));
         let dir = tempfile::tempdir().unwrap();
         let saved = Saved::at(dir.path());
         saved.write(&report, std::io::empty()).unwrap();

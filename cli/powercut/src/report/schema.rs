@@ -10,7 +10,7 @@ use super::model::Report;
 pub fn schema() -> serde_json::Value {
     let mut schema = schema_for!(Report).to_value();
     if let Some(map) = schema.as_object_mut() {
-        map.insert("title".into(), "powercut report, schemas 1 and 2".into());
+        map.insert("title".into(), "powercut report, schemas 3 and 4".into());
         map.insert("$comment".into(), "SPDX-License-Identifier: GPL-2.0".into());
     }
     schema
@@ -19,7 +19,7 @@ pub fn schema() -> serde_json::Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::testing::{report, violation};
+    use crate::report::testing::{add, report, violation};
     use powercut_engine::recording::testing::History;
 
     fn documented() -> serde_json::Value {
@@ -45,7 +45,7 @@ mod tests {
         let mut report = report(&recording);
         let json = |report: &super::Report| serde_json::to_value(report).unwrap();
         assert!(validator.is_valid(&json(&report)));
-        report.violations.push(violation(&recording, 5, |i| i == 0));
+        add(&mut report, violation(&recording, 5, |i| i == 0));
         let good = json(&report);
         assert!(validator.is_valid(&good), "{:?}", validator.validate(&good));
         let mut bad = good.clone();

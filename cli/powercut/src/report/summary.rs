@@ -3,11 +3,11 @@
 //! A table of what was found, a row a case.
 
 use num_bigint::BigUint;
-use powercut_engine::count;
 use powercut_engine::oracle::Kind;
 
 use super::model::Report;
 use crate::table::Table;
+use crate::words::about_in_short;
 
 /// A case of several.
 #[derive(Debug)]
@@ -85,7 +85,7 @@ impl Columns {
         let legal = legal.filter(|_| coverage.cuts > 0);
         let violations = report.of(Kind::Check) + report.of(Kind::Timeout);
         let mut cells = vec![
-            legal.map_or_else(|| "?".into(), |n| count::human(&n)),
+            legal.map_or_else(|| "?".into(), |n| about_in_short(&n)),
             if coverage.all {
                 format!("{}, all", coverage.checked)
             } else {
@@ -103,7 +103,7 @@ impl Columns {
         if self.faults {
             let outside = report.faults.as_ref().map(|f| f.outside_states.parse());
             let outside: BigUint = outside.and_then(Result::ok).unwrap_or_default();
-            cells.push(count::human(&outside));
+            cells.push(about_in_short(&outside));
         }
         let seconds = report.seconds.record + report.seconds.explore;
         cells.push(format!("{seconds:.1}"));

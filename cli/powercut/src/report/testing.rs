@@ -12,7 +12,7 @@ use powercut_model::Cut;
 
 use crate::examination::Examination;
 use crate::report::{
-    Coverage, DiskFacts, PlanFacts, Record, Report, Seconds, Source, Violation, SCHEMA,
+    Coverage, DiskFacts, PlanFacts, Record, Register, Report, Seconds, Source, Violation, SCHEMA,
 };
 
 /// A report of a recording, without violations.
@@ -55,6 +55,12 @@ pub fn report(recording: &Recording) -> Report {
         errors: Vec::new(),
         seconds: Seconds::default(),
     }
+}
+
+/// Adds a violation as an exploration does.
+pub fn add(report: &mut Report, mut violation: Violation) {
+    Register::of(&report.violations).enter(&mut violation);
+    report.violations.push(violation);
 }
 
 /// A state that failed.

@@ -2,19 +2,20 @@
 
 //! The report for people on a terminal.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
 use powercut_engine::explore::Again;
-use powercut_engine::failure::Failure;
 use powercut_engine::recording::Mark;
 use powercut_model::Event;
 
 use super::coverage::coverage;
 use super::fate::Write;
-use super::model::{Report, Violation};
+use super::model::Report;
 use super::recoveries::directory;
+use super::register::groups;
+use super::violation::Violation;
+use crate::words::many;
 
 /// Lines of a command's output shown; all are in report.json.
 const OUTPUT_LINES: usize = 12;
@@ -22,51 +23,43 @@ const OUTPUT_LINES: usize = 12;
 const WRITES: usize = 12;
 /// Different violations shown in full.
 const GROUPS: usize = 8;
+/// Numbers of others like one.
+const ALIKE: usize = 5;
+/// Characters shown of an id that has a number.
+const ID: usize = 120;
 
-/// Violations that fail in the same way.
-pub struct Group<'r> {
-    pub first: &'r Violation,
-    pub others: Vec<&'r Violation>,
+/// What was found, in a line: how much, and what first.
+fn headline(report: &Report) -> Option<String> {
+    let first = first_found(report)?;
+    let sorts = groups(&report.violations).len();
+    let found = found(report.violations.len(), sorts);
+    Some(match report.violations.len() {
+        1 => format!("{found}: {first}"),
+        _ => format!("{found}; the first found: {first}"),
+    })
 }
 
-impl<'r> Group<'r> {
-    /// The one to show for all: the first of those whose culprit is known, if any.
-    pub fn shown(&self) -> &'r Violation {
-        let all = || std::iter::once(self.first).chain(self.others.iter().copied());
-        let known = all().find(|v| v.culprit.is_some());
-        known.unwrap_or(self.first)
+/// The violation that was found first, in a line.
+pub fn first_found(report: &Report) -> Option<String> {
+    let first = report.violations.first()?;
+    let says = first.says().map(|line| format!(": {line}"));
+    Some(format!(
+        "{}, {}, after event {}{}",
+        first.kind,
+        first.how,
+        first.cut,
+        says.unwrap_or_default()
+    ))
+}
+
+/// How much was found.
+pub fn found(violations: usize, sorts: usize) -> String {
+    match (violations, sorts) {
+        (0, _) => "no violation".into(),
+        (1, _) => "1 crash state fails".into(),
+        (n, 1) => format!("{n} crash states fail, all in the same way"),
+        (n, sorts) => format!("{n} crash states fail, in {sorts} different ways"),
     }
-}
-
-/// By their sort.
-pub fn groups(violations: &[Violation]) -> Vec<Group<'_>> {
-    let mut groups: Vec<Group<'_>> = Vec::new();
-    let mut known: HashMap<Failure, usize> = HashMap::new();
-    for violation in violations {
-        let key = Failure::new(violation.kind, &violation.how, &violation.output);
-        match known.get(&key) {
-            Some(at) => groups[*at].others.push(violation),
-            None => {
-                known.insert(key, groups.len());
-                groups.push(Group {
-                    first: violation,
-                    others: Vec::new(),
-                });
-            }
-        }
-    }
-    groups
-}
-
-/// The places of the first violation of each of the first sorts.
-pub fn first_of_sorts(violations: &[Violation], sorts: usize) -> Vec<usize> {
-    let groups = groups(violations);
-    let place = |first: &Violation| violations.iter().position(|v| std::ptr::eq(v, first));
-    groups
-        .iter()
-        .take(sorts)
-        .filter_map(|g| place(g.first))
-        .collect()
 }
 
 /// What was recorded, covered and found, one violation of each sort in full;
@@ -74,6 +67,9 @@ pub fn first_of_sorts(violations: &[Violation], sorts: usize) -> Vec<usize> {
 pub fn details(report: &Report, dir: Option<&str>) -> String {
     let mut out = String::new();
     let groups = groups(&report.violations);
+    if let Some(line) = headline(report) {
+        let _ = writeln!(out, "\n{line}");
+    }
     for (nr, group) in groups.iter().take(GROUPS).enumerate() {
         let sorts = match groups.len() {
             1 => String::new(),
@@ -82,18 +78,37 @@ pub fn details(report: &Report, dir: Option<&str>) -> String {
         let violation = group.shown();
         let _ = writeln!(
             out,
-            "\nVIOLATION: {}, {}{sorts}",
-            violation.kind, violation.how
+            "\nVIOLATION {}: {}, {}{sorts}",
+            violation.number, violation.kind, violation.how
         );
         one(&mut out, violation, dir);
-        let all = || std::iter::once(group.first).chain(group.others.iter().copied());
-        if let Some(other) = all().find(|v| v.id != violation.id) {
-            let n = group.others.len();
-            let _ = writeln!(out, "  like it {n} more, such as {}", other.id);
+        let like_it = group.all().filter(|v| v.number != violation.number);
+        let numbers: Vec<String> = like_it.take(ALIKE).map(|v| v.number.to_string()).collect();
+        if !numbers.is_empty() {
+            let such_as = if group.others.len() > numbers.len() {
+                "such as"
+            } else {
+                "by number"
+            };
+            let _ = writeln!(
+                out,
+                "  like it {} more, {such_as} {}",
+                group.others.len(),
+                numbers.join(", ")
+            );
         }
     }
     if groups.len() > GROUPS {
-        let _ = writeln!(out, "\n{} more sorts of violations", groups.len() - GROUPS);
+        let more = groups.len() - GROUPS;
+        let _ = writeln!(
+            out,
+            "\n{}, in report.json and report.html",
+            many(
+                more as u64,
+                "more sort of violations",
+                "more sorts of violations"
+            )
+        );
     }
     let _ = writeln!(out, "\n{}", coverage(report));
     out
@@ -106,7 +121,7 @@ pub fn state(id: &str, cut: Event, marks: &[Mark], kept: &[Write], lost: &[Write
     head(&mut out, id, cut, marks.len() as u64, newest);
     writes(&mut out, "kept", kept);
     writes(&mut out, "lost", lost);
-    judged(&mut out, id, lost);
+    judged(&mut out, id, legal(lost));
     out
 }
 
@@ -118,16 +133,27 @@ fn head(out: &mut String, id: &str, cut: Event, marks: u64, newest: Option<&str>
     let _ = writeln!(out, "  state   {id}");
     let _ = writeln!(
         out,
-        "  cut     after event {cut}, {marks} marks acknowledged{newest}"
+        "  cut     after event {cut}, {} acknowledged{newest}",
+        many(marks, "mark", "marks")
     );
 }
 
 fn one(out: &mut String, violation: &Violation, dir: Option<&str>) {
     let newest = violation.last_mark.as_deref();
-    head(out, &violation.id, violation.cut, violation.marks, newest);
-    writes(out, "kept", &violation.kept);
-    writes(out, "lost", &violation.lost);
-    judged(out, &violation.id, &violation.lost);
+    let id = short(&violation.id);
+    head(out, &id, violation.cut, violation.marks, newest);
+    match (&violation.kept, &violation.lost) {
+        (Some(kept), Some(lost)) => {
+            writes(out, "kept", kept);
+            writes(out, "lost", lost);
+            judged(out, &violation.id, legal(lost));
+        }
+        _ => {
+            let writes = |n| many(n, "write", "writes");
+            let (kept, lost) = (writes(violation.kept_writes), writes(violation.lost_writes));
+            let _ = writeln!(out, "  kept    {kept}\n  lost    {lost}");
+        }
+    }
     if let Some((first, within)) = violation.id.split_once('/') {
         let dir = directory(Path::new(dir.unwrap_or("DIR")), first);
         let _ = writeln!(
@@ -149,11 +175,12 @@ fn one(out: &mut String, violation: &Violation, dir: Option<&str>) {
     match lines.count() {
         0 => {}
         n => {
-            let _ = writeln!(out, "          ... {n} more lines, in report.json");
+            let more = many(n as u64, "more line", "more lines");
+            let _ = writeln!(out, "          ... {more}, in report.json");
         }
     }
     if let Some(dir) = dir {
-        let again = replay_command("replay", &violation.id, dir);
+        let again = replay_command("replay", violation, dir);
         let _ = writeln!(out, "  replay  {again}");
     }
 }
@@ -168,9 +195,18 @@ pub fn when_run_again(again: Again) -> &'static str {
     }
 }
 
-/// The command that shows a state again, for a shell.
-pub fn replay_command(command: &str, id: &str, dir: &str) -> String {
-    format!("powercut {command} {id} --report {}", quoted(dir))
+/// The command that shows a violation again, for a shell.
+pub fn replay_command(command: &str, violation: &Violation, dir: &str) -> String {
+    let number = violation.number;
+    format!("powercut {command} {number} --report {}", quoted(dir))
+}
+
+/// An id that is not needed in full: there is a number.
+fn short(id: &str) -> String {
+    match id.char_indices().nth(ID) {
+        Some((at, _)) => format!("{}... ({} more, in report.json)", &id[..at], id.len() - at),
+        None => id.into(),
+    }
 }
 
 /// A path as a shell takes it.
@@ -223,8 +259,7 @@ fn line(write: &Write) -> String {
 }
 
 /// Which rules make it legal, if it is.
-fn judged(out: &mut String, id: &str, lost: &[Write]) {
-    let rule = legal(lost);
+fn judged(out: &mut String, id: &str, rule: &str) {
     let first = id.split('/').next().unwrap_or(id);
     let _ = match first.split_once(":faults=") {
         None => writeln!(out, "  legal   {rule}"),
@@ -252,13 +287,13 @@ fn legal(lost: &[Write]) -> &'static str {
 pub fn commands_line(report: &Report) -> String {
     let record = &report.record;
     format!(
-        "{}: {} writes ({}), {} flushes, {} FUA, {} marks in {:.1} s; seed {}, strategy {}, budget {}",
+        "{}: {} ({}), {}, {} FUA, {} in {:.1} s; seed {}, strategy {}, budget {}",
         report.case,
-        record.writes,
+        many(record.writes, "write", "writes"),
         crate::size::human(record.bytes),
-        record.flushes,
+        many(record.flushes, "flush", "flushes"),
         record.fua,
-        record.marks,
+        many(record.marks, "mark", "marks"),
         report.seconds.record,
         report.plan.seed,
         report.plan.strategy,

@@ -7,7 +7,7 @@ use powercut_engine::recording::testing::History;
 use tempfile::TempDir;
 
 use super::*;
-use crate::report::testing::{report, violation};
+use crate::report::testing::{add, report, violation};
 use crate::report::Ended;
 
 /// A directory for a report, which may be full.
@@ -92,7 +92,7 @@ fn came(went: Went, recording: &Recording) -> (Report, Option<Interrupted>) {
         went,
         Went::Found | Went::InterruptedFound | Went::FailedFound
     ) {
-        report.violations.push(violation(recording, 4, |_| false));
+        add(&mut report, violation(recording, 4, |_| false));
     }
     (report, signal)
 }
@@ -221,7 +221,7 @@ fn what_was_found_is_shown_whatever_went_wrong() {
             let json: Report = serde_json::from_str(&json).unwrap();
             let found = usize::from(status == 1);
             assert_eq!(
-                text.matches("VIOLATION:").count(),
+                text.matches("VIOLATION 1:").count(),
                 found,
                 "{went:?}, {wrong:?}"
             );

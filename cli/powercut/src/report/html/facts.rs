@@ -6,8 +6,10 @@ use powercut_engine::oracle::Kind;
 use powercut_engine::tear::Tear;
 
 use super::timeline::number;
+use crate::report::text::found;
 use crate::report::{doubts, Conclusion, Report};
 use crate::size;
+use crate::words::{about_text, many};
 
 /// A figure.
 pub struct Tile {
@@ -35,36 +37,21 @@ pub struct Fact {
 
 /// The headline; what it was a sample of stands below it.
 pub fn verdict(report: &Report, sorts: usize) -> String {
-    let (found, checked) = (report.violations.len(), report.coverage.checked);
-    let violations = match (found, sorts) {
-        (0, _) => "No violation".to_string(),
-        (1, _) => "1 violation".into(),
-        (_, 1) => format!("{found} violations"),
-        _ => format!("{found} violations of {sorts} sorts"),
-    };
-    let states = match &report.faults {
-        Some(_) => "state, faults and all",
-        None => "legal state",
-    };
     if Conclusion::of(report) == Conclusion::Undecided {
         return format!("Not decided: {}", doubts(report).join("; "));
     }
-    if report.coverage.all {
-        format!("{violations} in any {states}")
-    } else {
-        format!("{violations} in {checked} states")
+    if !report.violations.is_empty() {
+        return found(report.violations.len(), sorts);
+    }
+    let checked = report.coverage.checked;
+    match (report.coverage.all, &report.faults) {
+        (true, None) => "No violation in any legal state".into(),
+        (true, Some(_)) => "No violation in any state, faults and all".into(),
+        (false, _) => format!("No violation in {}", many(checked, "state", "states")),
     }
 }
 
-/// A number in few characters.
-fn about(decimal: &str) -> String {
-    match decimal.len() {
-        ..=12 => decimal.to_string(),
-        n => format!("~{}.{}e{}", &decimal[..1], &decimal[1..2], n - 1),
-    }
-}
-
-pub fn tiles(report: &Report) -> Vec<Tile> {
+pub fn tiles(report: &Report, sorts: usize) -> Vec<Tile> {
     let (coverage, record) = (&report.coverage, &report.record);
     let tile = |label, value: String, note: String| Tile { label, value, note };
     let outside = report
@@ -78,29 +65,35 @@ pub fn tiles(report: &Report) -> Vec<Tile> {
                 _ => "Legal states",
             },
             if coverage.legal_at_most {
-                format!("at most {}", about(&coverage.legal_states))
+                format!("at most {}", about_text(&coverage.legal_states))
             } else {
-                about(&coverage.legal_states)
+                about_text(&coverage.legal_states)
             },
             match coverage.cuts {
-                n if outside != "0" => format!("{} not legal, at {n} cuts", about(outside)),
-                1 => "at one cut".into(),
-                n => format!("at {n} dominating cuts"),
+                n if outside != "0" => format!(
+                    "{} not legal, at {}",
+                    about_text(outside),
+                    many(n, "cut", "cuts")
+                ),
+                n => format!("at {}", many(n, "cut", "cuts")),
             },
         ),
         tile(
             "Examined",
             coverage.checked.to_string(),
             if coverage.all {
-                "they speak for all".into()
+                "runs, which speak for all".into()
             } else {
-                "a sample".into()
+                "runs, a sample".into()
             },
         ),
         tile(
             "Violations",
             report.violations.len().to_string(),
-            format!("{} could not be mounted", report.of(Kind::Mount)),
+            match report.of(Kind::Mount) {
+                0 => many(sorts as u64, "sort", "sorts"),
+                n => format!("{n} could not be mounted"),
+            },
         ),
         tile(
             "Writes",
@@ -110,7 +103,7 @@ pub fn tiles(report: &Report) -> Vec<Tile> {
         tile(
             "Flushes",
             record.flushes.to_string(),
-            format!("{} events", record.events),
+            many(record.events, "event in all", "events in all"),
         ),
         tile(
             "Acknowledgements",
@@ -168,7 +161,8 @@ pub fn facts(report: &Report) -> Vec<Fact> {
     add("Workload", source.workload.clone(), true);
     add("Writeback", source.writeback.clone(), false);
     for rule in report.faults.iter().flat_map(|faults| &faults.rules) {
-        let text = format!("{} (applied {})", rule.rule, rule.hits);
+        let hits = many(rule.hits, "time", "times");
+        let text = format!("{} (applied {hits})", rule.rule);
         add("Fault", Some(text), true);
     }
     for rule in &what.view_faults {

@@ -10,6 +10,7 @@ use powercut_engine::recording::Recording;
 use powercut_model::Event;
 
 use super::axis::Across;
+use super::tables::short;
 use super::timeline::{number, Word, WIDTH};
 use crate::report::culprit::Sort;
 use crate::report::Violation;
@@ -20,13 +21,23 @@ const ROW: f64 = 24.0;
 const TOP: f64 = 34.0;
 /// Rows drawn; the others are in the lists.
 const ROWS: usize = 16;
+/// Characters of a row's name, and of a mark's, and the room that this takes.
+const NAME: usize = 46;
+const MARK: usize = 20;
+const ROOM: f64 = 150.0;
+/// Beside the cut's name, to the middle of another.
+const CUT_ROOM: f64 = 120.0;
+/// Flushes drawn at most: more tell nothing.
+const FLUSHES: usize = 40;
 
 /// A row.
 #[derive(Debug)]
 pub struct Bar {
     /// kept, lost or later
     pub class: &'static str,
+    /// As much of it as there is room for.
     pub name: String,
+    pub whole_name: String,
     /// What became of it, in a word.
     pub word: &'static str,
     pub y: String,
@@ -44,6 +55,8 @@ pub struct Bar {
 pub struct Line {
     pub x: String,
     pub text: String,
+    /// The text stands to the left.
+    pub flip: bool,
 }
 
 #[derive(Debug)]
@@ -52,7 +65,8 @@ pub struct Gantt {
     pub height: String,
     pub foot: String,
     pub bars: Vec<Bar>,
-    pub flushes: Vec<Line>,
+    /// None: there are too many to draw.
+    pub flushes: Option<Vec<Line>>,
     pub marks: Vec<Line>,
     pub cut: Line,
     pub events: Vec<Word>,
@@ -110,14 +124,14 @@ pub fn gantt(violation: &Violation, recording: &Recording) -> Gantt {
         let x = across.at(row.write);
         let width = (across.at(done(row.write)) - x).max(9.0);
         let flip = x + width > RIGHT - 120.0;
+        let name = match row.units {
+            Some(units) => format!("{} units {}", row.name, crate::report::culprit::list(units)),
+            None => row.name.clone(),
+        };
         Bar {
             class: row.class,
-            name: match row.units {
-                Some(units) => {
-                    format!("{} units {}", row.name, crate::report::culprit::list(units))
-                }
-                None => row.name.clone(),
-            },
+            name: short(&name, NAME),
+            whole_name: name,
             word: match row.class {
                 "later" => "not yet written",
                 class => class,
@@ -144,16 +158,13 @@ pub fn gantt(violation: &Violation, recording: &Recording) -> Gantt {
                 across.at(violation.cut) + (RIGHT - LEFT) / (2.0 * (across.to - from) as f64),
             ),
             text: format!("cut {}", violation.cut),
+            flip: false,
         },
         // Unless the cut's own name is there.
         events: [from, across.to]
             .into_iter()
-            .filter(|event| (across.at(*event) - across.at(violation.cut)).abs() > 60.0)
-            .map(|event| Word {
-                x: number(across.at(event)),
-                y: number(foot + 18.0),
-                text: event.to_string(),
-            })
+            .filter(|event| (across.at(*event) - across.at(violation.cut)).abs() > CUT_ROOM)
+            .map(|event| Word::below(across.at(event), foot + 18.0, event.to_string()))
             .collect(),
         smallest: rows.iter().any(|row| row.named && row.class != "later"),
         more,
@@ -181,8 +192,8 @@ fn rows(violation: &Violation) -> Vec<Row<'_>> {
         .collect();
     if rows.is_empty() || too_late {
         let known: HashSet<Event> = rows.iter().map(|row| row.write).collect();
-        let kept = violation.kept.iter().map(|w| ("kept", w));
-        let lost = violation.lost.iter().map(|w| ("lost", w));
+        let kept = violation.kept.iter().flatten().map(|w| ("kept", w));
+        let lost = violation.lost.iter().flatten().map(|w| ("lost", w));
         let others = kept.chain(lost).filter(|(_, w)| !known.contains(&w.write));
         rows.extend(others.map(|(class, write)| Row {
             write: write.write,
@@ -209,34 +220,44 @@ fn name(write: Event, place: &str, flags: &[String], task: &str) -> String {
     format!("{name} · {task}")
 }
 
-fn flushes(recording: &Recording, across: &Across) -> Vec<Line> {
-    let done = recording
-        .entries()
-        .iter()
-        .filter_map(|r| r.entry.flush_complete());
+/// None if there are too many.
+fn flushes(recording: &Recording, across: &Across) -> Option<Vec<Line>> {
+    let entries = recording.entries();
+    let first = entries.partition_point(|r| r.raw.submit < across.from);
+    let done = entries[first..].iter();
+    let done = done.filter_map(|r| r.entry.flush_complete());
     let inside = done.filter(|event| (across.from..=across.to).contains(event));
-    inside
+    let lines: Vec<Line> = inside
         .map(|event| Line {
             x: number(across.at(event)),
             text: "flush".into(),
+            flip: false,
         })
-        .take(40)
-        .collect()
+        .take(FLUSHES + 1)
+        .collect();
+    if lines.len() > FLUSHES {
+        return None;
+    }
+    Some(lines)
 }
 
 fn marks(recording: &Recording, across: &Across, broken: Option<Event>) -> Vec<Line> {
     let inside = |event: Event| (across.from..=across.to).contains(&event);
     let marks = recording.marks().iter().filter(|m| inside(m.event));
+    // The broken one has its name in any case, so none is near it.
+    let broken_at = broken.map(|event| across.at(event));
     let mut free = 0.0;
     let mut lines = Vec::new();
     for mark in marks {
         let x = across.at(mark.event);
-        // The broken one has its name in any case.
-        if x >= free || broken == Some(mark.event) {
-            free = x + 90.0;
+        let is_broken = broken == Some(mark.event);
+        let is_near = broken_at.is_some_and(|at| (at - x).abs() < ROOM);
+        if is_broken || (x >= free && !is_near) {
+            free = x + ROOM;
             lines.push(Line {
                 x: number(x),
-                text: mark.text.chars().take(24).collect(),
+                text: short(&mark.text, MARK),
+                flip: x > RIGHT - ROOM,
             });
         }
     }

@@ -5,7 +5,7 @@
 use powercut_engine::recording::testing::History;
 
 use super::html;
-use crate::report::testing::{report, violation};
+use crate::report::testing::{add, report, violation};
 
 #[test]
 fn a_page_needs_nothing_else() {
@@ -18,7 +18,7 @@ fn a_page_needs_nothing_else() {
         .write(0, "d")
         .done();
     let mut report = report(&recording);
-    report.violations.push(violation(&recording, 9, |_| false));
+    add(&mut report, violation(&recording, 9, |_| false));
     report.violations[0].output = "<script>alert(1)</script>".into();
     let page = html(&report, &recording, "some dir").unwrap();
     for outside in [

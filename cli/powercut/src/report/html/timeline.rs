@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The picture of the whole log: events to the right, the disk downwards.
+//! The picture of the log, or of a part of it: events to the right, the disk downwards.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use powercut_engine::abi::{EntryOp, Flags};
+use askama::Template;
+use powercut_engine::abi::Flags;
 use powercut_engine::members::Members;
 use powercut_engine::recording::{Recorded, Recording};
 use powercut_model::Event;
 
 use super::axis::{Across, Down};
-use crate::report::Report;
+use super::cells::{cells, class};
+use super::tables::short;
+use crate::report::{Report, Violation};
 
 pub const WIDTH: f64 = 1100.0;
 const LEFT: f64 = 92.0;
@@ -19,12 +22,16 @@ const TOP: f64 = 58.0;
 const BOTTOM: f64 = 400.0;
 /// Writes drawn one by one; more are drawn by cells.
 const SINGLE: usize = 1500;
-/// The side of a cell.
-const CELL: f64 = 5.0;
 /// Characters of a disk's name at the edge.
 const DISK: usize = 6;
+/// The width of a character, on paper.
+pub const CHARACTER: f64 = 8.5;
 /// Room that a mark's name takes.
-const NAME: f64 = 64.0;
+const NAME: f64 = 92.0;
+/// Lines drawn from top to bottom; more are drawn as ticks above.
+const LINES: usize = 150;
+/// Writes ringed of each violation.
+const RINGS: usize = 24;
 
 /// A rectangle with what it is.
 #[derive(Debug)]
@@ -43,6 +50,26 @@ pub struct Word {
     pub x: String,
     pub y: String,
     pub text: String,
+    /// mid, or end: on which side of it the place is.
+    pub anchor: &'static str,
+}
+
+impl Word {
+    /// Below an axis, not over the right edge.
+    pub fn below(x: f64, y: f64, text: String) -> Self {
+        let half = text.chars().count() as f64 * CHARACTER / 2.0;
+        let (x, anchor) = if x + half > WIDTH {
+            (WIDTH - 2.0, "end")
+        } else {
+            (x, "mid")
+        };
+        Self {
+            x: number(x),
+            y: number(y),
+            text,
+            anchor,
+        }
+    }
 }
 
 /// Violations at one place, and where they are described.
@@ -54,9 +81,18 @@ pub struct Pin {
     pub title: String,
 }
 
+/// Events from the first to the last, both in.
+#[derive(Debug, Clone, Copy)]
+pub struct Window {
+    pub from: Event,
+    pub to: Event,
+}
+
 /// All that the template draws. Many lines are one path: a big log stays small.
-#[derive(Debug)]
+#[derive(Debug, Template)]
+#[template(path = "timeline.svg", escape = "html")]
 pub struct Timeline {
+    pub label: String,
     pub width: f64,
     pub height: String,
     pub bands: Vec<Shape>,
@@ -68,6 +104,8 @@ pub struct Timeline {
     pub writes: Vec<Shape>,
     pub cells: Vec<(String, String)>,
     pub rings: Vec<Shape>,
+    /// The line of one cut, instead of pins.
+    pub cut: Option<String>,
     pub pins: Vec<Pin>,
     pub pin_row: String,
     /// Writes are drawn by cells.
@@ -79,84 +117,153 @@ pub fn number(n: f64) -> String {
     text.strip_suffix(".0").map_or(text.clone(), str::to_string)
 }
 
-/// Data, metadata, or what is written as zeroes.
-pub fn class(recorded: &Recorded) -> &'static str {
-    match recorded.raw.op {
-        EntryOp::WriteZeroes | EntryOp::Discard => "zero",
-        _ if recorded.raw.flags.contains(Flags::META) => "meta",
-        _ => "data",
+/// What is drawn of a log.
+struct Canvas<'r> {
+    recording: &'r Recording,
+    window: Window,
+    writes: Vec<&'r Recorded>,
+    across: Across,
+    down: Down,
+}
+
+impl<'r> Canvas<'r> {
+    fn new(recording: &'r Recording, window: Window) -> Self {
+        let entries = recording.entries();
+        let first = entries.partition_point(|r| r.raw.submit < window.from);
+        let end = entries.partition_point(|r| r.raw.submit <= window.to);
+        let writes = entries[first..end].iter();
+        let writes: Vec<&Recorded> = writes.filter(|r| r.entry.is_write()).collect();
+        let touched = writes.iter().map(|r| {
+            let raw = &r.raw;
+            (raw.sector, raw.sector + u64::from(raw.nr_sectors))
+        });
+        let down = Down::new(touched.collect(), TOP, BOTTOM);
+        let across = Across {
+            from: window.from,
+            to: window.to,
+            left: LEFT,
+            right: WIDTH - 14.0,
+        };
+        Self {
+            recording,
+            window,
+            writes,
+            across,
+            down,
+        }
+    }
+
+    fn shows(&self, event: Event) -> bool {
+        (self.window.from..=self.window.to).contains(&event)
+    }
+
+    fn draw(&self, label: String) -> Timeline {
+        let bottom = self.down.bottom;
+        let entries = self.recording.entries().iter();
+        let flushes = entries.filter_map(|r| r.entry.flush_complete());
+        let marks = self.recording.marks().iter();
+        let marks = marks.filter(|mark| self.shows(mark.event));
+        let mut names: Vec<Word> = Vec::new();
+        let mut free = LEFT;
+        for mark in marks.clone() {
+            let at = self.across.at(mark.event);
+            if at >= free && at + NAME < WIDTH {
+                free = at + NAME;
+                names.push(Word {
+                    x: number(at),
+                    y: number(TOP - 30.0),
+                    text: short(&mark.text, 9),
+                    anchor: "start",
+                });
+            }
+        }
+        let aggregated = self.writes.len() > SINGLE;
+        let mut timeline = Timeline {
+            label,
+            width: WIDTH,
+            height: number(bottom + 28.0),
+            bands: bands(&self.down),
+            sectors: sectors(&self.down, self.recording.members()),
+            events: events(&self.across, bottom),
+            flushes: self.lines(flushes, (TOP - 6.0, TOP - 14.0)),
+            marks: self.lines(marks.map(|mark| mark.event), (TOP - 16.0, TOP - 24.0)),
+            names,
+            writes: Vec::new(),
+            cells: Vec::new(),
+            rings: Vec::new(),
+            cut: None,
+            pins: Vec::new(),
+            pin_row: number(bottom + 46.0),
+            aggregated,
+        };
+        if aggregated {
+            timeline.cells = cells(&self.writes, &self.across, &self.down);
+        } else {
+            let members = self.recording.members();
+            let writes = self.writes.iter();
+            let shapes = writes.filter_map(|r| one(r, members, &self.across, &self.down));
+            timeline.writes = shapes.collect();
+        }
+        timeline
+    }
+
+    /// Lines at events, from `top` to the bottom; if there are too many, ticks between the two,
+    /// not more than one at a place.
+    fn lines(
+        &self,
+        events: impl Iterator<Item = Event> + Clone,
+        (top, tick): (f64, f64),
+    ) -> String {
+        let shown = events.filter(|event| self.shows(*event));
+        let is_crowded = shown.clone().nth(LINES).is_some();
+        let end = if is_crowded { tick } else { self.down.bottom };
+        let mut path = String::new();
+        let mut last = f64::MIN;
+        for event in shown {
+            let mut at = self.across.at(event);
+            if is_crowded {
+                at = at.round();
+            }
+            if at != last {
+                let _ = write!(path, "M{} {top}V{}", number(at), number(end));
+                last = at;
+            }
+        }
+        path
     }
 }
 
-/// `pages`: the violations described, by their place among all.
+/// The whole log. `pages`: the violations described, by their place among all.
 pub fn timeline(report: &Report, recording: &Recording, pages: &[usize]) -> Timeline {
-    let entries = recording.entries();
-    let writes: Vec<&Recorded> = entries.iter().filter(|r| r.entry.is_write()).collect();
-    let touched = writes.iter().map(|r| {
-        let raw = &r.raw;
-        (raw.sector, raw.sector + u64::from(raw.nr_sectors))
-    });
-    let down = Down::new(touched.collect(), TOP, BOTTOM);
-    let across = Across {
+    let window = Window {
         from: 0,
         to: recording.header().newest_event,
-        left: LEFT,
-        right: WIDTH - 14.0,
     };
-    let (x, bottom) = (|event: Event| number(across.at(event)), down.bottom);
-    let mut flushes = String::new();
-    for done in entries.iter().filter_map(|r| r.entry.flush_complete()) {
-        let _ = write!(flushes, "M{} {}V{}", x(done), TOP - 6.0, number(bottom));
+    let canvas = Canvas::new(recording, window);
+    let mut timeline = canvas.draw("Timeline of the log; the same is in the tables below".into());
+    let described = pages.iter().map(|at| &report.violations[*at]);
+    timeline.rings = described.flat_map(|v| rings(v, &canvas)).collect();
+    if !report.violations.is_empty() {
+        let bottom = canvas.down.bottom;
+        timeline.pins = pins(report, pages, &canvas.across, bottom);
+        timeline.height = number(bottom + 62.0);
     }
-    let mut marks = String::new();
-    let mut names: Vec<Word> = Vec::new();
-    let mut free = LEFT;
-    for mark in recording.marks() {
-        let _ = write!(
-            marks,
-            "M{} {}V{}",
-            x(mark.event),
-            TOP - 16.0,
-            number(bottom)
-        );
-        let at = across.at(mark.event);
-        if at >= free && at + NAME < WIDTH {
-            free = at + NAME;
-            names.push(Word {
-                x: number(at),
-                y: number(TOP - 20.0),
-                text: beginning(&mark.text, 9),
-            });
-        }
-    }
-    let aggregated = writes.len() > SINGLE;
-    Timeline {
-        width: WIDTH,
-        height: number(bottom + 62.0),
-        bands: bands(&down),
-        sectors: sectors(&down, recording.members()),
-        events: events(&across, bottom),
-        flushes,
-        marks,
-        names,
-        writes: if aggregated {
-            Vec::new()
-        } else {
-            writes
-                .iter()
-                .filter_map(|r| one(r, recording.members(), &across, &down))
-                .collect()
-        },
-        cells: if aggregated {
-            cells(&writes, &across, &down)
-        } else {
-            Vec::new()
-        },
-        rings: rings(report, pages, &across, &down),
-        pins: pins(report, pages, &across, bottom),
-        pin_row: number(bottom + 46.0),
-        aggregated,
-    }
+    timeline
+}
+
+/// The log around the cut of a violation.
+pub fn around(violation: &Violation, recording: &Recording, window: Window) -> Timeline {
+    let canvas = Canvas::new(recording, window);
+    let Window { from, to } = window;
+    let label = format!(
+        "The log around cut {}, events {from} to {to}",
+        violation.cut
+    );
+    let mut timeline = canvas.draw(label);
+    timeline.rings = rings(violation, &canvas);
+    let (x, bottom) = (canvas.across.at(violation.cut), canvas.down.bottom);
+    timeline.cut = Some(format!("M{} {}V{}", number(x), TOP - 18.0, number(bottom)));
+    timeline
 }
 
 fn bands(down: &Down) -> Vec<Shape> {
@@ -175,34 +282,24 @@ fn sectors(down: &Down, members: &Members) -> Vec<Word> {
     let words = down.regions.iter().map(|region| Word {
         x: number(LEFT - 8.0),
         y: number(region.top + 9.0),
+        anchor: "end",
         text: match members.locate(region.first) {
-            (Some(disk), sector) => format!("{}+{sector}", beginning(disk, DISK)),
+            (Some(disk), sector) => format!("{}+{sector}", short(disk, DISK)),
             (None, sector) => sector.to_string(),
         },
     });
     words.collect()
 }
 
-/// No more than so many characters of a text.
-fn beginning(text: &str, length: usize) -> String {
-    match text.char_indices().nth(length) {
-        Some((at, _)) => format!("{}…", &text[..at]),
-        None => text.into(),
-    }
-}
-
 fn events(across: &Across, bottom: f64) -> Vec<Word> {
     let step = [1, 2, 5, 10, 20, 50].into_iter();
     let mut steps = step.chain((2..12).flat_map(|e| [1, 2, 5].map(|n| n * 10u64.pow(e))));
     let step = steps
-        .find(|step| across.to / step <= 12)
+        .find(|step| (across.to - across.from) / step <= 11)
         .unwrap_or(u64::MAX);
-    let words = (0..=across.to / step).map(|nr| Word {
-        x: number(across.at(nr * step)),
-        y: number(bottom + 16.0),
-        text: (nr * step).to_string(),
-    });
-    words.collect()
+    let events = (across.from.div_ceil(step)..=across.to / step).map(|nr| nr * step);
+    let word = |event: Event| Word::below(across.at(event), bottom + 16.0, event.to_string());
+    events.map(word).collect()
 }
 
 fn one(recorded: &Recorded, members: &Members, across: &Across, down: &Down) -> Option<Shape> {
@@ -234,72 +331,26 @@ fn one(recorded: &Recorded, members: &Members, across: &Across, down: &Down) -> 
     })
 }
 
-/// Writes by cells: of each class a path for cells with few, with more and with
-/// many.
-fn cells(writes: &[&Recorded], across: &Across, down: &Down) -> Vec<(String, String)> {
-    let mut counts: HashMap<(i32, i32, &str), u64> = HashMap::new();
-    for recorded in writes {
-        let raw = &recorded.raw;
-        let place = down.at(raw.sector, u64::from(raw.nr_sectors));
-        let Some((top, height)) = place else {
-            continue;
-        };
-        let column = (across.at(raw.submit) / CELL) as i32;
-        let rows = (top / CELL) as i32..=((top + height - 0.01).max(top) / CELL) as i32;
-        for row in rows {
-            *counts.entry((column, row, class(recorded))).or_default() += 1;
-        }
-    }
-    let most = counts.values().copied().max().unwrap_or(1) as f64;
-    let mut paths: BTreeMap<String, Vec<(i32, i32)>> = BTreeMap::new();
-    for ((column, row, class), n) in counts {
-        let level = (3.0 * (n as f64).ln_1p() / most.ln_1p())
-            .ceil()
-            .clamp(1.0, 3.0);
-        paths
-            .entry(format!("{class} l{level}"))
-            .or_default()
-            .push((column, row));
-    }
-    let draw = |mut cells: Vec<(i32, i32)>| {
-        cells.sort_unstable();
-        let mut path = String::new();
-        for (column, row) in cells {
-            let (x, y) = (f64::from(column) * CELL, f64::from(row) * CELL);
-            let _ = write!(path, "M{x} {y}h{CELL}v{CELL}h-{CELL}z");
-        }
-        path
-    };
-    paths
-        .into_iter()
-        .map(|(class, cells)| (class, draw(cells)))
-        .collect()
-}
-
-/// Around the writes that a culprit names, in the first of each sort.
-fn rings(report: &Report, pages: &[usize], across: &Across, down: &Down) -> Vec<Shape> {
-    let mut rings = Vec::new();
-    for violation in pages.iter().map(|at| &report.violations[*at]) {
-        let Some(culprit) = &violation.culprit else {
-            continue;
-        };
+/// Around the writes that a culprit names.
+fn rings(violation: &Violation, canvas: &Canvas<'_>) -> Vec<Shape> {
+    let culprit = violation.culprit.iter();
+    let suspects = culprit.flat_map(|culprit| {
         let lost = culprit.must_be_stable.iter().map(|s| ("lost", s));
-        let kept = culprit.before.iter().map(|s| ("kept", s));
-        for (class, suspect) in lost.chain(kept).take(24) {
-            let Some((top, height)) = down.at(suspect.sector, suspect.sectors.into()) else {
-                continue;
-            };
-            rings.push(Shape {
-                class: class.into(),
-                x: number(across.at(suspect.write) - 4.0),
-                y: number(top - 4.0),
-                w: "11".into(),
-                h: number(height.max(2.5) + 8.0),
-                title: suspect.name(),
-            });
-        }
-    }
-    rings
+        lost.chain(culprit.before.iter().map(|s| ("kept", s)))
+    });
+    let shown = suspects.filter(|(_, suspect)| canvas.shows(suspect.write));
+    let ring = shown.take(RINGS).filter_map(|(class, suspect)| {
+        let (top, height) = canvas.down.at(suspect.sector, suspect.sectors.into())?;
+        Some(Shape {
+            class: class.into(),
+            x: number(canvas.across.at(suspect.write) - 4.0),
+            y: number(top - 4.0),
+            w: "11".into(),
+            h: number(height.max(2.5) + 8.0),
+            title: suspect.name(),
+        })
+    });
+    ring.collect()
 }
 
 fn pins(report: &Report, pages: &[usize], across: &Across, bottom: f64) -> Vec<Pin> {
@@ -321,9 +372,9 @@ fn pins(report: &Report, pages: &[usize], across: &Across, bottom: f64) -> Vec<P
                 Some(page) => format!("#v{}", page + 1),
                 None => "#all".into(),
             },
-            title: match found.len() {
-                1 => format!("Violation at cut {cut}"),
-                n => format!("{n} violations at and near cut {cut}"),
+            title: match found[..] {
+                [one] => format!("Violation {} at cut {cut}", report.violations[one].number),
+                _ => format!("{} violations at and near cut {cut}", found.len()),
             },
         }
     };
