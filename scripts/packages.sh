@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# What the two Debian roots hold, and the names of their cached copies. Read after
+# What the Debian roots hold, and the names of their cached copies. Read after
 # lib.sh.
 
 SUITE=trixie
@@ -26,9 +26,20 @@ VM_PACKAGES=(
 	systemd-standalone-tmpfiles tzdata
 )
 
+BROWSER_PACKAGES=(
+	ca-certificates
+	# What reports are opened with, and what drives it.
+	chromium chromium-driver python3-selenium fonts-dejavu-core
+	# What installs axe-core.
+	npm
+)
+AXE_VERSION=4.10.3
+
 # Raise when the way they are made changes.
 TOOLCHAIN=root-toolchain-$(key 1 "$SUITE" "${TOOLCHAIN_PACKAGES[@]}")
 VM_ROOT=root-vm-$(key 2 "$SUITE" "${VM_PACKAGES[@]}")
+BROWSER=root-browser-$(key 1 "$SUITE" "${BROWSER_PACKAGES[@]}")
+AXE=axe-$(key 1 "$AXE_VERSION")
 # Not a part of the toolchain root, which takes longer to make.
 VIRTIOFSD=virtiofsd-$(key 1 "$TOOLCHAIN")
-export SUITE TOOLCHAIN VM_ROOT VIRTIOFSD
+export SUITE TOOLCHAIN VM_ROOT BROWSER AXE VIRTIOFSD
