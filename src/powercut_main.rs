@@ -10,7 +10,7 @@
 //! (what a bio does) -> [`record`] (the log) and [`store`] (the data). [`model`]
 //! says which states are legal; [`crash`] shows one. [`fault`] says what a disk does that no
 //! disk may, if it is asked to. [`config`] and [`control`] are
-//! how user space gets in: docs/abi.md.
+//! how user space gets in: docs/abi.md. docs/unsafe.md lists all that is unsafe.
 //!
 //! # Locks
 //!

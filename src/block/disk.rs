@@ -8,6 +8,9 @@
 //!
 //! C header: [`include/linux/blkdev.h`](srctree/include/linux/blkdev.h)
 
+#[cfg(CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST)]
+mod tests;
+
 use super::{
     shim,
     wait_var::{
@@ -17,8 +20,10 @@ use super::{
     Bio,
     Limits, //
 };
-use core::marker::PhantomData;
-use core::ptr::NonNull;
+use core::{
+    marker::PhantomData,
+    ptr::NonNull, //
+};
 use kernel::{
     bindings,
     error::{
@@ -55,8 +60,36 @@ pub(crate) trait Operations: Send + Sync + 'static {
     }
 }
 
-/// How many `gendisk`s of this module exist, removed but still open ones included.
-static NR_GENDISKS: Atomic<i32> = Atomic::new(0);
+/// Counts what the module's exit waits for.
+struct Count(Atomic<i32>);
+
+impl Count {
+    const fn new() -> Self {
+        Self(Atomic::new(0))
+    }
+
+    fn add(&self) {
+        self.0.fetch_add(1, Relaxed);
+    }
+
+    fn remove(&self) {
+        if self.0.fetch_sub(1, Release) == 1 {
+            wake_up_var(&raw const self.0);
+        }
+    }
+
+    /// Waits until there is none, and until whoever removed the last one is past that.
+    fn wait_for_none(&self) {
+        wait_var_event(&self.0, 0);
+        // Who did may have been preempted before it returned from `free_disk`, whose text goes
+        // next. It is past that once it has slept, or is in user space.
+        // SAFETY: It has no preconditions but that it may sleep, as all of a module's exit may.
+        unsafe { shim::powercut_synchronize_rcu_tasks() };
+    }
+}
+
+/// The `gendisk`s of this module, removed but still open ones included.
+static GENDISKS: Count = Count::new();
 
 /// Waits until the last `gendisk` is gone; for the module's exit.
 ///
@@ -64,11 +97,7 @@ static NR_GENDISKS: Atomic<i32> = Atomic::new(0);
 /// block layer lets go of the module just before it frees the disk, and reads
 /// `fops`, which lies in the module, once more in between.
 pub(crate) fn wait_for_released_disks() {
-    wait_var_event(&NR_GENDISKS, 0);
-    // Whoever counted the last one down may have been preempted before it returned from
-    // `free_disk`, whose text goes next. It is past that once it has slept, or is in user space.
-    // SAFETY: It has no preconditions but that it may sleep, as all of a module's exit may.
-    unsafe { shim::powercut_synchronize_rcu_tasks() };
+    GENDISKS.wait_for_none();
 }
 
 /// A live disk.
@@ -87,10 +116,10 @@ pub(crate) struct Disk<T: Operations> {
     _private: PhantomData<KBox<T>>,
 }
 
-// SAFETY: The methods used on `disk` take the locks they need, and `T` is
-// `Send` and `Sync`.
+// SAFETY: A `gendisk` may be removed by any thread, and `T` is `Send`.
 unsafe impl<T: Operations> Send for Disk<T> {}
-// SAFETY: As above.
+// SAFETY: What takes a `&Disk` uses functions of the block layer that take the locks they need,
+// and `T` is `Sync`.
 unsafe impl<T: Operations> Sync for Disk<T> {}
 
 impl<T: Operations> Disk<T> {
@@ -101,49 +130,48 @@ impl<T: Operations> Disk<T> {
         let private = KBox::new(data, GFP_KERNEL)?;
 
         let mut raw_limits = limits.to_raw();
-        // SAFETY: `raw_limits` is valid for the call, which copies it; the lock class
-        // key is static.
+        let lock_class = static_lock_class!();
+        // SAFETY: `raw_limits` is valid for the call, which copies it; `lock_class` is static.
         let disk = from_err_ptr(unsafe {
-            bindings::__blk_alloc_disk(
-                &mut raw_limits,
-                bindings::NUMA_NO_NODE,
-                static_lock_class!().as_ptr(),
-            )
+            bindings::__blk_alloc_disk(&mut raw_limits, bindings::NUMA_NO_NODE, lock_class.as_ptr())
         })?;
         // SAFETY: `disk` is our own reference, and the disk was not added.
         let unput = ScopeGuard::new(move || unsafe { bindings::put_disk(disk) });
 
-        // SAFETY: Nobody else knows of the disk yet.
+        // SAFETY: `disk` is valid, and nobody else knows of it before it is added.
         let disk_name = unsafe { &mut (*disk).disk_name };
         NullTerminatedFormatter::new(disk_name)
             .ok_or(EINVAL)?
             .write_fmt(fmt!("{}", name))?;
 
         let private = KBox::into_raw(private);
-        // SAFETY: `private` came from `into_raw` just now; when this runs, no `Disk`
-        // was made and the failed `device_add_disk` left no way to reach it.
-        let private = ScopeGuard::new_with_data(private, |private| unsafe {
-            drop(KBox::from_raw(private));
+        let private = ScopeGuard::new_with_data(private, |private| {
+            // SAFETY: `private` came from `into_raw`; when this runs, no `Disk` was made and the
+            // failed `device_add_disk` left no way to reach it.
+            drop(unsafe { KBox::from_raw(private) });
         });
 
-        // SAFETY: Nobody else knows of the disk yet; `set_capacity` takes its lock.
-        unsafe {
-            (*disk).fops = &OpsVTable::<T>::FOPS;
-            (*disk).private_data = (*private).cast();
-            // So that user space is told of another content. No truncation: both are bits.
-            (*disk).events = bindings::DISK_EVENT_MEDIA_CHANGE as u16;
-            (*disk).event_flags = bindings::DISK_EVENT_FLAG_UEVENT as u16;
-            bindings::set_capacity(disk, nr_sectors);
-        }
+        // SAFETY: `disk` is valid, and nobody else knows of it before it is added.
+        unsafe { (*disk).fops = &OpsVTable::<T>::FOPS };
+        let private_data = (*private).cast();
+        // SAFETY: `disk` is valid, and nobody else knows of it before it is added.
+        unsafe { (*disk).private_data = private_data };
+        // So that user space is told of another content. No truncation: both are bits.
+        // SAFETY: `disk` is valid, and nobody else knows of it before it is added.
+        unsafe { (*disk).events = bindings::DISK_EVENT_MEDIA_CHANGE as u16 };
+        // SAFETY: `disk` is valid, and nobody else knows of it before it is added.
+        unsafe { (*disk).event_flags = bindings::DISK_EVENT_FLAG_UEVENT as u16 };
+        // SAFETY: `disk` is valid; it takes the lock that it needs.
+        unsafe { bindings::set_capacity(disk, nr_sectors) };
 
-        NR_GENDISKS.fetch_add(1, Relaxed);
-        // SAFETY: `disk` is initialised and was not added before.
+        GENDISKS.add();
+        // SAFETY: `disk` is initialised, `private` too, and it was not added before.
         let added = to_result(unsafe {
             bindings::device_add_disk(core::ptr::null_mut(), disk, core::ptr::null_mut())
         });
         if let Err(error) = added {
             // `free_disk` is not called for a disk that was never added.
-            NR_GENDISKS.fetch_sub(1, Relaxed);
+            GENDISKS.remove();
             return Err(error);
         }
 
@@ -166,20 +194,27 @@ impl<T: Operations> Disk<T> {
     pub(crate) fn close(&self) -> Result<Closed<'_, T>> {
         let disk = self.disk.as_ptr();
 
-        // SAFETY: By the type invariants, `disk` is valid; `open_mutex` is initialised.
-        if unsafe { bindings::mutex_trylock(&raw mut (*disk).open_mutex) } == 0 {
+        // SAFETY: A disk that was added has an initialised `open_mutex`.
+        if unsafe { bindings::mutex_trylock(self.open_mutex()) } == 0 {
             return Err(EBUSY);
         }
         // INVARIANT: Locked just above, by us.
         let closed = Closed { disk: self };
 
-        // SAFETY: `disk` is valid.
+        // SAFETY: By the type invariants, `disk` is valid.
         if unsafe { shim::powercut_disk_openers(disk) } != 0 {
             return Err(EBUSY);
         }
+        // SAFETY: By the type invariants, `disk` is valid.
+        let part0 = unsafe { (*disk).part0 };
         // SAFETY: `part0` is valid as long as `disk` is.
-        unsafe { bindings::invalidate_bdev((*disk).part0) };
+        unsafe { bindings::invalidate_bdev(part0) };
         Ok(closed)
+    }
+
+    fn open_mutex(&self) -> *mut bindings::mutex {
+        // SAFETY: By the type invariants, `disk` is valid.
+        unsafe { &raw mut (*self.disk.as_ptr()).open_mutex }
     }
 }
 
@@ -197,18 +232,18 @@ impl<T: Operations> Closed<'_, T> {
     /// next opener look for partitions anew (`disk_force_media_change`).
     pub(crate) fn content_changed(&self) {
         let disk = self.disk.disk.as_ptr();
-        // SAFETY: By the type invariants, and those of `Disk`, `disk` is valid and added; as it
-        // is closed, nobody holds what is told that the old content is gone.
+        // SAFETY: By the invariants of `Disk`, `disk` is valid and added; as it is closed, nobody
+        // holds what is told that the old content is gone.
         unsafe { bindings::disk_force_media_change(disk) };
-        // SAFETY: As above.
+        // SAFETY: By the invariants of `Disk`, `disk` is valid.
         unsafe { shim::powercut_disk_need_part_scan(disk) };
     }
 }
 
 impl<T: Operations> Drop for Closed<'_, T> {
     fn drop(&mut self) {
-        // SAFETY: By the type invariants, and those of `Disk`.
-        unsafe { bindings::mutex_unlock(&raw mut (*self.disk.disk.as_ptr()).open_mutex) };
+        // SAFETY: By the type invariants, it is locked, by us.
+        unsafe { bindings::mutex_unlock(self.disk.open_mutex()) };
     }
 }
 
@@ -218,19 +253,19 @@ impl<T: Operations> Drop for Disk<T> {
         // SAFETY: By the type invariants, `disk` is valid.
         let private: *mut T = unsafe { (*disk).private_data.cast() };
 
-        // SAFETY: By the type invariants, the disk is added, not deleted, and our
-        // reference to it is given up last. After `del_gendisk` no callback that
-        // reads `private_data` runs any more: bios are refused before they reach
-        // us, opening fails before it calls `open`. So `private`, which came from
-        // `KBox::into_raw`, has no other user.
-        unsafe {
-            if shim::powercut_disk_openers(disk) != 0 {
-                bindings::blk_mark_disk_dead(disk);
-            }
-            bindings::del_gendisk(disk);
-            bindings::put_disk(disk);
-            drop(KBox::from_raw(private));
+        // SAFETY: By the type invariants, `disk` is valid.
+        if unsafe { shim::powercut_disk_openers(disk) } != 0 {
+            // SAFETY: By the type invariants, the disk is added and not deleted.
+            unsafe { bindings::blk_mark_disk_dead(disk) };
         }
+        // SAFETY: By the type invariants, the disk is added and not deleted.
+        unsafe { bindings::del_gendisk(disk) };
+        // SAFETY: By the type invariants, we own a reference, which is not used any more.
+        unsafe { bindings::put_disk(disk) };
+        // SAFETY: By the type invariants, `private` came from `KBox::into_raw`. After `del_gendisk`
+        // no callback that reads it runs any more: bios are refused before they reach us,
+        // opening fails before it calls `open`. So it has no other user.
+        drop(unsafe { KBox::from_raw(private) });
     }
 }
 
@@ -246,13 +281,30 @@ impl<T: Operations> OpsVTable<T> {
         ..pin_init::zeroed()
     };
 
+    /// The data of a disk.
+    ///
+    /// # Safety
+    ///
+    /// `disk` must be a live disk made by [`Disk::new`] for `T`, and stay so for `'a`.
+    unsafe fn private<'a>(disk: *mut bindings::gendisk) -> &'a T {
+        // SAFETY: By the function's requirements, `disk` is valid.
+        let private: *mut T = unsafe { (*disk).private_data.cast() };
+        // SAFETY: By the function's requirements and the invariants of `Disk`, it is a `T`, which
+        // stays as long as the disk is live, and which nobody has to change.
+        unsafe { &*private }
+    }
+
     /// # Safety
     ///
     /// `bio` must be a bio submitted to a live disk made by [`Disk::new`] for `T`.
     unsafe extern "C" fn submit_bio(bio: *mut bindings::bio) {
-        // SAFETY: By the function's requirements, `bio` and its disk are valid, and
-        // the disk's `private_data` is a `T`: `del_gendisk` waits for us.
-        let private: &T = unsafe { &*(*(*(*bio).bi_bdev).bd_disk).private_data.cast() };
+        // SAFETY: By the function's requirements, `bio` is valid.
+        let bdev = unsafe { (*bio).bi_bdev };
+        // SAFETY: A bio that is submitted has a block device, which stays until the bio has ended.
+        let disk = unsafe { (*bdev).bd_disk };
+        // SAFETY: By the function's requirements, `disk` is live. It stays so until this returns:
+        // `del_gendisk` waits for that.
+        let private: &T = unsafe { Self::private(disk) };
 
         if let Some(bio) = NonNull::new(bio) {
             // SAFETY: The block layer passes the bio to us and does not use it further.
@@ -264,9 +316,9 @@ impl<T: Operations> OpsVTable<T> {
     ///
     /// `disk` must be a live disk made by [`Disk::new`] for `T`, its `open_mutex` held.
     unsafe extern "C" fn open(disk: *mut bindings::gendisk, _mode: bindings::blk_mode_t) -> c_int {
-        // SAFETY: By the function's requirements. The disk is live and `open_mutex`
-        // is held, so `del_gendisk` has not got past it and `private_data` is there.
-        let private: &T = unsafe { &*(*disk).private_data.cast() };
+        // SAFETY: By the function's requirements, `disk` is live, and `del_gendisk` does not get
+        // past `open_mutex`, which is held, before this returns.
+        let private: &T = unsafe { Self::private(disk) };
 
         match private.open() {
             Ok(()) => 0,
@@ -276,10 +328,8 @@ impl<T: Operations> OpsVTable<T> {
 
     /// # Safety
     ///
-    /// Called by the block layer, once, when the last reference to a disk goes.
+    /// To be called by the block layer alone, once, when the last reference to a disk goes.
     unsafe extern "C" fn free_disk(_disk: *mut bindings::gendisk) {
-        if NR_GENDISKS.fetch_sub(1, Release) == 1 {
-            wake_up_var(&raw const NR_GENDISKS);
-        }
+        GENDISKS.remove();
     }
 }

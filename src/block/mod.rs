@@ -9,26 +9,32 @@
 //! shaped to move to `rust/kernel/block/`. The smaller neighbours
 //! ([`Lending`], [`StaticMutex`], [`noio`], [`task`], [`workqueue`]) wrap one thing each. None of
 //! them knows of the driver.
+//!
+//! docs/unsafe.md lists what is unsafe here, and why each kind of it holds.
+
+#![deny(
+    unsafe_op_in_unsafe_fn,
+    clippy::missing_safety_doc,
+    clippy::multiple_unsafe_ops_per_block,
+    clippy::undocumented_unsafe_blocks
+)]
 
 mod bio;
 mod disk;
 mod lending;
 mod limits;
 mod noio;
+mod op;
 mod page;
 #[cfg(all(CONFIG_KCSAN, CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST))]
 mod races;
+mod segment;
 mod static_mutex;
 pub(crate) mod task;
 mod wait_var;
 pub(crate) mod workqueue;
 
-pub(crate) use bio::{
-    Bio,
-    Flags,
-    Op,
-    Segment, //
-};
+pub(crate) use bio::Bio;
 pub(crate) use disk::{
     wait_for_released_disks,
     Closed,
@@ -41,9 +47,17 @@ pub(crate) use lending::{
 };
 pub(crate) use limits::Limits;
 pub(crate) use noio::noio;
+pub(crate) use op::{
+    Flags,
+    Op, //
+};
 pub(crate) use page::{
     DataPage,
     SparePages, //
+};
+pub(crate) use segment::{
+    Segment,
+    Segments, //
 };
 pub(crate) use static_mutex::StaticMutex;
 

@@ -5,6 +5,8 @@
 //! C header: [`include/linux/sched/mm.h`](srctree/include/linux/sched/mm.h)
 
 use super::shim;
+#[cfg(CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST)]
+use kernel::prelude::*;
 
 /// Runs `f` with the current task's allocations behaving as `GFP_NOIO`
 /// (`memalloc_noio_save`, `memalloc_noio_restore`).
@@ -20,4 +22,34 @@ pub(crate) fn noio<R>(f: impl FnOnce() -> R) -> R {
     // a panic does not unwind.
     unsafe { shim::powercut_memalloc_noio_restore(flags) };
     result
+}
+
+#[cfg(CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST)]
+#[kunit_tests(powercut_noio)]
+mod tests {
+    use super::*;
+
+    /// Whether allocations start no I/O now.
+    fn is_noio() -> bool {
+        // SAFETY: Only touches the current task's flags.
+        let added = unsafe { shim::powercut_memalloc_noio_save() };
+        // SAFETY: `added` came from the save above, on this task.
+        unsafe { shim::powercut_memalloc_noio_restore(added) };
+        added == 0
+    }
+
+    #[test]
+    fn scopes_nest_and_end() {
+        let before = is_noio();
+        let (inner, outer) = noio(|| (noio(is_noio), is_noio()));
+        let after = is_noio();
+        assert!((before, inner, outer, after) == (false, true, true, false));
+    }
+
+    #[test]
+    fn a_scope_ends_where_its_function_gives_up() {
+        let failed = noio(|| Err::<(), _>(ENOMEM));
+        assert!(failed == Err(ENOMEM));
+        assert!(!is_noio());
+    }
 }

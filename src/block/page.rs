@@ -4,6 +4,9 @@
 //!
 //! C header: [`include/linux/mm.h`](srctree/include/linux/mm.h)
 
+#[cfg(CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST)]
+mod tests;
+
 use super::{
     shim,
     Segment, //
@@ -36,7 +39,8 @@ pub(crate) struct DataPage {
 
 // SAFETY: It is memory, which any thread may copy from and to, and drop.
 unsafe impl Send for DataPage {}
-// SAFETY: As above; its methods take `&self` and work as described at the type.
+// SAFETY: It is memory that is only ever copied from and to, by C, and it does not matter which
+// bytes are found of those that are written meanwhile.
 unsafe impl Sync for DataPage {}
 
 impl DataPage {
@@ -73,15 +77,16 @@ impl DataPage {
     /// Copies bytes of it, from `offset_bytes` on, to `to`.
     pub(crate) fn read(&self, offset_bytes: usize, to: &mut [u8]) {
         let (from, len) = self.part(offset_bytes..offset_bytes.saturating_add(to.len()));
-        // SAFETY: By the type invariants and `part`, `from` is valid for `len` bytes; so
-        // is `to`.
+        // SAFETY: By the type invariants and `part`, `from` is valid for reads of `len` bytes, no
+        // more than the length of `to`.
         unsafe { shim::powercut_memcpy(to.as_mut_ptr().cast(), from.cast(), len) };
     }
 
     /// Copies `from` to it, from `offset_bytes` on.
     pub(crate) fn write(&self, offset_bytes: usize, from: &[u8]) {
         let (to, len) = self.part(offset_bytes..offset_bytes.saturating_add(from.len()));
-        // SAFETY: As in `read`.
+        // SAFETY: By the type invariants and `part`, `to` is valid for writes of `len` bytes, no
+        // more than the length of `from`.
         unsafe { shim::powercut_memcpy(to.cast(), from.as_ptr().cast(), len) };
     }
 
@@ -97,33 +102,33 @@ impl DataPage {
     /// Writes zeroes to the bytes `range` of it.
     pub(crate) fn zero(&self, range: Range<usize>) {
         let (to, len) = self.part(range);
-        // SAFETY: As in `read`.
+        // SAFETY: By the type invariants and `part`, `to` is valid for writes of `len` bytes.
         unsafe { shim::powercut_memzero(to.cast(), len) };
     }
 
     /// Copies a segment to its place in it.
     pub(crate) fn write_whole(&self, from: &Segment<'_>) {
-        // SAFETY: By the type invariants, it is a page.
+        // SAFETY: By the type invariants, it is a page, which is valid for writes.
         unsafe { from.copy_to_page(self.address()) };
     }
 
     /// Copies a segment from its place in it.
     pub(crate) fn read_whole(&self, to: &mut Segment<'_>) {
-        // SAFETY: As above.
+        // SAFETY: By the type invariants, it is a page, which is valid for reads.
         unsafe { to.copy_from_page(self.address()) };
     }
 
     /// Copies the bytes of a segment from `from_bytes` on to the bytes `range` of it.
     pub(crate) fn write_segment(&self, range: Range<usize>, from: &Segment<'_>, from_bytes: usize) {
         let (to, len) = self.part(range);
-        // SAFETY: By the type invariants and `part`, `to` is valid for `len` bytes.
+        // SAFETY: By the type invariants and `part`, `to` is valid for writes of `len` bytes.
         unsafe { from.copy_to_raw(from_bytes, to, len) };
     }
 
     /// Copies the bytes `range` of it to those of a segment from `to_bytes` on.
     pub(crate) fn read_segment(&self, range: Range<usize>, to: &mut Segment<'_>, to_bytes: usize) {
         let (from, len) = self.part(range);
-        // SAFETY: As above.
+        // SAFETY: By the type invariants and `part`, `from` is valid for reads of `len` bytes.
         unsafe { to.copy_from_raw(to_bytes, from, len) };
     }
 }

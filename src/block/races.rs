@@ -41,10 +41,10 @@ struct Shared {
     lent: Lending<[u64; 2]>,
 }
 
+// SAFETY: Its fields are numbers, which belong to no thread.
+unsafe impl Send for Shared {}
 // SAFETY: It is not safe, which is the point: what is raced for is a number that nothing
 // depends on.
-unsafe impl Send for Shared {}
-// SAFETY: As above.
 unsafe impl Sync for Shared {}
 
 impl Shared {
@@ -54,7 +54,7 @@ impl Shared {
     }
 
     fn set(&self, value: u64) {
-        // SAFETY: As above.
+        // SAFETY: It is valid; that it is used meanwhile is the point.
         unsafe { *self.value.get() = value };
     }
 }

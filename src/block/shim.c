@@ -7,10 +7,10 @@
 
 #include "shim.h"
 
-void powercut_bio_iter_iovec(const struct bio *bio,
-			     const struct bvec_iter *iter, struct bio_vec *bv)
+struct bio_vec powercut_bio_iter_iovec(const struct bio *bio,
+				       const struct bvec_iter *iter)
 {
-	*bv = bio_iter_iovec(bio, *iter);
+	return bio_iter_iovec(bio, *iter);
 }
 
 void powercut_bio_advance_iter_single(const struct bio *bio,

@@ -26,8 +26,8 @@ static const unsigned int POWERCUT_BLK_FEAT_NOWAIT =
 static const unsigned int POWERCUT_BLK_FEAT_SYNCHRONOUS =
 	(__force unsigned int)BLK_FEAT_SYNCHRONOUS;
 
-void powercut_bio_iter_iovec(const struct bio *bio,
-			     const struct bvec_iter *iter, struct bio_vec *bv);
+struct bio_vec powercut_bio_iter_iovec(const struct bio *bio,
+				       const struct bvec_iter *iter);
 void powercut_bio_advance_iter_single(const struct bio *bio,
 				      struct bvec_iter *iter,
 				      unsigned int len_bytes);

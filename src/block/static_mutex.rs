@@ -66,9 +66,10 @@ impl<T> StaticMutex<T> {
             return;
         }
         let slot = self.mutex.get().cast::<Mutex<T>>();
+        let mutex = new_mutex!(value);
         // SAFETY: The slot is valid and, by the type invariants, ours alone. As this is a static, it
         // never moves.
-        let Ok(()) = unsafe { new_mutex!(value).__init(slot) };
+        let Ok(()) = unsafe { mutex.__init(slot) };
         // INVARIANT: It was initialised just above.
         self.state.store(READY, Release);
     }
@@ -78,7 +79,30 @@ impl<T> StaticMutex<T> {
         if self.state.load(Acquire) != READY {
             return Err(ENODEV);
         }
+        // SAFETY: By the type invariants, nobody has it to change from `READY` on.
+        let mutex = unsafe { &*self.mutex.get() };
         // SAFETY: By the type invariants, it is initialised.
-        Ok(unsafe { (*self.mutex.get()).assume_init_ref() }.lock())
+        let mutex = unsafe { mutex.assume_init_ref() };
+        Ok(mutex.lock())
+    }
+}
+
+#[cfg(CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST)]
+#[kunit_tests(powercut_static_mutex)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_ready_once() -> Result {
+        static MUTEX: StaticMutex<u32> = StaticMutex::new();
+
+        // The suite may be run again, and statics stay.
+        let is_first = MUTEX.lock().is_err();
+        MUTEX.init(1);
+        assert!(*MUTEX.lock()? == if is_first { 1 } else { 3 });
+        *MUTEX.lock()? = 3;
+        MUTEX.init(2);
+        assert!(*MUTEX.lock()? == 3);
+        Ok(())
     }
 }

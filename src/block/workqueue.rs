@@ -84,13 +84,15 @@ where
 
 /// Waits until an item is neither queued nor running.
 pub(crate) fn flush<T: WorkItem>(work: &Work<T>) {
-    // SAFETY: `work` is valid and, as all that can be had safely, initialised.
-    unsafe { bindings::flush_work(Work::raw_get(work)) };
+    // SAFETY: `work` is valid.
+    let work = unsafe { Work::raw_get(work) };
+    // SAFETY: It is valid and, as every `Work` that can be had safely, initialised.
+    unsafe { bindings::flush_work(work) };
 }
 
 /// Runs `f` later, in a context that may sleep. `f` must end by itself. On failure it
 /// is dropped.
-#[cfg(all(CONFIG_KCSAN, CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST))]
+#[cfg(CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST)]
 pub(super) fn spawn(f: impl FnOnce() + Send + 'static) -> Result {
     let queue = queue().ok_or(ENODEV)?;
     Ok(queue.try_spawn(GFP_KERNEL | __GFP_NOWARN, f)?)

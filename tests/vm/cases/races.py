@@ -6,7 +6,7 @@ import threading
 import time
 
 from lib import log
-from lib.disk import Disk
+from lib.disk import Disk, get, put
 from lib.tap import equal, rounds, test
 
 SECONDS = rounds(2, 4)
@@ -133,3 +133,24 @@ def groups():
         os.rmdir("/sys/kernel/config/powercut/r")
     except FileNotFoundError:
         pass
+
+
+@test("accounting switched on and off under I/O, none of which stays in flight")
+def accounting():
+    # So that it is switched between the begin of a write and its end: to switch it takes a while, too.
+    with Disk(completion="delayed:100000") as disk, disk.raw() as raw:
+        queue = f"/sys/block/powercut!{disk.name}"
+
+        def switch():
+            for value in (0, 1):
+                put(f"{queue}/queue/iostats", value)
+
+        race(
+            switch,
+            lambda: raw.write(0, b"a" * 4096),
+            lambda: raw.read(4096, 4096),
+            raw.flush,
+        )
+        equal(get(f"{queue}/inflight").split(), ["0", "0"], "reads and writes in flight")
+        stat = get(f"{queue}/stat").split()
+        assert int(stat[0]) and int(stat[4]), f"nothing was counted: {stat}"
