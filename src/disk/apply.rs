@@ -3,27 +3,23 @@
 //! What a recorded bio does to the store and to the log: both, or neither.
 
 use super::{
-    in_flight::{
-        Served,
-        Ticket, //
-    },
+    in_flight::Ticket,
     pages::{
         garbage_page,
         written_pages, //
     },
-    RecordedDisk,
     State, //
 };
 use crate::{
     model,
     record::{
-        Prepared,
-        Record,
+        Origin,
         Write, //
     },
     store::{
         Layer,
         PageList,
+        SectorMask,
         Version, //
     }, //
 };
@@ -33,40 +29,6 @@ use kernel::{
 };
 
 impl State {
-    /// Has a bio take effect and be recorded, by `apply`, which is told whether it is complete at once
-    /// and gives the index of its entry.
-    #[inline]
-    pub(super) fn record_bio(
-        &mut self,
-        disk: &RecordedDisk,
-        write: &Write,
-        has_room: bool,
-        apply: impl FnOnce(&mut Self, bool) -> Result<u32>,
-    ) -> Result<Served> {
-        let is_inline = disk.completion.is_inline() && write.delay_us == 0;
-        let is_done = is_inline && !matches!(self.life.trigger(), Ok(Some(_)));
-        if !is_done && !has_room {
-            return Ok(Served::Again);
-        }
-        let index = apply(self, is_done)?;
-        if is_done {
-            return Ok(Served::Done);
-        }
-        self.trigger(index, disk);
-        if let Some(mode) = self.life.off() {
-            return mode.serve();
-        }
-        let record = self.recording().ok_or(ENODATA)?;
-        if is_inline {
-            record.complete_bio_inline(index)?;
-            return Ok(Served::Done);
-        }
-        Ok(Served::Later(Some(Ticket {
-            generation: record.generation(),
-            index,
-        })))
-    }
-
     /// Logs the next event of a bio. False if it has more of them. The error that the
     /// log ended with, if it did.
     pub(super) fn advance(&mut self, ticket: Option<Ticket>) -> Result<bool> {
@@ -85,21 +47,24 @@ impl State {
         Ok(true)
     }
 
-    /// Applies a write of data and appends its entry to the record, which `prepare` makes, given the
-    /// memory that goes with it. On failure nothing was applied, and the
-    /// log ends here. Returns the index of its entry.
+    /// Applies a write of data and appends its entry to the record. On failure nothing was applied,
+    /// and the log ends here. Returns the index of its entry.
     pub(super) fn apply_write(
         &mut self,
-        write: &Write,
+        write: &mut Write,
+        origin: Origin,
         data: PageList,
-        prepare: impl FnOnce(&mut Record, u64) -> Result<Prepared>,
     ) -> Result<u32> {
         let data_bytes = (data.len() * (PAGE_SIZE + size_of::<Version>())) as u64;
         self.recall_zeroes(write)?;
         let pages = write.pages();
-        let layers = pages.clone().zip(data);
-        let layers = layers.map(|(page, data)| Layer::data(write.mask(page), data));
-        self.apply(write, pages, layers, data_bytes, prepare)
+        let first = write.entry.sector;
+        let nr_sectors = write.entry.nr_sectors.into();
+        let layers = pages
+            .clone()
+            .zip(data)
+            .map(|(page, data)| Layer::data(SectorMask::of_page(page, first, nr_sectors), data));
+        self.apply(write, origin, pages, layers, data_bytes)
     }
 
     /// Applies a write of zeroes to the pages `written`, all others that it touches
@@ -107,9 +72,9 @@ impl State {
     /// then in these pages.
     pub(super) fn apply_zeroes(
         &mut self,
-        write: &Write,
+        write: &mut Write,
+        origin: Origin,
         written: &[u64],
-        prepare: impl FnOnce(&mut Record, u64) -> Result<Prepared>,
     ) -> Result<u32> {
         let record = self.recording().ok_or(ENODATA)?;
         let seed = record
@@ -124,31 +89,35 @@ impl State {
             data_bytes += PAGE_SIZE;
         }
         let mut garbage = garbage.into_iter();
-        let layers = written.iter().map(|page| match garbage.next() {
-            Some(data) => Layer::data(write.mask(*page), data),
-            None => Layer::zeroes(write.mask(*page)),
+        let (first, nr_sectors) = (write.entry.sector, write.entry.nr_sectors.into());
+        let layers = written.iter().map(|page| {
+            let mask = SectorMask::of_page(*page, first, nr_sectors);
+            match garbage.next() {
+                Some(data) => Layer::data(mask, data),
+                None => Layer::zeroes(mask),
+            }
         });
         let pages = written.iter().copied();
-        self.apply(write, pages, layers, data_bytes as u64, prepare)
+        self.apply(write, origin, pages, layers, data_bytes as u64)
     }
 
     /// Adds `layers`, one for each of `pages`, and an entry that wrote them: both, or neither.
     fn apply(
         &mut self,
-        write: &Write,
+        write: &mut Write,
+        origin: Origin,
         pages: impl DoubleEndedIterator<Item = u64> + Clone,
         layers: impl Iterator<Item = Layer>,
         data_bytes: u64,
-        prepare: impl FnOnce(&mut Record, u64) -> Result<Prepared>,
     ) -> Result<u32> {
         let record = self.life.recording().ok_or(ENODATA)?;
-        let prepared = prepare(record, data_bytes)?;
-        let entry = record.next_index()?;
+        let store = &mut self.store;
+        let nowait = write.nowait;
         // Who reads takes another lock: it may see the versions before the entry is there. That
         // is then the last thing to be done, and does not fail.
-        let pushed = self.store.push_versions(entry, pages, layers, write.nowait);
-        pushed.map_err(|error| record.fail(error, write.nowait))?;
-        record.push(prepared)
+        record.push(write, origin, data_bytes, |index| {
+            store.push_versions(index, pages, layers, nowait)
+        })
     }
 
     /// Gives the pages of a write the zeroes that were written to them while they held

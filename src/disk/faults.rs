@@ -118,7 +118,8 @@ impl RecordedDisk {
             corrupt(asked, &pages, injected);
             moved(asked, &write, pages)
         };
-        self.write_pages(&write, copy(), has_room)
+        let pages = copy();
+        self.write_pages(&mut write, pages, has_room)
     }
 
     /// Where a write that is to go to `sector` ends up: no further than the block device that

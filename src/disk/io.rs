@@ -11,13 +11,10 @@ use super::{
     hints::Hint,
     in_flight::{
         Room,
-        Served, //
+        Served,
+        Ticket, //
     },
-    pages::{
-        earliest,
-        garbage_page,
-        written_pages, //
-    },
+    life::Life,
     segments::{
         copy_pages,
         place, //
@@ -41,11 +38,11 @@ use crate::{
     },
     model,
     nowait::NoWait,
-    record::Write,
-    store::{
-        PageList,
-        SECTOR_SIZE, //
-    }, //
+    record::{
+        Origin,
+        Write, //
+    },
+    store::SECTOR_SIZE, //
 };
 use kernel::{
     prelude::*,
@@ -109,7 +106,7 @@ impl RecordedDisk {
                 } else {
                     None
                 };
-                match self.apply(&mut bio, &write, &injected, room.is_some())? {
+                match self.apply(&mut bio, &mut write, &injected, room.is_some())? {
                     // It took no effect: it may have to wait, or the disk is not as the hints said.
                     Served::Again => may_wait = true,
                     Served::Hangs if room.is_none() => may_wait = true,
@@ -201,7 +198,7 @@ impl RecordedDisk {
     fn apply(
         &self,
         bio: &mut Bio,
-        write: &Write,
+        write: &mut Write,
         injected: &Injected,
         has_room: bool,
     ) -> Result<Served> {
@@ -239,132 +236,58 @@ impl RecordedDisk {
     }
 
     /// A flush without data, of the member that begins at its sector.
-    pub(super) fn flush(&self, flush: &Write, has_room: bool) -> Result<Served> {
+    pub(super) fn flush(&self, flush: &mut Write, has_room: bool) -> Result<Served> {
         if !self.hints.has(Hint::Recording) {
             return Ok(self.unrecorded(flush));
         }
-        let mut state = self.state.lock();
-        if let Some(mode) = state.life.off() {
-            return mode.serve();
-        }
-        if state.recording().is_none() {
-            return Ok(self.unrecorded(flush));
-        }
-        state.record_bio(self, flush, has_room, |state, is_done| {
+        self.record(flush, has_room, |state, flush, origin| {
             let record = state.recording().ok_or(ENODATA)?;
-            let prepared = record.prepare(flush, 0, is_done)?;
-            record.push(prepared)
+            record.push(flush, origin, 0, |_| Ok(()))
         })
     }
 
-    /// Writes data that is in `pages`, one for each page that the write touches.
-    pub(super) fn write_pages(
+    /// Has a bio take effect and be recorded, by `apply`, which gives the index of its entry.
+    /// [`Served::Again`] if there is no record.
+    #[inline]
+    pub(super) fn record(
         &self,
-        write: &Write,
-        pages: Result<PageList>,
+        write: &mut Write,
         has_room: bool,
-    ) -> Result<Served> {
-        if self.hints.has(Hint::Recording) {
-            self.write_recorded(write, pages, has_room)
-        } else {
-            let pages = pages.map_err(|error| write.nowait.failure(error))?;
-            self.write_plain(write, pages)
-        }
-    }
-
-    /// Likewise, what is not to be recorded.
-    pub(super) fn write_plain(&self, write: &Write, pages: PageList) -> Result<Served> {
-        let mut state = write.nowait.lock(&self.state)?;
-        if let Some(mode) = state.life.off() {
-            return mode.serve();
-        }
-        if state.recording().is_some() {
-            return Ok(Served::Again);
-        }
-        let keep_base = state.life.record().is_some();
-        for (page, data) in write.pages().zip(pages) {
-            let mask = write.mask(page);
-            if !write.nowait.0 {
-                state.store.put(page, mask, keep_base, data)?;
-            } else if keep_base {
-                return Err(EAGAIN);
-            } else {
-                state.store.try_put(page, mask, data)?;
-            }
-        }
-        Ok(self.unrecorded(write))
-    }
-
-    /// Likewise, what is to be recorded.
-    pub(super) fn write_recorded(
-        &self,
-        write: &Write,
-        pages: Result<PageList>,
-        has_room: bool,
+        apply: impl FnOnce(&mut State, &mut Write, Origin) -> Result<u32>,
     ) -> Result<Served> {
         let mut state = write.nowait.lock(&self.state)?;
         if let Some(mode) = state.life.off() {
             return mode.serve();
         }
-        if state.recording().is_none() {
+        let Life::Recording { trigger, .. } = &state.life else {
             return Ok(Served::Again);
-        }
-        state.record_bio(self, write, has_room, |state, is_done| {
-            let record = state.recording().ok_or(ENODATA)?;
-            let pages = pages.map_err(|error| record.fail(error, write.nowait))?;
-            state.apply_write(write, pages, |record, bytes| {
-                record.prepare(write, bytes, is_done)
-            })
-        })
-    }
-
-    /// DISCARD and WRITE_ZEROES: only pages that were written to take any notice.
-    pub(super) fn write_zeroes(&self, write: &Write, has_room: bool) -> Result<Served> {
-        // What lies below does not change, so it can be looked through unlocked.
-        let below = self.below().map_or(Ok(KVVec::new()), |below| {
-            written_pages(write.pages(), |page| below.next_written(page))
-        });
-
-        let mut state = self.state.lock();
-        if let Some(mode) = state.life.off() {
-            return mode.serve();
-        }
-        let written = |state: &State| {
-            let below = below?;
-            written_pages(write.pages(), |page| {
-                let first = below.partition_point(|other| *other < page);
-                earliest(state.store.next_written(page), below.get(first).copied())
-            })
         };
-        if state.recording().is_some() {
-            return state.record_bio(self, write, has_room, |state, is_done| {
-                let written = written(state);
-                let record = state.recording().ok_or(ENODATA)?;
-                let written = written.map_err(|error| record.truncate(error))?;
-                state.apply_zeroes(write, &written, |record, bytes| {
-                    record.prepare(write, bytes, is_done)
-                })
-            });
+        let is_inline = self.completion.is_inline() && write.delay_us == 0;
+        let is_done = is_inline && trigger.is_none();
+        if !is_done && !has_room {
+            return Ok(Served::Again);
         }
-        let keep_base = state.life.record().is_some();
-        for page in &written(&state)? {
-            let mask = write.mask(*page);
-            let is_discard = write.entry.op == model::Op::Discard;
-            if let Some(seed) = self.garbage.filter(|_| is_discard) {
-                let garbage = garbage_page(seed, *page, mask)?;
-                state.store.put(*page, mask, keep_base, garbage)?;
-                continue;
-            }
-            let is_bottom = self.below().is_none();
-            state
-                .store
-                .write_zeroes(*page, mask, keep_base, is_bottom)?;
+        let index = apply(&mut state, write, Origin::Submit { is_done })?;
+        if is_done {
+            return Ok(Served::Done);
         }
-        Ok(self.unrecorded(write))
+        state.trigger(index, self);
+        if let Some(mode) = state.life.off() {
+            return mode.serve();
+        }
+        let record = state.recording().ok_or(ENODATA)?;
+        if is_inline {
+            record.complete_bio_inline(index)?;
+            return Ok(Served::Done);
+        }
+        Ok(Served::Later(Some(Ticket {
+            generation: record.generation(),
+            index,
+        })))
     }
 
     /// What becomes of a bio that took effect and is in no record.
-    fn unrecorded(&self, write: &Write) -> Served {
+    pub(super) fn unrecorded(&self, write: &Write) -> Served {
         if self.completion.is_inline() {
             Served::after(write.delay_us)
         } else {

@@ -16,6 +16,7 @@
 mod apply;
 mod completion;
 mod cut;
+mod data;
 mod faults;
 mod hints;
 mod in_flight;

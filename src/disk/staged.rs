@@ -17,7 +17,7 @@ use crate::{
         Op, //
     },
     record::{
-        Record,
+        Origin,
         Write, //
     },
     store::{
@@ -82,25 +82,22 @@ impl Staged {
         text: &[u8],
         data: PageList,
     ) -> Result {
-        let prepare =
-            |record: &mut Record, data_bytes| record.prepare_import(*write, task, text, data_bytes);
+        let mut write = *write;
+        let origin = Origin::Import { task };
         match write.entry.op {
             Op::Write => {
-                self.state.apply_write(write, data, prepare)?;
-                Ok(())
+                self.state.apply_write(&mut write, origin, data)?;
             }
             Op::WriteZeroes | Op::Discard => {
-                let written = self.state.written_pages(write)?;
-                self.state.apply_zeroes(write, &written, prepare)?;
-                Ok(())
+                let written = self.state.written_pages(&write)?;
+                self.state.apply_zeroes(&mut write, origin, &written)?;
             }
             Op::Flush | Op::Mark => {
                 let record = self.state.recording().ok_or(EINVAL)?;
-                let prepared = prepare(record, 0)?;
-                record.push(prepared)?;
-                Ok(())
+                record.import(&mut write, task, text)?;
             }
         }
+        Ok(())
     }
 }
 

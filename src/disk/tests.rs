@@ -92,7 +92,7 @@ pub(crate) fn view_of(disk: &Arc<RecordedDisk>) -> Result<Arc<RecordedDisk>> {
 
 fn flush_with(disk: &RecordedDisk, flags: Flags) -> Result {
     let flags = flags | Flags::PREFLUSH;
-    disk.flush(&Write::new(Op::Flush, flags, 0, 0), true)?;
+    disk.flush(&mut Write::new(Op::Flush, flags, 0, 0), true)?;
     Ok(())
 }
 
@@ -107,8 +107,8 @@ pub(crate) fn write(
     for _ in pages(sector, nr_sectors.into()) {
         data.push(filled(byte)?)?;
     }
-    let write = Write::new(Op::Write, flags, sector, nr_sectors);
-    if disk.write_recorded(&write, Ok(data), true)? != Served::Again {
+    let mut write = Write::new(Op::Write, flags, sector, nr_sectors);
+    if disk.write_recorded(&mut write, Ok(data), true)? != Served::Again {
         return Ok(());
     }
     let mut data = PageList::default();
@@ -122,7 +122,10 @@ pub(crate) fn write(
 
 /// Discards or zeroes sectors, as a bio does.
 pub(crate) fn zero(disk: &RecordedDisk, op: Op, (sector, nr_sectors): (u64, u32)) -> Result {
-    disk.write_zeroes(&Write::new(op, Flags::default(), sector, nr_sectors), true)?;
+    disk.write_zeroes(
+        &mut Write::new(op, Flags::default(), sector, nr_sectors),
+        true,
+    )?;
     Ok(())
 }
 
@@ -388,7 +391,7 @@ mod suite {
         let disk = disk()?;
         put(&disk, (8, 8), 1)?;
         let failed = disk.write_recorded(
-            &Write::new(Op::Write, Flags::default(), 8, 8),
+            &mut Write::new(Op::Write, Flags::default(), 8, 8),
             Err(ENOMEM),
             true,
         );

@@ -3,8 +3,7 @@
 //! A record that is rebuilt from a log that was written elsewhere.
 
 use super::{
-    is_mark_text,
-    Prepared,
+    Origin,
     Record,
     Truncation,
     Write, //
@@ -24,30 +23,28 @@ impl Record {
         }
     }
 
-    /// Prepares an entry made elsewhere, with its own task, text (of a mark) and
-    /// events. [`EINVAL`] if it can't follow the one before; whether all events were
+    /// Appends an entry made elsewhere, as [`Self::push`] does, with its own task, text (of a mark)
+    /// and events. [`EINVAL`] if it can't follow the one before; whether all events were
     /// there in the end: [`Self::check_import`].
-    pub(crate) fn prepare_import(
-        &mut self,
-        mut write: Write,
-        task: TaskId,
-        text: &[u8],
-        data_bytes: u64,
-    ) -> Result<Prepared> {
-        let is_mark = write.entry.op == model::Op::Mark;
+    pub(crate) fn import(&mut self, write: &mut Write, task: TaskId, text: &[u8]) -> Result<u32> {
+        let origin = Origin::Import { task };
+        if write.entry.op == model::Op::Mark {
+            self.push_text(write, origin, text)
+        } else {
+            self.push(write, origin, 0, |_| Ok(()))
+        }
+    }
+
+    /// Whether an entry made elsewhere may follow the one before. [`EINVAL`] if not.
+    pub(super) fn check_next(&mut self, write: &mut Write, task: TaskId) -> Result {
         let previous = self.log.len().checked_sub(1);
         let previous = previous.and_then(|index| self.log_entry(index));
-        let is_next = write.entry.submit > previous.map_or(0, |previous| previous.entry.submit);
-        if !is_next || (is_mark && !is_mark_text(text)) {
+        if write.entry.submit <= previous.map_or(0, |previous| previous.entry.submit) {
             return Err(EINVAL);
         }
         self.next_event()?;
         write.task = self.tasks.index_of(task, write.nowait)?;
-        if is_mark {
-            self.prepare_mark(write, text)
-        } else {
-            self.reserve(&write, data_bytes)
-        }
+        Ok(())
     }
 
     /// Whether the events of all entries that were imported are those up to the

@@ -12,10 +12,7 @@ use super::{
     },
     write::Write, //
 };
-use crate::{
-    fault::Kinds,
-    nowait::NoWait, //
-};
+use crate::fault::Kinds;
 use kernel::{
     page::PAGE_SIZE,
     prelude::*, //
@@ -36,14 +33,6 @@ struct Faulty {
     index: usize,
     kinds: Kinds,
     asked: u64,
-}
-
-/// An entry that there is room for.
-pub(super) struct Prepared {
-    packed: Packed,
-    /// If they are to be kept.
-    times: Option<Times>,
-    faulty: Option<Faulty>,
 }
 
 /// The entries, in chunks so that a long log never has to be copied to grow.
@@ -154,80 +143,77 @@ impl Log {
         self.settled_len
     }
 
-    /// Makes room for an entry, so that to [`Self::push`] it next can't fail.
-    pub(super) fn prepare(&mut self, write: &Write, nowait: NoWait) -> Result<Prepared> {
-        let flags = nowait.gfp();
-        if self.len % CHUNK_ENTRIES == 0 && self.chunks.len() == self.len / CHUNK_ENTRIES {
-            let entries = KVec::with_capacity(CHUNK_ENTRIES, flags)?;
+    /// Appends an entry, once there is room for it and `store` has put its data in place: both are
+    /// done, or neither. Whether an older one was in flight at its submit.
+    #[inline]
+    pub(super) fn push(&mut self, write: &Write, store: impl FnOnce() -> Result) -> Result<bool> {
+        let times = Times::of(write)?;
+        let is_at_once = times == Times::at_once(write.entry.op, write.flags);
+        let packed = Packed::new(write, (!is_at_once).then_some(self.times.len()))?;
+        self.reserve(write, is_at_once)?;
+        store()?;
+
+        // Nothing fails from here on.
+        if !is_at_once {
+            self.times.push_within_capacity(times).map_err(|_| ENOMEM)?;
+        }
+        if !write.faults.is_empty() {
+            let faulty = Faulty {
+                index: self.len,
+                kinds: write.faults,
+                asked: write.asked,
+            };
+            let pushed = self.faulty.push_within_capacity(faulty);
+            pushed.map_err(|_| ENOMEM)?;
+        }
+        self.settle(packed.submit())?;
+        let overlaps = self.settled_len < self.len;
+        let settled_len = self.settled_len;
+        let chunk = self.chunks.last_mut().ok_or(ENOMEM)?;
+        if chunk.entries.is_empty() {
+            chunk.settled_len = settled_len;
+        }
+        let pushed = chunk.entries.push_within_capacity(packed);
+        pushed.map_err(|_| ENOMEM)?;
+        self.len += 1;
+        // Nothing can be submitted between its events if they follow each other.
+        if !overlaps && is_at_once {
+            self.settled_len += 1;
+        }
+        Ok(overlaps)
+    }
+
+    /// Makes room for an entry, its times unless it is complete at once, and its faults.
+    fn reserve(&mut self, write: &Write, is_at_once: bool) -> Result {
+        let flags = write.nowait.gfp();
+        if self.chunks.len() == self.len / CHUNK_ENTRIES {
             let chunk = Chunk {
-                entries,
+                entries: KVec::with_capacity(CHUNK_ENTRIES, flags)?,
                 settled_len: 0,
             };
             self.chunks.push(chunk, flags)?;
         }
-        let times = Times::of(write)?;
-        let is_at_once = times == Times::at_once(write.entry.op, write.flags);
         if !is_at_once {
             self.times.reserve(1, flags)?;
         }
-        let faulty = (!write.faults.is_empty()).then_some(Faulty {
-            index: self.len,
-            kinds: write.faults,
-            asked: write.asked,
-        });
-        if faulty.is_some() {
+        if !write.faults.is_empty() {
             self.faulty.reserve(1, flags)?;
         }
-        let place = (!is_at_once).then_some(self.times.len());
-        Ok(Prepared {
-            packed: Packed::new(write, place)?,
-            times: (!is_at_once).then_some(times),
-            faulty,
-        })
+        Ok(())
     }
 
-    /// Appends an entry. Whether an older one was in flight at its submit.
-    pub(super) fn push(&mut self, prepared: Prepared) -> Result<bool> {
-        let Prepared {
-            packed,
-            times,
-            faulty,
-        } = prepared;
-        // Each entry is passed once: this costs next to nothing.
+    /// Passes the entries that are complete at an event. Each is passed once: this costs next to
+    /// nothing.
+    fn settle(&mut self, event: u64) -> Result {
         while self.settled_len < self.len {
             let old = self.packed(self.settled_len).ok_or(EINVAL)?;
             // Not at its own submit: no two events have one number.
-            if !self.is_complete_by(old, packed.submit()) {
+            if !self.is_complete_by(old, event) {
                 break;
             }
             self.settled_len += 1;
         }
-        let settled_len = self.settled_len;
-        let chunk = self
-            .chunks
-            .get_mut(self.len / CHUNK_ENTRIES)
-            .ok_or(ENOMEM)?;
-        if chunk.entries.is_empty() {
-            chunk.settled_len = settled_len;
-        }
-        chunk
-            .entries
-            .push_within_capacity(packed)
-            .map_err(|_| ENOMEM)?;
-        let overlaps = settled_len < self.len;
-        // Nothing can be submitted between its events if they follow each other.
-        if !overlaps && times.is_none() {
-            self.settled_len += 1;
-        }
-        if let Some(times) = times {
-            self.times.push_within_capacity(times).map_err(|_| ENOMEM)?;
-        }
-        if let Some(faulty) = faulty {
-            let pushed = self.faulty.push_within_capacity(faulty);
-            pushed.map_err(|_| ENOMEM)?;
-        }
-        self.len += 1;
-        Ok(overlaps)
+        Ok(())
     }
 
     /// How many entries were submitted at or before `event`.

@@ -6,6 +6,7 @@
 //! early rather than leave something out. The data of the writes is in the store.
 
 mod import;
+mod lists;
 mod log;
 mod packed;
 mod tasks;
@@ -33,6 +34,7 @@ use kernel::{
         Monotonic, //
     }, //
 };
+use lists::Lists;
 use log::Log;
 use tasks::Tasks;
 
@@ -53,17 +55,19 @@ pub(crate) struct Truncation {
     pub(crate) error: Error,
 }
 
-/// An entry that there is room for.
-pub(crate) struct Prepared {
-    log: log::Prepared,
-    /// The memory that goes with it in bytes.
-    data_bytes: u64,
-    newest_event: u64,
-    faults: Kinds,
-    is_zeroes: bool,
-    /// The member that it flushes.
-    flushes: Option<usize>,
-    is_fua: bool,
+/// Where an entry comes from.
+#[derive(Clone, Copy)]
+pub(crate) enum Origin {
+    /// The current task submits a bio, or a mark.
+    Submit {
+        /// Whether it is complete at once.
+        is_done: bool,
+    },
+    /// It was written elsewhere, and has its events.
+    Import {
+        /// Who issued it there.
+        task: TaskId,
+    },
 }
 
 /// What happened to a disk since its record began.
@@ -71,12 +75,7 @@ pub(crate) struct Record {
     log: Log,
     tasks: Tasks,
     marks: KVVec<KVVec<u8>>,
-    /// The entries that flush, by index, for each member.
-    flushes: [KVVec<u32>; model::MAX_MEMBERS],
-    /// The writes with FUA, by index.
-    fua_writes: KVVec<u32>,
-    /// The writes of zeroes and discards that were done, by index.
-    zeroes: KVVec<u32>,
+    lists: Lists,
     geometry: model::Geometry,
     began: Instant<Monotonic>,
     last_event: u64,
@@ -100,9 +99,7 @@ impl Record {
             log: Log::new(),
             tasks: Tasks::new(),
             marks: KVVec::new(),
-            flushes: [const { KVVec::new() }; model::MAX_MEMBERS],
-            fua_writes: KVVec::new(),
-            zeroes: KVVec::new(),
+            lists: Lists::new(),
             geometry,
             began: Instant::now(),
             last_event: 0,
@@ -169,11 +166,7 @@ impl Record {
     /// The index of the `n`-th of the writes of zeroes and discards that may have been in flight at
     /// the newest submit, oldest first.
     pub(crate) fn unsettled_zeroes(&self, n: usize) -> Option<u32> {
-        let settled_len = self.log.settled_len();
-        let first = self
-            .zeroes
-            .partition_point(|index| (*index as usize) < settled_len);
-        self.zeroes.get(first + n).copied()
+        self.lists.zeroes_from(self.log.settled_len(), n)
     }
 
     /// Who issued an entry.
@@ -205,59 +198,6 @@ impl Record {
         }
     }
 
-    /// Makes sure that an entry, and `data_bytes` of memory beside it, fit: what is left to do is
-    /// [`Self::push`]. If not, the log ends here.
-    fn reserve(&mut self, write: &Write, data_bytes: u64) -> Result<Prepared> {
-        let bytes = self
-            .bytes()
-            .saturating_add(data_bytes)
-            .saturating_add(ENTRY_BYTES as u64);
-        let is_full = self.limit_bytes != 0 && bytes > self.limit_bytes;
-        if is_full || u32::try_from(self.log.len() + 1).is_err() {
-            return Err(self.truncate(ENOSPC));
-        }
-        let reserved = self.reserve_lists(write);
-        match reserved.and_then(|()| self.log.prepare(write, write.nowait)) {
-            Ok(log) => Ok(self.prepared(write, log, data_bytes)),
-            Err(error) => Err(self.fail(error, write.nowait)),
-        }
-    }
-
-    fn prepared(&self, write: &Write, log: log::Prepared, data_bytes: u64) -> Prepared {
-        let mut prepared = Prepared {
-            log,
-            data_bytes,
-            newest_event: write.newest_event(),
-            faults: write.faults,
-            is_zeroes: write.is_zeroes(),
-            flushes: None,
-            is_fua: false,
-        };
-        if write.promises() {
-            let entry = write.to_model();
-            let member = || self.geometry.members.of(entry.sector);
-            prepared.flushes = entry.flush_complete().map(|_| member());
-            prepared.is_fua = entry.is_write() && entry.fua;
-        }
-        prepared
-    }
-
-    /// Room in the lists that an entry may have to be on.
-    fn reserve_lists(&mut self, write: &Write) -> Result {
-        let flags = write.nowait.gfp();
-        if write.promises() {
-            let flushes = self.flushes.iter_mut();
-            for list in flushes.take(self.geometry.members.count()) {
-                list.reserve(1, flags)?;
-            }
-            self.fua_writes.reserve(1, flags)?;
-        }
-        if write.is_zeroes() {
-            self.zeroes.reserve(1, flags)?;
-        }
-        Ok(())
-    }
-
     /// Ends the log because of `error`, unless what failed may come again: [`EAGAIN`] then.
     pub(crate) fn fail(&mut self, error: Error, nowait: NoWait) -> Error {
         match nowait {
@@ -271,24 +211,48 @@ impl Record {
         Ok(u32::try_from(self.log.len())?)
     }
 
-    /// Prepares the entry of what the current task submits, with data that takes so much memory;
-    /// `is_done`: it is complete at once.
-    pub(crate) fn prepare(
+    /// Appends an entry with `data_bytes` of memory beside it, once `store`, which is given its index,
+    /// has put its data in place: both are done, or neither. If they are not, the log ends here,
+    /// unless it may come again. Returns its index.
+    pub(crate) fn push(
         &mut self,
-        write: &Write,
+        write: &mut Write,
+        origin: Origin,
         data_bytes: u64,
-        is_done: bool,
-    ) -> Result<Prepared> {
-        let mut write = write.submitted(self.next_event()?);
-        if is_done {
-            write = write.completed();
+        store: impl FnOnce(u32) -> Result,
+    ) -> Result<u32> {
+        match origin {
+            Origin::Submit { is_done } => {
+                write.submit(self.next_event()?);
+                if is_done {
+                    write.complete_at_once();
+                }
+                write.submit_ns = self.now_ns();
+                let task = self.tasks.index_of(TaskId::current(), write.nowait);
+                write.task = task.map_err(|error| self.fail(error, write.nowait))?;
+            }
+            Origin::Import { task } => self.check_next(write, task)?,
         }
-        write.submit_ns = self.now_ns();
-        write.task = self
-            .tasks
-            .index_of(TaskId::current(), write.nowait)
-            .map_err(|error| self.fail(error, write.nowait))?;
-        self.reserve(&write, data_bytes)
+        let bytes = self
+            .bytes()
+            .saturating_add(data_bytes)
+            .saturating_add(ENTRY_BYTES as u64);
+        let is_full = self.limit_bytes != 0 && bytes > self.limit_bytes;
+        let index = u32::try_from(self.log.len()).unwrap_or(u32::MAX);
+        // That one stands for something else in the store.
+        if is_full || index == u32::MAX {
+            return Err(self.truncate(ENOSPC));
+        }
+        let members = &self.geometry.members;
+        let room = self.lists.reserve(write, members);
+        let pushed = room.and_then(|()| self.log.push(write, || store(index)));
+        let overlaps = pushed.map_err(|error| self.fail(error, write.nowait))?;
+        self.lists.put(write, index, &self.geometry.members)?;
+        self.has_overlaps |= overlaps;
+        self.faults |= write.faults;
+        self.last_event = self.last_event.max(write.newest_event());
+        self.bytes += data_bytes + ENTRY_BYTES as u64;
+        Ok(index)
     }
 
     /// A bio that flushes first is done with that: its own data starts.
@@ -333,55 +297,29 @@ impl Record {
     }
 
     /// Appends a mark.
-    pub(crate) fn push_mark(&mut self, text: &[u8]) -> Result {
+    pub(crate) fn push_mark(&mut self, text: &[u8]) -> Result<u32> {
+        let mut mark = Write::new(model::Op::Mark, Flags::default(), 0, 0);
+        self.push_text(&mut mark, Origin::Submit { is_done: false }, text)
+    }
+
+    /// Appends a mark from anywhere.
+    fn push_text(&mut self, mark: &mut Write, origin: Origin, text: &[u8]) -> Result<u32> {
         if !is_mark_text(text) {
             return Err(EINVAL);
         }
-        let mut mark = Write::new(model::Op::Mark, Flags::default(), 0, 0);
-        mark = mark.submitted(self.next_event()?);
-        mark.submit_ns = self.now_ns();
-        mark.task = self
-            .tasks
-            .index_of(TaskId::current(), mark.nowait)
-            .map_err(|error| self.truncate(error))?;
-        let prepared = self.prepare_mark(mark, text)?;
-        self.push(prepared)?;
-        Ok(())
-    }
-
-    /// Prepares a mark. Its text is kept from here on.
-    fn prepare_mark(&mut self, mut mark: Write, text: &[u8]) -> Result<Prepared> {
-        mark.entry.sector = self.marks.len() as u64;
-        let prepared = self.reserve(&mark, text.len() as u64)?;
+        self.next_event()?;
         let flags = GFP_KERNEL | __GFP_NOWARN;
         let mut copy = KVVec::new();
         let added = copy
             .extend_from_slice(text, flags)
             .and_then(|()| self.marks.push(copy, flags));
-        if added.is_err() {
-            return Err(self.truncate(ENOMEM));
+        added.map_err(|_| self.truncate(ENOMEM))?;
+        mark.entry.sector = self.marks.len() as u64 - 1;
+        let pushed = self.push(mark, origin, text.len() as u64, |_| Ok(()));
+        if pushed.is_err() {
+            let _text = self.marks.pop();
         }
-        Ok(prepared)
-    }
-
-    /// Appends an entry that was prepared just before. Returns its index.
-    pub(crate) fn push(&mut self, prepared: Prepared) -> Result<u32> {
-        let index = self.next_index()?;
-        let overlaps = self.log.push(prepared.log);
-        self.has_overlaps |= overlaps.map_err(|error| self.truncate(error))?;
-        self.faults |= prepared.faults;
-        self.last_event = self.last_event.max(prepared.newest_event);
-        self.bytes += prepared.data_bytes + ENTRY_BYTES as u64;
-        if prepared.is_zeroes {
-            put(&mut self.zeroes, index)?;
-        }
-        if let Some(list) = prepared.flushes.and_then(|of| self.flushes.get_mut(of)) {
-            put(list, index)?;
-        }
-        if prepared.is_fua {
-            put(&mut self.fua_writes, index)?;
-        }
-        Ok(index)
+        pushed
     }
 
     fn now_ns(&self) -> u64 {
@@ -416,22 +354,10 @@ impl model::History for Record {
     }
 
     fn newest_flush(&self, within: Range<usize>, member: usize) -> Option<usize> {
-        newest(self.flushes.get(member)?, within)
+        self.lists.newest_flush(within, member)
     }
 
     fn newest_fua(&self, within: Range<usize>) -> Option<usize> {
-        newest(&self.fua_writes, within)
+        self.lists.newest_fua(within)
     }
-}
-
-/// Appends an index to a list that has room.
-fn put(list: &mut KVVec<u32>, index: u32) -> Result {
-    list.push_within_capacity(index).map_err(|_| ENOMEM)
-}
-
-/// The highest of `indices`, which ascend, in `within`.
-fn newest(indices: &[u32], within: Range<usize>) -> Option<usize> {
-    let end = indices.partition_point(|index| (*index as usize) < within.end);
-    let index = *indices.get(end.checked_sub(1)?)? as usize;
-    (index >= within.start).then_some(index)
 }

@@ -24,20 +24,28 @@ fn record(limit_bytes: u64) -> Record {
     Record::new(geometry, limit_bytes, 1)
 }
 
-/// Prepares a bio of a block, with that much data.
-fn prepare(record: &mut Record, op: Op, flags: Flags, data_bytes: u64) -> Result<Prepared> {
-    record.prepare(&Write::new(op, flags, 8, 8), data_bytes, false)
-}
-
-/// Likewise, and pushes it.
+/// Submits a bio of a block, with that much data.
 fn push(record: &mut Record, op: Op, flags: Flags, data_bytes: u64) -> Result<u32> {
-    let prepared = prepare(record, op, flags, data_bytes)?;
-    record.push(prepared)
+    let mut write = Write::new(op, flags, 8, 8);
+    let origin = Origin::Submit { is_done: false };
+    record.push(&mut write, origin, data_bytes, |_| Ok(()))
 }
 
-/// Whether a write with that much data fits.
+/// Whether there is room for a write with that much data. It is not stored, and comes to nothing.
 fn fits(record: &mut Record, data_bytes: u64) -> Result {
-    prepare(record, Op::Write, Flags::default(), data_bytes).map(|_| ())
+    let mut write = Write::new(Op::Write, Flags::default(), 8, 8);
+    write.nowait = NoWait(true);
+    let origin = Origin::Submit { is_done: true };
+    let mut is_room = false;
+    let pushed = record.push(&mut write, origin, data_bytes, |_| {
+        is_room = true;
+        Err(EBUSY)
+    });
+    match pushed {
+        Err(_) if is_room => Ok(()),
+        Err(error) => Err(error),
+        Ok(_) => Err(EINVAL),
+    }
 }
 
 /// A write with that much data.
@@ -66,8 +74,8 @@ fn import(record: &mut Record, entry: Write) -> Result {
 
 /// With the text of a mark.
 fn import_with(record: &mut Record, entry: Write, text: &[u8]) -> Result {
-    let prepared = record.prepare_import(entry, TaskId::default(), text, 0)?;
-    record.push(prepared)?;
+    let mut entry = entry;
+    record.import(&mut entry, TaskId::default(), text)?;
     Ok(())
 }
 
@@ -84,10 +92,12 @@ fn check_log(nr_entries: usize) -> Result<bool> {
     for submit in 0..nr_entries as u64 {
         // Every other one is complete at once.
         let entry = entry(Op::Write, submit, 0, submit + 1 + submit % 2);
-        // Twice makes room for one, too.
-        log.prepare(&entry, NoWait(false))?;
-        let prepared = log.prepare(&entry, NoWait(false))?;
-        log.push(prepared)?;
+        // What could not be stored is not there.
+        let failed = log.push(&entry, || Err(EIO));
+        if failed != Err(EIO) {
+            return Ok(false);
+        }
+        log.push(&entry, || Ok(()))?;
     }
     let are_there = (0..nr_entries as u64).zip(0..).all(|(submit, index)| {
         let complete = submit + 1 + submit % 2;
@@ -283,9 +293,6 @@ mod suite {
         for nr_entries in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 1000] {
             assert!(check_log(nr_entries)?);
         }
-        // Without room, nothing is pushed.
-        let prepared = Log::new().prepare(&entry(Op::Write, 1, 0, 2), NoWait(false))?;
-        assert!(Log::new().push(prepared) == Err(ENOMEM));
         Ok(())
     }
 

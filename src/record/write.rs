@@ -78,9 +78,9 @@ impl Write {
         self
     }
 
-    /// The same, submitted at `event`: started, unless it flushes first, and
+    /// It is submitted at `event`: started, unless it flushes first, and
     /// not complete, unless it is a mark.
-    pub(crate) fn submitted(mut self, event: u64) -> Self {
+    pub(super) fn submit(&mut self, event: u64) {
         self.entry.submit = event;
         self.entry.start = if self.starts_later() {
             IN_FLIGHT
@@ -92,16 +92,14 @@ impl Write {
         } else {
             IN_FLIGHT
         };
-        self
     }
 
-    /// The same, complete as soon as it was submitted: its events follow each other.
-    pub(crate) fn completed(mut self) -> Self {
+    /// It is complete as soon as it was submitted: its events follow each other.
+    pub(super) fn complete_at_once(&mut self) {
         if self.entry.start == IN_FLIGHT {
             self.entry.start = self.entry.submit + 1;
         }
         self.entry.complete = self.entry.start + 1;
-        self
     }
 
     /// Whether its own data starts later than at its submit.

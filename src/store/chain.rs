@@ -94,6 +94,15 @@ impl Layers {
         }
     }
 
+    /// Adds one on top. On failure nothing has changed.
+    fn reserve_and_push(&mut self, layer: Version, nowait: NoWait) -> Result {
+        if let Self::Many(layers) = self {
+            return Ok(layers.push(layer, nowait.gfp())?);
+        }
+        self.reserve(nowait)?;
+        self.push(layer)
+    }
+
     /// Leaves one that is empty.
     fn take(&mut self) -> Self {
         core::mem::replace(self, Self::one(Version::nothing(0)))
@@ -162,6 +171,11 @@ impl Chain {
     /// Adds the newest version, for which there is room.
     pub(super) fn push(&mut self, version: Version) -> Result {
         self.0.push(version)
+    }
+
+    /// Adds the newest version. On failure nothing has changed.
+    pub(super) fn reserve_and_push(&mut self, version: Version, nowait: NoWait) -> Result {
+        self.0.reserve_and_push(version, nowait)
     }
 
     /// What is written on top of a stopped record.

@@ -27,6 +27,7 @@ pub(crate) mod tests;
 mod tree;
 #[cfg(CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST)]
 mod tree_tests;
+mod versions;
 
 pub(crate) use crate::block::DataPage;
 pub(crate) use chain::Version;
@@ -254,55 +255,6 @@ impl Store {
         Ok(())
     }
 
-    /// Adds what the entry with index `entry` wrote to some pages, which ascend: `layers`, of each
-    /// the newest version. On failure nothing was added.
-    pub(crate) fn push_versions(
-        &mut self,
-        entry: u32,
-        pages: impl DoubleEndedIterator<Item = u64> + Clone,
-        mut layers: impl Iterator<Item = Layer>,
-        nowait: NoWait,
-    ) -> Result {
-        let mut ends = pages.clone();
-        let Some(first) = ends.next() else {
-            return Ok(());
-        };
-        let last = ends.next_back().unwrap_or(first);
-        let is_with = |first: u64, page: u64| page / LEAF_PAGES == first / LEAF_PAGES;
-        if is_with(first, last) {
-            let leaf = self.tree.leaf_or_new(first, nowait)?;
-            let mut locked = leaf.lock_mut_if(!nowait.0).ok_or(EAGAIN)?;
-            if first == last {
-                // Most writes: the page is looked up once.
-                list(&mut self.listed, &mut locked, first, nowait)?;
-                let chain = locked.slot_mut(first).ok_or(EINVAL)?.chain_mut()?;
-                chain.reserve(nowait)?;
-                let layer = layers.next().ok_or(EINVAL)?;
-                return chain.push(Version { entry, layer });
-            }
-            reserve(&mut self.listed, &mut locked, pages.clone(), nowait)?;
-            return push(&mut locked, entry, pages.zip(layers));
-        }
-
-        // Of several leaves one can't be sure to get the locks twice.
-        if nowait.0 {
-            return Err(EAGAIN);
-        }
-        let mut rest = pages.clone().peekable();
-        while let Some(first) = rest.peek().copied() {
-            let leaf = self.tree.leaf_or_new(first, nowait)?;
-            let those = core::iter::from_fn(|| rest.next_if(|page| is_with(first, *page)));
-            reserve(&mut self.listed, &mut leaf.lock_mut(), those, nowait)?;
-        }
-        let mut rest = pages.zip(layers).peekable();
-        while let Some(first) = rest.peek().map(|(page, _)| *page) {
-            let leaf = self.tree.leaf_or_new(first, nowait)?;
-            let those = core::iter::from_fn(|| rest.next_if(|(page, _)| is_with(first, *page)));
-            push(&mut leaf.lock_mut(), entry, those)?;
-        }
-        Ok(())
-    }
-
     /// What the entry with index `entry` wrote to a page.
     pub(crate) fn version(&self, page: u64, entry: u32) -> Option<Layer> {
         self.slot(page, |slot| slot.version(entry).cloned())?
@@ -338,18 +290,17 @@ impl Store {
     /// Makes what a crash left, as [`Self::read_crashed`] shows it, the only content.
     /// Returns what to free. On failure all stays as it was.
     pub(crate) fn survive(&mut self, survival: &dyn Survival) -> Result<KVVec<Slot>> {
-        let nr_pages = self.chained_pages().count();
-        let mut slots = KVVec::with_capacity(nr_pages, GFP_KERNEL | __GFP_NOWARN)?;
-        for page in self.chained_pages() {
-            let mut data = DataPage::new_stale()?;
-            let rest = self.read_crashed(page, SectorMask::FULL, survival, &mut data);
-            let there = SectorMask::FULL.without(rest);
-            let slot = if there.is_empty() {
-                Slot::Empty
-            } else {
-                Slot::Plain(Layer::data(there, data))
+        let mut slots = KVVec::new();
+        for first in &self.listed {
+            let Some(leaf) = self.tree.leaf(*first) else {
+                continue;
             };
-            slots.push_within_capacity(slot).map_err(|_| ENOMEM)?;
+            let pages = leaf.lock();
+            let chains = (*first..).zip(&pages.slots);
+            for (page, slot) in chains.filter(|(_, slot)| slot.is_chain()) {
+                let survivor = slot.crashed(page, survival)?;
+                slots.push(survivor, GFP_KERNEL | __GFP_NOWARN)?;
+            }
         }
         let mut survivors = slots.iter_mut();
         self.end_chains(|slot| {
@@ -360,23 +311,8 @@ impl Store {
         Ok(slots)
     }
 
-    /// The pages that have a chain, leaf by leaf.
-    fn chained_pages(&self) -> impl Iterator<Item = u64> + '_ {
-        self.listed.iter().flat_map(|first| {
-            let mut chained = 0u128;
-            if let Some(leaf) = self.tree.leaf(*first) {
-                for (place, slot) in leaf.lock().slots.iter().enumerate() {
-                    chained |= u128::from(slot.is_chain()) << place;
-                }
-            }
-            (0..LEAF_PAGES)
-                .filter(move |place| chained >> place & 1 != 0)
-                .map(move |place| first + place)
-        })
-    }
-
-    /// Has `end` turn all chains into something else, in the order of
-    /// [`Self::chained_pages`].
+    /// Has `end` turn all chains into something else, leaf by leaf as they are listed, and in each by
+    /// page.
     fn end_chains(&mut self, mut end: impl FnMut(&mut Slot)) {
         for first in core::mem::replace(&mut self.listed, KVVec::new()) {
             if let Some(leaf) = self.tree.leaf(first) {
@@ -390,32 +326,6 @@ impl Store {
             }
         }
     }
-}
-
-const _: () = assert!(LEAF_PAGES <= u128::BITS as u64);
-
-/// Makes room for a version more in each of these pages, which are all of one leaf.
-fn reserve(
-    listed: &mut KVVec<u64>,
-    leaf: &mut Pages,
-    pages: impl Iterator<Item = u64>,
-    nowait: NoWait,
-) -> Result {
-    for page in pages {
-        list(listed, leaf, page, nowait)?;
-        let chain = leaf.slot_mut(page).ok_or(EINVAL)?.chain_mut()?;
-        chain.reserve(nowait)?;
-    }
-    Ok(())
-}
-
-/// Adds a version of these pages, for which there is room.
-fn push(leaf: &mut Pages, entry: u32, versions: impl Iterator<Item = (u64, Layer)>) -> Result {
-    for (page, layer) in versions {
-        let chain = leaf.slot_mut(page).ok_or(EINVAL)?.chain_mut()?;
-        chain.push(Version { entry, layer })?;
-    }
-    Ok(())
 }
 
 /// Puts the leaf of a page on the list of those where there may be chains, if it isn't.

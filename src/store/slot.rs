@@ -122,6 +122,18 @@ impl Slot {
         }
     }
 
+    /// What a crash left, as [`Self::read_crashed`] shows it, as the only content.
+    pub(super) fn crashed(&self, page: u64, survival: &dyn Survival) -> Result<Self> {
+        let mut data = DataPage::new_stale()?;
+        let rest = self.read_crashed(page, SectorMask::FULL, survival, &mut data);
+        let there = SectorMask::FULL.without(rest);
+        Ok(if there.is_empty() {
+            Self::Empty
+        } else {
+            Self::Plain(Layer::data(there, data))
+        })
+    }
+
     /// The chain of a page that is written to while there is a record, made if need
     /// be.
     pub(crate) fn chain_mut(&mut self) -> Result<&mut Chain> {

@@ -31,7 +31,7 @@ fn submit(disk: &RecordedDisk, op: Op, flags: Flags) -> Result {
     match op {
         Op::Write => write(disk, flags, (16, 8), 2)?,
         Op::WriteZeroes | Op::Discard => {
-            disk.write_zeroes(&Write::new(op, flags, 16, 8), true)?;
+            disk.write_zeroes(&mut Write::new(op, flags, 16, 8), true)?;
         }
         _ => {
             flush_with(disk, flags)?;

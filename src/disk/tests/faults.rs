@@ -17,12 +17,12 @@ use crate::{
 
 /// A write that met faults; what it wrote is `byte`.
 fn write_met(disk: &RecordedDisk, bits: u32, kinds: Kinds, byte: u8) -> Result {
-    let write = Write::new(Op::Write, flags(bits)?, 8, 8).with_faults(kinds);
+    let mut write = Write::new(Op::Write, flags(bits)?, 8, 8).with_faults(kinds);
     let mut data = PageList::default();
     if !kinds.contains(Kinds::LOST) {
         data.push(filled(byte)?)?;
     }
-    assert!(disk.write_recorded(&write, Ok(data), true)? == Served::Done);
+    assert!(disk.write_recorded(&mut write, Ok(data), true)? == Served::Done);
     Ok(())
 }
 
@@ -60,18 +60,18 @@ mod suite {
         for (kinds, stable) in [(Kinds::default(), 2), (Kinds::LIED, 1)] {
             let disk = ready()?;
             put(&disk, (8, 8), 2)?;
-            let flush = Write::new(Op::Flush, Flags::PREFLUSH, 0, 0).with_faults(kinds);
-            disk.flush(&flush, true)?;
+            let mut flush = Write::new(Op::Flush, Flags::PREFLUSH, 0, 0).with_faults(kinds);
+            disk.flush(&mut flush, true)?;
             assert!(left(&disk)? == ([stable; 8], [2; 8]));
             assert!(disk.with_record(|record, _| Ok(record.faults()))? == kinds);
 
             // One that comes with a write.
             let disk = ready()?;
             put(&disk, (8, 8), 2)?;
-            let write = Write::new(Op::Write, flags(1)?, 16, 8).with_faults(kinds);
+            let mut write = Write::new(Op::Write, flags(1)?, 16, 8).with_faults(kinds);
             let mut data = PageList::default();
             data.push(filled(3)?)?;
-            assert!(disk.write_recorded(&write, Ok(data), true)? == Served::Done);
+            assert!(disk.write_recorded(&mut write, Ok(data), true)? == Served::Done);
             assert!(left(&disk)? == ([stable; 8], [2; 8]));
             assert!(events(&disk, 1)? == (3, 4, 5));
         }
@@ -105,8 +105,8 @@ mod suite {
         let select = |state: &[u8]| view.below().ok_or(EIO)?.select(state);
         assert!(select(b"cut=2 keep=1:1") == Err(EINVAL));
 
-        let discard = Write::new(Op::Discard, Flags::default(), 0, 64).with_faults(Kinds::LOST);
-        disk.write_zeroes(&discard, true)?;
+        let mut discard = Write::new(Op::Discard, Flags::default(), 0, 64).with_faults(Kinds::LOST);
+        disk.write_zeroes(&mut discard, true)?;
         assert!(look(&disk, 1)? == [1; 8]);
         assert!(left(&disk)? == ([1; 8], [1; 8]));
         Ok(())

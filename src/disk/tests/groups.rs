@@ -16,7 +16,7 @@ fn group() -> Result<Arc<RecordedDisk>> {
 
 /// Flushes the member that begins at a sector.
 fn flush_of(disk: &RecordedDisk, start: u64) -> Result {
-    disk.flush(&Write::new(Op::Flush, Flags::PREFLUSH, start, 0), true)?;
+    disk.flush(&mut Write::new(Op::Flush, Flags::PREFLUSH, start, 0), true)?;
     Ok(())
 }
 

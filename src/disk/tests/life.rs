@@ -198,10 +198,10 @@ mod suite {
     fn a_disk_that_dies_hangs_no_more() -> Result {
         let disk = disk()?;
         disk.set_cut(b"hang now")?;
-        let write = Write::new(Op::Write, Flags::default(), 8, 8);
+        let mut write = Write::new(Op::Write, Flags::default(), 8, 8);
         let mut data = PageList::default();
         data.push(filled(1)?)?;
-        assert!(disk.write_recorded(&write, Ok(data), true) == Ok(Served::Hangs));
+        assert!(disk.write_recorded(&mut write, Ok(data), true) == Ok(Served::Hangs));
         disk.die();
         assert!(put(&disk, (8, 8), 1) == Err(EIO));
         assert!(disk.hints.has(Hint::Dying));
