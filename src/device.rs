@@ -105,14 +105,14 @@ impl Power {
     /// that and the name of a member are too long together.
     pub(crate) fn on(disk: Arc<RecordedDisk>) -> Result<Self> {
         check_names(&disk)?;
-        let geometry = disk.geometry();
+        let properties = disk.properties();
         let limits = Limits {
-            block_size: geometry.block_size,
-            physical_block_size: geometry.physical_block_size,
-            atomic_unit: geometry.atomic_unit,
-            write_cache: geometry.write_cache,
-            fua: geometry.fua,
-            discard: geometry.discard,
+            block_size: properties.block_size,
+            physical_block_size: properties.physical_block_size,
+            atomic_unit: properties.atomic_unit,
+            write_cache: properties.write_cache,
+            fua: properties.fua,
+            discard: properties.discard,
             synchronous: disk.is_inline(),
         };
         let ours = disk.clone();
@@ -134,7 +134,7 @@ impl Power {
             this.add(&name, member.start, member.nr_sectors, limits)?;
         }
         if disk.members().is_empty() {
-            this.add(&node_name(&disk, b"")?, 0, geometry.nr_sectors, limits)?;
+            this.add(&node_name(&disk, b"")?, 0, properties.nr_sectors, limits)?;
         }
         registry::publish(&this.0)?;
         Ok(this)

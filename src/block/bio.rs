@@ -10,7 +10,7 @@ mod tests;
 use super::{
     shim,
     Flags,
-    Op,
+    ReqOp,
     Segments, //
 };
 use core::ptr::NonNull;
@@ -100,8 +100,8 @@ impl Bio {
     }
 
     /// What it asks for.
-    pub(crate) fn op(&self) -> Op {
-        Op::from_opf(self.opf())
+    pub(crate) fn op(&self) -> ReqOp {
+        ReqOp::from_opf(self.opf())
     }
 
     /// The flags that matter to a disk with a write cache.
@@ -135,7 +135,7 @@ impl Bio {
     /// A bio that is neither read nor write has a length but no data.
     pub(crate) fn segments(&mut self) -> Segments<'_> {
         let mut iter = self.iter();
-        if !matches!(self.op(), Op::Read | Op::Write) {
+        if !matches!(self.op(), ReqOp::Read | ReqOp::Write) {
             iter.bi_size = 0;
         }
         // SAFETY: By the type invariants, `ptr` is valid as long as `self` is borrowed, and all

@@ -49,7 +49,7 @@ pub(crate) use limits::Limits;
 pub(crate) use noio::noio;
 pub(crate) use op::{
     Flags,
-    Op, //
+    ReqOp, //
 };
 pub(crate) use page::{
     DataPage,

@@ -8,7 +8,7 @@ use kernel::bindings;
 
 /// What a bio asks for (`enum req_op`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Op {
+pub(crate) enum ReqOp {
     /// `REQ_OP_READ`.
     Read,
     /// `REQ_OP_WRITE`. Without data it is an empty flush, see [`Flags::PREFLUSH`].
@@ -21,7 +21,7 @@ pub(crate) enum Op {
     Other,
 }
 
-impl Op {
+impl ReqOp {
     /// The operation in `bi_opf` (`bio_op`).
     pub(super) fn from_opf(opf: bindings::blk_opf_t) -> Self {
         match opf & ((1 << bindings::REQ_OP_BITS) - 1) {

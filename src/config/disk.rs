@@ -104,10 +104,10 @@ impl Directory for DiskGroup {
     fn make_disk(&self) -> Result<Arc<RecordedDisk>> {
         let settings = *self.settings.lock();
         let name = CString::try_from_fmt(fmt!("{}", &*self.name))?;
-        let geometry = settings.geometry()?;
+        let properties = settings.properties()?;
         RecordedDisk::new(
             name,
-            geometry,
+            properties,
             *settings.members(),
             settings.behaviour(),
             None,

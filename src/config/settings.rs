@@ -17,8 +17,8 @@ use crate::{
     disk::{
         Behaviour,
         Completion,
-        Geometry,
         Members, //
+        Properties,
     },
     model::Tear,
     text::{
@@ -232,11 +232,11 @@ impl Settings {
 
     /// The disk that they describe. [`EINVAL`] if they don't go together: a unit or a
     /// physical block smaller than a block.
-    pub(super) fn geometry(&self) -> Result<Geometry> {
+    pub(super) fn properties(&self) -> Result<Properties> {
         if self.unit_bytes().min(self.physical_bytes()) < self.block_size {
             return Err(EINVAL);
         }
-        Ok(Geometry {
+        Ok(Properties {
             nr_sectors: self.nr_sectors(),
             block_size: self.block_size,
             physical_block_size: self.physical_bytes(),

@@ -117,14 +117,14 @@ impl Directory for ViewGroup {
     fn make_disk(&self) -> Result<Arc<RecordedDisk>> {
         let origin = registry::find(self.origin.to_bytes()).map_err(|_| ENODEV)?;
         let name = CString::try_from_fmt(fmt!("{}", &*self.name))?;
-        let geometry = origin.disk().geometry();
+        let properties = origin.disk().properties();
         let below = CrashState::new(origin.disk().clone())?;
         let members = *origin.disk().members();
         let behaviour = Behaviour {
             garbage: origin.disk().garbage(),
             ..Behaviour::default()
         };
-        RecordedDisk::new(name, geometry, members, behaviour, Some(below))
+        RecordedDisk::new(name, properties, members, behaviour, Some(below))
     }
 }
 

@@ -18,8 +18,8 @@ use crate::{
         Flags, //
     },
     disk::{
-        Geometry,
         Member,
+        Properties,
         MEMBER_NAME_LEN, //
     },
     fault::Kinds,
@@ -56,7 +56,7 @@ const OP_BASE: u8 = 6;
 /// What a log begins with.
 #[derive(Clone, Copy)]
 pub(super) struct Header {
-    pub(super) geometry: Geometry,
+    pub(super) properties: Properties,
     /// How many members follow.
     pub(super) nr_members: usize,
     /// Writes carry their data, and base entries come first.
@@ -72,28 +72,28 @@ pub(super) struct Header {
 impl Header {
     pub(super) fn encode(&self) -> [u8; HEADER_LEN] {
         let mut flags = self.faults.header_flags();
-        if self.geometry.write_cache {
+        if self.properties.write_cache {
             flags |= FLAG_WRITE_CACHE;
         }
-        if self.geometry.fua {
+        if self.properties.fua {
             flags |= FLAG_FUA;
         }
         if self.has_data {
             flags |= FLAG_DATA;
         }
-        flags |= tear_flag(self.geometry.tear);
+        flags |= tear_flag(self.properties.tear);
 
         // No truncation: there are 8 at most.
         flags |= (self.nr_members as u32) << FLAGS_MEMBERS_SHIFT;
-        let version = version(self.nr_members, self.geometry.tear);
+        let version = version(self.nr_members, self.properties.tear);
 
         let mut bytes = Writer([0; HEADER_LEN]);
         bytes.put(0, &MAGIC);
         bytes.put(8, &version.to_le_bytes());
         bytes.put(12, &flags.to_le_bytes());
-        bytes.put(16, &self.geometry.nr_sectors.to_le_bytes());
-        bytes.put(24, &self.geometry.block_size.to_le_bytes());
-        bytes.put(28, &self.geometry.atomic_unit.to_le_bytes());
+        bytes.put(16, &self.properties.nr_sectors.to_le_bytes());
+        bytes.put(24, &self.properties.block_size.to_le_bytes());
+        bytes.put(28, &self.properties.atomic_unit.to_le_bytes());
         bytes.put(32, &self.nr_entries.to_le_bytes());
         bytes.put(40, &self.last_event.to_le_bytes());
         bytes.put(48, &self.truncated.to_le_bytes());
@@ -101,13 +101,13 @@ impl Header {
         bytes.0
     }
 
-    /// Decodes the header of an export for a disk like `geometry` that has so many members.
+    /// Decodes the header of an export for a disk like `properties` that has so many members.
     /// [`EINVAL`] if it is none, or for another kind of disk.
-    pub(super) fn decode(bytes: &[u8], geometry: Geometry, nr_members: usize) -> Result<Self> {
+    pub(super) fn decode(bytes: &[u8], properties: Properties, nr_members: usize) -> Result<Self> {
         let bytes = Reader(bytes);
         let flags = bytes.u32(12)?;
         let header = Self {
-            geometry,
+            properties,
             nr_members,
             has_data: flags & FLAG_DATA != 0,
             nr_entries: bytes.u64(32)?,
@@ -117,14 +117,14 @@ impl Header {
             faults: Kinds::of_header(flags),
         };
         let is_ours = bytes.bytes::<8>(0)? == MAGIC
-            && bytes.u32(8)? == version(nr_members, geometry.tear)
+            && bytes.u32(8)? == version(nr_members, properties.tear)
             && header.has_data
             && flags & !(FLAG_WRITE_CACHE | FLAG_FUA | FLAG_DATA | Kinds::HEADER_FLAGS)
-                == (nr_members as u32) << FLAGS_MEMBERS_SHIFT | tear_flag(geometry.tear)
-            && (flags & FLAG_WRITE_CACHE != 0) == geometry.write_cache
-            && bytes.u64(16)? == geometry.nr_sectors
-            && bytes.u32(24)? == geometry.block_size
-            && bytes.u32(28)? == geometry.atomic_unit;
+                == (nr_members as u32) << FLAGS_MEMBERS_SHIFT | tear_flag(properties.tear)
+            && (flags & FLAG_WRITE_CACHE != 0) == properties.write_cache
+            && bytes.u64(16)? == properties.nr_sectors
+            && bytes.u32(24)? == properties.block_size
+            && bytes.u32(28)? == properties.atomic_unit;
         if is_ours {
             Ok(header)
         } else {
@@ -161,7 +161,7 @@ pub(super) fn encode_member(member: &Member) -> [u8; MEMBER_LEN] {
 
 /// What an entry is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum EntryKind {
     /// Content of the disk from before the record.
     Base,
     /// An entry of the log.
@@ -171,7 +171,7 @@ pub(super) enum Kind {
 /// An entry, without its payload.
 #[derive(Clone, Copy)]
 pub(super) struct RawEntry {
-    pub(super) kind: Kind,
+    pub(super) kind: EntryKind,
     pub(super) flags: Flags,
     pub(super) submit: u64,
     pub(super) start: u64,
@@ -194,7 +194,7 @@ impl RawEntry {
     /// Content of the disk from before the record.
     pub(super) fn base(sector: u64, nr_sectors: u32, payload_len: u32) -> Self {
         Self {
-            kind: Kind::Base,
+            kind: EntryKind::Base,
             flags: Flags::default(),
             submit: 0,
             start: 0,
@@ -215,7 +215,7 @@ impl RawEntry {
     pub(super) fn new(write: &Write, task: TaskId, payload_len: u32, garbage: Option<u64>) -> Self {
         let entry = &write.entry;
         Self {
-            kind: Kind::Log(entry.op),
+            kind: EntryKind::Log(entry.op),
             flags: write.flags,
             submit: entry.submit,
             start: entry.start,
@@ -272,8 +272,8 @@ impl RawEntry {
 
     pub(super) fn encode(&self) -> [u8; ENTRY_LEN] {
         let op = match self.kind {
-            Kind::Base => OP_BASE,
-            Kind::Log(op) => op as u8,
+            EntryKind::Base => OP_BASE,
+            EntryKind::Log(op) => op as u8,
         };
 
         let mut bytes = Writer([0; ENTRY_LEN]);
@@ -315,8 +315,8 @@ impl RawEntry {
         }
         Ok(Self {
             kind: match op {
-                OP_BASE => Kind::Base,
-                op => Kind::Log(model::Op::try_from(op).map_err(|_| EINVAL)?),
+                OP_BASE => EntryKind::Base,
+                op => EntryKind::Log(model::Op::try_from(op).map_err(|_| EINVAL)?),
             },
             flags: Flags::from_bits(flags & !(Kinds::ENTRY_FLAGS | FLAG_GARBAGE)).ok_or(EINVAL)?,
             submit: bytes.u64(8)?,

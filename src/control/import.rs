@@ -4,8 +4,8 @@
 
 use super::format::{
     encode_member,
+    EntryKind,
     Header,
-    Kind,
     RawEntry,
     ENTRY_LEN,
     HEADER_LEN,
@@ -14,8 +14,8 @@ use super::format::{
 use crate::{
     block::Flags,
     disk::{
-        Geometry,
         Members,
+        Properties,
         RecordedDisk,
         Staged, //
     },
@@ -105,7 +105,7 @@ impl Import {
         match self.expect {
             Expect::Header => {
                 let nr_members = self.disk.members().as_slice().len();
-                let header = Header::decode(bytes, self.disk.geometry(), nr_members)?;
+                let header = Header::decode(bytes, self.disk.properties(), nr_members)?;
                 if header.truncated != 0 {
                     self.staged()?.truncated(header.truncated);
                 }
@@ -124,7 +124,7 @@ impl Import {
             }
             Expect::Entry => {
                 let entry = RawEntry::decode(bytes)?;
-                check(&entry, self.disk.geometry(), self.disk.members())?;
+                check(&entry, self.disk.properties(), self.disk.members())?;
                 if entry.payload_len == 0 {
                     self.apply(&entry, &[])
                 } else {
@@ -143,12 +143,12 @@ impl Import {
 
     fn apply(&mut self, entry: &RawEntry, payload: &[u8]) -> Result {
         match entry.kind {
-            Kind::Base => {
+            EntryKind::Base => {
                 self.nr_base = self.nr_base.checked_sub(1).ok_or(EINVAL)?;
                 let data = split_pages(entry, payload)?;
                 self.staged()?.base(entry.sector, entry.nr_sectors, &data)?;
             }
-            Kind::Log(op) => {
+            EntryKind::Log(op) => {
                 if self.nr_base != 0 {
                     return Err(EINVAL);
                 }
@@ -193,12 +193,12 @@ impl Import {
     }
 }
 
-/// [`EINVAL`] for an entry that no disk like `geometry` with such members can have recorded.
-fn check(entry: &RawEntry, geometry: Geometry, members: &Members) -> Result {
+/// [`EINVAL`] for an entry that no disk like `properties` with such members can have recorded.
+fn check(entry: &RawEntry, properties: Properties, members: &Members) -> Result {
     let len_bytes = u64::from(entry.nr_sectors) * SECTOR_SIZE as u64;
     let end = entry.sector.checked_add(u64::from(entry.nr_sectors));
-    let is_inside = end.is_some_and(|end| end <= geometry.nr_sectors);
-    let block_sectors = u64::from(geometry.block_size) / SECTOR_SIZE as u64;
+    let is_inside = end.is_some_and(|end| end <= properties.nr_sectors);
+    let block_sectors = u64::from(properties.block_size) / SECTOR_SIZE as u64;
     let is_blocks = entry.sector % block_sectors == 0
         && u64::from(entry.nr_sectors) % block_sectors == 0
         && entry.nr_sectors != 0;
@@ -208,21 +208,23 @@ fn check(entry: &RawEntry, geometry: Geometry, members: &Members) -> Result {
     let is_start = borders.starts().contains(&entry.sector);
 
     let is_valid = match entry.kind {
-        Kind::Base => is_inside && is_blocks && payload_len == len_bytes,
-        Kind::Log(Op::Write) if entry.faults.contains(Kinds::LOST) => {
+        EntryKind::Base => is_inside && is_blocks && payload_len == len_bytes,
+        EntryKind::Log(Op::Write) if entry.faults.contains(Kinds::LOST) => {
             is_inside && is_blocks && is_of_one && payload_len == 0
         }
-        Kind::Log(Op::Write) => is_inside && is_blocks && is_of_one && payload_len == len_bytes,
-        Kind::Log(Op::WriteZeroes | Op::Discard) => {
+        EntryKind::Log(Op::Write) => {
+            is_inside && is_blocks && is_of_one && payload_len == len_bytes
+        }
+        EntryKind::Log(Op::WriteZeroes | Op::Discard) => {
             is_inside && is_blocks && is_of_one && payload_len == 0
         }
-        Kind::Log(Op::Flush) => {
+        EntryKind::Log(Op::Flush) => {
             let is_empty = entry.nr_sectors == 0 && payload_len == 0;
             is_empty && is_start && entry.flags.contains(Flags::PREFLUSH)
         }
-        Kind::Log(Op::Mark) => (1..=MARK_MAX_BYTES as u64).contains(&payload_len),
+        EntryKind::Log(Op::Mark) => (1..=MARK_MAX_BYTES as u64).contains(&payload_len),
     };
-    if is_valid && are_possible(entry, geometry) {
+    if is_valid && are_possible(entry, properties) {
         Ok(())
     } else {
         Err(EINVAL)
@@ -230,8 +232,8 @@ fn check(entry: &RawEntry, geometry: Geometry, members: &Members) -> Result {
 }
 
 /// Whether the faults of an entry can have happened to it.
-fn are_possible(entry: &RawEntry, geometry: Geometry) -> bool {
-    let Kind::Log(op) = entry.kind else {
+fn are_possible(entry: &RawEntry, properties: Properties) -> bool {
+    let EntryKind::Log(op) = entry.kind else {
         return entry.faults.is_empty();
     };
     let mut possible = Kinds::default();
@@ -248,7 +250,7 @@ fn are_possible(entry: &RawEntry, geometry: Geometry) -> bool {
         possible |= Kinds::MISDIRECTED | Kinds::CORRUPTED;
     }
     let end = entry.asked.checked_add(entry.nr_sectors.into());
-    possible.contains(entry.faults) && end.is_some_and(|end| end <= geometry.nr_sectors)
+    possible.contains(entry.faults) && end.is_some_and(|end| end <= properties.nr_sectors)
 }
 
 /// A write's data, in a page for each page of the disk that it touches.

@@ -201,7 +201,7 @@ impl Stream {
             self.find_base()?;
         }
         let header = Header {
-            geometry: self.disk.geometry(),
+            properties: self.disk.properties(),
             nr_members: self.disk.members().as_slice().len(),
             has_data: self.has_data,
             nr_entries: self.nr_entries as u64,

@@ -14,11 +14,11 @@ use crate::{
         noio,
         Bio,
         Flags,
-        Op, //
+        ReqOp, //
     },
     fault::{
-        self,
         Access,
+        AccessOp,
         Faults,
         Injected,
         Kinds, //
@@ -41,14 +41,14 @@ use kernel::{
 
 impl Access {
     /// What rules see of a bio; [`None`] if it does nothing.
-    pub(super) fn of(bio: Op, write: &Write) -> Option<Self> {
-        let is_read = bio == Op::Read;
+    pub(super) fn of(bio: ReqOp, write: &Write) -> Option<Self> {
+        let is_read = bio == ReqOp::Read;
         let entry = &write.entry;
         let op = match entry.op {
-            _ if is_read => fault::Op::Read,
-            model::Op::Flush => fault::Op::Flush,
-            model::Op::Write | model::Op::WriteZeroes => fault::Op::Write,
-            model::Op::Discard => fault::Op::Discard,
+            _ if is_read => AccessOp::Read,
+            model::Op::Flush => AccessOp::Flush,
+            model::Op::Write | model::Op::WriteZeroes => AccessOp::Write,
+            model::Op::Discard => AccessOp::Discard,
             model::Op::Mark => return None,
         };
         Some(Self {

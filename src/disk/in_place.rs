@@ -10,7 +10,7 @@ use super::{
 use crate::{
     block::{
         Bio,
-        Op, //
+        ReqOp, //
     },
     store::{Found, Pieces, Sink}, //
 };
@@ -26,7 +26,7 @@ impl RecordedDisk {
         }
         let may_wait = !bio.is_nowait();
         match bio.op() {
-            Op::Read if !self.hints.has(Hint::OffOrFaulty) => {
+            ReqOp::Read if !self.hints.has(Hint::OffOrFaulty) => {
                 for mut segment in bio.segments() {
                     let (page, mask) = place(&segment)?;
                     match self.tree.reader(page, mask, may_wait) {
@@ -46,7 +46,7 @@ impl RecordedDisk {
                     }
                 }
             }
-            Op::Write if bio.len_bytes() != 0 && !self.hints.has(Hint::Recording) => {
+            ReqOp::Write if bio.len_bytes() != 0 && !self.hints.has(Hint::Recording) => {
                 // What has to be atomic is looked at more closely.
                 if bio.is_atomic() {
                     return None;

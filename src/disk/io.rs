@@ -28,8 +28,8 @@ use crate::{
         noio,
         Bio,
         Flags,
-        Op,
         Operations, //
+        ReqOp,
     },
     fault::{
         Access,
@@ -139,11 +139,11 @@ impl RecordedDisk {
         let nr_sectors = bio.len_bytes() / SECTOR_SIZE as u32;
         let (op, sector) = match bio.op() {
             // Where it is says nothing.
-            Op::Write if nr_sectors == 0 => (model::Op::Flush, bio.origin()),
-            Op::Read | Op::Write => (model::Op::Write, bio.sector()),
-            Op::WriteZeroes => (model::Op::WriteZeroes, bio.sector()),
-            Op::Discard => (model::Op::Discard, bio.sector()),
-            Op::Other => return Err(EOPNOTSUPP),
+            ReqOp::Write if nr_sectors == 0 => (model::Op::Flush, bio.origin()),
+            ReqOp::Read | ReqOp::Write => (model::Op::Write, bio.sector()),
+            ReqOp::WriteZeroes => (model::Op::WriteZeroes, bio.sector()),
+            ReqOp::Discard => (model::Op::Discard, bio.sector()),
+            ReqOp::Other => return Err(EOPNOTSUPP),
         };
         if op == model::Op::Flush {
             if !flags.contains(Flags::PREFLUSH) {
@@ -158,7 +158,7 @@ impl RecordedDisk {
         let mut write = Write::new(op, flags, sector, nr_sectors);
         write.nowait = NoWait(bio.is_nowait());
         if write.nowait.0 {
-            let has_data = op == model::Op::Write && bio.op() == Op::Write;
+            let has_data = op == model::Op::Write && bio.op() == ReqOp::Write;
             let may_be_served = has_data && self.completion.is_inline();
             if !may_be_served || self.hints.has(Hint::OffOrFaulty) {
                 return Err(EAGAIN);
@@ -169,7 +169,7 @@ impl RecordedDisk {
 
     /// Whether sectors are all of one atomic unit.
     pub(super) fn is_in_unit(&self, sector: u64, nr_sectors: u32) -> bool {
-        let unit_sectors = u64::from(self.geometry.atomic_unit / SECTOR_SIZE as u32);
+        let unit_sectors = u64::from(self.properties.atomic_unit / SECTOR_SIZE as u32);
         let last = sector.saturating_add(nr_sectors.saturating_sub(1).into());
         sector / unit_sectors == last / unit_sectors
     }
@@ -178,7 +178,7 @@ impl RecordedDisk {
     #[inline]
     pub(super) fn is_in_blocks(&self, bio: &Bio) -> bool {
         // A power of two.
-        let block_mask = self.geometry().block_size.wrapping_sub(1);
+        let block_mask = self.properties().block_size.wrapping_sub(1);
         // No truncation: these are the lower bits.
         let sector_mask = block_mask / SECTOR_SIZE as u32;
         bio.len_bytes() & block_mask == 0 && bio.sector() as u32 & sector_mask == 0
@@ -186,7 +186,7 @@ impl RecordedDisk {
 
     /// The faults that a bio is to meet, if the power is on. The error that it fails with, if that
     /// is one of them.
-    fn inject(&self, op: Op, write: &Write) -> Result<Injected> {
+    fn inject(&self, op: ReqOp, write: &Write) -> Result<Injected> {
         let mut state = self.state.lock();
         match Access::of(op, write) {
             Some(access) if state.life.off().is_none() => state.meet(&access),
@@ -208,7 +208,7 @@ impl RecordedDisk {
             }
         }
         match write.entry.op {
-            _ if bio.op() == Op::Read => {
+            _ if bio.op() == ReqOp::Read => {
                 self.read(bio, injected.is(Kinds::STALE))?;
                 Ok(Served::after(write.delay_us))
             }

@@ -93,7 +93,7 @@ use life::Life;
 
 /// What a disk is like; fixed while it exists.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Geometry {
+pub(crate) struct Properties {
     /// Its size in sectors of 512 bytes.
     pub(crate) nr_sectors: u64,
     /// Its logical block size in bytes.
@@ -112,7 +112,7 @@ pub(crate) struct Geometry {
     pub(crate) discard: bool,
 }
 
-impl Geometry {
+impl Properties {
     /// What legality depends on.
     fn to_model(self, members: model::Members) -> model::Geometry {
         model::Geometry {
@@ -144,13 +144,13 @@ struct State {
 }
 
 impl State {
-    fn new(geometry: Geometry) -> Result<Self> {
+    fn new(properties: Properties) -> Result<Self> {
         Ok(Self {
             store: Store::new()?,
             life: Life::On,
             nr_views: 0,
             nr_records: 0,
-            faults: Faults::new(geometry.to_extent()),
+            faults: Faults::new(properties.to_extent()),
         })
     }
 
@@ -180,7 +180,7 @@ impl State {
 #[pin_data]
 pub(crate) struct RecordedDisk {
     name: CString,
-    geometry: Geometry,
+    properties: Properties,
     members: Members,
     log_limit_bytes: u64,
     completion: Completion,
@@ -208,7 +208,7 @@ pub(crate) struct RecordedDisk {
     spare: Mutex<SparePages>,
 }
 
-/// How a disk behaves, beside its geometry.
+/// How a disk behaves, beside its properties.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Behaviour {
     /// The memory that a record may take in bytes; 0: any.
@@ -223,16 +223,16 @@ impl RecordedDisk {
     /// An empty disk; or, with a crash state `below`, one that shows that.
     pub(crate) fn new(
         name: CString,
-        geometry: Geometry,
+        properties: Properties,
         members: Members,
         behaviour: Behaviour,
         below: Option<Pin<KBox<CrashState>>>,
     ) -> Result<Arc<Self>> {
-        let state = State::new(geometry)?;
+        let state = State::new(properties)?;
         let disk = Arc::pin_init(
             try_pin_init!(Self {
                 name,
-                geometry,
+                properties,
                 members,
                 log_limit_bytes: behaviour.log_limit_bytes,
                 completion: behaviour.completion,
@@ -259,8 +259,8 @@ impl RecordedDisk {
     }
 
     /// What it is like.
-    pub(crate) fn geometry(&self) -> Geometry {
-        self.geometry
+    pub(crate) fn properties(&self) -> Properties {
+        self.properties
     }
 
     /// The block devices that it is cut into; none if it is one.

@@ -60,7 +60,7 @@ impl State {
     pub(super) fn new_record(&mut self, disk: &RecordedDisk) -> Record {
         self.nr_records += 1;
         let mut record = Record::new(
-            disk.geometry.to_model(disk.members.to_model()),
+            disk.properties.to_model(disk.members.to_model()),
             disk.log_limit_bytes,
             self.nr_records,
         );

@@ -108,7 +108,7 @@ impl RecordedDisk {
         if self.below.is_some() {
             return Err(EINVAL);
         }
-        let mut staged = State::new(self.geometry)?;
+        let mut staged = State::new(self.properties)?;
         let mut state = self.state.lock();
         if state.life.record().is_some() {
             return Err(EEXIST);

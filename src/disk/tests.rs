@@ -46,7 +46,7 @@ fn disk_of(
     tear: Tear,
     limit: u64,
 ) -> Result<Arc<RecordedDisk>> {
-    let geometry = Geometry {
+    let properties = Properties {
         nr_sectors: 2048,
         block_size: atomic_unit.min(4096),
         physical_block_size: 4096,
@@ -60,7 +60,7 @@ fn disk_of(
         log_limit_bytes: limit,
         ..Behaviour::default()
     };
-    RecordedDisk::new(c"test".try_into()?, geometry, members, behaviour, None)
+    RecordedDisk::new(c"test".try_into()?, properties, members, behaviour, None)
 }
 
 /// A disk of 1 MiB whose blocks are pages, recording.
@@ -83,7 +83,7 @@ pub(crate) fn view_of(disk: &Arc<RecordedDisk>) -> Result<Arc<RecordedDisk>> {
     let behaviour = Behaviour::default();
     RecordedDisk::new(
         c"test.view".try_into()?,
-        disk.geometry(),
+        disk.properties(),
         *disk.members(),
         behaviour,
         Some(below),

@@ -25,7 +25,7 @@ pub(super) enum Mode {
 /// What cuts the power.
 pub(super) enum Trigger {
     /// A number of entries of a kind is submitted.
-    Count(Kind, u64),
+    Count(Counted, u64),
     /// A mark of that text is in the log.
     Mark(KVVec<u8>),
     /// A time, in ns since the disk was made.
@@ -40,7 +40,7 @@ pub(super) struct Armed {
 
 /// Entries of the log, by what a trigger is interested in.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum Counted {
     Writes,
     Flushes,
     Fua,
@@ -49,7 +49,7 @@ pub(super) enum Kind {
     Lba(u64, u64),
 }
 
-impl Kind {
+impl Counted {
     fn has(self, write: &Write) -> bool {
         let entry = &write.entry;
         let is_write = entry.op.is_write();
@@ -98,7 +98,7 @@ pub(super) fn parse(text: &[u8], now_ns: u64) -> Result<Option<Trigger>> {
         return Ok(None);
     }
     if text == b"meta" {
-        return Ok(Some(Trigger::Count(Kind::Meta, 1)));
+        return Ok(Some(Trigger::Count(Counted::Meta, 1)));
     }
     let colon = text.iter().position(|byte| *byte == b':').ok_or(EINVAL)?;
     let (word, value) = text.split_at_checked(colon).ok_or(EINVAL)?;
@@ -108,10 +108,10 @@ pub(super) fn parse(text: &[u8], now_ns: u64) -> Result<Option<Trigger>> {
         n => Ok(Trigger::Count(kind, n)),
     };
     Ok(Some(match word {
-        b"writes" => count(Kind::Writes)?,
-        b"flushes" => count(Kind::Flushes)?,
-        b"fua" => count(Kind::Fua)?,
-        b"meta" => count(Kind::Meta)?,
+        b"writes" => count(Counted::Writes)?,
+        b"flushes" => count(Counted::Flushes)?,
+        b"fua" => count(Counted::Fua)?,
+        b"meta" => count(Counted::Meta)?,
         b"ms" => Trigger::Time(now_ns.saturating_add(parse_u64(value)?.saturating_mul(1_000_000))),
         b"lba" => {
             let mut ends = fields(value, b'-');
@@ -123,7 +123,7 @@ pub(super) fn parse(text: &[u8], now_ns: u64) -> Result<Option<Trigger>> {
             if first > last {
                 return Err(EINVAL);
             }
-            Trigger::Count(Kind::Lba(first, last), 1)
+            Trigger::Count(Counted::Lba(first, last), 1)
         }
         b"mark" if crate::record::is_mark_text(value) => {
             let mut text = KVVec::new();

@@ -7,7 +7,7 @@
 use super::{
     rule::parse_range,
     Access,
-    Op, //
+    AccessOp, //
 };
 use kernel::{
     fmt,
@@ -174,11 +174,10 @@ impl BadSectors {
             return Ok(false);
         }
         let (fails, heals) = match (access.op, self.mode) {
-            (Op::Read, Mode::All | Mode::Read) | (Op::Write, Mode::All | Mode::Write) => {
-                (true, self.once)
-            }
-            (Op::Read, Mode::UntilRewritten) => (true, self.once),
-            (Op::Write, Mode::UntilRewritten) => (false, true),
+            (AccessOp::Read, Mode::All | Mode::Read)
+            | (AccessOp::Write, Mode::All | Mode::Write) => (true, self.once),
+            (AccessOp::Read, Mode::UntilRewritten) => (true, self.once),
+            (AccessOp::Write, Mode::UntilRewritten) => (false, true),
             _ => (false, false),
         };
         if heals {

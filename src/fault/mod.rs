@@ -39,7 +39,7 @@ const RULES_MAX: usize = 32;
 
 /// What an I/O does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Op {
+pub(crate) enum AccessOp {
     Read,
     /// Zeroes or data.
     Write,
@@ -51,7 +51,7 @@ pub(crate) enum Op {
 /// An I/O, as far as rules look at it.
 #[derive(Clone, Copy)]
 pub(crate) struct Access {
-    pub(crate) op: Op,
+    pub(crate) op: AccessOp,
     pub(crate) sector: u64,
     pub(crate) nr_sectors: u32,
     /// It is a flush, or comes with one.

@@ -4,7 +4,7 @@
 
 use super::{
     Access,
-    Op, //
+    AccessOp, //
 };
 use crate::{
     random::draw,
@@ -100,12 +100,12 @@ impl Ops {
         (Self::FLUSH, b"flush", "flush"),
     ];
 
-    fn of(op: Op) -> Self {
+    fn of(op: AccessOp) -> Self {
         match op {
-            Op::Read => Self::READ,
-            Op::Write => Self::WRITE,
-            Op::Discard => Self::DISCARD,
-            Op::Flush => Self::FLUSH,
+            AccessOp::Read => Self::READ,
+            AccessOp::Write => Self::WRITE,
+            AccessOp::Discard => Self::DISCARD,
+            AccessOp::Flush => Self::FLUSH,
         }
     }
 

@@ -82,14 +82,14 @@ const BAD: &[(&str, Error)] = &[
     ("+", EINVAL),
 ];
 
-fn access(op: Op, sector: u64, nr_sectors: u32) -> Access {
+fn access(op: AccessOp, sector: u64, nr_sectors: u32) -> Access {
     Access {
         op,
         sector,
         nr_sectors,
-        flushes: op == Op::Flush,
+        flushes: op == AccessOp::Flush,
         is_fua: false,
-        has_data: op == Op::Write,
+        has_data: op == AccessOp::Write,
     }
 }
 
@@ -107,7 +107,7 @@ fn shows(faults: &Faults, text: &str) -> Result<bool> {
 /// Which of the first 16 writes are lost: the first is the highest bit.
 fn lost(faults: &mut Faults) -> Result<u16> {
     (0..16).try_fold(0, |hits, n| {
-        let injected = faults.inject(&access(Op::Write, n * 8, 8))?;
+        let injected = faults.inject(&access(AccessOp::Write, n * 8, 8))?;
         Ok(hits << 1 | u16::from(injected.is(Kinds::LOST)))
     })
 }
@@ -232,7 +232,7 @@ mod suite {
 
     #[test]
     fn each_kind_does_what_it_says() -> Result {
-        let write = access(Op::Write, 16, 8);
+        let write = access(AccessOp::Write, 16, 8);
         let fua = Access {
             is_fua: true,
             flushes: true,
@@ -243,7 +243,7 @@ mod suite {
             ..write
         };
         let table = [
-            ("flush-lies", access(Op::Flush, 0, 0), Kinds::LIED),
+            ("flush-lies", access(AccessOp::Flush, 0, 0), Kinds::LIED),
             ("flush-lies", fua, Kinds::LIED),
             ("flush-lies", write, Kinds::default()),
             ("fua-ignored", fua, Kinds::FUA_IGNORED),
@@ -260,12 +260,16 @@ mod suite {
                 fua,
                 Kinds::CORRUPTED | Kinds::FUA_IGNORED,
             ),
-            ("stale", access(Op::Read, 0, 8), Kinds::STALE),
+            ("stale", access(AccessOp::Read, 0, 8), Kinds::STALE),
             ("stale", write, Kinds::default()),
             ("lost\neio", write, Kinds::EIO),
             ("eio op=flush", fua, Kinds::EIO),
             ("eio op=flush", write, Kinds::default()),
-            ("eio lba=16", access(Op::Flush, 0, 0), Kinds::default()),
+            (
+                "eio lba=16",
+                access(AccessOp::Flush, 0, 0),
+                Kinds::default(),
+            ),
             ("latency usec=5", write, Kinds::default()),
         ];
         for (text, access, kinds) in table {
@@ -279,12 +283,12 @@ mod suite {
     #[test]
     fn misdirected_writes_stay_on_the_disk() -> Result {
         let mut faults = faults("misdirected to=2040")?;
-        assert!(faults.inject(&access(Op::Write, 0, 8))?.sector == 2040);
-        assert!(faults.inject(&access(Op::Write, 0, 24))?.sector == 2024);
+        assert!(faults.inject(&access(AccessOp::Write, 0, 8))?.sector == 2040);
+        assert!(faults.inject(&access(AccessOp::Write, 0, 24))?.sector == 2024);
         faults.set_rules(b"misdirected seed=3")?;
         let mut sum = 0;
         for _ in 0..100 {
-            let sector = faults.inject(&access(Op::Write, 0, 24))?.sector;
+            let sector = faults.inject(&access(AccessOp::Write, 0, 24))?.sector;
             assert!(sector % 8 == 0 && sector <= 2024);
             sum += sector;
         }
@@ -319,11 +323,11 @@ mod suite {
     #[test]
     fn bad_sectors_fail_as_their_mode_says() -> Result {
         let ios = [
-            access(Op::Read, 8, 16),
-            access(Op::Write, 16, 8),
-            access(Op::Read, 16, 8),
-            access(Op::Discard, 16, 8),
-            access(Op::Flush, 0, 0),
+            access(AccessOp::Read, 8, 16),
+            access(AccessOp::Write, 16, 8),
+            access(AccessOp::Read, 16, 8),
+            access(AccessOp::Discard, 16, 8),
+            access(AccessOp::Flush, 0, 0),
         ];
         for (mode, once, fail) in MODES {
             let mut faults = Faults::new(DISK);
@@ -352,10 +356,10 @@ mod suite {
         }
         assert!(faults.set_bad(b"+2000-2000") == Err(ENOSPC));
         assert!(!faults
-            .inject(&access(Op::Read, 2000, 8))?
+            .inject(&access(AccessOp::Read, 2000, 8))?
             .is(Kinds::BAD_SECTOR));
         assert!(faults
-            .inject(&access(Op::Read, 1020, 8))?
+            .inject(&access(AccessOp::Read, 1020, 8))?
             .is(Kinds::BAD_SECTOR));
         Ok(())
     }

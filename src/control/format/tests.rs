@@ -5,7 +5,7 @@
 use super::*;
 use crate::disk::Members;
 
-const GEOMETRY: Geometry = Geometry {
+const PROPERTIES: Properties = Properties {
     nr_sectors: 2048,
     block_size: 512,
     physical_block_size: 4096,
@@ -18,7 +18,7 @@ const GEOMETRY: Geometry = Geometry {
 
 fn header() -> Header {
     Header {
-        geometry: GEOMETRY,
+        properties: PROPERTIES,
         nr_members: 0,
         has_data: true,
         nr_entries: 0x0102_0304_0506_0708,
@@ -31,7 +31,7 @@ fn header() -> Header {
 
 fn entry() -> Result<RawEntry> {
     Ok(RawEntry {
-        kind: Kind::Log(model::Op::Discard),
+        kind: EntryKind::Log(model::Op::Discard),
         flags: Flags::from_bits(127).ok_or(EINVAL)?,
         submit: 100,
         start: 101,
@@ -75,7 +75,7 @@ fn changed_header(offset: usize) -> Result<Header> {
     if let Some(byte) = bytes.get_mut(offset) {
         *byte ^= 0x41;
     }
-    Header::decode(&bytes, GEOMETRY, 0)
+    Header::decode(&bytes, PROPERTIES, 0)
 }
 
 fn changed_entry(offset: usize, value: u8) -> Result<RawEntry> {
@@ -96,7 +96,7 @@ mod suite {
     fn headers_come_back() -> Result {
         let bytes = header().encode();
         assert!(bytes.starts_with(b"powercut\x01\0\0\0\x05\0\x21\0\0\x08\0\0"));
-        let back = Header::decode(&bytes, GEOMETRY, 0)?;
+        let back = Header::decode(&bytes, PROPERTIES, 0)?;
         assert!(back.encode() == bytes);
         assert!(back.nr_entries == 0x0102_0304_0506_0708);
         assert!((back.last_event, back.truncated, back.nr_base) == (3, 4, 5));
@@ -111,7 +111,7 @@ mod suite {
         }
         let bytes = header().encode();
         for len in [0, 8, HEADER_LEN - 1] {
-            let short = Header::decode(bytes.get(..len).unwrap_or(&[]), GEOMETRY, 0);
+            let short = Header::decode(bytes.get(..len).unwrap_or(&[]), PROPERTIES, 0);
             assert!(short.is_err_and(|error| error == EINVAL));
         }
     }
@@ -127,9 +127,9 @@ mod suite {
         };
         let bytes = header.encode();
         assert!(bytes.starts_with(b"powercut\x02\0\0\0\x05\x02\x21\0"));
-        assert!(Header::decode(&bytes, GEOMETRY, 2)?.encode() == bytes);
+        assert!(Header::decode(&bytes, PROPERTIES, 2)?.encode() == bytes);
         for nr_members in [0, 1, 3] {
-            let other = Header::decode(&bytes, GEOMETRY, nr_members);
+            let other = Header::decode(&bytes, PROPERTIES, nr_members);
             assert!(other.is_err_and(|error| error == EINVAL));
         }
 
@@ -144,23 +144,23 @@ mod suite {
 
     #[test]
     fn headers_of_prefixes() -> Result {
-        let prefix = Geometry {
+        let prefix = Properties {
             tear: Tear::Prefix,
-            ..GEOMETRY
+            ..PROPERTIES
         };
         for (nr_members, begin) in [
             (0, b"powercut\x03\0\0\0\x0d\0\x21\0"),
             (2, b"powercut\x03\0\0\0\x0d\x02\x21\0"),
         ] {
             let header = Header {
-                geometry: prefix,
+                properties: prefix,
                 nr_members,
                 ..header()
             };
             let bytes = header.encode();
             assert!(bytes.starts_with(begin));
             assert!(Header::decode(&bytes, prefix, nr_members)?.encode() == bytes);
-            let refused = Header::decode(&bytes, GEOMETRY, nr_members);
+            let refused = Header::decode(&bytes, PROPERTIES, nr_members);
             assert!(refused.is_err_and(|error| error == EINVAL));
 
             // The bit or the version alone.
@@ -169,8 +169,8 @@ mod suite {
                 if let Some(byte) = other.get_mut(offset) {
                     *byte = if offset == 8 { 1 } else { 5 };
                 }
-                for geometry in [prefix, GEOMETRY] {
-                    let refused = Header::decode(&other, geometry, nr_members);
+                for properties in [prefix, PROPERTIES] {
+                    let refused = Header::decode(&other, properties, nr_members);
                     assert!(refused.is_err_and(|error| error == EINVAL));
                 }
             }
@@ -194,7 +194,7 @@ mod suite {
         assert!(RawEntry::new(&write, back.task, 17, None).encode() == bytes);
 
         let base = RawEntry::base(8, 8, 4096);
-        assert!(RawEntry::decode(&base.encode())?.kind == Kind::Base);
+        assert!(RawEntry::decode(&base.encode())?.kind == EntryKind::Base);
         Ok(())
     }
 

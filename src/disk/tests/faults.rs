@@ -212,7 +212,7 @@ mod suite {
         let disk = ready()?;
         disk.change_faults(|faults| faults.set_rules(b"eio op=read\nstale"))?;
         let read = Access {
-            op: crate::fault::Op::Read,
+            op: crate::fault::AccessOp::Read,
             sector: 8,
             nr_sectors: 8,
             flushes: false,
