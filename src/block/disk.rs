@@ -106,6 +106,12 @@ pub(crate) fn wait_for_released_disks() {
 /// without reaching the driver. If it is open then, it goes as a pulled cable
 /// does: filesystems on it are told that it is dead, not asked to sync.
 ///
+/// # Examples
+///
+/// ```
+#[doc = include_str!("examples/disk.rs")]
+/// ```
+///
 /// # Invariants
 ///
 /// - `disk` is a `gendisk` that was added, is not yet deleted, and on which we

@@ -47,6 +47,12 @@ const WAITING: i32 = 1 << 30;
 
 /// A `T` that is read, and parts of which are lent, by many, or changed by one.
 ///
+/// # Examples
+///
+/// ```
+#[doc = include_str!("examples/lending.rs")]
+/// ```
+///
 /// # Invariants
 ///
 /// - While `lock` is held, `nr_loans` only goes down, but by who holds it.

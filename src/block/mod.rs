@@ -21,6 +21,8 @@
 
 mod bio;
 mod disk;
+#[cfg(CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST)]
+mod examples;
 mod lending;
 mod limits;
 mod noio;

@@ -13,6 +13,12 @@ use kernel::prelude::*;
 ///
 /// On the way of a bio an allocation that waits for I/O may wait for the very
 /// disk that the bio is for. So may one under a lock that such a bio waits for.
+///
+/// # Examples
+///
+/// ```
+#[doc = include_str!("examples/noio.rs")]
+/// ```
 #[inline]
 pub(crate) fn noio<R>(f: impl FnOnce() -> R) -> R {
     // SAFETY: Only touches the current task's flags.

@@ -27,6 +27,12 @@ use kernel::{
 /// the new bytes, as with any disk that is read while it is written to. So it is only
 /// ever copied from and to, by C, and there are no references to what is in it.
 ///
+/// # Examples
+///
+/// ```
+#[doc = include_str!("examples/page.rs")]
+/// ```
+///
 /// # Invariants
 ///
 /// `address` is that of a page in the kernel's linear mapping, which was allocated here and

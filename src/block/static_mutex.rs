@@ -36,6 +36,12 @@ const READY: i32 = 2;
 /// As a static is never dropped, nor is what is in it: it is to be left without anything that is
 /// allocated.
 ///
+/// # Examples
+///
+/// ```
+#[doc = include_str!("examples/static_mutex.rs")]
+/// ```
+///
 /// # Invariants
 ///
 /// - `state` goes from [`NEW`] to [`BUSY`] to [`READY`], each once.
