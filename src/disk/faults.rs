@@ -98,6 +98,8 @@ impl RecordedDisk {
     }
 
     /// Serves a write of data that is to meet faults.
+    // Not where it is called from: few writes do.
+    #[inline(never)]
     pub(super) fn write_faulty(
         &self,
         asked: &Write,

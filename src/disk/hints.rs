@@ -21,6 +21,18 @@ pub(super) enum Hint {
     Dying = 4,
 }
 
+/// What was so when it was looked at.
+#[derive(Clone, Copy)]
+pub(super) struct Hinted(u32);
+
+impl Hinted {
+    /// Whether that was so.
+    #[inline]
+    pub(super) fn has(self, hint: Hint) -> bool {
+        self.0 & hint as u32 != 0
+    }
+}
+
 /// All of them.
 pub(super) struct Hints(Atomic<u32>);
 
@@ -33,7 +45,13 @@ impl Hints {
     /// Whether that is so.
     #[inline]
     pub(super) fn has(&self, hint: Hint) -> bool {
-        self.0.load(Relaxed) & hint as u32 != 0
+        self.get().has(hint)
+    }
+
+    /// All that is so.
+    #[inline]
+    pub(super) fn get(&self) -> Hinted {
+        Hinted(self.0.load(Relaxed))
     }
 
     /// Sets those that are so; to be called under the lock of the state.

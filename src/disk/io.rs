@@ -8,7 +8,10 @@
 //! context of whoever submitted it; when it is complete is another matter ([`Served`]).
 
 use super::{
-    hints::Hint,
+    hints::{
+        Hint,
+        Hinted, //
+    },
     in_flight::{
         Room,
         Served,
@@ -27,7 +30,6 @@ use crate::{
     block::{
         noio,
         Bio,
-        Flags,
         Operations, //
         ReqOp,
     },
@@ -89,11 +91,13 @@ impl RecordedDisk {
     fn serve(self: &Arc<Self>, mut bio: Bio) {
         let mut delay_us = 0;
         let served = noio(|| {
-            let Some(mut write) = self.check(&bio)? else {
+            let mut write = Write::asked_by(&bio)?;
+            if !self.check(&bio, &write)? {
                 return Ok((Served::Done, None));
-            };
+            }
             let mut injected = Injected::default();
-            if self.hints.has(Hint::OffOrFaulty) {
+            let mut hints = self.hints.get();
+            if hints.has(Hint::OffOrFaulty) {
                 injected = self.inject(bio.op(), &write)?;
                 write = write.with_faults(injected.kinds);
                 write.delay_us = injected.delay_us;
@@ -106,12 +110,13 @@ impl RecordedDisk {
                 } else {
                     None
                 };
-                match self.apply(&mut bio, &mut write, &injected, room.is_some())? {
+                match self.apply(&mut bio, &mut write, hints, &injected, room.is_some())? {
                     // It took no effect: it may have to wait, or the disk is not as the hints said.
                     Served::Again => may_wait = true,
                     Served::Hangs if room.is_none() => may_wait = true,
                     served => return Ok((served, room)),
                 }
+                hints = self.hints.get();
             }
         });
         match served {
@@ -131,40 +136,30 @@ impl RecordedDisk {
         })
     }
 
-    /// What a bio asks for, a read as if it were a write; [`None`]: nothing. [`EINVAL`] if it is
+    /// Whether a bio asks for anything. [`EINVAL`] if it is
     /// not made of whole blocks, or is to be atomic and crosses a border of units: for bio-based
     /// disks the block layer does not see to that. [`EAGAIN`] if it may not wait and would have to.
-    fn check(&self, bio: &Bio) -> Result<Option<Write>> {
-        let flags = bio.flags();
-        let nr_sectors = bio.len_bytes() / SECTOR_SIZE as u32;
-        let (op, sector) = match bio.op() {
-            // Where it is says nothing.
-            ReqOp::Write if nr_sectors == 0 => (model::Op::Flush, bio.origin()),
-            ReqOp::Read | ReqOp::Write => (model::Op::Write, bio.sector()),
-            ReqOp::WriteZeroes => (model::Op::WriteZeroes, bio.sector()),
-            ReqOp::Discard => (model::Op::Discard, bio.sector()),
-            ReqOp::Other => return Err(EOPNOTSUPP),
-        };
-        if op == model::Op::Flush {
-            if !flags.contains(Flags::PREFLUSH) {
+    #[inline]
+    fn check(&self, bio: &Bio, write: &Write) -> Result<bool> {
+        let entry = &write.entry;
+        if entry.op == model::Op::Flush {
+            if !entry.preflush {
                 let is_off = self.state.lock().life.off().is_some();
-                return if is_off { Err(EIO) } else { Ok(None) };
+                return if is_off { Err(EIO) } else { Ok(false) };
             }
         } else if !self.is_in_blocks(bio)
-            || flags.contains(Flags::ATOMIC) && !self.is_in_unit(sector, nr_sectors)
+            || bio.is_atomic() && !self.is_in_unit(entry.sector, entry.nr_sectors)
         {
             return Err(EINVAL);
         }
-        let mut write = Write::new(op, flags, sector, nr_sectors);
-        write.nowait = NoWait(bio.is_nowait());
         if write.nowait.0 {
-            let has_data = op == model::Op::Write && bio.op() == ReqOp::Write;
+            let has_data = entry.op == model::Op::Write && bio.op() == ReqOp::Write;
             let may_be_served = has_data && self.completion.is_inline();
             if !may_be_served || self.hints.has(Hint::OffOrFaulty) {
                 return Err(EAGAIN);
             }
         }
-        Ok(Some(write))
+        Ok(true)
     }
 
     /// Whether sectors are all of one atomic unit.
@@ -199,10 +194,11 @@ impl RecordedDisk {
         &self,
         bio: &mut Bio,
         write: &mut Write,
+        hints: Hinted,
         injected: &Injected,
         has_room: bool,
     ) -> Result<Served> {
-        if self.hints.has(Hint::OffOrFaulty) {
+        if hints.has(Hint::OffOrFaulty) {
             if let Some(mode) = self.state.lock().life.off() {
                 return mode.serve();
             }
@@ -293,6 +289,25 @@ impl RecordedDisk {
         } else {
             Served::Later(None)
         }
+    }
+}
+
+impl Write {
+    /// What a bio asks for, a read as if it were a write. [`EOPNOTSUPP`] if that is something else.
+    #[inline(always)]
+    fn asked_by(bio: &Bio) -> Result<Self> {
+        let nr_sectors = bio.len_bytes() / SECTOR_SIZE as u32;
+        let (op, sector) = match bio.op() {
+            // Where it is says nothing.
+            ReqOp::Write if nr_sectors == 0 => (model::Op::Flush, bio.origin()),
+            ReqOp::Read | ReqOp::Write => (model::Op::Write, bio.sector()),
+            ReqOp::WriteZeroes => (model::Op::WriteZeroes, bio.sector()),
+            ReqOp::Discard => (model::Op::Discard, bio.sector()),
+            ReqOp::Other => return Err(EOPNOTSUPP),
+        };
+        let mut write = Self::new(op, bio.flags(), sector, nr_sectors);
+        write.nowait = NoWait(bio.is_nowait());
+        Ok(write)
     }
 }
 

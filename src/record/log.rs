@@ -147,14 +147,19 @@ impl Log {
     /// done, or neither. Whether an older one was in flight at its submit.
     #[inline]
     pub(super) fn push(&mut self, write: &Write, store: impl FnOnce() -> Result) -> Result<bool> {
-        let times = Times::of(write)?;
-        let is_at_once = times == Times::at_once(write.entry.op, write.flags);
-        let packed = Packed::new(write, (!is_at_once).then_some(self.times.len()))?;
-        self.reserve(write, is_at_once)?;
+        let is_at_once = Times::are_at_once(write);
+        let mut times = None;
+        if !is_at_once {
+            times = Some(Times::of(write)?);
+        }
+        let packed = Packed::new(write, times.map(|_| self.times.len()))?;
+        if times.is_some() || !write.faults.is_empty() || self.is_full() {
+            self.reserve(write, is_at_once)?;
+        }
         store()?;
 
         // Nothing fails from here on.
-        if !is_at_once {
+        if let Some(times) = times {
             self.times.push_within_capacity(times).map_err(|_| ENOMEM)?;
         }
         if !write.faults.is_empty() {
@@ -183,10 +188,15 @@ impl Log {
         Ok(overlaps)
     }
 
+    /// Whether there is no chunk with room for another entry.
+    fn is_full(&self) -> bool {
+        self.chunks.len() == self.len / CHUNK_ENTRIES
+    }
+
     /// Makes room for an entry, its times unless it is complete at once, and its faults.
     fn reserve(&mut self, write: &Write, is_at_once: bool) -> Result {
         let flags = write.nowait.gfp();
-        if self.chunks.len() == self.len / CHUNK_ENTRIES {
+        if self.is_full() {
             let chunk = Chunk {
                 entries: KVec::with_capacity(CHUNK_ENTRIES, flags)?,
                 settled_len: 0,

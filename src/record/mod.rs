@@ -244,10 +244,18 @@ impl Record {
             return Err(self.truncate(ENOSPC));
         }
         let members = &self.geometry.members;
-        let room = self.lists.reserve(write, members);
+        // Most writes are on none.
+        let is_listed = write.promises() || write.is_zeroes();
+        let room = if is_listed {
+            self.lists.reserve(write, members)
+        } else {
+            Ok(())
+        };
         let pushed = room.and_then(|()| self.log.push(write, || store(index)));
         let overlaps = pushed.map_err(|error| self.fail(error, write.nowait))?;
-        self.lists.put(write, index, &self.geometry.members)?;
+        if is_listed {
+            self.lists.put(write, index, &self.geometry.members)?;
+        }
         self.has_overlaps |= overlaps;
         self.faults |= write.faults;
         self.last_event = self.last_event.max(write.newest_event());

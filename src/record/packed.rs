@@ -55,6 +55,20 @@ impl Times {
         }
     }
 
+    /// Whether a write was complete as soon as it was submitted.
+    pub(super) fn are_at_once(write: &Write) -> bool {
+        let Self {
+            start_after,
+            complete_after,
+            duration_ns,
+        } = Self::at_once(write.entry.op, write.flags);
+        // Events that are not there yet are far from any other.
+        let after = |event: u64| event.wrapping_sub(write.entry.submit);
+        after(write.entry.start) == u64::from(start_after)
+            && after(write.entry.complete) == u64::from(complete_after)
+            && write.duration_ns == duration_ns
+    }
+
     /// An event, so many after `submit`.
     fn event(submit: u64, after: After) -> u64 {
         match after {

@@ -94,7 +94,7 @@ impl Layers {
         }
     }
 
-    /// Adds one on top. On failure nothing has changed.
+    /// Makes room for one, and adds it on top. On failure nothing has changed.
     fn reserve_and_push(&mut self, layer: Version, nowait: NoWait) -> Result {
         if let Self::Many(layers) = self {
             return Ok(layers.push(layer, nowait.gfp())?);
@@ -171,6 +171,15 @@ impl Chain {
     /// Adds the newest version, for which there is room.
     pub(super) fn push(&mut self, version: Version) -> Result {
         self.0.push(version)
+    }
+
+    /// A version on top of a base.
+    pub(super) fn of_two(base: Layer, version: Version) -> Self {
+        let base = Version {
+            entry: 0,
+            layer: base,
+        };
+        Self(Layers::Two([base, version]))
     }
 
     /// Adds the newest version. On failure nothing has changed.

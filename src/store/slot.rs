@@ -13,6 +13,7 @@ use super::{
     Sink,
     Source, //
 };
+use crate::nowait::NoWait;
 use kernel::prelude::*;
 
 /// The content of a page. Sectors that no layer has are zeroes, or what a disk
@@ -149,6 +150,20 @@ impl Slot {
             // Made just above.
             _ => Err(EINVAL),
         }
+    }
+
+    /// Adds the newest version to a page that is written to while there is a record. On failure
+    /// nothing has changed.
+    pub(super) fn push_version(&mut self, version: Version, nowait: NoWait) -> Result {
+        if let Self::Chain(chain) = self {
+            return chain.reserve_and_push(version, nowait);
+        }
+        let base = match core::mem::take(self) {
+            Self::Plain(layer) => layer,
+            _ => Layer::NOTHING,
+        };
+        *self = Self::Chain(Chain::of_two(base, version));
+        Ok(())
     }
 
     /// Writes the sectors `mask` in place, no record being kept.

@@ -37,9 +37,9 @@ impl Store {
             if first == last {
                 // Most writes: the page is looked up once.
                 list(&mut self.listed, &mut locked, first, nowait)?;
-                let chain = locked.slot_mut(first).ok_or(EINVAL)?.chain_mut()?;
+                let slot = locked.slot_mut(first).ok_or(EINVAL)?;
                 let layer = layers.next().ok_or(EINVAL)?;
-                return chain.reserve_and_push(Version { entry, layer }, nowait);
+                return slot.push_version(Version { entry, layer }, nowait);
             }
             reserve(&mut self.listed, &mut locked, pages.clone(), nowait)?;
             return push(&mut locked, entry, pages.zip(layers));
