@@ -30,6 +30,7 @@ pub mod notes;
 pub mod options;
 pub mod output;
 pub mod owner;
+pub mod pause;
 pub mod pool;
 pub mod progress;
 pub mod recovery;

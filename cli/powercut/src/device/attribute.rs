@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 
 use super::{errno, DeviceError, Name, Nodes};
+use crate::pause::Pause;
 
 /// How long a node may take to appear, and its last user to go.
 pub const PATIENCE: Duration = Duration::from_secs(5);
@@ -46,11 +47,12 @@ pub fn wait_for(nodes: &Nodes) -> Result<(), DeviceError> {
 
 fn wait_for_one(node: &Path) -> Result<(), DeviceError> {
     let until = Instant::now() + PATIENCE;
+    let mut pause = Pause::default();
     while !node.exists() {
         if Instant::now() >= until {
             return Err(DeviceError::NoNode { node: node.into() });
         }
-        pause();
+        pause.sleep();
     }
     Ok(())
 }
@@ -58,14 +60,11 @@ fn wait_for_one(node: &Path) -> Result<(), DeviceError> {
 /// A device's last close may lag behind its last user.
 pub fn retry_busy(mut attempt: impl FnMut() -> io::Result<()>) -> io::Result<()> {
     let until = Instant::now() + PATIENCE;
+    let mut pause = Pause::default();
     loop {
         match attempt() {
-            Err(e) if errno(&e) == Some(Errno::BUSY) && Instant::now() < until => pause(),
+            Err(e) if errno(&e) == Some(Errno::BUSY) && Instant::now() < until => pause.sleep(),
             other => return other,
         }
     }
-}
-
-pub fn pause() {
-    std::thread::sleep(Duration::from_millis(2));
 }
