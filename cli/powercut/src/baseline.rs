@@ -121,25 +121,27 @@ impl Subject<'_> {
             view_faults: Vec::new(),
             ..self.examination.clone()
         };
-        let mut executor = Executor::new(0, self.signals);
+        let mut executor = Executor::new(self.signals);
         let verdict = Examiner::new(show, &what, &mut executor)
             .and_then(|mut examiner| examiner.look_at(&Selection::base(), marks))
             .with_context(|| format!("the check could not be run on {when}"))?;
         match verdict {
             Verdict::Consistent => Ok(Passed::Consistent),
             Verdict::Skipped => Ok(Passed::Skipped),
-            Verdict::Violation(finding) => bail!(failed(when, &finding)),
+            Verdict::Violation(finding) => bail!(failed(when, &finding, what.resident)),
         }
     }
 }
 
 /// What to say of a check that failed.
-fn failed(when: When, finding: &Finding) -> String {
+fn failed(when: When, finding: &Finding, is_resident: bool) -> String {
     let not_started = [126, 127].map(|status| Ended::Exited(status).to_string());
+    let status = finding.how.split(',').next().unwrap_or_default();
     let advice = match finding.kind {
-        Kind::Check | Kind::Fsck if not_started.contains(&finding.how) => {
+        Kind::Check | Kind::Fsck if not_started.iter().any(|not| not == status) => {
             "it could not be started: is it there, and executable?"
         }
+        Kind::Check if is_resident => "it must answer ok there, or skip if it can't tell yet",
         Kind::Check => "it must exit with 0 there, or with 125 if it can't tell yet",
         Kind::Timeout => "--check-timeout gives it more time",
         Kind::Mount => "it is no crash state, and must be one that can be mounted",
@@ -223,11 +225,23 @@ mod tests {
             (Kind::Mount, "ext4: EUCLEAN", "bad magic\n", "mount failed"),
         ] {
             for (when, disk) in [(When::Before, "before the"), (When::After, "workload left")] {
-                let text = failed(when, &Finding::new(kind, how, output));
+                let text = failed(when, &Finding::new(kind, how, output), false);
                 for part in [says, how, disk, output.trim_end(), "--no-baseline"] {
                     assert!(text.contains(part), "{part:?} is not in {text:?}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_resident_check_is_told_what_to_answer() {
+        for (how, says) in [
+            ("answered violation", "must answer ok"),
+            ("exit 127, before it answered", "could not be started"),
+            ("exit 1, before it answered", "must answer ok"),
+        ] {
+            let text = failed(When::Before, &Finding::new(Kind::Check, how, ""), true);
+            assert!(text.contains(says), "{says:?} is not in {text:?}");
         }
     }
 

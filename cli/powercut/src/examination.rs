@@ -12,6 +12,9 @@ use crate::fs::MountSpec;
 pub struct Examination {
     /// The user's check; exit 0 consistent, 125 can't tell, else a violation.
     pub check: String,
+    /// The check is started once, is told of each state in a line, and answers in one.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub resident: bool,
     /// Run before the mount; what its exit status says is in its manual.
     pub fsck: Option<String>,
     /// None: the check gets the device alone.

@@ -3,33 +3,27 @@
 //! The oracle of real life: shows a state on a view, runs the filesystem
 //! checker, mounts, runs the user's check, unmounts.
 
+mod look;
+
 use std::fs;
-use std::path::Path;
-use std::sync::Once;
-use std::time::Duration;
+use std::sync::{Arc, Once};
 
 use anyhow::{Context, Result};
 use powercut_engine::id::StateId;
-use powercut_engine::oracle::{Finding, Kind, Oracle, Verdict};
+use powercut_engine::oracle::{Oracle, Verdict};
 use powercut_engine::reads::Reads;
 use powercut_engine::recording::Mark;
 use powercut_engine::strategy::State;
-use rustix::io::Errno;
 
-use crate::child::{Ended, Env, Finished, Line, Program};
-use crate::device::{Nodes, Selection, Show};
+use crate::device::{Selection, Show};
 use crate::examination::Examination;
-use crate::executor::{retried, Executor, ExecutorError, Sandbox, Scratch};
+use crate::executor::{retried, Executor, Scratch};
 use crate::faults::rules;
-use crate::fs::MountSpec;
-use crate::fsck::Statuses;
 use crate::kmsg::Kmsg;
-use crate::mount_failure::{mount_state, Needed};
 use crate::output::say;
 use crate::signals::Interrupted;
-
-/// The exit status of a check that can't tell.
-const SKIP: i32 = 125;
+use crate::slots::Slots;
+use look::{Company, Look, Steps};
 
 pub struct Examiner<'a> {
     view: &'a mut dyn Show,
@@ -43,19 +37,35 @@ pub struct Examiner<'a> {
     marks: Option<usize>,
     /// What the newest check printed.
     pub output: String,
-    alone: bool,
+    /// Whether the newest check ended without an answer that lives from state to state.
+    has_died: bool,
+    among: Among,
 }
 
-/// What is done to a state.
-struct Steps {
-    fsck: Option<(Line, Statuses)>,
-    /// Of this view.
-    mount: Option<MountSpec>,
-    check: Line,
-    cleanup: Option<Line>,
-    /// How long each may take.
-    limit: Duration,
+/// Other examiners at work.
+#[derive(Debug, Clone)]
+pub struct Among {
+    /// Which of them this one is.
+    pub lane: usize,
+    /// The names of the views of the same disk that others look at.
+    pub others: Vec<String>,
+    /// How many checks may run at the same time.
+    pub slots: Arc<Slots>,
 }
+
+impl Among {
+    /// None.
+    fn none() -> Self {
+        Self {
+            lane: 0,
+            others: Vec::new(),
+            slots: Arc::new(Slots::new(1)),
+        }
+    }
+}
+
+/// Whether it was told that a check ends that should live from state to state.
+static CHECK_DIED: Once = Once::new();
 
 impl<'a> Examiner<'a> {
     pub fn new(
@@ -66,34 +76,25 @@ impl<'a> Examiner<'a> {
         if !what.view_faults.is_empty() {
             view.add_faults(&rules(&what.view_faults)?)?;
         }
-        let mount = what.mount.as_ref().map(|spec| spec.fill(view.nodes()));
         Ok(Self {
+            steps: Steps::new(what, view.nodes()),
             view,
             executor,
-            steps: Steps {
-                fsck: what
-                    .fsck
-                    .as_deref()
-                    .map(|fsck| (Line::new(fsck), Statuses::of(fsck))),
-                mount,
-                check: Line::new(&what.check),
-                cleanup: what.cleanup.as_deref().map(Line::new),
-                limit: Duration::from_millis(what.timeout_ms),
-            },
             cuts: 1,
             scratch: Scratch::new()?,
             kmsg: Kmsg::open(),
             marks: None,
             output: String::new(),
-            alone: true,
+            has_died: false,
+            among: Among::none(),
         })
     }
 
-    /// There are other views of the same disk under examination, by their names.
+    /// There are others at work.
     #[must_use]
-    pub fn among(mut self, others: Vec<String>) -> Self {
-        self.alone = others.is_empty();
-        self.kmsg.leave_out(others);
+    pub fn among(mut self, among: Among) -> Self {
+        self.kmsg.leave_out(among.others.clone());
+        self.among = among;
         self
     }
 
@@ -125,9 +126,14 @@ impl<'a> Examiner<'a> {
 
     /// Examines what the view shows now.
     pub fn look(&mut self) -> Result<Verdict> {
+        self.look_in(false)
+    }
+
+    /// The same; with `alone` no other check runs meanwhile.
+    fn look_in(&mut self, alone: bool) -> Result<Verdict> {
         self.output.clear();
         let mut env = self.view.nodes().env();
-        env.extend(self.executor.env(&self.scratch));
+        env.push(("TMPDIR".into(), self.scratch.tmp().into()));
         env.push(("POWERCUT_MARKS".into(), self.scratch.marks().into()));
         if self.steps.mount.is_some() {
             env.push(("POWERCUT_MNT".into(), self.scratch.mnt().into()));
@@ -138,12 +144,22 @@ impl<'a> Examiner<'a> {
             nodes: self.view.nodes(),
             mnt: &self.scratch.mnt(),
             env,
-            alone: self.alone,
+            company: Company {
+                slots: &self.among.slots,
+                alone,
+                lane: self.among.lane,
+                has_twins: !self.among.others.is_empty(),
+            },
+            slot: None,
             kmsg: &mut self.kmsg,
             output: &mut self.output,
+            has_died: false,
         };
-        let looked = look.all();
-        match (looked, look.sandbox.end()) {
+        let looked = look.verdict();
+        self.has_died = look.has_died;
+        // The slot is the next check's once nothing runs: the unmount need not be waited for.
+        let killed = look.release();
+        match (looked, killed.and_then(|()| look.sandbox.end())) {
             // The state is bad, whatever comes of its end.
             (Ok(Verdict::Violation(finding)), Err(e)) => {
                 if !e.is::<Interrupted>() {
@@ -158,9 +174,33 @@ impl<'a> Examiner<'a> {
 
     /// Shows a state, with the marks acknowledged by then, and examines it.
     pub fn look_at(&mut self, selection: &Selection, marks: &[Mark]) -> Result<Verdict> {
+        self.look_at_in(selection, marks, false)
+    }
+
+    /// The same; with `alone` no other check runs meanwhile.
+    pub fn look_at_in(
+        &mut self,
+        selection: &Selection,
+        marks: &[Mark],
+        alone: bool,
+    ) -> Result<Verdict> {
+        let verdict = self.shown(selection, marks, alone)?;
+        if !self.has_died {
+            return Ok(verdict);
+        }
+        CHECK_DIED.call_once(|| {
+            say(format_args!(
+                "warning: the resident check ended before it answered; it is asked once more each \
+                 time that it does"
+            ));
+        });
+        self.shown(selection, marks, alone)
+    }
+
+    fn shown(&mut self, selection: &Selection, marks: &[Mark], alone: bool) -> Result<Verdict> {
         retried(|| {
             self.show(selection, marks)?;
-            self.look()
+            self.look_in(alone)
         })
     }
 
@@ -173,124 +213,6 @@ impl<'a> Examiner<'a> {
     /// What the newest look read of the state.
     pub fn reads(&self) -> Result<Option<Reads>> {
         Ok(self.view.reads()?)
-    }
-}
-
-/// One look at a state.
-struct Look<'l> {
-    steps: &'l Steps,
-    sandbox: Sandbox<'l>,
-    nodes: &'l Nodes,
-    mnt: &'l Path,
-    env: Env,
-    alone: bool,
-    kmsg: &'l mut Kmsg,
-    output: &'l mut String,
-}
-
-/// Whether it was told that --cleanup fails.
-static CLEANUP_FAILED: Once = Once::new();
-
-impl Look<'_> {
-    fn all(&mut self) -> Result<Verdict> {
-        let steps = self.steps;
-        if let Some((fsck, statuses)) = &steps.fsck {
-            let finished = self.command(fsck)?;
-            let is_sound =
-                matches!(finished.ended, Ended::Exited(status) if statuses.is_sound(status));
-            if !is_sound {
-                let how = finished.ended.to_string();
-                let finding = Finding::new(Kind::Fsck, how, finished.output);
-                return Ok(Verdict::Violation(finding));
-            }
-            self.sandbox.kill()?;
-        }
-        if let Some(spec) = &steps.mount {
-            if let Some(finding) = self.mount(spec)? {
-                return Ok(Verdict::Violation(finding));
-            }
-        }
-        let checked = self.command(&steps.check)?;
-        if let Some(cleanup) = &steps.cleanup {
-            self.clean_up(cleanup)?;
-        }
-        let kind = match checked.ended {
-            Ended::Exited(0) => return Ok(Verdict::Consistent),
-            Ended::Exited(SKIP) => return Ok(Verdict::Skipped),
-            Ended::TimedOut(_) => Kind::Timeout,
-            _ => Kind::Check,
-        };
-        let finding = Finding::new(kind, checked.ended.to_string(), checked.output);
-        Ok(Verdict::Violation(finding))
-    }
-
-    fn command(&mut self, line: &Line) -> Result<Finished> {
-        let finished = self.start(line)?;
-        self.output.push_str(&finished.output);
-        Ok(finished)
-    }
-
-    fn start(&mut self, line: &Line) -> Result<Finished> {
-        let program = line.program().env(self.env.clone());
-        let finished = self.sandbox.run(program.limit(Some(self.steps.limit)));
-        finished.with_context(|| format!("cannot run {line}"))
-    }
-
-    fn clean_up(&mut self, line: &Line) -> Result<()> {
-        let finished = self.start(line)?;
-        if !finished.ended.ok() {
-            CLEANUP_FAILED.call_once(|| {
-                let (how, tail) = (finished.ended, finished.tail());
-                say(format_args!(
-                    "warning: --cleanup {line} failed ({how}); it printed:\n{tail}"
-                ));
-            });
-        }
-        Ok(())
-    }
-
-    /// Mounts; the finding if it can't be.
-    fn mount(&mut self, spec: &MountSpec) -> Result<Option<Finding>> {
-        self.kmsg.skip();
-        let spec = match spec.fs.as_str() {
-            // It may have the same UUID as another.
-            "xfs" if !self.alone => &spec.with("nouuid"),
-            _ => spec,
-        };
-        let needed = Needed {
-            fs: &spec.fs,
-            nodes: self.nodes.all().collect(),
-            dir: self.mnt,
-        };
-        let Some(errno) = mount_state(|| self.try_mount(spec), &needed)? else {
-            return Ok(None);
-        };
-        let output = lines(self.kmsg.lines().iter().map(String::as_str));
-        self.output.push_str(&output);
-        let how = format!("{}: {}", spec.fs, std::io::Error::from(errno));
-        Ok(Some(Finding::new(Kind::Mount, how, output)))
-    }
-
-    fn try_mount(&mut self, spec: &MountSpec) -> Result<Option<Errno>> {
-        let node = self.nodes.first();
-        let errno = self.sandbox.mount(spec, node, self.mnt)?;
-        if errno.is_none() || spec.fs != "btrfs" {
-            return Ok(errno);
-        }
-        self.forget_btrfs()?;
-        self.kmsg.skip();
-        self.sandbox.mount(spec, node, self.mnt)
-    }
-
-    /// Has btrfs forget the devices that it remembers and that are not mounted: what it knows of
-    /// one that is gone, or showed another state, it would take for this one's. Without btrfs-progs
-    /// it can't be told to: then what the mount says counts.
-    fn forget_btrfs(&mut self) -> Result<()> {
-        let forget = Program::new("btrfs", ["device", "scan", "--forget"]);
-        match self.sandbox.run(forget.limit(Some(self.steps.limit))) {
-            Err(e) if e.is::<ExecutorError>() || e.is::<Interrupted>() => Err(e),
-            _ => Ok(()),
-        }
     }
 }
 

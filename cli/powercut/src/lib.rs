@@ -38,6 +38,7 @@ pub mod report;
 pub mod scratch;
 pub mod signals;
 pub mod size;
+pub mod slots;
 pub mod stale;
 pub mod table;
 pub mod times;

@@ -5,6 +5,7 @@
 
 mod again;
 mod borrowed;
+mod check;
 mod disk;
 
 use std::path::PathBuf;
@@ -27,10 +28,8 @@ use crate::size;
 
 pub use again::{Minimize, Replay, ShowState};
 pub use borrowed::{borrowed, say_borrowed, Given};
+use check::{command, examination, instead, simple};
 pub use disk::settings;
-
-/// The default of --check-timeout.
-const DEFAULT_TIMEOUT: &str = "60s";
 
 /// What to do, and what to do with the result.
 #[derive(Debug)]
@@ -43,8 +42,8 @@ pub struct Reporting {
     pub deadline: Option<Duration>,
     /// Only what it would take is to be told.
     pub dry_run: bool,
-    /// States checked side by side.
-    pub jobs: usize,
+    /// States checked side by side, if that was said.
+    pub jobs: Option<usize>,
     pub wanted: Wanted,
 }
 
@@ -87,7 +86,7 @@ pub struct Resume {
     pub dir: PathBuf,
     /// In place of the one before.
     pub budget: Option<Budget>,
-    pub jobs: usize,
+    pub jobs: Option<usize>,
     pub wanted: Wanted,
     pub json: bool,
     pub keep: bool,
@@ -230,11 +229,16 @@ fn budget(args: &args::PlanArgs) -> Result<Option<Budget>> {
     budget.transpose().context("--budget")
 }
 
-fn jobs(args: &args::PlanArgs) -> Result<usize> {
+fn jobs(args: &args::PlanArgs) -> Result<Option<usize>> {
     match args.jobs {
-        jobs @ 1..=MAX_JOBS => Ok(jobs),
-        other => bail!("--jobs {other}: give a number from 1 to {MAX_JOBS}"),
+        None | Some(1..=MAX_JOBS) => Ok(args.jobs),
+        Some(other) => bail!("--jobs {other}: give a number from 1 to {MAX_JOBS}"),
     }
+}
+
+/// The default of --jobs.
+pub fn default_jobs() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(MAX_JOBS))
 }
 
 fn wanted(args: &args::PlanArgs, session: &args::SessionArgs) -> Wanted {
@@ -266,68 +270,6 @@ fn reporting(args: &args::PlanArgs, session: args::SessionArgs, case: String) ->
 /// A limit that has a default of its own.
 fn limit(flag: &'static str, text: Option<&str>) -> Result<Option<Duration>> {
     text.map(size::time).transpose().context(flag)
-}
-
-fn timeout_ms(text: &str) -> Result<u64> {
-    let time = size::time(text).context("--check-timeout")?;
-    Ok(u64::try_from(time.as_millis())?)
-}
-
-fn command(flag: &str, text: &str) -> Result<()> {
-    if text.trim().is_empty() {
-        bail!("{flag} is empty: give a command for the shell");
-    }
-    Ok(())
-}
-
-fn examination(
-    check: &str,
-    args: args::CheckArgs,
-    mount: Option<MountSpec>,
-) -> Result<Examination> {
-    command("--check", check)?;
-    if let Some(fsck) = &args.fsck {
-        command("--fsck", fsck)?;
-    }
-    if let Some(cleanup) = &args.cleanup {
-        command("--cleanup", cleanup)?;
-    }
-    rules(&args.view_fault).context("--view-fault")?;
-    Ok(Examination {
-        view_faults: args.view_fault,
-        check: check.into(),
-        fsck: args.fsck,
-        cleanup: args.cleanup,
-        mount,
-        timeout_ms: timeout_ms(args.check_timeout.as_deref().unwrap_or(DEFAULT_TIMEOUT))?,
-    })
-}
-
-/// The examination of a report, with what was given in place of it.
-fn instead(
-    mut what: Examination,
-    args: args::CheckArgs,
-    mount: Option<Option<MountSpec>>,
-) -> Result<Examination> {
-    if let Some(fsck) = args.fsck {
-        command("--fsck", &fsck)?;
-        what.fsck = Some(fsck);
-    }
-    if let Some(cleanup) = args.cleanup {
-        command("--cleanup", &cleanup)?;
-        what.cleanup = Some(cleanup);
-    }
-    if let Some(mount) = mount {
-        what.mount = mount;
-    }
-    if !args.view_fault.is_empty() {
-        rules(&args.view_fault).context("--view-fault")?;
-        what.view_faults = args.view_fault;
-    }
-    if let Some(text) = &args.check_timeout {
-        what.timeout_ms = timeout_ms(text)?;
-    }
-    Ok(what)
 }
 
 impl Run {
@@ -380,7 +322,10 @@ impl Run {
             },
             faults: rules(&args.fault).context("--fault")?,
             eager_writeback: args.writeback == WritebackArg::Eager,
-            examination: examination(&args.check, args.examine, mount)?,
+            examination: simple(
+                examination(args.check.as_deref(), args.examine, mount)?,
+                &args.plan,
+            )?,
             plan: plan(&args.plan)?,
             reporting: reporting(&args.plan, args.session, case)?,
         })
@@ -399,14 +344,13 @@ impl Explore {
             ),
             (None, None) => bail!("give a disk, or --recording PATH"),
         };
+        let has_check = args.check.is_some() || args.examine.resident.is_some();
         let reported = match &from {
-            RecordSource::Report(path) if args.check.is_none() => {
-                Some(Saved::at(path).report()?.examination)
-            }
+            RecordSource::Report(path) if !has_check => Some(Saved::at(path).report()?.examination),
             _ => None,
         };
         let given = Given {
-            check: args.check.is_some(),
+            check: has_check,
             fsck: args.examine.fsck.is_some(),
             cleanup: args.examine.cleanup.is_some(),
         };
@@ -414,19 +358,20 @@ impl Explore {
             (RecordSource::Report(path), Some(what)) => borrowed(path, what, given),
             _ => Vec::new(),
         };
-        let check = args.check.unwrap_or_default();
+        let no_baseline = args.examine.no_baseline;
+        let examination = match reported {
+            Some(reported) => instead(reported, args.examine, mount)?,
+            None => examination(args.check.as_deref(), args.examine, mount.flatten())?,
+        };
         Ok(Self {
             from,
-            baseline: if args.examine.no_baseline {
+            baseline: if no_baseline {
                 Extent::Nothing
             } else {
                 Extent::Before
             },
             borrowed,
-            examination: match reported {
-                Some(reported) => instead(reported, args.examine, mount)?,
-                None => examination(&check, args.examine, mount.flatten())?,
-            },
+            examination: simple(examination, &args.plan)?,
             plan: plan(&args.plan)?,
             reporting: reporting(&args.plan, args.session, case)?,
         })

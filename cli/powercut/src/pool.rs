@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Examiners side by side, each in a thread of its own, with a view and an executor of its own.
+//!
+//! There may be more of them than checks may run at the same time: one mounts its state while
+//! another checks and a third unmounts.
 
 use std::any::Any;
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -18,10 +21,11 @@ use powercut_model::Event;
 
 use crate::device::{Selection, View};
 use crate::examination::Examination;
-use crate::examine::Examiner;
+use crate::examine::{Among, Examiner};
 use crate::executor::Executor;
 use crate::recovery::{Deep, Job};
 use crate::signals::Signals;
+use crate::slots::Slots;
 use crate::times::Times;
 
 /// A state to examine.
@@ -51,30 +55,35 @@ pub struct Work<'e> {
 
 /// Examines with as many examiners as there are views.
 pub struct Pool {
-    slots: usize,
+    jobs: usize,
     tasks: Sender<Task>,
     done: Receiver<Done>,
     closed: Arc<AtomicBool>,
 }
 
 impl Pool {
-    /// Starts the examiners. They end once the pool is dropped.
+    /// Starts the examiners. They end once the pool is dropped. No more than `jobs` checks run at
+    /// the same time.
     pub fn start<'scope, 'e: 'scope>(
         scope: &'scope Scope<'scope, '_>,
         views: Vec<View>,
+        jobs: usize,
         work: Work<'e>,
     ) -> Self {
         let (tasks, queue) = unbounded();
         let (results, done) = unbounded();
         let closed = Arc::new(AtomicBool::new(false));
         let names: Vec<String> = views.iter().map(|v| v.name().to_string()).collect();
-        let slots = views.len();
-        for (slot, view) in views.into_iter().enumerate() {
+        let slots = Arc::new(Slots::new(jobs));
+        for (lane, view) in views.into_iter().enumerate() {
             let mut others = names.clone();
-            others.remove(slot);
+            others.remove(lane);
             let worker = Worker {
-                slot,
-                others,
+                among: Among {
+                    lane,
+                    others,
+                    slots: Arc::clone(&slots),
+                },
                 work,
                 queue: queue.clone(),
                 closed: Arc::clone(&closed),
@@ -83,7 +92,7 @@ impl Pool {
             scope.spawn(move || worker.work(view));
         }
         Self {
-            slots,
+            jobs,
             tasks,
             done,
             closed,
@@ -93,9 +102,7 @@ impl Pool {
 
 /// One of those side by side.
 struct Worker<'e> {
-    slot: usize,
-    /// The names of the other views.
-    others: Vec<String>,
+    among: Among,
     work: Work<'e>,
     queue: Receiver<Task>,
     /// The pool is gone.
@@ -108,12 +115,12 @@ impl Worker<'_> {
     fn work(&self, mut view: View) {
         let work = self.work;
         let origin = view.as_origin();
-        let mut executor = Executor::new(self.slot, work.signals);
+        let mut executor = Executor::new(work.signals);
         let mut eye = Examiner::new(&mut view, work.what, &mut executor).map(|examiner| {
-            let examiner = examiner.among(self.others.clone());
+            let examiner = examiner.among(self.among.clone());
             match work.deep {
                 Some(job) => {
-                    let deep = Deep::new(examiner, origin, job, self.others.clone());
+                    let deep = Deep::new(examiner, origin, job, self.among.clone());
                     Eye::Deep(Box::new(deep))
                 }
                 None => Eye::Plain(Box::new(examiner)),
@@ -161,7 +168,9 @@ fn examine(eye: &mut Eye<'_>, task: &Task, recording: &Recording) -> Result<Seen
     let marks = &recording.marks()[..task.marks];
     match eye {
         Eye::Plain(examiner) => {
-            let verdict = examiner.look_at(&task.selection, marks)?;
+            // Alone when it is examined again: a check that others disturb is to be noticed.
+            let alone = task.key.1 > 0;
+            let verdict = examiner.look_at_in(&task.selection, marks, alone)?;
             let reads = verdict.outlives(examiner.reads())?.flatten();
             Ok(Seen::new(verdict, reads))
         }
@@ -171,7 +180,7 @@ fn examine(eye: &mut Eye<'_>, task: &Task, recording: &Recording) -> Result<Seen
 
 impl Runner for Pool {
     fn slots(&self) -> usize {
-        self.slots
+        self.jobs
     }
 
     fn begin(&mut self, key: Key, state: &State<'_>) -> Result<()> {

@@ -24,7 +24,7 @@ use powercut_engine::strategy::{Space, State};
 
 use crate::device::{Name, Origin, Root, Selection};
 use crate::examination::Examination;
-use crate::examine::Examiner;
+use crate::examine::{Among, Examiner};
 use crate::executor::retried;
 use crate::output::say;
 use crate::report::{self, Coverage, Register, Report};
@@ -61,19 +61,18 @@ pub struct Deep<'a> {
     examiner: Examiner<'a>,
     origin: Origin,
     job: Job<'a>,
-    others: Vec<String>,
+    among: Among,
     newest: Option<Seen>,
 }
 
 impl<'a> Deep<'a> {
-    /// `origin` is the view that the examiner looks at; other views that are
-    /// under examination have the names `others`.
-    pub fn new(examiner: Examiner<'a>, origin: Origin, job: Job<'a>, others: Vec<String>) -> Self {
+    /// `origin` is the view that the examiner looks at, `among` what else is under examination.
+    pub fn new(examiner: Examiner<'a>, origin: Origin, job: Job<'a>, among: Among) -> Self {
         Self {
             examiner,
             origin,
             job,
-            others,
+            among,
             newest: None,
         }
     }
@@ -182,7 +181,7 @@ impl<'a> Deep<'a> {
         let origin = view.as_origin();
         let cuts = self.examiner.cuts() + 1;
         let examiner = Examiner::new(&mut view, what, self.examiner.executor())?;
-        let mut examiner = examiner.among(self.others.clone()).after(cuts);
+        let mut examiner = examiner.among(self.among.clone()).after(cuts);
         let mut deep;
         let oracle: &mut dyn Oracle = if plan.depth > 1 {
             let job = Job {
@@ -190,7 +189,7 @@ impl<'a> Deep<'a> {
                 dir,
                 ..self.job
             };
-            deep = Deep::new(examiner, origin, job, self.others.clone());
+            deep = Deep::new(examiner, origin, job, self.among.clone());
             &mut deep
         } else {
             &mut examiner

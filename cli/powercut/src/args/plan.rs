@@ -15,6 +15,17 @@ use super::Value;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Check")]
 pub struct CheckArgs {
+    /// A check that is started once and told of each state in a line, instead of --check
+    ///
+    /// It answers in a line: ok, skip, or violation and what is wrong. It has the variables of a
+    /// check, which the line says again, as JSON: docs/check.md.
+    #[arg(
+        long,
+        value_name = "CMD",
+        conflicts_with = "check",
+        hide_short_help = true
+    )]
+    pub resident: Option<String>,
     /// Run this before the mount, on the device in POWERCUT_DEV
     ///
     /// Exit 0 to 3 is fine (errors that were corrected), as fsck(8) has it, else a violation; of
@@ -88,9 +99,12 @@ pub struct PlanArgs {
         help_heading = "Limits"
     )]
     pub budget: Option<String>,
-    /// Check that many states side by side
-    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Limits")]
-    pub jobs: usize,
+    /// Check that many states side by side [default: the number of processors; of a group, 1]
+    ///
+    /// Verdicts do not depend on it, if checks don't disturb each other: POWERCUT_SLOT tells them
+    /// apart.
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    pub jobs: Option<usize>,
     /// End with the first violation
     #[arg(long, help_heading = "Limits")]
     pub stop_on_first: bool,

@@ -27,7 +27,7 @@ pub struct ExploreArgs {
     /// What would make it another one is refused: --budget and --jobs may be other ones. The
     /// commands of the report run as root.
     #[arg(long, value_name = "DIR", help_heading = "Record", conflicts_with_all = ["name", "check",
-        "mount", "fsck", "view_fault", "check_timeout", "no_baseline", "cleanup", "strategy",
+        "resident", "mount", "fsck", "view_fault", "check_timeout", "no_baseline", "cleanup", "strategy",
         "seed", "shard", "marks", "depth", "recovery_budget", "stop_on_first", "report", "case",
         "dry_run"])]
     pub resume: Option<PathBuf>,
@@ -37,7 +37,7 @@ pub struct ExploreArgs {
     /// with the acknowledgements to hold it to. Without it, what the report says of checking is
     /// taken, but for what is given.
     #[arg(long, value_name = "CMD", help_heading = "Check",
-        required_unless_present_any = ["recording", "resume"])]
+        required_unless_present_any = ["recording", "resume", "resident"])]
     pub check: Option<String>,
     /// Mount each state, as FS[,OPTION]..., or none: the check gets the device alone
     ///
@@ -130,8 +130,13 @@ pub struct RunArgs {
     /// POWERCUT_MNT is where the state is mounted, POWERCUT_DEV its device, POWERCUT_MARKS a file
     /// with the acknowledgements to hold it to, TMPDIR a directory of its own, POWERCUT_SLOT a number
     /// that no other check has at the same time.
-    #[arg(long, value_name = "CMD", help_heading = "Check")]
-    pub check: String,
+    #[arg(
+        long,
+        value_name = "CMD",
+        help_heading = "Check",
+        required_unless_present = "resident"
+    )]
+    pub check: Option<String>,
     #[command(flatten)]
     pub examine: CheckArgs,
     #[command(flatten)]

@@ -33,7 +33,8 @@ const OPTIONS: [(&str, Option<&str>, With); 21] = [
     ("html", Some("f"), With::Both),
     ("junit", Some("f"), With::Both),
 ];
-const MORE: [(&str, Option<&str>, With); 5] = [
+const MORE: [(&str, Option<&str>, With); 6] = [
+    ("resident", Some("true"), With::Recording),
     ("marks", Some("monotone"), With::Recording),
     ("json", None, With::Both),
     ("keep", None, With::Both),

@@ -48,7 +48,7 @@ impl Session<'_> {
         let subject = Subject {
             case: &self.reporting.case,
             plan: self.plan,
-            jobs: self.reporting.jobs,
+            jobs: self.jobs(),
             deadline: self.reporting.deadline,
             recording_bytes: compressed.0,
             // The driver has it, and the command reads it.
@@ -76,7 +76,7 @@ impl Session<'_> {
         let choices = Choices::new(recording, Cut::new(recording, end)?);
         let mut view = self.disk.create_some_view()?;
         View::read_no_more(&view);
-        let mut executor = Executor::new(0, self.signals);
+        let mut executor = Executor::new(self.signals);
         let mut examiner = Examiner::new(&mut view, self.examination, &mut executor)?;
         let began = Instant::now();
         let selection = Selection::of(&choices, &choices.all());

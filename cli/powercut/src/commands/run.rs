@@ -89,7 +89,7 @@ fn record(options: &Run, disk: &Disk, signals: &Signals) -> Result<Vec<RuleStatu
     let mut bench = Bench {
         options,
         disk,
-        executor: Executor::new(0, signals),
+        executor: Executor::new(signals),
         scratch: Scratch::new()?,
     };
     bench.mkfs()?;
@@ -153,7 +153,8 @@ impl Bench<'_> {
         then: impl FnOnce() -> Result<T>,
     ) -> Result<T> {
         let mut env = self.disk.nodes().env();
-        env.extend(self.executor.env(&self.scratch));
+        env.push(("TMPDIR".into(), self.scratch.tmp().into()));
+        env.push(("POWERCUT_SLOT".into(), "0".into()));
         env.push(("POWERCUT_MARK".into(), self.disk.mark_file().into()));
         let mut sandbox = self.executor.sandbox(&self.scratch, 0)?;
         if let Some(spec) = &self.options.examination.mount {

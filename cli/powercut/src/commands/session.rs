@@ -21,7 +21,7 @@ use crate::baseline::{Extent, Subject};
 use crate::device::{DeviceError, Disk, Root, RuleStatus, View};
 use crate::examination::Examination;
 use crate::exit::Exit;
-use crate::options::{Format, Reporting};
+use crate::options::{default_jobs, Format, Reporting};
 use crate::output::{print, print_json};
 use crate::pool::{Pool, Work};
 use crate::progress::Reporter;
@@ -253,7 +253,8 @@ impl Session<'_> {
         journal: &mut Journal,
         reporter: &mut Reporter<'_>,
     ) -> Result<(Outcome, Option<anyhow::Error>)> {
-        let views: Result<Vec<View>, _> = (0..self.reporting.jobs)
+        let jobs = self.jobs();
+        let views: Result<Vec<View>, _> = (0..self.lanes(jobs))
             .map(|_| self.disk.create_some_view())
             .collect();
         let views = views?;
@@ -266,10 +267,31 @@ impl Session<'_> {
             deep,
         };
         std::thread::scope(|scope| {
-            let mut pool = Pool::start(scope, views, work);
+            let mut pool = Pool::start(scope, views, jobs, work);
             let mut desk = Desk::new(&mut pool, journal);
             Ok(explore(space, self.plan, &mut desk, self.signals, reporter))
         })
+    }
+
+    /// How many checks run at the same time.
+    pub fn jobs(&self) -> usize {
+        // Disks of a group may hold one array or filesystem, of which there can't be two.
+        let default = || if self.is_group() { 1 } else { default_jobs() };
+        self.reporting.jobs.unwrap_or_else(default)
+    }
+
+    /// How many states are in hand, so that a check need not wait for a mount or an unmount.
+    fn lanes(&self, jobs: usize) -> usize {
+        let is_simple = self.plan.depth == 1 && !self.is_group();
+        if jobs > 1 && is_simple {
+            2 * jobs
+        } else {
+            jobs
+        }
+    }
+
+    fn is_group(&self) -> bool {
+        self.disk.nodes().members().next().is_some()
     }
 
     /// Makes a directory that of the report.

@@ -64,7 +64,7 @@ fn a_case_has_its_own_keys_and_the_defaults() {
         (wal.run.plan.stop_on_first, control.run.plan.stop_on_first),
         (false, true)
     );
-    assert_eq!(wal.run.reporting.jobs, 2);
+    assert_eq!(wal.run.reporting.jobs, Some(2));
     assert_eq!(wal.run.reporting.case, "wal");
     let report = wal.run.reporting.report.clone();
     assert_eq!(report, Some(PathBuf::from("reports/wal")));

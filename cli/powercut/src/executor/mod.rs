@@ -11,28 +11,32 @@
 
 mod children;
 mod files;
+mod output;
 mod process;
+mod resident;
 mod run;
 mod sandbox;
 mod scratch;
 mod serve;
 mod wire;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Once;
 use std::time::Duration;
 
 use anyhow::{anyhow, bail, Result};
 use rustix::io::Errno;
 use thiserror::Error;
 
-use crate::child::{Env, Finished, Program};
+use crate::child::{Finished, Program};
 use crate::fs::MountSpec;
 use crate::output::say;
 use crate::signals::Signals;
 use process::Process;
-use wire::{Begin, Mount, Reply, Request};
+use wire::{Begin, Mount, Question, Reply, Request};
 
 pub use files::File;
+pub use resident::{Heard, Told};
 pub use sandbox::{is_held, own_mounts};
 pub use scratch::Scratch;
 pub use serve::serve;
@@ -66,27 +70,16 @@ pub fn retried<T>(mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
 /// Where commands are run and states mounted; a process from its first sandbox on.
 #[derive(Debug)]
 pub struct Executor {
-    slot: usize,
     signals: Signals,
     process: Option<Process>,
 }
 
 impl Executor {
-    /// `slot` tells it from others that are at work at the same time.
-    pub fn new(slot: usize, signals: &Signals) -> Self {
+    pub fn new(signals: &Signals) -> Self {
         Self {
-            slot,
             signals: signals.clone(),
             process: None,
         }
-    }
-
-    /// Variables of all commands in its sandboxes.
-    pub fn env(&self, scratch: &Scratch) -> Env {
-        vec![
-            ("POWERCUT_SLOT".into(), self.slot.to_string().into()),
-            ("TMPDIR".into(), scratch.tmp().into()),
-        ]
     }
 
     /// Makes a sandbox; `scratch` is for its files, the power was cut `depth` times.
@@ -136,6 +129,17 @@ impl Sandbox<'_> {
         }
     }
 
+    /// Asks a check that lives from one sandbox to the next, and starts it if it does not run: what
+    /// it has to say of a state that is on these devices.
+    pub fn ask(&mut self, program: Program, nodes: Vec<PathBuf>) -> Result<Told> {
+        let limit = program.limit.map(|limit| limit + LIMIT);
+        let request = Request::Ask(Question { program, nodes });
+        match self.executor.ask(&request, limit)? {
+            Reply::Told(told) => Ok(told),
+            other => Err(unexpected(&other)),
+        }
+    }
+
     /// Mounts until the end; what mount() said if it could not.
     pub fn mount(&mut self, spec: &MountSpec, node: &Path, dir: &Path) -> Result<Option<Errno>> {
         let request = Request::Mount(Mount {
@@ -173,12 +177,23 @@ impl Sandbox<'_> {
     fn close(&mut self) -> Result<()> {
         self.is_over = true;
         // With its process it is gone already.
-        match self.executor.process {
-            Some(_) => self.executor.ask(&Request::End, Some(LIMIT)).map(drop),
-            None => Ok(()),
+        if self.executor.process.is_none() {
+            return Ok(());
         }
+        if let Reply::Restarted(why) = self.executor.ask(&Request::End, Some(LIMIT))? {
+            RESTARTED.call_once(|| {
+                say(format_args!(
+                    "warning: the resident check was ended after a state, and is started anew for \
+                     the next, each time: {why}"
+                ));
+            });
+        }
+        Ok(())
     }
 }
+
+/// Whether it was told that a resident check keeps what it may not keep.
+static RESTARTED: Once = Once::new();
 
 impl Drop for Sandbox<'_> {
     fn drop(&mut self) {

@@ -147,6 +147,8 @@ fn in_pid_namespace(stdin: UnixStream) -> Result<Child> {
             .arg("executor")
             .stdin(OwnedFd::from(stdin))
             .stdout(Stdio::null())
+            // Whoever reads what the command prints must not wait for one that the kernel holds.
+            .stderr(Stdio::null())
             // Ctrl-C is for the command.
             .process_group(0)
             .spawn()

@@ -3,26 +3,21 @@
 //! Runs a program to its end: in a process group of its own, with its output kept, within a time.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
-use rustix::fs::{fcntl_setfl, OFlags};
 use rustix::io::Errno;
-use rustix::pipe::{pipe_with, PipeFlags};
 use rustix::process::{kill_process_group, Pid, Signal, WaitStatus};
 
 use super::children::Children;
+use super::output::{self, Output};
 use crate::child::{Ended, Finished, Program};
 
-/// More output than this is dropped, and said so.
-pub const MAX_OUTPUT: usize = 64 << 10;
-/// What is read at a time, before the clock is looked at again.
-const PIECE: usize = 64 << 10;
 /// How long a killed program may take to be gone. One that the kernel holds takes longer.
-const KILLED: Duration = Duration::from_secs(5);
+pub const KILLED: Duration = Duration::from_secs(5);
 
 /// Why a program was not run to its end.
 #[derive(Debug)]
@@ -42,8 +37,7 @@ impl<E: Into<io::Error>> From<E> for Stopped {
 /// Runs a program until it ends, its time is over, or `asker` is closed. Only if it is late are it
 /// and its process group killed.
 pub fn run(program: &Program, children: &Children, asker: &impl AsFd) -> Result<Finished, Stopped> {
-    let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
-    fcntl_setfl(&read, OFlags::NONBLOCK)?;
+    let (read, write) = output::pipe()?;
     let mut command = Command::new(&program.name);
     command
         .args(&program.args)
@@ -77,11 +71,11 @@ pub fn run(program: &Program, children: &Children, asker: &impl AsFd) -> Result<
     running.output.read_some();
     Ok(Finished {
         ended,
-        output: running.output.text(),
+        output: running.output.take(),
     })
 }
 
-fn how(status: WaitStatus) -> Ended {
+pub fn how(status: WaitStatus) -> Ended {
     match (status.exit_status(), status.terminating_signal()) {
         (Some(code), _) => Ended::Exited(code),
         (None, Some(signal)) => Ended::Killed(signal),
@@ -112,8 +106,8 @@ impl Running<'_> {
                 PollFd::from_borrowed_fd(self.asker, PollFlags::IN),
                 PollFd::from_borrowed_fd(self.children.ended(), PollFlags::IN),
             ];
-            if let Some(fd) = &self.output.fd {
-                fds.push(PollFd::new(fd, PollFlags::IN));
+            if let Some(fd) = self.output.fd() {
+                fds.push(PollFd::from_borrowed_fd(fd, PollFlags::IN));
             }
             match poll(&mut fds, left.as_ref()) {
                 Ok(_) | Err(Errno::INTR) => {}
@@ -128,51 +122,6 @@ impl Running<'_> {
                 self.output.read_some();
             }
         }
-    }
-}
-
-/// What came out of a program.
-struct Output {
-    fd: Option<OwnedFd>,
-    kept: Vec<u8>,
-    dropped: usize,
-}
-
-impl Output {
-    fn new(fd: OwnedFd) -> Self {
-        Self {
-            fd: Some(fd),
-            kept: Vec::new(),
-            dropped: 0,
-        }
-    }
-
-    /// Reads what there is now, but no more than a piece.
-    fn read_some(&mut self) {
-        let mut buf = [0; 8192];
-        let mut left = PIECE;
-        while let (Some(fd), 1..) = (&self.fd, left) {
-            match rustix::io::read(fd.as_fd(), &mut buf) {
-                Ok(0) => self.fd = None,
-                Ok(n) => {
-                    let keep = n.min(MAX_OUTPUT - self.kept.len());
-                    self.kept.extend_from_slice(&buf[..keep]);
-                    self.dropped += n - keep;
-                    left = left.saturating_sub(n);
-                }
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => return,
-                Err(_) => self.fd = None,
-            }
-        }
-    }
-
-    fn text(self) -> String {
-        let mut text = String::from_utf8_lossy(&self.kept).into_owned();
-        if self.dropped > 0 {
-            text.push_str(&format!("\n[{} more bytes dropped]\n", self.dropped));
-        }
-        text
     }
 }
 

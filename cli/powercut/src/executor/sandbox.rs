@@ -3,6 +3,7 @@
 //! Where one state is examined: a mount namespace that ends with it, and processes that do.
 
 use std::fs::{self, File, OpenOptions, Permissions};
+use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -11,27 +12,38 @@ use anyhow::{anyhow, bail, Context, Result};
 use nix::sched::{setns, unshare, CloneFlags};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
-use rustix::mount::{mount_change, MountPropagationFlags};
+use rustix::mount::{mount_change, unmount, MountPropagationFlags, UnmountFlags};
 
 use super::children::Children;
 use super::files;
+use super::resident::{Heard, Resident, Told};
 use super::run::{run, Stopped};
-use super::wire::{Begin, Reply, Request, Wire};
+use super::wire::{Begin, Question, Reply, Request, Wire};
+use crate::pause::Pause;
 
 /// How long a device may stay in use once its last mount and its last user are gone.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// One sandbox, or several one after the other if a check lives that long: that has to see what is
+/// mounted, so they have one mount namespace.
 pub struct Sandbox<'a> {
-    wanted: &'a Begin,
+    wanted: Begin,
     children: &'a Children,
     /// The mount namespace to return to.
     home: &'a File,
+    resident: Option<Resident>,
+    /// What was mounted, and where.
+    mounts: Vec<(PathBuf, PathBuf)>,
+    /// The devices that the resident check was asked about.
+    nodes: Vec<PathBuf>,
 }
 
 /// How a sandbox came to its end.
 pub enum Over {
     /// It was asked to.
     Ended,
+    /// The same; the resident check had to be ended: why.
+    Restarted(String),
     /// It could not begin, or not end as asked.
     Failed(anyhow::Error),
     /// Who asked is gone.
@@ -39,26 +51,32 @@ pub enum Over {
 }
 
 impl<'a> Sandbox<'a> {
-    pub fn new(wanted: &'a Begin, children: &'a Children, home: &'a File) -> Self {
+    pub fn new(wanted: Begin, children: &'a Children, home: &'a File) -> Self {
         Self {
             wanted,
             children,
             home,
+            resident: None,
+            mounts: Vec::new(),
+            nodes: Vec::new(),
         }
     }
 
     /// Does what is asked, to the end. The thread that it is called in is of no other use.
-    pub fn hold(&self, wire: &mut Wire) -> Over {
-        let held = self.begin().and_then(|()| self.answer(wire));
-        match held {
-            Ok(true) => Over::Ended,
-            Ok(false) => Over::Alone,
-            Err(e) => Over::Failed(e),
-        }
+    pub fn hold(&mut self, wire: &mut Wire) -> Over {
+        let unshared = unshare(CloneFlags::CLONE_NEWNS);
+        let held = unshared
+            .context("cannot make a mount namespace")
+            .and_then(|()| self.answer(wire));
+        held.unwrap_or_else(|e| {
+            // Whatever else can be done is of no use.
+            let _ = self.children.kill_all();
+            self.children.spare(None);
+            Over::Failed(e)
+        })
     }
 
     fn begin(&self) -> Result<()> {
-        unshare(CloneFlags::CLONE_NEWNS).context("cannot make a mount namespace")?;
         let tmp = &self.wanted.tmp;
         fs::create_dir(tmp).with_context(|| format!("cannot make {}", tmp.display()))?;
         // As /tmp: for all users.
@@ -67,45 +85,132 @@ impl<'a> Sandbox<'a> {
         Ok(())
     }
 
-    /// Answers until the end was asked for; false if who asks is gone.
-    fn answer(&self, wire: &mut Wire) -> Result<bool> {
+    /// Answers until the end.
+    fn answer(&mut self, wire: &mut Wire) -> Result<Over> {
+        self.begin()?;
         wire.send(&Reply::Done)?;
-        let mut nodes: Vec<PathBuf> = Vec::new();
         while let Some(request) = wire.receive()? {
             let reply = match request {
                 Request::Begin(_) => bail!("a sandbox in a sandbox"),
                 Request::Run(program) => match run(&program, self.children, wire) {
                     Ok(finished) => Reply::Finished(finished),
                     Err(Stopped::Failed(e)) => Reply::Failed(e.to_string()),
-                    Err(Stopped::Alone) => return Ok(false),
+                    Err(Stopped::Alone) => return Ok(Over::Alone),
+                },
+                Request::Ask(question) => match self.ask(question, wire) {
+                    Ok(told) => Reply::Told(told),
+                    Err(Stopped::Failed(e)) => Reply::Failed(e.to_string()),
+                    Err(Stopped::Alone) => return Ok(Over::Alone),
                 },
                 Request::Mount(mount) => match mount.spec.mount(&mount.node, &mount.dir) {
                     Ok(()) => {
-                        nodes.push(mount.node);
+                        self.mounts.push((mount.node, mount.dir));
                         Reply::Done
                     }
                     Err(e) => Reply::Errno(e.raw_os_error()),
                 },
                 Request::Files { dir, limit } => Reply::Files(files::below(&dir, limit)),
                 Request::Kill => Reply::of(self.kill()),
-                Request::End => return self.end(&nodes).map(|()| true),
+                Request::End => match self.end()? {
+                    Next::Over(over) => return Ok(over),
+                    Next::Another => {
+                        remove(&self.wanted.tmp)?;
+                        wire.send(&Reply::Done)?;
+                        match wire.receive()? {
+                            None => return Ok(Over::Alone),
+                            Some(Request::Begin(wanted)) => self.wanted = wanted,
+                            Some(request) => bail!("asked for {request:?} outside of a sandbox"),
+                        }
+                        self.begin()?;
+                        Reply::Done
+                    }
+                },
             };
             wire.send(&reply)?;
         }
-        Ok(false)
+        Ok(Over::Alone)
     }
 
+    fn ask(&mut self, question: Question, wire: &Wire) -> Result<Told, Stopped> {
+        let program = &question.program;
+        self.nodes = question.nodes;
+        if let Some(resident) = &mut self.resident {
+            if resident.is_ahead() {
+                return Err(io::Error::other(AHEAD).into());
+            }
+            if resident.has_ended(self.children)? {
+                self.resident = None;
+            }
+        }
+        let resident = match &mut self.resident {
+            Some(resident) => resident,
+            none => none.insert(Resident::start(program, self.children)?),
+        };
+        let told = resident.ask(program, self.children, wire)?;
+        if matches!(told.heard, Heard::End(_)) {
+            self.resident = None;
+        }
+        Ok(told)
+    }
+
+    /// Kills all processes but the resident check.
     fn kill(&self) -> Result<()> {
-        let killed = self.children.kill_all();
+        let killed = self.children.kill_others();
         killed.context("cannot kill what is left of the processes")
     }
 
-    /// The last process of a mount namespace takes all its mounts with it.
-    fn end(&self, nodes: &[PathBuf]) -> Result<()> {
+    fn end(&mut self) -> Result<Next> {
         self.kill()?;
+        let mut why = None;
+        if let Some(mut resident) = self.resident.take() {
+            if resident.is_ahead() {
+                bail!(AHEAD);
+            }
+            why = self.held_by(&resident);
+            if why.is_none() && !resident.has_ended(self.children)? {
+                self.resident = Some(resident);
+                return Ok(Next::Another);
+            }
+            resident.end(self.children)?;
+        }
+        // The last process of a mount namespace takes all its mounts with it.
         setns(self.home, CloneFlags::CLONE_NEWNS).context("cannot leave the mount namespace")?;
-        nodes.iter().try_for_each(|node| unused(node))
+        for (node, _) in &self.mounts {
+            unused(node)?;
+        }
+        Ok(Next::Over(why.map_or(Over::Ended, Over::Restarted)))
     }
+
+    /// Unmounts while the resident check lives; what it keeps of the state, if it does.
+    fn held_by(&mut self, resident: &Resident) -> Option<String> {
+        while let Some((node, dir)) = self.mounts.pop() {
+            // The check may have done it. All other errors show in what follows.
+            let _ = unmount(&dir, UnmountFlags::empty());
+            if is_held(&node) {
+                let why = format!("it keeps {} in use, or mounted elsewhere", dir.display());
+                self.mounts.push((node, dir));
+                return Some(why);
+            }
+        }
+        let has_open = resident.has_open(&self.nodes);
+        has_open.then(|| "it keeps the device open".into())
+    }
+}
+
+/// What comes after the end of a sandbox.
+enum Next {
+    Over(Over),
+    /// One in the same mount namespace.
+    Another,
+}
+
+/// What is wrong if an answer might be that to another question.
+const AHEAD: &str = "the resident check said more than one line of a state, so it is not known \
+                     which line is of which state: let it print nothing but its answers on standard output";
+
+/// Removes the directory of a sandbox.
+pub fn remove(tmp: &Path) -> Result<()> {
+    fs::remove_dir_all(tmp).with_context(|| format!("cannot remove {}", tmp.display()))
 }
 
 /// Gives this thread, or process, a mount namespace of its own.
@@ -120,6 +225,7 @@ pub fn own_mounts() -> Result<()> {
 /// Waits until nothing has a device mounted.
 fn unused(node: &Path) -> Result<()> {
     let until = Instant::now() + PATIENCE;
+    let mut pause = Pause::default();
     while is_held(node) {
         if Instant::now() >= until {
             return Err(anyhow!(
@@ -128,7 +234,7 @@ fn unused(node: &Path) -> Result<()> {
                 node.display()
             ));
         }
-        std::thread::sleep(Duration::from_millis(2));
+        pause.sleep();
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 //! What an executor does: the hidden subcommand `executor`, the first process of a PID namespace.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -12,7 +12,7 @@ use anyhow::{bail, Context, Result};
 use rustix::mount::{mount, MountFlags};
 
 use super::children::Children;
-use super::sandbox::{own_mounts, Over, Sandbox};
+use super::sandbox::{own_mounts, remove, Over, Sandbox};
 use super::wire::{Reply, Request, Wire};
 
 /// Serves the command that started this process, until it is gone. With this process the kernel
@@ -34,18 +34,23 @@ pub fn serve() -> Result<()> {
             bail!("asked for {request:?} outside of a sandbox");
         };
         // A thread can have a mount namespace of its own; this one keeps that of the executor.
-        let sandbox = Sandbox::new(&wanted, &children, &home);
+        let tmp = wanted.tmp.clone();
+        let mut sandbox = Sandbox::new(wanted, &children, &home);
         let held = thread::scope(|scope| scope.spawn(|| sandbox.hold(&mut wire)).join());
-        let failed = match held {
+        let reply = match held {
             Ok(Over::Alone) => return Ok(()),
-            Ok(Over::Failed(e)) => Some(e),
-            Ok(Over::Ended) => None,
+            Ok(Over::Failed(e)) => Reply::Failed(format!("{e:#}")),
+            Ok(Over::Ended) => Reply::Done,
+            Ok(Over::Restarted(why)) => Reply::Restarted(why),
             Err(_) => bail!("a thread of the executor panicked"),
         };
         // Whatever was mounted there is gone by now.
-        let removed = fs::remove_dir_all(&wanted.tmp)
-            .with_context(|| format!("cannot remove {}", wanted.tmp.display()));
-        wire.send(&Reply::of(failed.map_or(removed, Err)))?;
+        let reply = match (remove(&tmp), reply) {
+            (_, failed @ Reply::Failed(_)) => failed,
+            (Err(e), _) => Reply::Failed(format!("{e:#}")),
+            (Ok(()), reply) => reply,
+        };
+        wire.send(&reply)?;
     }
     Ok(())
 }

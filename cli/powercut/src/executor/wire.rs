@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::files::File;
+use super::resident::Told;
 use crate::child::{Finished, Program};
 use crate::fs::MountSpec;
 
@@ -22,6 +23,8 @@ pub enum Request {
     Begin(Begin),
     /// Runs a program to its end; what it leaves behind stays.
     Run(Program),
+    /// Asks a check that lives from one sandbox to the next.
+    Ask(Question),
     /// Mounts until the sandbox ends.
     Mount(Mount),
     /// Tells the files and directories below one.
@@ -38,6 +41,7 @@ impl Request {
         match self {
             Self::Begin(_) => "make a sandbox",
             Self::Run(_) => "run a command",
+            Self::Ask(_) => "ask the resident check",
             Self::Mount(_) => "mount",
             Self::Files { .. } => "list files",
             Self::Kill => "kill what was left behind",
@@ -55,6 +59,14 @@ pub struct Begin {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
+pub struct Question {
+    /// Started if it does not run. It is told its variables.
+    pub program: Program,
+    /// The devices of the state.
+    pub nodes: Vec<PathBuf>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Mount {
     pub spec: MountSpec,
     pub node: PathBuf,
@@ -66,6 +78,9 @@ pub struct Mount {
 pub enum Reply {
     Done,
     Finished(Finished),
+    Told(Told),
+    /// It is done, and the resident check had to be ended for it: why.
+    Restarted(String),
     /// mount() said so.
     Errno(i32),
     Files(Vec<File>),

@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{bail, Context, Result};
 use powercut_engine::id::StateId;
 
-use super::{
-    borrowed, command, name, say_borrowed, timeout_ms, Given, RecordSource, DEFAULT_TIMEOUT,
-};
+use super::check::{command, timeout_ms, DEFAULT_TIMEOUT};
+use super::{borrowed, name, say_borrowed, Given, RecordSource};
 use crate::args;
 use crate::examination::Examination;
 use crate::fs::MountSpec;
@@ -93,6 +92,7 @@ impl Replay {
             Some(what) => what,
             None => Examination {
                 check: String::new(),
+                resident: false,
                 fsck: None,
                 cleanup: None,
                 mount: None,
@@ -102,6 +102,7 @@ impl Replay {
         };
         if let Some(check) = &self.check {
             what.check.clone_from(check);
+            what.resident = false;
         }
         if let Some(mount) = &self.mount {
             what.mount.clone_from(mount);

@@ -50,6 +50,7 @@ mod tests {
     fn only_commands_of_the_report_are_told() {
         let what = Examination {
             check: "./check".into(),
+            resident: false,
             fsck: Some("e2fsck -fn".into()),
             cleanup: Some("./stop".into()),
             mount: None,

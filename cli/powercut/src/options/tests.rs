@@ -13,6 +13,7 @@ fn saved() -> tempfile::TempDir {
     let mut report = report(&recording);
     report.examination = Examination {
         check: "./check".into(),
+        resident: false,
         fsck: Some("./fsck".into()),
         mount: MountSpec::parse("ext4").unwrap(),
         cleanup: None,

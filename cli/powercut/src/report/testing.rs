@@ -26,6 +26,7 @@ pub fn report(recording: &Recording) -> Report {
         source: Source::default(),
         examination: Examination {
             check: "true".into(),
+            resident: false,
             fsck: None,
             mount: None,
             cleanup: None,
