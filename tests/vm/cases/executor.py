@@ -122,7 +122,7 @@ def process_ids():
         assert int(of_checks[0]) > int(of_workload) + 1000, f"{of_checks[0]}, the workload had {of_workload}"
 
 
-@test("POWERCUT_SLOT: no two checks at the same time have the same; 0 without --jobs")
+@test("POWERCUT_SLOT: no two checks at the same time have the same; as many without --jobs as processors")
 def slots():
     with tidy() as own:
         # A server's port, as a directory: taken twice at the same time it fails.
@@ -130,9 +130,10 @@ def slots():
         check += f"; rmdir {own}/port-$POWERCUT_SLOT"
         all_consistent(run(check, "--jobs", "3", budget="12"))
         assert set(states(own)) == {"0", "1", "2"}, states(own)
-        os.remove(f"{own}/log")
-        all_consistent(run(check))
-        equal(set(states(own)), {"0"}, "slots")
+        for options, count in (((), os.cpu_count()), (("--jobs", "1"), 1)):
+            os.remove(f"{own}/log")
+            all_consistent(run(check, *options, budget="12"))
+            equal(set(states(own)), {str(number) for number in range(count)}, "slots")
 
 
 @test("a check that prints for ever is late")
@@ -152,7 +153,7 @@ def cleanup():
         check = f"echo check >>{own}/log; echo $$ >$TMPDIR/ran; setsid sleep {FOREVER} >/dev/null 2>&1 & [ ! -e $POWERCUT_MNT/f1 ]"
         clean = f"[ -s $TMPDIR/ran -a -f $POWERCUT_MARKS ] && pgrep -f {FOREVER} >/dev/null && grep -q $POWERCUT_MNT /proc/mounts && echo clean >>{own}/log"
         workload = f"echo start >$POWERCUT_MARK; {WORKLOAD}"
-        report = run(check, "--cleanup", clean, "--report", f"{own}/r", budget="20", workload=workload, code=1)
+        report = run(check, "--cleanup", clean, "--report", f"{own}/r", "--jobs", "1", budget="20", workload=workload, code=1)
         assert 0 < len(report["violations"]) < report["coverage"]["checked"], report["coverage"]
         equal(report["examination"]["cleanup"], clean, "what is in the report")
         log = states(own)
@@ -242,7 +243,7 @@ def executor_dies():
         for always in (False, True):
             first = f"mkdir {own}/first 2>/dev/null || exit 0;" if not always else ""
             check = f"{first} echo up >{own}/up; exec sleep {FOREVER}"
-            process = started(own, *RUN, "--check", check)
+            process = started(own, *RUN, "--jobs", "1", "--check", check)
 
             def kill(process=process):
                 for path in executors():
