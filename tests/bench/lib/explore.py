@@ -14,28 +14,25 @@ from .sh import put, run, say
 DEMO = "/mnt/powercut/tests/demo"
 WORKLOAD = (f"{DEMO}/sqlite-workload", "DELETE", "EXTRA", "24")
 CHECK = f"{DEMO}/sqlite-check"
+RESIDENT = f"{DEMO}/sqlite-resident"
 
 
-def has_jobs():
-    return "--jobs" in run("powercut", "explore", "--help")
-
-
-def whole(budget, jobs):
+def whole(budget, jobs, *check):
     """The tool's own figures."""
-    say(f"explore: powercut run, {budget} states, {jobs} jobs")
-    report = f"/run/bench-report-{jobs}"
+    say(f"explore: powercut run, {budget} states, {jobs} jobs, {check[0]}")
+    report = f"/run/bench-report-{jobs}{check[0]}"
     command = ["powercut", "run", "--fs", "ext4", "--size", "64M", "--workload", " ".join(WORKLOAD),
-               "--check", CHECK, "--budget", str(budget), "--report", report, "--json"]
-    if has_jobs():
-        command += ["--jobs", str(jobs)]
+               *check, "--budget", str(budget), "--report", report, "--jobs", str(jobs), "--json"]
     began = time.monotonic_ns()
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
     whole_ns = time.monotonic_ns() - began
     if done.returncode not in (0, 1):
         raise RuntimeError(f"{command}: status {done.returncode}\n{done.stderr}")
     found = json.loads(done.stdout)
+    with open(f"{report}/runs.jsonl", encoding="utf-8") as journal:
+        runs = len(journal.readlines()) - 1
     checked = found["coverage"]["checked"]
-    return {"section": "explore", "jobs": jobs, "checked": checked, "whole_ns": whole_ns,
+    return {"section": "explore", "jobs": jobs, "check": check[0], "checked": checked, "runs": runs, "whole_ns": whole_ns,
             "record_s": found["seconds"]["record"], "explore_s": found["seconds"]["explore"],
             "states_per_s": checked / found["seconds"]["explore"]}
 
@@ -80,6 +77,6 @@ def parts(count):
 def measure(budget):
     cpus = len(glob.glob("/sys/devices/system/cpu/cpu[0-9]*"))
     yield parts(24)
-    yield whole(budget, 1)
-    if has_jobs() and cpus > 1:
-        yield whole(budget, 2)
+    for check in (("--check", CHECK), ("--resident", RESIDENT)):
+        for jobs in (1, 2)[:cpus]:
+            yield whole(budget, jobs, *check)
