@@ -5,8 +5,9 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::Resettable;
 use clap::parser::ValueSource;
-use clap::{ArgAction, ArgMatches, Args, Command, FromArgMatches};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Id};
 
 use super::{RunArgs, SessionArgs};
 
@@ -113,7 +114,12 @@ fn given(matches: &ArgMatches) -> Vec<OsString> {
 
 impl Args for RunCommand {
     fn augment_args(command: Command) -> Command {
-        let command = RunArgs::augment_args(command).mut_args(|arg| arg.required(false));
+        // The file may have what is not given.
+        let optional = |arg: Arg| {
+            arg.required(false)
+                .required_unless_present(Resettable::<Id>::Reset)
+        };
+        let command = RunArgs::augment_args(command).mut_args(optional);
         let command = SuiteArgs::augment_args(command);
         command.after_long_help(crate::exit::help()).override_usage(
             "powercut run --fs <FS> --workload <CMD> --check <CMD> [OPTIONS]\n       \
