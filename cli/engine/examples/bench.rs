@@ -26,6 +26,7 @@ use powercut_engine::reads::Reads;
 use powercut_engine::recording::Recording;
 use powercut_engine::stop::Never;
 use powercut_engine::strategy::{Space, State, States, Strategy};
+use serde_json::json;
 
 /// Reads 300 units, of which the last half follow from what the first hold; every 20th state is bad.
 /// Its own time is left out.
@@ -160,11 +161,10 @@ fn flaws(entries: usize) -> Result<()> {
             });
             let is_bad = |state: State<'_>| !promises.look(&state.choices, &state.keep).0;
             let found = states.by_ref().take(300).position(is_bad);
-            let found = found.map_or("null".to_string(), |at| (at + 1).to_string());
-            println!(
-                "{{\"section\": \"flaws\", \"kind\": \"{kind:?}\", \"entries\": {entries}, \
-                 \"flaw\": \"{name}\", \"order\": \"{order}\", \"found_by\": {found}}}"
-            );
+            print(&json!({
+                "section": "flaws", "kind": format!("{kind:?}"), "entries": entries,
+                "flaw": name, "order": order, "found_by": found.map(|at| at + 1),
+            }));
         }
     }
     Ok(())
@@ -236,22 +236,20 @@ fn measure(kind: &str, entries: usize, budget: u64) -> Result<()> {
     let linted = lint(&recording);
     let lint = began.elapsed();
     drop(linted);
-    println!(
-        "{{\"section\": \"engine\", \"kind\": \"{kind}\", \"entries\": {entries}, \"cuts\": {cuts}, \
-         \"legal_bits\": {states_bits}, \"runs\": {}, \"violations\": {}, \"read_s\": {:.3}, \
-         \"count_s\": {:.3}, \"first_s\": {:.3}, \"state_us\": {}, \"state_max_us\": {}, \"own_s\": {:.3}, \"lint_s\": {:.3}, \
-         \"memory_mib\": {memory_mib}, \"explored_mib\": {explored_mib}}}",
-        check.runs,
-        outcome.violations.len(),
-        read.as_secs_f64(),
-        count.as_secs_f64(),
-        first.as_secs_f64(),
-        median.as_micros(),
-        most.as_micros(),
-        own.as_secs_f64(),
-        lint.as_secs_f64(),
-    );
+    print(&json!({
+        "section": "engine", "kind": kind, "entries": entries, "cuts": cuts,
+        "legal_bits": states_bits, "runs": check.runs, "violations": outcome.violations.len(),
+        "read_s": read.as_secs_f64(), "count_s": count.as_secs_f64(),
+        "first_s": first.as_secs_f64(), "state_us": median.as_secs_f64() * 1e6,
+        "state_max_us": most.as_secs_f64() * 1e6, "own_s": own.as_secs_f64(),
+        "lint_s": lint.as_secs_f64(), "memory_mib": memory_mib, "explored_mib": explored_mib,
+    }));
     Ok(())
+}
+
+#[allow(clippy::print_stdout)]
+fn print(line: &serde_json::Value) {
+    println!("{line}");
 }
 
 /// The most memory that this process has had so far.

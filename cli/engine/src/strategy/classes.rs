@@ -110,19 +110,10 @@ impl Key {
             name.push(' ');
             name.push_str(flag);
         }
-        let heat = [
-            None,
-            Some("written again"),
-            Some("written often"),
-            Some("hot"),
-        ];
-        let size = [None, Some("several units"), Some("large")];
-        for what in [size[self.size as usize], heat[self.heat as usize]] {
-            if let Some(what) = what {
-                name.push_str(", ");
-                name.push_str(what);
-            }
-        }
+        let size = ["", ", several units", ", large"];
+        let heat = ["", ", written again", ", written often", ", hot"];
+        name.push_str(size[self.size as usize]);
+        name.push_str(heat[self.heat as usize]);
         name
     }
 }

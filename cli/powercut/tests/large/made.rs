@@ -98,6 +98,7 @@ fn without_violations(recording: &Recording) -> Report {
         },
         examination: Examination {
             check: "./check".into(),
+            resident: false,
             fsck: None,
             mount: None,
             cleanup: None,
