@@ -198,7 +198,7 @@ fn measure(kind: &str, entries: usize, budget: u64) -> Result<()> {
         strategy: Strategy::Auto,
         budget: Budget::States(budget),
         seed: 1,
-        stop_on_first: false,
+        max_violations: None,
         shard: None,
         depth: 1,
         recovery_budget: Budget::Unlimited,

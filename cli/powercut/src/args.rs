@@ -14,6 +14,7 @@ mod values;
 use std::path::PathBuf;
 
 use clap::{Args, FromArgMatches, Parser, Subcommand, ValueEnum};
+use powercut_engine::marks::Marks;
 use powercut_engine::tear::Tear;
 
 pub use after::{LintArgs, MergeArgs, MinimizeArgs, ReplayArgs, ReportArgs, ShowArgs};
@@ -196,6 +197,12 @@ pub struct DiskArgs {
         hide_short_help = true
     )]
     pub discard_content: String,
+    /// The memory that the record may take: 512M, 4G, or none; writes beyond fail
+    ///
+    /// For `run`, the default is half of the memory that is available, but 1G at least; for `create`
+    /// it is 1G.
+    #[arg(long, value_name = "SIZE", hide_short_help = true)]
+    pub log_limit: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -309,6 +316,14 @@ pub struct CountArgs {
     /// At this cut alone: after the event of that number
     #[arg(long, value_name = "K")]
     pub cut: Option<u64>,
+    /// What an acknowledgement more may do to the verdict on a disk: with monotone there are fewer cuts
+    #[arg(
+        long,
+        value_name = "WHAT",
+        default_value = "any",
+        conflicts_with = "cut"
+    )]
+    pub marks: Value<Marks>,
     /// Print as JSON
     #[arg(long)]
     pub json: bool,

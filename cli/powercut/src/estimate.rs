@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use num_bigint::BigUint;
 use powercut_engine::budget::Budget;
-use powercut_engine::count;
 use powercut_engine::explore::{legal_states, Plan};
 use powercut_engine::strategy::{Space, Strategy};
 use serde::Serialize;
@@ -72,8 +71,7 @@ impl Estimate {
     pub fn new(subject: Subject<'_>, space: &Space<'_>, sample: Sample) -> Self {
         let Subject { plan, jobs, .. } = subject;
         let legal = legal_states(space);
-        let mut exact = space.cuts().iter().filter_map(|cut| space.choices(*cut));
-        let exact = exact.all(|choices| count::is_exact(&choices));
+        let exact = space.is_counted();
         let each = sample.took.as_secs_f64();
         let states = states(plan, space, &legal, each / jobs as f64);
         let time_limit = match plan.budget {
@@ -216,7 +214,7 @@ mod tests {
             budget,
             seed: 0,
             marks: Marks::Any,
-            stop_on_first: false,
+            max_violations: None,
             shard: None,
             depth: 1,
             recovery_budget: Budget::States(30),

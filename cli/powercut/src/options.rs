@@ -218,10 +218,20 @@ fn plan(args: &args::PlanArgs) -> Result<Plan> {
         depth: args.depth,
         recovery_budget: or_default(within, RECOVERY_BUDGET),
         seed: args.seed,
-        stop_on_first: args.stop_on_first,
+        max_violations: max_violations(args)?,
         shard: args.shard,
         marks: args.marks.0,
     })
+}
+
+fn max_violations(args: &args::PlanArgs) -> Result<Option<u64>> {
+    match (args.stop_on_first, args.max_violations) {
+        (true, _) => Ok(Some(1)),
+        (false, Some(0)) => {
+            bail!("--max-violations 0: give 1 or more; --budget 0 looks at nothing")
+        }
+        (false, max) => Ok(max),
+    }
 }
 
 fn budget(args: &args::PlanArgs) -> Result<Option<Budget>> {

@@ -163,7 +163,7 @@ fn some_plan(dice: &mut Dice) -> Plan {
     if roll(dice, 2) == 0 {
         plan.budget = Budget::States(roll(dice, 20));
     }
-    plan.stop_on_first = roll(dice, 5) == 0;
+    plan.max_violations = (roll(dice, 5) == 0).then(|| 1 + roll(dice, 3));
     if roll(dice, 3) == 0 {
         let of = 1 + roll(dice, 3);
         let nr = 1 + roll(dice, of);

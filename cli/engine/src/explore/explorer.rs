@@ -90,8 +90,9 @@ impl<'a, 's, 'r: 's> Explorer<'a, 's, 'r> {
                 fraction: self.scheduler.fraction(),
                 spent: self.scheduler.spent(),
             });
-            if self.plan.stop_on_first && self.account.nr_violations() > 0 {
-                return (End::FirstFound, None);
+            let found = self.account.nr_violations() as u64;
+            if self.plan.max_violations.is_some_and(|max| found >= max) {
+                return (End::EnoughFound, None);
             }
         }
     }
@@ -244,7 +245,7 @@ impl<'a, 's, 'r: 's> Explorer<'a, 's, 'r> {
         let by_time = match end {
             End::Interrupted(_) | End::Failed => true,
             End::Budget => matches!(self.plan.budget, Budget::Time(_)),
-            End::Exhausted | End::FirstFound => false,
+            End::Exhausted | End::EnoughFound => false,
         };
         for (candidate, seen) in left_over {
             let known = self.cache.find(&*candidate);

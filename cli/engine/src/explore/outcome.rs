@@ -24,7 +24,8 @@ pub struct Plan {
     pub strategy: Strategy,
     pub budget: Budget,
     pub seed: u64,
-    pub stop_on_first: bool,
+    /// After so many violations it ends.
+    pub max_violations: Option<u64>,
     /// The part of it that is to be done here.
     pub shard: Option<Shard>,
     /// How many power cuts follow on each other, at most: from the second on
@@ -41,7 +42,7 @@ impl Plan {
     pub fn of_recovery(&self) -> Self {
         Self {
             budget: self.recovery_budget,
-            stop_on_first: false,
+            max_violations: None,
             shard: None,
             depth: self.depth.saturating_sub(1),
             // They all come before it.
@@ -125,8 +126,8 @@ pub enum End {
     /// The strategy has no more states.
     Exhausted,
     Budget,
-    /// The first violation was asked for.
-    FirstFound,
+    /// There are as many violations as were asked for.
+    EnoughFound,
     Interrupted(Interrupted),
     /// An error: the account is of what was known by then.
     Failed,

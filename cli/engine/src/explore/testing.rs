@@ -133,7 +133,7 @@ pub fn plan(strategy: Strategy) -> Plan {
         strategy,
         budget: Budget::Unlimited,
         seed: 3,
-        stop_on_first: false,
+        max_violations: None,
         shard: None,
         depth: 1,
         recovery_budget: Budget::Unlimited,

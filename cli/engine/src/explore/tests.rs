@@ -40,7 +40,7 @@ fn plan(strategy: Strategy) -> Plan {
         strategy,
         budget: Budget::States(10_000),
         seed: 1,
-        stop_on_first: false,
+        max_violations: None,
         shard: None,
         depth: 1,
         recovery_budget: Budget::Unlimited,
@@ -120,8 +120,8 @@ fn violations_are_named_and_may_end_it() {
     let id = &outcome.violations[0].id;
     assert!(id.to_string().ends_with(":k=4:keep=1"), "{id}");
     let mut first = plan(Strategy::Auto);
-    first.stop_on_first = true;
-    assert_eq!(run(&log, first, judge).end, End::FirstFound);
+    first.max_violations = Some(1);
+    assert_eq!(run(&log, first, judge).end, End::EnoughFound);
 }
 
 #[test]

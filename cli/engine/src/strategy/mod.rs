@@ -253,6 +253,13 @@ impl<'r> Space<'r> {
         &self.tally().legal
     }
 
+    /// Whether that is the number, and not just one that it is no more than.
+    pub fn is_counted(&self) -> bool {
+        let mut choices = self.cuts.iter().filter_map(|cut| self.choices(*cut));
+        let has_prefixes = self.recording.geometry().tear == Tear::Prefix;
+        !has_prefixes || choices.all(|choices| count::is_exact(&choices))
+    }
+
     fn tally(&self) -> &Tally {
         self.tally.get_or_init(|| {
             let mut tally = Tally::default();

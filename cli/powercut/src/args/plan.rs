@@ -105,9 +105,17 @@ pub struct PlanArgs {
     /// apart.
     #[arg(long, value_name = "N", help_heading = "Limits")]
     pub jobs: Option<usize>,
-    /// End with the first violation
-    #[arg(long, help_heading = "Limits")]
+    /// End with the first violation, as --max-violations 1
+    #[arg(long, help_heading = "Limits", conflicts_with = "max_violations")]
     pub stop_on_first: bool,
+    /// End once there are so many violations
+    #[arg(
+        long,
+        value_name = "N",
+        help_heading = "Limits",
+        hide_short_help = true
+    )]
+    pub max_violations: Option<u64>,
     /// Look for the culprits of the first violations further than where it is cheap
     #[arg(long, help_heading = "Output", hide_short_help = true)]
     pub minimize: bool,

@@ -28,8 +28,8 @@ pub struct ExploreArgs {
     /// commands of the report run as root.
     #[arg(long, value_name = "DIR", help_heading = "Record", conflicts_with_all = ["name", "check",
         "resident", "mount", "fsck", "view_fault", "check_timeout", "no_baseline", "cleanup", "strategy",
-        "seed", "shard", "marks", "depth", "recovery_budget", "stop_on_first", "report", "case",
-        "dry_run"])]
+        "seed", "shard", "marks", "depth", "recovery_budget", "stop_on_first", "max_violations",
+        "report", "case", "dry_run"])]
     pub resume: Option<PathBuf>,
     /// The check: exit 0 consistent, 125 can't tell, else a violation
     ///

@@ -33,7 +33,8 @@ const OPTIONS: [(&str, Option<&str>, With); 21] = [
     ("html", Some("f"), With::Both),
     ("junit", Some("f"), With::Both),
 ];
-const MORE: [(&str, Option<&str>, With); 6] = [
+const MORE: [(&str, Option<&str>, With); 7] = [
+    ("max_violations", Some("3"), With::Recording),
     ("resident", Some("true"), With::Recording),
     ("marks", Some("monotone"), With::Recording),
     ("json", None, With::Both),

@@ -7,9 +7,8 @@ use num_bigint::BigUint;
 use powercut_engine::choices::Choices;
 use powercut_engine::count;
 use powercut_engine::explore::legal_states;
-use powercut_engine::marks::Marks;
 use powercut_engine::strategy::Space;
-use powercut_model::{Cut, Event};
+use powercut_model::Cut;
 use serde::Serialize;
 
 use super::manage::load;
@@ -57,10 +56,8 @@ pub fn count(args: &CountArgs) -> Result<Exit> {
             (states, 1, Some(choices.len()), count::is_exact(&choices))
         }
         None => {
-            let space = Space::new(&recording, Marks::Any);
-            let choices = |cut: &Event| space.choices(*cut);
-            let mut all = space.cuts().iter().filter_map(choices);
-            let is_exact = all.all(|choices| count::is_exact(&choices));
+            let space = Space::new(&recording, args.marks.0);
+            let is_exact = space.is_counted();
             (legal_states(&space), space.cuts().len(), None, is_exact)
         }
     };
@@ -71,7 +68,7 @@ pub fn count(args: &CountArgs) -> Result<Exit> {
     let outside = match (faults.is_empty(), args.cut) {
         (true, _) => None,
         (false, Some(_)) => Some(states.clone()),
-        (false, None) => Some(outside(&Space::new(&recording, Marks::Any)).0),
+        (false, None) => Some(outside(&Space::new(&recording, args.marks.0)).0),
     };
     if args.json {
         print_json(&Counted {

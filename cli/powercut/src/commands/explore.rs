@@ -131,7 +131,7 @@ fn plan(facts: &PlanFacts, dir: &Path) -> Result<Plan> {
         strategy,
         budget: size::read_budget(&facts.budget).context("the report's budget")?,
         seed: facts.seed,
-        stop_on_first: facts.stop_on_first,
+        max_violations: facts.max_violations.or(facts.stop_on_first.then_some(1)),
         shard: shard.map_err(anyhow::Error::msg)?,
         depth: facts.depth,
         marks: facts.marks,

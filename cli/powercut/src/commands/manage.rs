@@ -14,6 +14,7 @@ use crate::device::{
 };
 use crate::exit::Exit;
 use crate::faults::rules;
+use crate::memory::import_limit_mib;
 use crate::options;
 use crate::output::{print, print_json};
 use crate::size;
@@ -208,6 +209,7 @@ pub fn settings_of(recording: &Recording) -> Settings {
         fua: header.fua,
         completion: Completion::Inline,
         discard_content: DiscardContent::Zeroes,
+        log_limit_mib: Some(import_limit_mib()),
     }
 }
 

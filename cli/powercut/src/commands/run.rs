@@ -10,11 +10,13 @@ use super::explored::Explored;
 use super::manage::own_name;
 use super::session::{rules_of, Session};
 use crate::child::Line;
-use crate::device::{Disk, Root, RuleStatus};
+use crate::device::{Disk, RecordStatus, Root, RuleStatus};
 use crate::executor::{Executor, Scratch};
 use crate::exit::Exit;
+use crate::memory::record_limit_mib;
 use crate::options::Run;
 use crate::output::say;
+use crate::record_progress;
 use crate::report::Source;
 use crate::signals::Signals;
 use crate::writeback::Eager;
@@ -48,7 +50,9 @@ pub fn recorded<T>(
 ) -> Result<T> {
     let began = Instant::now();
     let root = Root::open()?;
-    let disk = root.create(&own_name("run", &options.settings)?, &options.settings)?;
+    let mut settings = options.settings.clone();
+    settings.log_limit_mib.get_or_insert_with(record_limit_mib);
+    let disk = root.create(&own_name("run", &settings)?, &settings)?;
     let recorded = record(options, &disk, signals);
     let result = recorded.and_then(|rules| {
         then(Session {
@@ -103,13 +107,31 @@ fn record(options: &Run, disk: &Disk, signals: &Signals) -> Result<Vec<RuleStatu
     };
     disk.record("start")?;
     disk.faults().add(&options.faults)?;
-    bench.mounted("workload", &options.workload, || {
-        disk.record("stop")?;
-        let rules = rules_of(disk)?;
-        // What comes now is not recorded: nothing need go wrong with it.
-        disk.faults().clear()?;
-        Ok(rules)
+    let recorded = record_progress::told(disk, || {
+        bench.mounted("workload", &options.workload, || {
+            disk.record("stop")?;
+            let rules = rules_of(disk)?;
+            // What comes now is not recorded: nothing need go wrong with it.
+            disk.faults().clear()?;
+            Ok(rules)
+        })
+    });
+    recorded.map_err(|error| match disk.status() {
+        Ok(status) if status.truncated > 0 => error.context(used_up(disk, &status)),
+        _ => error,
     })
+}
+
+/// Why the writes of a workload failed.
+fn used_up(disk: &Disk, status: &RecordStatus) -> String {
+    let limit = disk.get("log_limit_mib").unwrap_or_default();
+    format!(
+        "the record ended at event {}, when its {} MiB of memory were used up (log_limit_mib is {}): \
+         writes fail from there on; give a larger --log-limit, or a shorter workload",
+        status.truncated,
+        status.bytes >> 20,
+        limit.trim()
+    )
 }
 
 impl Bench<'_> {

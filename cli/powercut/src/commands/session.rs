@@ -105,7 +105,7 @@ impl Session<'_> {
         report.coverage.run_seconds = times.seconds();
         self.keep_earlier(&mut report);
         errors.extend(findings.error.take());
-        if matches!(end, End::Exhausted | End::Budget | End::FirstFound) {
+        if matches!(end, End::Exhausted | End::Budget | End::EnoughFound) {
             // The search may take its time: what was found before is saved by then.
             if !report.violations.is_empty() {
                 errors.extend(findings.save(&report).err());

@@ -61,8 +61,8 @@ fn a_case_has_its_own_keys_and_the_defaults() {
     let seconds = std::time::Duration::from_secs(90);
     assert_eq!(control.run.plan.budget, Budget::Time(seconds));
     assert_eq!(
-        (wal.run.plan.stop_on_first, control.run.plan.stop_on_first),
-        (false, true)
+        (wal.run.plan.max_violations, control.run.plan.max_violations),
+        (None, Some(1))
     );
     assert_eq!(wal.run.reporting.jobs, Some(2));
     assert_eq!(wal.run.reporting.case, "wal");

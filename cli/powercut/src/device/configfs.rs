@@ -94,6 +94,9 @@ impl Root {
         }
         disk.set("completion", settings.completion)?;
         disk.set("discard_content", settings.discard_content)?;
+        if let Some(limit) = settings.log_limit_mib {
+            disk.set("log_limit_mib", limit)?;
+        }
         disk.set("power", 1)?;
         wait_for(&disk.nodes)?;
         Ok(disk)

@@ -54,7 +54,16 @@ pub fn settings(args: &args::DiskArgs, default_mib: Option<u64>) -> Result<Setti
         fua,
         completion,
         discard_content,
+        log_limit_mib: log_limit(args)?,
     })
+}
+
+fn log_limit(args: &args::DiskArgs) -> Result<Option<u64>> {
+    match args.log_limit.as_deref() {
+        None => Ok(None),
+        Some("none") => Ok(Some(0)),
+        Some(text) => Ok(Some(size::disk_mib(text).context("--log-limit")?)),
+    }
 }
 
 /// The disks of a group: `data:48M,log:16M`.

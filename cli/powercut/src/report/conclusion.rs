@@ -38,7 +38,11 @@ pub fn doubts(report: &Report) -> Vec<String> {
         Ended::Failed if report.errors.is_empty() => doubts.push("the exploration failed".into()),
         // The errors say why.
         Ended::Failed => {}
-        Ended::Exhausted | Ended::Budget | Ended::Deadline | Ended::FirstViolation => {
+        Ended::Exhausted
+        | Ended::Budget
+        | Ended::Deadline
+        | Ended::FirstViolation
+        | Ended::MaxViolations => {
             if coverage.checked == 0 {
                 let why = match report.plan.shard {
                     Some(_) => ": this shard has none of its own, take fewer shards",

@@ -8,6 +8,7 @@ use powercut_engine::tear::Tear;
 
 use super::conclusion::{doubts, Conclusion};
 use super::faults::FaultFacts;
+use super::kinds::Kinds;
 use super::model::{Coverage, Ended, Report};
 use crate::words::{about_text, is_short, many};
 
@@ -33,6 +34,9 @@ pub fn coverage(report: &Report) -> String {
         text.push_str(
             "\nEVERY STATE THAT WAS EXAMINED FAILS: does the check pass where no power was cut?",
         );
+    }
+    if let Some(line) = coverage.kinds.as_ref().and_then(Kinds::line) {
+        let _ = write!(text, "\n{line}");
     }
     pruned(&mut text, coverage);
     recoveries(&mut text, coverage);
@@ -96,6 +100,7 @@ fn sample(report: &Report) -> String {
         Ended::Budget => "the budget is spent",
         Ended::Deadline => "the deadline passed",
         Ended::FirstViolation => "stopped at the first violation",
+        Ended::MaxViolations => "stopped at as many violations as were asked for",
         Ended::Interrupted => "interrupted",
         Ended::Failed => "ended by an error",
         Ended::Unfinished => "it did not end",

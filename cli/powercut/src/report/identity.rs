@@ -17,6 +17,7 @@ impl Report {
         let plan = PlanFacts {
             budget: String::new(),
             stop_on_first: false,
+            max_violations: None,
             ..self.plan.clone()
         };
         Header {

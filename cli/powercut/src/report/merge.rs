@@ -9,6 +9,7 @@ use num_bigint::BigUint;
 use powercut_engine::explore::Shard;
 use powercut_model::Event;
 
+use super::kinds::Kinds;
 use super::model::{Coverage, Ended, Recoveries, Report};
 use super::register::{first_of_sorts, Register};
 use super::violation::Violation;
@@ -104,7 +105,8 @@ fn errors((dir, report): &Part) -> Vec<String> {
         Ended::Interrupted => Some("was interrupted"),
         Ended::Failed => Some("ended with an error"),
         Ended::Unfinished => Some("did not end"),
-        Ended::Exhausted | Ended::Budget | Ended::Deadline | Ended::FirstViolation => None,
+        Ended::Exhausted | Ended::Budget | Ended::Deadline => None,
+        Ended::FirstViolation | Ended::MaxViolations => None,
     };
     let open = how.map(|how| format!("shard {shard} ({dir}) {how}"));
     let own = report.errors.iter();
@@ -168,6 +170,7 @@ fn coverage<'c>(parts: impl Iterator<Item = &'c Coverage>) -> Coverage {
         pruned.unread = of(|p| &p.unread);
         pruned.shared = of(|p| &p.shared);
     }
+    merged.kinds = Kinds::merged(parts.iter().filter_map(|c| c.kinds.as_ref()));
     merged.recoveries = recoveries(&parts);
     merged.runs = by_cut(parts.iter().map(|c| &c.runs));
     merged.skipped_runs = by_cut(parts.iter().map(|c| &c.skipped_runs));
@@ -213,7 +216,7 @@ fn weight(ended: Ended) -> u8 {
         Ended::Exhausted => 0,
         Ended::Budget => 1,
         Ended::Deadline => 2,
-        Ended::FirstViolation => 3,
+        Ended::FirstViolation | Ended::MaxViolations => 3,
         Ended::Interrupted => 4,
         Ended::Failed => 5,
         Ended::Unfinished => 6,

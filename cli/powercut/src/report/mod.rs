@@ -13,6 +13,7 @@ pub mod github;
 mod html;
 mod identity;
 mod junit;
+mod kinds;
 mod merge;
 mod model;
 mod recoveries;

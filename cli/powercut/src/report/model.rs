@@ -10,7 +10,6 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use num_bigint::BigUint;
 use powercut_engine::abi::Flags;
-use powercut_engine::count;
 use powercut_engine::explore::{self, End, Outcome, Plan};
 use powercut_engine::marks::Marks;
 use powercut_engine::members::Members;
@@ -24,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use super::baseline::Baseline;
 use super::faults::FaultFacts;
+use super::kinds::Kinds;
 use super::violation::Violation;
 use crate::examination::Examination;
 use crate::signals::Interrupted;
@@ -110,6 +110,9 @@ pub struct PlanFacts {
     pub budget: String,
     pub seed: u64,
     pub stop_on_first: bool,
+    /// After so many violations it ends.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub max_violations: Option<u64>,
     /// I/N, if this is a part of it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub shard: Option<String>,
@@ -182,6 +185,9 @@ pub struct Coverage {
     /// States that needed no run of their own, by the reason.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub pruned: Option<Pruned>,
+    /// What was looked at, by kinds of cuts.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub kinds: Option<Kinds>,
     #[serde(default)]
     pub repeats: Repeats,
     /// With --depth.
@@ -263,6 +269,8 @@ pub enum Ended {
     /// The time for all of the command was over.
     Deadline,
     FirstViolation,
+    /// There were as many as --max-violations says.
+    MaxViolations,
     Interrupted,
     /// With an error.
     Failed,
@@ -353,7 +361,8 @@ impl PlanFacts {
             strategy: plan.strategy.to_string(),
             budget: plan.budget.to_string(),
             seed: plan.seed,
-            stop_on_first: plan.stop_on_first,
+            stop_on_first: plan.max_violations == Some(1),
+            max_violations: plan.max_violations.filter(|max| *max > 1),
             shard: plan.shard.map(|shard| shard.to_string()),
             depth: plan.depth,
             recovery_budget: (plan.depth > 1).then(|| plan.recovery_budget.to_string()),
@@ -366,9 +375,8 @@ impl Coverage {
     /// Of an outcome, and what the space has to say.
     pub fn new(outcome: &Outcome, space: &Space<'_>) -> Self {
         let mut coverage = Self::of(outcome);
-        let choices = |cut: &Event| space.choices(*cut);
-        let mut cuts = space.cuts().iter().filter_map(choices);
-        coverage.legal_at_most = !cuts.all(|choices| count::is_exact(&choices));
+        coverage.legal_at_most = !space.is_counted();
+        coverage.kinds = Some(Kinds::of(outcome, space));
         coverage.images = explore::images(space).map(|n| n.to_string());
         if let Some(pruned) = &mut coverage.pruned {
             pruned.dominated = explore::dominated(space).map(|n| n.to_string());
@@ -392,6 +400,7 @@ impl Coverage {
             of_other_shards: (outcome.of_other_shards != BigUint::ZERO)
                 .then(|| outcome.of_other_shards.to_string()),
             images: None,
+            kinds: None,
             pruned: Some(Pruned {
                 dominated: None,
                 same_content: outcome.covered.same_content.to_string(),
@@ -414,7 +423,8 @@ impl Coverage {
             ended: match outcome.end {
                 End::Exhausted => Ended::Exhausted,
                 End::Budget => Ended::Budget,
-                End::FirstFound => Ended::FirstViolation,
+                End::EnoughFound if outcome.violations.len() > 1 => Ended::MaxViolations,
+                End::EnoughFound => Ended::FirstViolation,
                 End::Interrupted(Interrupted::Deadline) => Ended::Deadline,
                 End::Interrupted(Interrupted::Signal(_)) => Ended::Interrupted,
                 End::Failed => Ended::Failed,

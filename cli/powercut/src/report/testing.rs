@@ -38,6 +38,7 @@ pub fn report(recording: &Recording) -> Report {
             budget: "10 states".into(),
             seed: 0,
             stop_on_first: false,
+            max_violations: None,
             shard: None,
             depth: 1,
             recovery_budget: None,

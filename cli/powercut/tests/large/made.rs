@@ -110,6 +110,7 @@ fn without_violations(recording: &Recording) -> Report {
             budget: "300 states".into(),
             seed: 0,
             stop_on_first: false,
+            max_violations: None,
             shard: None,
             depth: 1,
             recovery_budget: None,
