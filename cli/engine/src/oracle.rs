@@ -2,6 +2,8 @@
 
 //! Who says whether a crash state is consistent.
 
+use std::sync::Arc;
+
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
@@ -60,7 +62,7 @@ pub struct Finding {
     /// How it failed: an exit status, an error of mount.
     pub how: String,
     /// What the command printed, or the kernel had to say.
-    pub output: String,
+    pub output: Arc<str>,
     /// The state within the recovery, if it was a cut of that which it did not
     /// survive.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -68,7 +70,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    pub fn new(kind: Kind, how: impl Into<String>, output: impl Into<String>) -> Self {
+    pub fn new(kind: Kind, how: impl Into<String>, output: impl Into<Arc<str>>) -> Self {
         Self {
             kind,
             how: how.into(),

@@ -9,7 +9,7 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
 use powercut_engine::choices::Choices;
@@ -144,7 +144,7 @@ impl<'a> Deep<'a> {
                 } else {
                     format!("{}, once its recovery was cut", first.how)
                 },
-                output: first.output.to_string(),
+                output: Arc::clone(&first.output),
                 within: Some(first.id.clone()),
             });
             if !self.job.kept.is_first(&dir) {

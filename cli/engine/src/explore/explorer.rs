@@ -2,7 +2,9 @@
 
 //! Takes states as they come up, and judges each by a run or by what is known.
 
+use std::collections::HashSet;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -36,6 +38,20 @@ pub struct Explorer<'a, 's, 'r> {
     /// Units written to, by place: what a run of unknown reads may have read.
     everything: Rc<[u32]>,
     began: Instant,
+    outputs: Outputs,
+}
+
+/// What checks printed: equal texts are one in memory.
+#[derive(Default)]
+struct Outputs(HashSet<Arc<str>>);
+
+impl Outputs {
+    fn share(&mut self, output: &mut Arc<str>) {
+        match self.0.get(output) {
+            Some(known) => *output = Arc::clone(known),
+            None => drop(self.0.insert(Arc::clone(output))),
+        }
+    }
 }
 
 impl<'a, 's, 'r: 's> Explorer<'a, 's, 'r> {
@@ -58,6 +74,7 @@ impl<'a, 's, 'r: 's> Explorer<'a, 's, 'r> {
             account: Account::new(space.cuts().len(), space.legal().clone(), of_other_shards),
             everything: (0..space.recording().written().len() as u32).collect(),
             began,
+            outputs: Outputs::default(),
         }
     }
 
@@ -233,9 +250,13 @@ impl<'a, 's, 'r: 's> Explorer<'a, 's, 'r> {
     ) -> Result<Seen> {
         let room = self.room();
         let (scheduler, cache) = (&mut self.scheduler, &self.cache);
-        examinations.examine(candidate, time, |wanted| {
+        let mut seen = examinations.examine(candidate, time, |wanted| {
             scheduler.ahead(wanted.min(room), cache)
-        })
+        })?;
+        if let Verdict::Violation(finding) = &mut seen.verdict {
+            self.outputs.share(&mut finding.output);
+        }
+        Ok(seen)
     }
 
     /// Takes in what was examined ahead and never asked for. An end that is a matter of time leaves

@@ -102,7 +102,7 @@ impl Violation {
             cut: choices.event(),
             kind: found.finding.kind,
             how: found.finding.how.clone(),
-            output: found.finding.output.as_str().into(),
+            output: Arc::clone(&found.finding.output),
             output_left_out: 0,
             marks: marks.len() as u64,
             last_mark: marks.last().map(|m| m.text.clone()),
