@@ -104,7 +104,7 @@ def runs(where):
 def fickle():
     with tidy() as own:
         check = f"if test -e {own}/x; then rm {own}/x; exit 1; else touch {own}/x; fi"
-        report = explore(record(own, "--no-baseline", check=check), f"{own}/r", "--budget", "5")
+        report = explore(record(own, "--no-baseline", check=check), f"{own}/r", "--budget", "5", "--jobs", "1")
         assert report["coverage"]["repeats"]["other_verdict"] >= 1, report["coverage"]
         equal(report["coverage"]["all"], False, "all covered")
 
