@@ -89,7 +89,7 @@ def sound():
             equal(number, report["coverage"]["checked"] + report["coverage"]["repeats"]["repeated"] + 2, "runs")
         # A warning, as nothing is known of the finished workload.
         run("--report", f"{own}/r", check="test ! -s $POWERCUT_MARKS || exit 125", says="warning: of the disk as the finished")
-        told = run("--no-baseline", "--report", f"{own}/r", "--json", check=counted(own, "true"), json_of=True)
+        told = run("--no-baseline", "--jobs", "1", "--report", f"{own}/r", "--json", check=counted(own, "true"), json_of=True)
         equal("baseline" in told, False, "a baseline without one")
         equal(runs(own), told["coverage"]["checked"] + told["coverage"]["repeats"]["repeated"], "runs without one")
 
