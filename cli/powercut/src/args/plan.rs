@@ -99,7 +99,7 @@ pub struct PlanArgs {
         help_heading = "Limits"
     )]
     pub budget: Option<String>,
-    /// Check that many states side by side [default: the number of processors; of a group, 1]
+    /// Check that many states side by side [default: the number of processors; of a group or with btrfs, 1]
     ///
     /// Verdicts do not depend on it, if checks don't disturb each other: POWERCUT_SLOT tells them
     /// apart.

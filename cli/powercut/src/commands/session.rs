@@ -275,14 +275,13 @@ impl Session<'_> {
 
     /// How many checks run at the same time.
     pub fn jobs(&self) -> usize {
-        // Disks of a group may hold one array or filesystem, of which there can't be two.
-        let default = || if self.is_group() { 1 } else { default_jobs() };
+        let default = || if self.is_single() { 1 } else { default_jobs() };
         self.reporting.jobs.unwrap_or_else(default)
     }
 
     /// How many states are in hand, so that a check need not wait for a mount or an unmount.
     fn lanes(&self, jobs: usize) -> usize {
-        let is_simple = self.plan.depth == 1 && !self.is_group();
+        let is_simple = self.plan.depth == 1 && !self.is_single();
         if jobs > 1 && is_simple {
             2 * jobs
         } else {
@@ -290,8 +289,13 @@ impl Session<'_> {
         }
     }
 
-    fn is_group(&self) -> bool {
-        self.disk.nodes().members().next().is_some()
+    /// Whether states are better not mounted beside each other: disks of a group may hold one array or
+    /// filesystem, of which there can't be two; btrfs knows its filesystems by their ids, which are the
+    /// same in all states.
+    fn is_single(&self) -> bool {
+        let mount = self.examination.mount.as_ref();
+        let is_btrfs = mount.is_some_and(|spec| spec.fs == "btrfs");
+        is_btrfs || self.disk.nodes().members().next().is_some()
     }
 
     /// Makes a directory that of the report.

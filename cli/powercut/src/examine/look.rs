@@ -3,7 +3,7 @@
 //! One look at a state: the filesystem checker, the mount, the check, and what ends them.
 
 use std::path::Path;
-use std::sync::Once;
+use std::sync::{Mutex, Once, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -78,6 +78,10 @@ pub struct Look<'l> {
     /// Whether the check ended without an answer that lives from state to state.
     pub has_died: bool,
 }
+
+/// Held while a btrfs is mounted. Two states have one id: the kernel gives the second that is mounted
+/// another, if the first is mounted by then.
+static BTRFS: Mutex<()> = Mutex::new(());
 
 /// Whether it was told that --cleanup fails.
 static CLEANUP_FAILED: Once = Once::new();
@@ -214,8 +218,12 @@ impl Look<'_> {
 
     fn try_mount(&mut self, spec: &MountSpec) -> Result<Option<Errno>> {
         let node = self.nodes.first();
+        if spec.fs != "btrfs" {
+            return self.sandbox.mount(spec, node, self.mnt);
+        }
+        let _alone = BTRFS.lock().unwrap_or_else(PoisonError::into_inner);
         let errno = self.sandbox.mount(spec, node, self.mnt)?;
-        if errno.is_none() || spec.fs != "btrfs" {
+        if errno.is_none() {
             return Ok(errno);
         }
         self.forget_btrfs()?;
