@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use anyhow::{bail, Context, Result};
 use powercut_engine::budget::Budget;
 use powercut_engine::explore::{
-    explore, Desk, Journal, Key, Outcome, Plan, Progress, Runner, Seen, Watch,
+    explore, Journal, JournaledRunner, Key, Outcome, Plan, Progress, Runner, Seen, Watch,
 };
 use powercut_engine::lint::lint;
 use powercut_engine::made_up::promises::Promises;
@@ -216,8 +216,8 @@ fn measure(kind: &str, entries: usize, budget: u64) -> Result<()> {
     // As it begins in the command: with nothing known of the record.
     let space = Space::new(&recording, Marks::Any);
     let mut journal = Journal::none();
-    let mut desk = Desk::new(&mut check, &mut journal);
-    let (outcome, error): (Outcome, _) = explore(&space, &plan, &mut desk, &Never, &mut Quiet);
+    let mut runner = JournaledRunner::new(&mut check, &mut journal);
+    let (outcome, error): (Outcome, _) = explore(&space, &plan, &mut runner, &Never, &mut Quiet);
     if let Some(error) = error {
         return Err(error);
     }

@@ -39,7 +39,7 @@ use crate::stop::Stop;
 use crate::strategy::Space;
 
 pub use crate::recoveries::Recoveries;
-pub use examinations::{Desk, Runner, Serial};
+pub use examinations::{JournaledRunner, Runner, Serial};
 pub use images::{dominated, images};
 pub use journal::{Header, Journal, JournalFile, RUNS};
 pub use outcome::{
@@ -58,12 +58,12 @@ pub fn legal_states(space: &Space<'_>) -> BigUint {
 pub fn explore(
     space: &Space<'_>,
     plan: &Plan,
-    desk: &mut Desk<'_>,
+    runner: &mut JournaledRunner<'_>,
     stop: &dyn Stop,
     watch: &mut dyn Watch,
 ) -> (Outcome, Option<anyhow::Error>) {
     let mut explorer = explorer::Explorer::new(space, plan, watch);
-    let mut examinations = examinations::Examinations::new(desk);
+    let mut examinations = examinations::Examinations::new(runner);
     let (end, error) = explorer.work(&mut examinations, stop);
     if matches!(end, End::Interrupted(_) | End::Failed) {
         examinations.settle();

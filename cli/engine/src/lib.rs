@@ -31,7 +31,7 @@
 //! what it read. No more is assumed: above all, a check may pass with more marks where it failed with
 //! fewer, unless the plan says [`marks::Marks::Monotone`].
 //!
-//! Who breaks the rules is noticed: every so many runs one is repeated, and the first violation of each
+//! A check that breaks these rules is noticed: every so many runs one is repeated, and the first violation of each
 //! failure; and a run must read the unit in which alone it differs from an earlier one that read it.
 //! Of two verdicts on a state the worse one counts, by all that was read either time, and nothing is
 //! claimed of all states any more ([`explore::Outcome::all`]).

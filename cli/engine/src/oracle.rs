@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Who says whether a crash state is consistent.
+//! What says whether a crash state is consistent.
 
 use std::sync::Arc;
 

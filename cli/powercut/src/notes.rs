@@ -108,7 +108,7 @@ impl Notebook {
         let boot = boot()?;
         let pid = std::process::id();
         let _ = fs::DirBuilder::new().mode(0o700).create(root);
-        // It gets its name once it is locked: whoever looks before does not see it.
+        // It gets its name once it is locked: a command that looks before does not see it.
         let new = tempfile::Builder::new()
             .prefix(".new-")
             .tempdir_in(root)

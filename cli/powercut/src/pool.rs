@@ -116,21 +116,21 @@ impl Worker<'_> {
         let work = self.work;
         let origin = view.as_origin();
         let mut executor = Executor::new(work.signals);
-        let mut eye = Examiner::new(&mut view, work.what, &mut executor).map(|examiner| {
+        let mut examiner = Examiner::new(&mut view, work.what, &mut executor).map(|examiner| {
             let examiner = examiner.among(self.among.clone());
             match work.deep {
                 Some(job) => {
                     let deep = Deep::new(examiner, origin, job, self.among.clone());
-                    Eye::Deep(Box::new(deep))
+                    AnyExaminer::Deep(Box::new(deep))
                 }
-                None => Eye::Plain(Box::new(examiner)),
+                None => AnyExaminer::Plain(Box::new(examiner)),
             }
         });
         while let Some(task) = self.take() {
-            let seen = answer(|| match &mut eye {
-                Ok(eye) => work
+            let seen = answer(|| match &mut examiner {
+                Ok(examiner) => work
                     .times
-                    .measure(task.cut, || examine(eye, &task, work.recording)),
+                    .measure(task.cut, || examine(examiner, &task, work.recording)),
                 Err(e) => Err(anyhow!("{e:#}")),
             });
             let seen = seen.with_context(|| format!("state {}", task.id));
@@ -158,23 +158,23 @@ fn message(panic: &(dyn Any + Send)) -> &str {
     text.unwrap_or("it did not say why")
 }
 
-/// Who examines.
-enum Eye<'a> {
+/// An examiner of states, or one that cuts their recoveries, too.
+enum AnyExaminer<'a> {
     Plain(Box<Examiner<'a>>),
     Deep(Box<Deep<'a>>),
 }
 
-fn examine(eye: &mut Eye<'_>, task: &Task, recording: &Recording) -> Result<Seen> {
+fn examine(examiner: &mut AnyExaminer<'_>, task: &Task, recording: &Recording) -> Result<Seen> {
     let marks = &recording.marks()[..task.marks];
-    match eye {
-        Eye::Plain(examiner) => {
+    match examiner {
+        AnyExaminer::Plain(examiner) => {
             // Alone when it is examined again: a check that others disturb is to be noticed.
             let alone = task.key.1 > 0;
             let verdict = examiner.look_at_in(&task.selection, marks, alone)?;
             let reads = verdict.outlives(examiner.reads())?.flatten();
             Ok(Seen::new(verdict, reads))
         }
-        Eye::Deep(deep) => deep.look_at(&task.selection, marks, &task.id),
+        AnyExaminer::Deep(deep) => deep.look_at(&task.selection, marks, &task.id),
     }
 }
 

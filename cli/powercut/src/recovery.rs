@@ -14,7 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Result;
 use powercut_engine::choices::Choices;
 use powercut_engine::explore::{
-    explore, Desk, End, Journal, Outcome, Plan, Recoveries, Seen, Serial, Violation, Watch,
+    explore, End, Journal, JournaledRunner, Outcome, Plan, Recoveries, Seen, Serial, Violation,
+    Watch,
 };
 use powercut_engine::id::StateId;
 use powercut_engine::oracle::{Finding, Oracle, Verdict};
@@ -196,8 +197,8 @@ impl<'a> Deep<'a> {
         };
         let mut serial = Serial::new(oracle);
         let mut journal = Journal::none();
-        let mut desk = Desk::new(&mut serial, &mut journal);
-        Ok(explore(space, &plan, &mut desk, signals, found))
+        let mut runner = JournaledRunner::new(&mut serial, &mut journal);
+        Ok(explore(space, &plan, &mut runner, signals, found))
     }
 
     fn report(

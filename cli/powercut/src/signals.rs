@@ -28,7 +28,7 @@ pub struct Signals {
     waker: Arc<UnixStream>,
 }
 
-/// Who asks twice at the same time, as a shell and the terminal do, asks once.
+/// Two signals closer than this are one: a shell and the terminal may both send it.
 const SAME: Duration = Duration::from_millis(300);
 
 impl Signals {
@@ -38,7 +38,7 @@ impl Signals {
         let signals = Self::uncaught()?;
         for signal in [SIGINT, SIGTERM, SIGHUP] {
             let seen = Arc::clone(&signals.seen);
-            // Before the wake-up, so that who wakes up finds it.
+            // Before the wake-up, so that the thread that wakes up finds it.
             signal_hook::flag::register_usize(signal, seen, signal as usize)?;
             signal_hook::low_level::pipe::register(signal, signals.waker.try_clone()?)?;
         }
@@ -114,7 +114,7 @@ fn second(mut incoming: Incoming) {
         }
         let text =
             "powercut: ended at once: `powercut remove --stale` removes what it leaves behind\n";
-        // Whoever else writes there may hang.
+        // Other writers of standard error may hang.
         let _ = rustix::io::write(io::stderr(), text.as_bytes());
         signal_hook::low_level::exit(128 + signal);
     }

@@ -114,8 +114,8 @@ pub fn go(
     journal: &mut Journal,
 ) -> (Outcome, bool) {
     let space = Space::new(recording, plan.marks);
-    let mut desk = Desk::new(runner, journal);
-    let (outcome, error) = explore(&space, plan, &mut desk, &Never, &mut Quiet);
+    let mut runner = JournaledRunner::new(runner, journal);
+    let (outcome, error) = explore(&space, plan, &mut runner, &Never, &mut Quiet);
     assert_eq!(error.is_some(), outcome.end == End::Failed);
     let failed = error.is_some();
     adds_up(&outcome, plan);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Has states examined, several at a time, and hands the results out in the
-//! order they are asked for: who asks can't tell how many there are at work.
+//! order they are asked for: the caller can't tell how many run at the same time.
 
 use std::collections::hash_map::{Entry, HashMap};
 use std::rc::Rc;
@@ -50,13 +50,13 @@ impl Runner for Serial<'_> {
     }
 }
 
-/// Who examines, and where it is noted.
-pub struct Desk<'a> {
+/// A runner, and the journal in which its results are noted.
+pub struct JournaledRunner<'a> {
     runner: &'a mut dyn Runner,
     journal: &'a mut Journal,
 }
 
-impl<'a> Desk<'a> {
+impl<'a> JournaledRunner<'a> {
     pub fn new(runner: &'a mut dyn Runner, journal: &'a mut Journal) -> Self {
         Self { runner, journal }
     }
@@ -64,7 +64,7 @@ impl<'a> Desk<'a> {
 
 /// Examinations asked for, under way and done.
 pub struct Examinations<'d, 'a, 'r> {
-    desk: &'d mut Desk<'a>,
+    runner: &'d mut JournaledRunner<'a>,
     under_way: HashMap<Key, Rc<Candidate<'r>>>,
     /// How many of them neither a result nor an error has come of.
     awaited: usize,
@@ -73,9 +73,9 @@ pub struct Examinations<'d, 'a, 'r> {
 }
 
 impl<'d, 'a, 'r> Examinations<'d, 'a, 'r> {
-    pub fn new(desk: &'d mut Desk<'a>) -> Self {
+    pub fn new(runner: &'d mut JournaledRunner<'a>) -> Self {
         Self {
-            desk,
+            runner,
             under_way: HashMap::new(),
             awaited: 0,
             done: HashMap::new(),
@@ -90,9 +90,9 @@ impl<'d, 'a, 'r> Examinations<'d, 'a, 'r> {
         ahead: impl FnOnce(usize) -> Vec<Rc<Candidate<'r>>>,
     ) -> Result<Seen> {
         // Not when it failed: what was seen then is to be judged first.
-        self.desk.journal.check()?;
+        self.runner.journal.check()?;
         let key = candidate.key(time);
-        if let Some(seen) = self.desk.journal.take(key) {
+        if let Some(seen) = self.runner.journal.take(key) {
             return Ok(seen);
         }
         if let Some((_, seen)) = self.done.remove(&key) {
@@ -100,7 +100,7 @@ impl<'d, 'a, 'r> Examinations<'d, 'a, 'r> {
         }
         self.begin(key, candidate)?;
         // Enough that nobody waits while this one is thought about.
-        let wanted = match self.desk.runner.slots() {
+        let wanted = match self.runner.runner.slots() {
             0 | 1 => 0,
             n => 2 * n,
         };
@@ -115,7 +115,7 @@ impl<'d, 'a, 'r> Examinations<'d, 'a, 'r> {
                     break;
                 };
                 let key = candidate.key(0);
-                if !self.done.contains_key(&key) && !self.desk.journal.has(key) {
+                if !self.done.contains_key(&key) && !self.runner.journal.has(key) {
                     self.begin(key, &candidate)?;
                 }
             }
@@ -128,7 +128,7 @@ impl<'d, 'a, 'r> Examinations<'d, 'a, 'r> {
 
     fn begin(&mut self, key: Key, candidate: &Rc<Candidate<'r>>) -> Result<()> {
         if let Entry::Vacant(vacant) = self.under_way.entry(key) {
-            self.desk.runner.begin(key, &candidate.state)?;
+            self.runner.runner.begin(key, &candidate.state)?;
             vacant.insert(Rc::clone(candidate));
             self.awaited += 1;
         }
@@ -138,8 +138,8 @@ impl<'d, 'a, 'r> Examinations<'d, 'a, 'r> {
     /// Waits for the next result.
     fn receive(&mut self) -> Result<()> {
         self.awaited -= 1;
-        let (key, seen) = self.desk.runner.next()?;
-        self.desk.journal.add(key, &seen);
+        let (key, seen) = self.runner.runner.next()?;
+        self.runner.journal.add(key, &seen);
         if let Some(candidate) = self.under_way.remove(&key) {
             self.done.insert(key, (candidate, seen));
         }

@@ -46,8 +46,8 @@ fn one_flaw_in_a_long_record_is_found_within_300_runs_and_its_control_is_clean()
             Seen::new(verdict, Some(Reads::from_ranges(ranges)))
         });
         let mut journal = Journal::none();
-        let mut desk = Desk::new(&mut fake, &mut journal);
-        let outcome = explore(&space, &plan, &mut desk, &Never, &mut Quiet).0;
+        let mut runner = JournaledRunner::new(&mut fake, &mut journal);
+        let outcome = explore(&space, &plan, &mut runner, &Never, &mut Quiet).0;
         let is_found = !outcome.violations.is_empty();
         assert_eq!(is_found, flaw.is_some(), "{flaw:?} of {kind:?}");
     }

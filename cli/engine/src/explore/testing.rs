@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Checks that are made up, and who runs them.
+//! Simulated checks, and runners of them.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;

@@ -53,8 +53,8 @@ fn run(recording: &Recording, plan: Plan, judge: impl FnMut(&State<'_>) -> Verdi
     let mut oracle = Fake { judge, asked: 0 };
     let mut serial = Serial::new(&mut oracle);
     let mut journal = Journal::none();
-    let mut desk = Desk::new(&mut serial, &mut journal);
-    let outcome = explore(&space, &plan, &mut desk, &Never, &mut Quiet).0;
+    let mut runner = JournaledRunner::new(&mut serial, &mut journal);
+    let outcome = explore(&space, &plan, &mut runner, &Never, &mut Quiet).0;
     assert_eq!(oracle.asked, outcome.checked + outcome.repeats.repeated);
     outcome
 }

@@ -32,8 +32,8 @@ fn go_on(
     journal: &mut Journal,
 ) -> Outcome {
     let space = Space::new(recording, plan.marks);
-    let mut desk = Desk::new(runner, journal);
-    explore(&space, plan, &mut desk, &Never, &mut Quiet).0
+    let mut runner = JournaledRunner::new(runner, journal);
+    explore(&space, plan, &mut runner, &Never, &mut Quiet).0
 }
 
 /// What exhaustive says of histories, against brute force: runs, images, and failing states.
@@ -47,8 +47,8 @@ fn exhaustive_against_brute_force(histories: impl Iterator<Item = (u64, History)
         let mut fake = Fake::new(1, |state: &State<'_>| check.examine(state));
         let (mut quiet, mut journal) = (Quiet, Journal::none());
         let mut explorer = Explorer::new(&space, &plan, &mut quiet);
-        let mut desk = Desk::new(&mut fake, &mut journal);
-        let (end, error) = explorer.work(&mut Examinations::new(&mut desk), &Never);
+        let mut runner = JournaledRunner::new(&mut fake, &mut journal);
+        let (end, error) = explorer.work(&mut Examinations::new(&mut runner), &Never);
         assert!(error.is_none());
         assert_eq!(end, End::Exhausted);
 

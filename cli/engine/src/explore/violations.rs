@@ -112,8 +112,8 @@ fn a_violation_is_told_before_its_state_is_examined_again() {
     };
     let space = Space::new(&recording, plan.marks);
     let (mut serial, mut journal) = (Serial::new(&mut oracle), Journal::none());
-    let mut desk = Desk::new(&mut serial, &mut journal);
-    let (outcome, _) = explore(&space, &plan, &mut desk, &Never, &mut Counting(told));
+    let mut runner = JournaledRunner::new(&mut serial, &mut journal);
+    let (outcome, _) = explore(&space, &plan, &mut runner, &Never, &mut Counting(told));
     assert_eq!(oracle.by_then, [0, 1]);
     assert_eq!(outcome.violations[0].again, Some(Again::Failed));
 }

@@ -7,7 +7,7 @@ use powercut_model::Event;
 use super::outcome::{Progress, Violation};
 use crate::choices::Choices;
 
-/// Somebody who wants to know how far it is.
+/// Is told of the progress.
 pub trait Watch {
     fn progress(&mut self, progress: Progress);
     /// A state of this cut was examined.

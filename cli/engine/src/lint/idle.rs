@@ -19,7 +19,7 @@ pub struct Idle {
     pub flushes: u64,
     /// Those that made nothing stable that was not so before.
     pub idle: u64,
-    /// Those by who asked for them.
+    /// The same, by the task that submitted them.
     pub tasks: BTreeMap<String, u64>,
     /// The first of them, by their submit.
     pub first: Vec<Event>,

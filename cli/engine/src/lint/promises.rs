@@ -28,7 +28,7 @@ pub struct AtRisk {
     pub bytes: u64,
     /// Those since the mark before.
     pub own_writes: u64,
-    /// Those who wrote them, 16 at most.
+    /// The tasks that wrote them, 16 at most.
     pub tasks: Vec<String>,
     /// The first of them.
     pub first_write: Event,

@@ -6,14 +6,14 @@
 use anyhow::Result;
 use powercut_model::{Cut, Event};
 
-use super::lab::{Answer, Lab};
+use super::trials::{Answer, Trials};
 use crate::choices::Choices;
 use crate::recording::Recording;
 
 /// An event such that everything up to it kept passes, and everything up to the
 /// event before it does not. None: none was found.
 pub fn mended_by(
-    lab: &mut Lab<'_>,
+    trials: &mut Trials<'_>,
     recording: &Recording,
     cut: Event,
     marks: usize,
@@ -24,7 +24,7 @@ pub fn mended_by(
             return Ok(None);
         };
         let choices = Choices::new(recording, at);
-        let answer = lab.ask(&choices, &choices.all(), marks)?;
+        let answer = trials.ask(&choices, &choices.all(), marks)?;
         Ok(answer.map(|a| a == Answer::Passes))
     };
     // Further and further away until one passes.

@@ -13,14 +13,14 @@
 
 mod blend;
 mod ddmin;
-mod lab;
 mod later;
 mod passing;
 mod promise;
 mod search;
+mod trials;
 
-pub use lab::{Answer, Lab, Trial};
 pub use search::{minimize, Found, Later};
+pub use trials::{Answer, Trial, Trials};
 
 #[cfg(test)]
 mod tests;

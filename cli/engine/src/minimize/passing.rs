@@ -6,7 +6,7 @@ use anyhow::Result;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::lab::Lab;
+use super::trials::Trials;
 use crate::choices::Choices;
 use crate::keep::Keep;
 
@@ -24,12 +24,12 @@ pub struct Passing {
 /// write, one write, then all states if they are few, else some at random.
 /// Takes up to `budget` trials.
 pub fn passing(
-    lab: &mut Lab<'_>,
+    trials: &mut Trials<'_>,
     choices: &Choices<'_>,
     marks: usize,
     budget: u64,
 ) -> Result<Passing> {
-    let before = lab.runs;
+    let before = trials.runs;
     let writes = choices.writes();
     let len = choices.len();
     let but = writes
@@ -57,12 +57,12 @@ pub fn passing(
     let mut done = all;
     for keep in states.take(bound) {
         images.insert(choices.image(&keep));
-        let spent = lab.runs - before >= budget;
+        let spent = trials.runs - before >= budget;
         if spent {
             done = false;
             break;
         }
-        match lab.passes(choices, &keep, marks)? {
+        match trials.passes(choices, &keep, marks)? {
             Some(true) => {
                 return Ok(Passing {
                     keep: Some(choices.canonical(&keep)),

@@ -9,10 +9,10 @@ use super::blend::{
     blend, differences, kept_groups, kept_of, length, lost_and_kept, with_length, Items,
 };
 use super::ddmin::{ddmin, Reduced};
-use super::lab::{Answer, Lab};
 use super::later::mended_by;
 use super::passing::{passing, Passing};
 use super::promise::broken;
+use super::trials::{Answer, Trials};
 use crate::choices::Choices;
 use crate::keep::Keep;
 
@@ -49,13 +49,17 @@ pub enum Later {
 
 /// Finds the culprit of a state that failed; none if it does not fail so now. That is looked at
 /// first: a search that follows what a check said once, and says no more, would name anything.
-pub fn minimize(lab: &mut Lab<'_>, choices: &Choices<'_>, fails: &Keep) -> Result<Option<Found>> {
+pub fn minimize(
+    trials: &mut Trials<'_>,
+    choices: &Choices<'_>,
+    fails: &Keep,
+) -> Result<Option<Found>> {
     let marks = choices.recording().marks_by(choices.event()).len();
-    if lab.fails(choices, fails, marks)? != Some(true) {
+    if trials.fails(choices, fails, marks)? != Some(true) {
         return Ok(None);
     }
-    let broken = broken(lab, choices, fails, marks)?;
-    let passing = passing(lab, choices, marks, (lab.left() / 8).max(8))?;
+    let broken = broken(trials, choices, fails, marks)?;
+    let passing = passing(trials, choices, marks, (trials.left() / 8).max(8))?;
     let mut found = Found {
         fails: choices.canonical(fails),
         passes: None,
@@ -69,19 +73,19 @@ pub fn minimize(lab: &mut Lab<'_>, choices: &Choices<'_>, fails: &Keep) -> Resul
     };
     if let Some(passes) = &passing.keep {
         Search {
-            lab,
+            trials,
             choices,
             marks,
         }
         .between(&mut found, passes)?;
     }
-    found.later = later(lab, choices, &found, &passing, marks)?;
+    found.later = later(trials, choices, &found, &passing, marks)?;
     Ok(Some(found))
 }
 
 /// Asks for a write after the cut if nothing that was lost explains it.
 fn later(
-    lab: &mut Lab<'_>,
+    trials: &mut Trials<'_>,
     choices: &Choices<'_>,
     found: &Found,
     passing: &Passing,
@@ -90,12 +94,12 @@ fn later(
     if passing.keep.is_some() && !found.lost.is_empty() {
         return Ok(Later::NotAsked);
     }
-    let mended = mended_by(lab, choices.recording(), choices.event(), marks)?;
+    let mended = mended_by(trials, choices.recording(), choices.event(), marks)?;
     Ok(mended.map_or(Later::NotFound, Later::MendedBy))
 }
 
 struct Search<'s, 't, 'r> {
-    lab: &'s mut Lab<'t>,
+    trials: &'s mut Trials<'t>,
     choices: &'s Choices<'r>,
     marks: usize,
 }
@@ -142,7 +146,7 @@ impl Search<'_, '_, '_> {
         let groups = differences(self.choices, fails, passes);
         let mut try_units = |units: &[usize]| {
             let state = blend(self.choices, passes, fails, units);
-            self.lab.fails(self.choices, &state, self.marks)
+            self.trials.fails(self.choices, &state, self.marks)
         };
         let writes = ddmin(groups, |some| try_units(&some.concat()))?;
         let units = writes.items.concat();
@@ -169,7 +173,7 @@ impl Search<'_, '_, '_> {
         while bad.abs_diff(good) > 1 {
             let middle = bad.midpoint(good);
             let state = with_length(choices, fails, write, middle);
-            match self.lab.ask(choices, &state, self.marks)? {
+            match self.trials.ask(choices, &state, self.marks)? {
                 Some(Answer::Fails) => (bad, *fails) = (middle, state),
                 Some(Answer::Passes) => (good, *passes) = (middle, state),
                 _ => return Ok(false),
@@ -235,8 +239,8 @@ impl Search<'_, '_, '_> {
 
     /// Whether the first of two states fails and the second passes.
     fn differ(&mut self, (fails, passes): &(Keep, Keep)) -> Result<Option<bool>> {
-        match self.lab.ask(self.choices, fails, self.marks)? {
-            Some(Answer::Fails) => self.lab.passes(self.choices, passes, self.marks),
+        match self.trials.ask(self.choices, fails, self.marks)? {
+            Some(Answer::Fails) => self.trials.passes(self.choices, passes, self.marks),
             answer => Ok(answer.map(|_| false)),
         }
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use powercut_model::Cut;
 
-use super::{minimize, Found, Lab, Later, Trial};
+use super::{minimize, Found, Later, Trial, Trials};
 use crate::choices::{Choices, Fate};
 use crate::failure::Failure;
 use crate::keep::Keep;
@@ -63,9 +63,9 @@ fn culprit(
     let choices = Choices::new(recording, Cut::new(recording, at).unwrap());
     let keep = Keep::that(choices.len(), keep);
     let mut trial = Checked(check);
-    let mut lab = Lab::new(&mut trial, Failure::from(&finding()), 400);
-    let found = minimize(&mut lab, &choices, &keep).unwrap();
-    (found, lab.runs)
+    let mut trials = Trials::new(&mut trial, Failure::from(&finding()), 400);
+    let found = minimize(&mut trials, &choices, &keep).unwrap();
+    (found, trials.runs)
 }
 
 fn set(keep: &Keep) -> Vec<usize> {
@@ -143,9 +143,9 @@ fn a_state_that_failed_once_and_passes_now_has_no_culprit() {
     let keep = choices.none();
     let explored = trial.examine(&choices, &keep, 0).unwrap();
     assert_eq!(explored, Verdict::Violation(finding()));
-    let mut lab = Lab::new(&mut trial, Failure::from(&finding()), 400);
-    assert_eq!(minimize(&mut lab, &choices, &keep).unwrap(), None);
-    assert_eq!(lab.runs, 1);
+    let mut trials = Trials::new(&mut trial, Failure::from(&finding()), 400);
+    assert_eq!(minimize(&mut trials, &choices, &keep).unwrap(), None);
+    assert_eq!(trials.runs, 1);
 }
 
 #[test]
@@ -271,8 +271,8 @@ fn random_checks() {
         if !whim.fails(&choices, &choices.none()) {
             continue;
         }
-        let mut lab = Lab::new(&mut whim, Failure::from(&finding()), 1000);
-        let found = minimize(&mut lab, &choices, &choices.none())
+        let mut trials = Trials::new(&mut whim, Failure::from(&finding()), 1000);
+        let found = minimize(&mut trials, &choices, &choices.none())
             .unwrap()
             .unwrap();
         assert!(whim.fails(&choices, &found.fails), "seed {seed}");

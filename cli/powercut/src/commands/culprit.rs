@@ -7,7 +7,7 @@ use powercut_engine::choices::Choices;
 use powercut_engine::failure::Failure;
 use powercut_engine::id::StateId;
 use powercut_engine::keep::Keep;
-use powercut_engine::minimize::{minimize, Found, Lab, Later, Trial};
+use powercut_engine::minimize::{minimize, Found, Later, Trial, Trials};
 use powercut_engine::oracle::{Finding, Verdict};
 use powercut_model::{Cut, History};
 
@@ -45,9 +45,9 @@ impl Bench<'_> {
         finding: &Finding,
     ) -> Result<Option<Culprit>> {
         let mut examiner = Examiner::new(self.view, self.examination, self.executor)?;
-        let mut lab = Lab::new(&mut examiner, Failure::from(finding), self.budget);
-        let found = minimize(&mut lab, choices, keep)?;
-        let runs = lab.runs;
+        let mut trials = Trials::new(&mut examiner, Failure::from(finding), self.budget);
+        let found = minimize(&mut trials, choices, keep)?;
+        let runs = trials.runs;
         drop(examiner);
         let Some(found) = found else {
             return Ok(None);

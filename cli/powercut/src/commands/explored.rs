@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What came out of an exploration, and who is told.
+//! Tells what came out of an exploration: reports, summary, exit status.
 
 use std::path::{Path, PathBuf};
 

@@ -35,7 +35,7 @@ pub fn culprits(
     let (sorts, budget) = if wanted.minimize {
         ASKED
     } else if report.plan.shard.is_some() {
-        // The others would do the same: it is left to who merges them.
+        // All shards would do the same: it is left to `merge`.
         return Ok(());
     } else {
         (CHEAP.0, CHEAP.1.min(report.coverage.checked / 4))

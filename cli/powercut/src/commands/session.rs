@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{bail, Result};
 use chrono::{DateTime, SecondsFormat, Utc};
-use powercut_engine::explore::{explore, Again, Desk, End, Journal, Outcome, Plan};
+use powercut_engine::explore::{explore, Again, End, Journal, JournaledRunner, Outcome, Plan};
 use powercut_engine::recording::Recording;
 use powercut_engine::strategy::Space;
 
@@ -268,8 +268,14 @@ impl Session<'_> {
         };
         std::thread::scope(|scope| {
             let mut pool = Pool::start(scope, views, jobs, work);
-            let mut desk = Desk::new(&mut pool, journal);
-            Ok(explore(space, self.plan, &mut desk, self.signals, reporter))
+            let mut runner = JournaledRunner::new(&mut pool, journal);
+            Ok(explore(
+                space,
+                self.plan,
+                &mut runner,
+                self.signals,
+                reporter,
+            ))
         })
     }
 

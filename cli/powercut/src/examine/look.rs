@@ -52,7 +52,7 @@ impl Steps {
     }
 }
 
-/// Who looks at the same time.
+/// What is shared with looks at other states at the same time.
 pub struct Company<'l> {
     pub slots: &'l Slots,
     /// No other check may run meanwhile.

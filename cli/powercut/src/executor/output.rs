@@ -14,7 +14,7 @@ const MAX: usize = 64 << 10;
 /// What is read at a time, before the clock is looked at again.
 const PIECE: usize = 64 << 10;
 
-/// A pipe that a program writes to. Who reads does not wait.
+/// A pipe that a program writes to. Its reading end does not block.
 pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
     fcntl_setfl(&read, OFlags::NONBLOCK)?;

@@ -147,7 +147,7 @@ fn in_pid_namespace(stdin: UnixStream) -> Result<Child> {
             .arg("executor")
             .stdin(OwnedFd::from(stdin))
             .stdout(Stdio::null())
-            // Whoever reads what the command prints must not wait for one that the kernel holds.
+            // The reader of the command's standard error must not wait for an executor that hangs.
             .stderr(Stdio::null())
             // Ctrl-C is for the command.
             .process_group(0)

@@ -24,7 +24,7 @@ pub const KILLED: Duration = Duration::from_secs(5);
 pub enum Stopped {
     /// It can't be started.
     Failed(io::Error),
-    /// Who asked for it is gone.
+    /// The command that asked for it is gone.
     Alone,
 }
 
@@ -67,7 +67,7 @@ pub fn run(program: &Program, children: &Children, asker: &impl AsFd) -> Result<
         }
         (None, None) => Ended::Exited(-1),
     };
-    // What was printed until now; who is left may print for ever.
+    // What was printed until now; a process that is left may print for ever.
     running.output.read_some();
     Ok(Finished {
         ended,

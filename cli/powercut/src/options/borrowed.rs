@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Commands that come from a report, and not from who runs powercut.
+//! Commands that come from a report, and not from the command line.
 
 use std::path::Path;
 

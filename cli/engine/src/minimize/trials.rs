@@ -27,7 +27,8 @@ pub enum Answer {
     CannotTell,
 }
 
-pub struct Lab<'t> {
+/// Runs trials, and remembers their answers.
+pub struct Trials<'t> {
     trial: &'t mut dyn Trial,
     failure: Failure,
     known: HashMap<(u128, usize), Answer>,
@@ -35,7 +36,7 @@ pub struct Lab<'t> {
     budget: u64,
 }
 
-impl<'t> Lab<'t> {
+impl<'t> Trials<'t> {
     pub fn new(trial: &'t mut dyn Trial, failure: Failure, budget: u64) -> Self {
         Self {
             trial,
