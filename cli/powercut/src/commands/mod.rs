@@ -70,6 +70,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { dir } => manual::man(&dir),
         Command::Executor => executor::serve().map(|()| Exit::NoViolation),
+        Command::Init { depth } => executor::init(depth).map(|()| Exit::NoViolation),
         Command::Replay(args) => replay::replay(&options::ShowState::new(args)?),
     }
 }

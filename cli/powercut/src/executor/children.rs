@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The processes of an executor. As the first process of its PID namespace it is the parent of
-//! all whose own parent is gone.
+//! The children of the first process of a PID namespace: an executor, or that of a sandbox. It is
+//! the parent of all whose own parent is gone.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rustix::fs::{openat, Dir, Mode, OFlags};
+use rustix::fs::{openat, readlinkat, Dir, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{
     kill_process, kill_process_group, wait, waitpid, Pid, Signal, WaitOptions, WaitStatus,
@@ -25,14 +27,14 @@ pub struct Children {
     is_init: bool,
     /// Readable once a child ended.
     ended: UnixStream,
-    /// One that outlives sandboxes.
-    spared: Mutex<Option<Spared>>,
+    /// Those that outlive a command.
+    kept: Mutex<Vec<Kept>>,
     /// /proc of this PID namespace.
     proc: Option<OwnedFd>,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Spared {
+#[derive(Debug)]
+struct Kept {
     pid: Pid,
     /// How it ended, if it did.
     status: Option<WaitStatus>,
@@ -49,7 +51,7 @@ impl Children {
         Ok(Self {
             is_init,
             ended,
-            spared: Mutex::new(None),
+            kept: Mutex::default(),
             proc: proc.transpose()?,
         })
     }
@@ -61,7 +63,7 @@ impl Children {
 
     /// Reaps what has ended; the status of the child `pid` if it is among that.
     pub fn reap(&self, pid: Pid) -> io::Result<Option<WaitStatus>> {
-        // First, so that who ends from now on is told.
+        // First, so that a child that ends from now on is noticed.
         let mut told = [0; 64];
         while matches!(rustix::io::read(&self.ended, &mut told), Ok(1..)) {}
         if !self.is_init {
@@ -84,37 +86,50 @@ impl Children {
         }
     }
 
+    /// Reaps all children that have ended.
+    pub fn reap_orphans(&self) -> io::Result<()> {
+        // No process of a namespace has the number of its first one but that.
+        self.reap(Pid::INIT).map(drop)
+    }
+
     fn reaped(&self, pid: Pid, status: WaitStatus) {
-        if let Some(spared) = self.lock().as_mut().filter(|spared| spared.pid == pid) {
-            spared.status = Some(status);
+        if let Some(kept) = self.lock().iter_mut().find(|kept| kept.pid == pid) {
+            kept.status = Some(status);
         }
     }
 
-    /// From now on this child, or none, outlives sandboxes.
-    pub fn spare(&self, pid: Option<Pid>) {
-        *self.lock() = pid.map(|pid| Spared { pid, status: None });
+    /// This child outlives commands from now on.
+    pub fn keep(&self, pid: Pid) {
+        self.lock().push(Kept { pid, status: None });
     }
 
-    /// How the child that outlives sandboxes ended, if it did.
-    pub fn spared(&self) -> io::Result<Option<WaitStatus>> {
-        Ok(self.look_at_spared()?.and_then(|spared| spared.status))
+    /// The opposite of [`Children::keep`].
+    pub fn forget(&self, pid: Pid) {
+        self.lock().retain(|kept| kept.pid != pid);
     }
 
-    fn look_at_spared(&self) -> io::Result<Option<Spared>> {
-        let spared = *self.lock();
-        if let Some(Spared { pid, status: None }) = spared {
+    /// How a child that is kept ended, if it did.
+    pub fn ended_as(&self, pid: Pid) -> io::Result<Option<WaitStatus>> {
+        let status = self.status(pid);
+        if status.is_none() {
             if let Some(status) = self.reap(pid)? {
                 self.reaped(pid, status);
             }
         }
-        Ok(*self.lock())
+        Ok(self.status(pid))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Spared>> {
-        self.spared.lock().unwrap_or_else(PoisonError::into_inner)
+    fn status(&self, pid: Pid) -> Option<WaitStatus> {
+        let kept = self.lock();
+        kept.iter().find(|kept| kept.pid == pid)?.status
     }
 
-    /// Kills all processes of this PID namespace but this one, and waits until they are gone.
+    fn lock(&self) -> MutexGuard<'_, Vec<Kept>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Kills all processes of this PID namespace but this one, and waits until they are gone. None
+    /// is kept any longer.
     pub fn kill_all(&self) -> io::Result<()> {
         if !self.is_init {
             return Err(io::Error::other("not in a PID namespace of its own"));
@@ -123,22 +138,20 @@ impl Children {
             // Process group 1 stands for all processes. There may be none.
             let _ = kill_process_group(Pid::INIT, Signal::KILL);
             match wait(WaitOptions::empty()) {
-                Ok(Some((pid, status))) => self.reaped(pid, status),
-                Ok(None) | Err(Errno::INTR) => {}
-                Err(Errno::CHILD) => return Ok(()),
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(Errno::CHILD) => break,
                 Err(e) => return Err(e.into()),
             }
         }
+        self.lock().clear();
+        Ok(())
     }
 
-    /// The same, but for the child that outlives sandboxes, if there is one.
+    /// Kills all but those that are kept, and waits until they are gone.
     pub fn kill_others(&self) -> io::Result<()> {
         loop {
-            let Some(Spared { pid, status: None }) = self.look_at_spared()? else {
-                // Its number may be another's by now.
-                return self.kill_all();
-            };
-            let others = self.others(pid)?;
+            self.reap_orphans()?;
+            let others = self.others()?;
             if others.is_empty() {
                 return Ok(());
             }
@@ -150,22 +163,50 @@ impl Children {
         }
     }
 
-    /// The processes beside this one and `spared`. One that its parent has not noticed to be gone
-    /// is none.
-    fn others(&self, spared: Pid) -> io::Result<Vec<Pid>> {
-        let proc = self.proc.as_ref();
-        let proc = proc.ok_or_else(|| io::Error::other("there is no /proc"))?;
+    /// The processes beside this one and those that are kept. One that its parent has not noticed
+    /// to be gone is none.
+    fn others(&self) -> io::Result<Vec<Pid>> {
+        let proc = self.proc()?;
         let mut others = Vec::new();
         for entry in Dir::read_from(proc)? {
             let name = entry?.file_name().to_string_lossy().into_owned();
             let Some(pid) = name.parse().ok().and_then(Pid::from_raw) else {
                 continue;
             };
-            if pid != Pid::INIT && pid != spared && !is_zombie(proc, &name) {
+            if pid != Pid::INIT && !self.keeps(pid) && !is_zombie(proc, &name) {
                 others.push(pid);
             }
         }
         Ok(others)
+    }
+
+    /// Whether a process is kept and runs; the number of one that has ended may be another's.
+    fn keeps(&self, pid: Pid) -> bool {
+        let kept = self.lock();
+        kept.iter()
+            .any(|kept| kept.pid == pid && kept.status.is_none())
+    }
+
+    /// Whether a process has one of these files open.
+    pub fn has_open(&self, pid: Pid, files: &[PathBuf]) -> io::Result<bool> {
+        let path = format!("{}/fd", pid.as_raw_nonzero());
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let Ok(dir) = openat(self.proc()?, path, flags, Mode::empty()) else {
+            return Ok(false);
+        };
+        for entry in Dir::read_from(&dir)? {
+            let link = readlinkat(&dir, entry?.file_name(), Vec::new());
+            let link = link.ok().map(|link| link.into_bytes());
+            if link.is_some_and(|link| files.iter().any(|f| f.as_os_str().as_bytes() == link)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn proc(&self) -> io::Result<&OwnedFd> {
+        let proc = self.proc.as_ref();
+        proc.ok_or_else(|| io::Error::other("there is no /proc"))
     }
 }
 

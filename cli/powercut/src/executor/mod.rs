@@ -5,12 +5,13 @@
 //!
 //! An executor is this program again, as the first process of a PID namespace and in a mount
 //! namespace, on the other end of a socket. What is examined gets a sandbox in it: one more mount
-//! namespace, and a directory for temporary files. Nobody else sees its mounts. At the end of the
-//! sandbox all its processes are killed, and what is mounted goes. The executor ends with the
+//! and PID namespace, and a directory for temporary files. Nobody else sees its mounts. At the end
+//! of the sandbox all its processes are killed, and what is mounted goes. The executor ends with the
 //! command, however that ends, and the kernel ends the rest.
 
 mod children;
 mod files;
+mod init;
 mod output;
 mod process;
 mod resident;
@@ -36,6 +37,7 @@ use process::Process;
 use wire::{Begin, Mount, Question, Reply, Request};
 
 pub use files::File;
+pub use init::init;
 pub use resident::{Heard, Told};
 pub use sandbox::{is_held, own_mounts};
 pub use scratch::Scratch;

@@ -4,7 +4,6 @@
 //! answers in a line on its standard output.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
@@ -63,7 +62,7 @@ fn question(program: &Program) -> io::Result<Vec<u8>> {
 impl Resident {
     pub fn start(program: &Program, children: &Children) -> io::Result<Self> {
         let (input, questions) = pipe_with(PipeFlags::CLOEXEC)?;
-        // One that reads nothing must not hold who asks.
+        // A check that reads nothing must not block the executor.
         fcntl_setfl(&questions, OFlags::NONBLOCK)?;
         let (answers, stdout) = output::pipe()?;
         let (errors, stderr) = output::pipe()?;
@@ -76,7 +75,7 @@ impl Resident {
             .stderr(Stdio::from(stderr))
             .process_group(0);
         let pid = Pid::from_child(&command.spawn()?);
-        children.spare(Some(pid));
+        children.keep(pid);
         Ok(Self {
             pid,
             questions,
@@ -87,7 +86,7 @@ impl Resident {
 
     /// Whether it has ended.
     pub fn has_ended(&self, children: &Children) -> io::Result<bool> {
-        Ok(children.spared()?.is_some())
+        Ok(children.ended_as(self.pid)?.is_some())
     }
 
     /// Whether it said more than it was asked for.
@@ -130,7 +129,7 @@ impl Resident {
     ) -> Result<Option<Heard>, Stopped> {
         loop {
             self.write(question);
-            let ended = children.spared()?;
+            let ended = children.ended_as(self.pid)?;
             self.answers.read_some();
             self.errors.read_some();
             if let Some(line) = self.answers.take_line() {
@@ -185,18 +184,15 @@ impl Resident {
     pub fn end(&mut self, children: &Children) -> io::Result<()> {
         let _ = kill_process_group(self.pid, Signal::KILL);
         let until = Instant::now() + KILLED;
-        while children.spared()?.is_none() && Instant::now() < until {
+        while !self.has_ended(children)? && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(1));
         }
-        children.spare(None);
+        children.forget(self.pid);
         Ok(())
     }
 
     /// Whether it has one of these devices open.
-    pub fn has_open(&self, nodes: &[PathBuf]) -> bool {
-        let dir = format!("/proc/{}/fd", self.pid.as_raw_nonzero());
-        let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-        let mut files = entries.filter_map(|entry| fs::read_link(entry.path()).ok());
-        files.any(|file| nodes.contains(&file))
+    pub fn has_open(&self, nodes: &[PathBuf], children: &Children) -> io::Result<bool> {
+        children.has_open(self.pid, nodes)
     }
 }

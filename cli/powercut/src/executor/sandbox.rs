@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Where one state is examined: a mount namespace that ends with it, and processes that do.
+//! Where one state is examined: a mount and a PID namespace that end with it.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
@@ -16,6 +16,7 @@ use rustix::mount::{mount_change, unmount, MountPropagationFlags, UnmountFlags};
 
 use super::children::Children;
 use super::files;
+use super::init::Init;
 use super::resident::{Heard, Resident, Told};
 use super::run::{run, Stopped};
 use super::wire::{Begin, Question, Reply, Request, Wire};
@@ -25,7 +26,7 @@ use crate::pause::Pause;
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// One sandbox, or several one after the other if a check lives that long: that has to see what is
-/// mounted, so they have one mount namespace.
+/// mounted, so they have the same namespaces.
 pub struct Sandbox<'a> {
     wanted: Begin,
     children: &'a Children,
@@ -46,8 +47,10 @@ pub enum Over {
     Restarted(String),
     /// It could not begin, or not end as asked.
     Failed(anyhow::Error),
-    /// Who asked is gone.
+    /// The command is gone.
     Alone,
+    /// Somebody else killed its processes.
+    Dead,
 }
 
 impl<'a> Sandbox<'a> {
@@ -64,14 +67,14 @@ impl<'a> Sandbox<'a> {
 
     /// Does what is asked, to the end. The thread that it is called in is of no other use.
     pub fn hold(&mut self, wire: &mut Wire) -> Over {
-        let unshared = unshare(CloneFlags::CLONE_NEWNS);
+        let unshared = unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID);
         let held = unshared
-            .context("cannot make a mount namespace")
-            .and_then(|()| self.answer(wire));
+            .context("cannot make a mount and a PID namespace")
+            .and_then(|()| Init::start(self.wanted.depth, self.children))
+            .and_then(|init| self.answer(&init, wire));
         held.unwrap_or_else(|e| {
             // Whatever else can be done is of no use.
             let _ = self.children.kill_all();
-            self.children.spare(None);
             Over::Failed(e)
         })
     }
@@ -81,12 +84,11 @@ impl<'a> Sandbox<'a> {
         fs::create_dir(tmp).with_context(|| format!("cannot make {}", tmp.display()))?;
         // As /tmp: for all users.
         fs::set_permissions(tmp, Permissions::from_mode(0o1777))?;
-        first_pid(self.wanted.depth);
         Ok(())
     }
 
     /// Answers until the end.
-    fn answer(&mut self, wire: &mut Wire) -> Result<Over> {
+    fn answer(&mut self, init: &Init, wire: &mut Wire) -> Result<Over> {
         self.begin()?;
         wire.send(&Reply::Done)?;
         while let Some(request) = wire.receive()? {
@@ -126,6 +128,9 @@ impl<'a> Sandbox<'a> {
                     }
                 },
             };
+            if init.has_ended()? {
+                return Ok(Over::Dead);
+            }
             wire.send(&reply)?;
         }
         Ok(Over::Alone)
@@ -153,7 +158,7 @@ impl<'a> Sandbox<'a> {
         Ok(told)
     }
 
-    /// Kills all processes but the resident check.
+    /// Kills all processes but the first one and the resident check.
     fn kill(&self) -> Result<()> {
         let killed = self.children.kill_others();
         killed.context("cannot kill what is left of the processes")
@@ -166,13 +171,15 @@ impl<'a> Sandbox<'a> {
             if resident.is_ahead() {
                 bail!(AHEAD);
             }
-            why = self.held_by(&resident);
+            why = self.held_by(&resident)?;
             if why.is_none() && !resident.has_ended(self.children)? {
                 self.resident = Some(resident);
                 return Ok(Next::Another);
             }
             resident.end(self.children)?;
         }
+        let killed = self.children.kill_all();
+        killed.context("cannot kill what is left of the processes")?;
         // The last process of a mount namespace takes all its mounts with it.
         setns(self.home, CloneFlags::CLONE_NEWNS).context("cannot leave the mount namespace")?;
         for (node, _) in &self.mounts {
@@ -182,18 +189,18 @@ impl<'a> Sandbox<'a> {
     }
 
     /// Unmounts while the resident check lives; what it keeps of the state, if it does.
-    fn held_by(&mut self, resident: &Resident) -> Option<String> {
+    fn held_by(&mut self, resident: &Resident) -> Result<Option<String>> {
         while let Some((node, dir)) = self.mounts.pop() {
             // The check may have done it. All other errors show in what follows.
             let _ = unmount(&dir, UnmountFlags::empty());
             if is_held(&node) {
                 let why = format!("it keeps {} in use, or mounted elsewhere", dir.display());
                 self.mounts.push((node, dir));
-                return Some(why);
+                return Ok(Some(why));
             }
         }
-        let has_open = resident.has_open(&self.nodes);
-        has_open.then(|| "it keeps the device open".into())
+        let has_open = resident.has_open(&self.nodes, self.children)?;
+        Ok(has_open.then(|| "it keeps the device open".into()))
     }
 }
 
@@ -244,16 +251,4 @@ pub fn is_held(node: &Path) -> bool {
     let flags = i32::try_from(OFlags::EXCL.bits()).unwrap_or(0);
     let opened = OpenOptions::new().read(true).custom_flags(flags).open(node);
     opened.is_err_and(|e| Errno::from_io_error(&e) == Some(Errno::BUSY))
-}
-
-/// Has process ids begin where those of the workload, and of the checks of the power cuts before,
-/// do not: a lock file that they left must not name a process that runs now. They begin at the same
-/// number each time: a check that says them says the same. Not every kernel can do that.
-fn first_pid(depth: u32) {
-    let max = fs::read_to_string("/proc/sys/kernel/pid_max");
-    let max: Option<u32> = max.ok().and_then(|text| text.trim().parse().ok());
-    if let (Some(max), 1..) = (max, depth) {
-        let last = max / 2 + max / 8 * (depth - 1).min(3);
-        let _ = fs::write("/proc/sys/kernel/ns_last_pid", last.to_string());
-    }
 }

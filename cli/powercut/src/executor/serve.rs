@@ -8,10 +8,10 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::thread;
 
-use anyhow::{bail, Context, Result};
-use rustix::mount::{mount, MountFlags};
+use anyhow::{bail, Result};
 
 use super::children::Children;
+use super::init::show;
 use super::sandbox::{own_mounts, remove, Over, Sandbox};
 use super::wire::{Reply, Request, Wire};
 
@@ -39,6 +39,8 @@ pub fn serve() -> Result<()> {
         let held = thread::scope(|scope| scope.spawn(|| sandbox.hold(&mut wire)).join());
         let reply = match held {
             Ok(Over::Alone) => return Ok(()),
+            // The command starts another executor, and does once more what was asked.
+            Ok(Over::Dead) => bail!("the first process of a PID namespace was killed"),
             Ok(Over::Failed(e)) => Reply::Failed(format!("{e:#}")),
             Ok(Over::Ended) => Reply::Done,
             Ok(Over::Restarted(why)) => Reply::Restarted(why),
@@ -58,7 +60,6 @@ pub fn serve() -> Result<()> {
 /// Makes a mount namespace with a /proc that shows this PID namespace.
 fn namespaces() -> Result<File> {
     own_mounts()?;
-    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-    mount("proc", "/proc", "proc", flags, None).context("cannot mount /proc")?;
+    show()?;
     Ok(File::open("/proc/self/ns/mnt")?)
 }
