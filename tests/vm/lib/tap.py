@@ -9,6 +9,7 @@ import fnmatch
 import importlib
 import json
 import os
+import re
 import select
 import signal
 import sys
@@ -101,9 +102,15 @@ def main(cases, arguments, is_run):
     `is_run` says. Returns the exit status."""
     for case in cases:
         importlib.import_module(f"cases.{case}")
-    patterns = [argument for argument in arguments if argument != "-l"]
+    options, patterns = [a for a in arguments if a.startswith("-")], [a for a in arguments if not a.startswith("-")]
     chosen = [t for t in TESTS if any(t.matches(p) for p in patterns) or not patterns and is_run(t.name)]
-    if "-l" in arguments:
+    for option in options:
+        if part := re.fullmatch(r"--part=([1-9]\d*)/([1-9]\d*)", option):
+            chosen = chosen[int(part[1]) - 1 :: int(part[2])]
+        elif option != "-l":
+            print(f"Bail out! unknown option {option}", flush=True)
+            return 2
+    if "-l" in options:
         print(*(t.name for t in chosen), sep="\n")
         return 0
     if not chosen:
