@@ -4,8 +4,15 @@
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/wait_bit.h>
+#include <linux/powercut.h>
 
 #include "shim.h"
+
+/* The layout that user space relies on. */
+static_assert(sizeof(struct powercut_log_header) == 64);
+static_assert(sizeof(struct powercut_log_member) == 32);
+static_assert(sizeof(struct powercut_log_entry) == 96);
+static_assert(sizeof(struct powercut_read_run) == 16);
 
 struct bio_vec powercut_bio_iter_iovec(const struct bio *bio,
 				       const struct bvec_iter *iter)

@@ -384,3 +384,5 @@ pub fn write_entry(out: &mut impl Write, entry: &Entry, payload: &[u8]) -> io::R
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod uapi;
