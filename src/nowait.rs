@@ -15,8 +15,8 @@ use kernel::{
 };
 
 /// Whether a bio is one of these: what would have to wait for it fails with [`EAGAIN`], and its
-/// submitter comes again, from where it may wait. A record is then as it was; without one, a write of
-/// several pages may have been done in part, as by any disk.
+/// submitter comes again, from where it may wait. A record is then as it was; without one, a write
+/// of several pages may have been done in part, as by any disk.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct NoWait(pub(crate) bool);
 

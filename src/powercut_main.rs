@@ -21,13 +21,14 @@
 //! | `phase` | an open control device | what its session has come to |
 //! | `device`, `settings` | a directory in configfs | whether the power is on, and for what |
 //! | `gendisks` | a [`device::Device`] | its block devices |
-//! | `open_mutex` | a block device | the block layer's: who opens and closes it. It may be held as long as I/O takes, so it is only ever tried ([`block::Disk::close`]) |
+//! | `open_mutex` | a block device | the block layer's: open and close ([`block::Disk::close`]) |
 //! | `DEVICES` | the module ([`registry`]) | the names that are taken |
 //! | `state` | a [`disk::RecordedDisk`] | its life, record and faults, and what its bios do |
 //! | `in_flight` | the same | bios that wait |
 //! | the lock of a leaf | a [`store::Tree`] | neighbouring pages ([`block::Lending`]) |
-//! | `selection`, `reads`, `spare` | a crash state, a disk | a field each; nothing is taken under them |
+//! | `selection`, `reads`, `spare` | a crash state, a disk | a field each; nothing under them |
 //!
+//! `open_mutex` may be held as long as I/O takes, so it is only ever tried.
 //! No two locks of one kind are held at a time: a disk that lies below another is looked at after
 //! unlocking that. None is held while I/O is waited for, and what is allocated under one
 //! starts none ([`block::noio`]): so nobody waits for a disk that hangs but who uses it.

@@ -145,8 +145,8 @@ impl Segment<'_> {
     /// `page` must be valid for reads of a page.
     pub(super) unsafe fn copy_from_page(&mut self, page: *const u8) {
         let from = page.wrapping_add(self.offset_bytes());
-        // SAFETY: By the type invariants, `vec` is there to be written to, and as much is in a page,
-        // from its offset on; by the function's requirements, `page` is one.
+        // SAFETY: By the type invariants, `vec` is there to be written to, and as much is in a
+        // page, from its offset on; by the function's requirements, `page` is one.
         unsafe { shim::powercut_memcpy_to_bvec(self.vec, from.cast()) };
     }
 

@@ -94,6 +94,7 @@ void powercut_disk_need_part_scan(struct gendisk *disk)
 
 void powercut_wait_var_event(int *var, int value)
 {
+	/* Pairs with the release that changes *var, before wake_up_var(). */
 	wait_var_event(var, smp_load_acquire(var) == value);
 }
 

@@ -73,8 +73,8 @@ impl<T> StaticMutex<T> {
         }
         let slot = self.mutex.get().cast::<Mutex<T>>();
         let mutex = new_mutex!(value);
-        // SAFETY: The slot is valid and, by the type invariants, ours alone. As this is a static, it
-        // never moves.
+        // SAFETY: The slot is valid and, by the type invariants, ours alone. As this is a static,
+        // it never moves.
         let Ok(()) = unsafe { mutex.__init(slot) };
         // INVARIANT: It was initialised just above.
         self.state.store(READY, Release);

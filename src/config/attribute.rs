@@ -2,8 +2,8 @@
 
 //! What an attribute is, and what all of them have in common.
 //!
-//! A directory lists its attributes once, with [`attributes!`], each by its name and what it is. What
-//! an [`Attribute`] is shown and set by knows nothing of configfs.
+//! A directory lists its attributes once, with [`attributes!`], each by its name and what it is.
+//! What an [`Attribute`] is shown and set by knows nothing of configfs.
 
 use super::{
     settings::{

@@ -40,7 +40,7 @@ use stream::Stream;
 
 /// The longest request in bytes.
 const REQUEST_MAX_BYTES: usize = 16 << 20;
-/// How much of what is written is looked at at a time, in bytes.
+/// How much of what is written is looked at in one go, in bytes.
 const CHUNK_BYTES: usize = 64 << 10;
 
 /// Registers the device.

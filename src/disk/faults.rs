@@ -63,8 +63,8 @@ impl Access {
 }
 
 impl State {
-    /// The faults that an I/O is to meet; the record is told of those that leave nothing in the log.
-    /// The error that it fails with, if that is one of them.
+    /// The faults that an I/O is to meet; the record is told of those that leave nothing in the
+    /// log. The error that it fails with, if that is one of them.
     pub(super) fn meet(&mut self, access: &Access) -> Result<Injected> {
         let injected = self.faults.inject(access)?;
         let fails = Kinds::EIO | Kinds::BAD_SECTOR;

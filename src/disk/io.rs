@@ -2,10 +2,11 @@
 
 //! The way of a bio.
 //!
-//! It arrives at [`Node::submit_bio`]. What needs no more than pages that are there is served at once
-//! ([`in_place`](super::in_place)), all else by [`RecordedDisk::serve`], which makes a [`Write`] of it
-//! and has that take effect: a flush by [`RecordedDisk::flush`], and so on. All that happens in the
-//! context of whoever submitted it; when it is complete is another matter ([`Served`]).
+//! It arrives at [`Node::submit_bio`]. What needs no more than pages that are there is served at
+//! once ([`in_place`](super::in_place)), all else by [`RecordedDisk::serve`], which makes a
+//! [`Write`] of it and has that take effect: a flush by [`RecordedDisk::flush`], and so on. All
+//! that happens in the context of whoever submitted it; when it is complete is another matter
+//! ([`Served`]).
 
 use super::{
     hints::{

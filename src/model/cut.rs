@@ -77,8 +77,9 @@ impl Cut {
 
     /// Whether a write must have survived, but for stable writes newer than it.
     ///
-    /// - R1: it completed before a flush of its member was submitted that is complete at the cut. If
-    ///   any flush is of that kind then so is the one with the largest submit event, the watermark.
+    /// - R1: it completed before a flush of its member was submitted that is complete at the cut.
+    ///   If any flush is of that kind then so is the one with the largest submit event, the
+    ///   watermark.
     /// - R2: it is a FUA write that is complete at the cut.
     /// - R6: it is complete at the cut, and there is no write cache.
     pub fn is_stable(&self, entry: &Entry) -> bool {

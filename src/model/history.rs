@@ -28,7 +28,7 @@ pub enum Op {
     Discard = 3,
     /// A flush without data of its own (an empty bio with REQ_PREFLUSH).
     Flush = 4,
-    /// A note by the user, such as an acknowledgement.
+    /// A note by the user, such as that something is saved.
     Mark = 5,
 }
 

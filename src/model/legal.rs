@@ -65,7 +65,7 @@ impl fmt::Display for Illegal {
             Illegal::Retired => "newer stable writes have retired that piece",
             Illegal::OutsideWrite => "the write does not touch that unit",
             Illegal::OutOfOrder => "pieces must ascend, by write, then by unit, without repeats",
-            Illegal::Gap => "an earlier piece of that write is lost, but with tear=prefix only the first ones survive",
+            Illegal::Gap => "an earlier piece is lost of a write that survives as a prefix",
         })
     }
 }
@@ -104,8 +104,8 @@ pub fn visible<H: History + ?Sized>(history: &H, cut: &Cut, piece: Piece) -> Mas
 ///
 /// Only a FUA write can retire a pending one. Say a write was stable by the watermark: then what
 /// completed before its submit, in the same unit and so of the same member, completed before the
-/// watermark, and is stable too. Say the cache was off: then what is pending is in flight still, and
-/// nothing was submitted after its completion.
+/// watermark, and is stable too. Say the cache was off: then what is pending is in flight still,
+/// and nothing was submitted after its completion.
 fn visible_of<H: History + ?Sized>(history: &H, cut: &Cut, piece: Piece, entry: &Entry) -> Mask {
     let geometry = cut.geometry();
     let mut visible = coverage(geometry, entry, piece.unit);
@@ -191,8 +191,8 @@ impl<H: History + ?Sized> FusedIterator for Pending<'_, H> {}
 
 /// Whether `piece` may be kept at a cut, as one of a selection in which it follows `previous`.
 ///
-/// Accepts what [`pending`] yields, and nothing else; with [`Tear::Prefix`] only what it yields next of
-/// the same write, or first.
+/// Accepts what [`pending`] yields, and nothing else; with [`Tear::Prefix`] only what it yields
+/// next of the same write, or first.
 ///
 /// # Errors
 ///
@@ -299,8 +299,8 @@ fn any_retired<H: History + ?Sized>(
     false
 }
 
-/// Whether a pending write's piece in one of `units` is not retired: in no more steps than there are FUA
-/// writes after it.
+/// Whether a pending write's piece in one of `units` is not retired: in no more steps than there
+/// are FUA writes after it.
 fn any_visible<H: History + ?Sized>(
     history: &H,
     cut: &Cut,
@@ -322,7 +322,8 @@ fn any_visible<H: History + ?Sized>(
     false
 }
 
-/// The first unit after `unit`, which is retired, that is not retired by the writes which retire that.
+/// The first unit after `unit`, which is retired, that is not retired by the writes which retire
+/// that.
 fn retired_until<H: History + ?Sized>(history: &H, cut: &Cut, entry: &Entry, unit: u64) -> u64 {
     let here = sectors(cut.geometry(), unit, unit);
     let mut newer = cut.fua_from(history.submitted_by(entry.complete));

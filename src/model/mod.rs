@@ -17,8 +17,8 @@
 //! - A *unit* is what never tears: `unit_sectors` sectors, aligned to that. A *piece* is the part
 //!   of one write that lies in one unit.
 //! - A *member* is one of the block devices that the disk is cut into: mostly there is one.
-//! - The *watermark* `D(k)` of a member is the largest submit event of a flush of it that is complete
-//!   at `k`.
+//! - The *watermark* `D(k)` of a member is the largest submit event of a flush of it that is
+//!   complete at `k`.
 //!
 //! # Rules
 //!
@@ -28,8 +28,8 @@
 //!   flush was submitted, by the time its own data starts, or by its completion when it has none.
 //!   Not the writes in flight at its submit, not its own data.
 //! - **R2 FUA.** When a FUA write completes, its own data is stable; it says nothing of others.
-//! - **R3 pending.** A write that has started and is not stable may survive, be lost, or survive
-//!   in part, piece by piece, complete or in flight. On a disk with [`Tear::Prefix`] the pieces that
+//! - **R3 pending.** A write that has started and is not stable may survive, be lost, or survive in
+//!   part, piece by piece, complete or in flight. On a disk with [`Tear::Prefix`] the pieces that
 //!   survive of one write are its first.
 //! - **R4 no other order.** Nothing but R1 and R2 orders two units.
 //! - **R5 versions.** A sector holds its stable version or any one newer. A stable version retires
@@ -63,13 +63,13 @@
 //!
 //! # Prefixes
 //!
-//! [`Tear::Prefix`] narrows R3 and nothing else: of the pieces of one write that are [`pending`], those
-//! kept are the first, by unit; none and all are among that. A retired piece does not count: newer
-//! data has been put in its place for good, and whether it was there before can't be seen. So a
-//! cut has a state for each way to give every write with pending pieces a number of these.
+//! [`Tear::Prefix`] narrows R3 and nothing else: of the pieces of one write that are [`pending`],
+//! those kept are the first, by unit; none and all are among that. A retired piece does not count:
+//! newer data has been put in its place for good, and whether it was there before can't be seen. So
+//! a cut has a state for each way to give every write with pending pieces a number of these.
 //!
-//! With prefixes, one more order is not told apart: two writes that were in flight together lie in the
-//! order above in *all* units that they share, not in one order here and in the other there.
+//! With prefixes, one more order is not told apart: two writes that were in flight together lie in
+//! the order above in *all* units that they share, not in one order here and in the other there.
 //!
 //! # A trace
 //!
@@ -94,11 +94,11 @@
 //!
 //! # Several disks
 //!
-//! Disks whose power fails together are one history: one order of events, one log, one cut. They are
-//! its [`Members`], each at sectors of its own, and the reach of a flush is the only thing that tells
-//! them apart: it covers the writes of the member that it was sent to (R1), so there is a watermark
-//! for each. A state is a set of kept pieces as ever: any combination of states of the members at
-//! that cut. A span ends where any member's watermark changes.
+//! Disks whose power fails together are one history: one order of events, one log, one cut. They
+//! are its [`Members`], each at sectors of its own, and the reach of a flush is the only thing that
+//! tells them apart: it covers the writes of the member that it was sent to (R1), so there is a
+//! watermark for each. A state is a set of kept pieces as ever: any combination of states of the
+//! members at that cut. A span ends where any member's watermark changes.
 //!
 //! # Left to others
 //!

@@ -36,16 +36,16 @@ pub enum Marks {
 /// - a FUA write completes (R2), or
 /// - any write completes, when the cache is off (R6),
 ///
-/// and at the last event. With [`Marks::Any`] it also ends before each mark: then every content that
-/// some cut allows is allowed at one of these with *the same* marks. With [`Marks::Monotone`] it is
-/// allowed at one that has at least as many: what is a violation before that, is one there.
+/// and at the last event. With [`Marks::Any`] it also ends before each mark: then every content
+/// that some cut allows is allowed at one of these with *the same* marks. With [`Marks::Monotone`]
+/// it is allowed at one that has at least as many: what is a violation before that, is one there.
 ///
 /// A cut is left out if since the one before it no write has started and nothing was marked: what
 /// it allows, that one allows, with the same marks. There is always at least one cut.
 ///
-/// In the trace at the top of this module, these are the cuts after 3, 4 and 7: before the watermark
-/// changes at 4, before C is stable at 5, and the last. With two more flushes at the end there
-/// would be no more.
+/// In the trace at the top of this module, these are the cuts after 3, 4 and 7: before the
+/// watermark changes at 4, before C is stable at 5, and the last. With two more flushes at the end
+/// there would be no more.
 pub fn spans<H: History + ?Sized>(history: &H, marks: Marks) -> Spans<'_, H> {
     Spans {
         history,
@@ -91,7 +91,8 @@ impl Boundary {
     }
 }
 
-/// The boundary that an entry makes after `position`, if any, where the watermarks are `watermarks`.
+/// The boundary that an entry makes after `position`, if any, where the watermarks are
+/// `watermarks`.
 fn boundary<H: History + ?Sized>(
     history: &H,
     entry: &Entry,
@@ -149,8 +150,8 @@ fn next_boundary<H: History + ?Sized>(
     found
 }
 
-/// Whether a write started or something was marked, after `previous` and by `event`. No entry before
-/// the index `first` completes after `previous`.
+/// Whether a write started or something was marked, after `previous` and by `event`. No entry
+/// before the index `first` completes after `previous`.
 fn is_new<H: History + ?Sized>(history: &H, first: usize, previous: Event, event: Event) -> bool {
     let end = history.submitted_by(event);
     let mut index = history.next_completing_after(first, previous);
@@ -214,8 +215,8 @@ impl<H: History + ?Sized> Iterator for Spans<'_, H> {
                 Some(boundary) => {
                     self.watermarks = boundary.watermarks;
                     self.position = Some(boundary.event);
-                    // Nothing that `is_new` has yet to see is left out: what starts at that event or
-                    // later completes no earlier, and what started before it has been seen.
+                    // Nothing that `is_new` has yet to see is left out: what starts at that event
+                    // or later completes no earlier, and what started before it has been seen.
                     self.advance(end);
                 }
                 None => self.position = None,

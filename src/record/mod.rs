@@ -211,9 +211,9 @@ impl Record {
         Ok(u32::try_from(self.log.len())?)
     }
 
-    /// Appends an entry with `data_bytes` of memory beside it, once `store`, which is given its index,
-    /// has put its data in place: both are done, or neither. If they are not, the log ends here,
-    /// unless it may come again. Returns its index.
+    /// Appends an entry with `data_bytes` of memory beside it, once `store`, which is given its
+    /// index, has put its data in place: both are done, or neither. If they are not, the log ends
+    /// here, unless it may come again. Returns its index.
     pub(crate) fn push(
         &mut self,
         write: &mut Write,

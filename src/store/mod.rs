@@ -311,8 +311,8 @@ impl Store {
         Ok(slots)
     }
 
-    /// Has `end` turn all chains into something else, leaf by leaf as they are listed, and in each by
-    /// page.
+    /// Has `end` turn all chains into something else, leaf by leaf as they are listed, and in each
+    /// by page.
     fn end_chains(&mut self, mut end: impl FnMut(&mut Slot)) {
         for first in core::mem::replace(&mut self.listed, KVVec::new()) {
             if let Some(leaf) = self.tree.leaf(first) {

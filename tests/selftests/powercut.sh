@@ -40,7 +40,8 @@ put() {
 # holds DEVICE BLOCK LETTER: the block is all that letter; 0: all zeroes.
 holds() {
 	local found
-	found=$(dd if="$1" bs=4096 skip="$2" count=1 iflag=direct status=none | tr '\0' 0 | tr -s "$3")
+	found=$(dd if="$1" bs=4096 skip="$2" count=1 iflag=direct status=none |
+		tr '\0' 0 | tr -s "$3")
 	[[ $found == "$3" ]]
 }
 
@@ -62,7 +63,8 @@ recorded() {
 
 # After event 6 the flush is done: a and b are stable, c is pending.
 flushed_is_stable() {
-	mkdir "$view" && shows 'cut=8 keep=none' && holds "$view_device" 0 a && holds "$view_device" 1 b
+	mkdir "$view" && shows 'cut=8 keep=none' &&
+		holds "$view_device" 0 a && holds "$view_device" 1 b
 }
 
 pending_may_survive() {
@@ -75,7 +77,8 @@ before_the_flush_all_may_be_lost() {
 }
 
 illegal_is_refused() {
-	shows 'cut=8 keep=none' && ! echo 'cut=8 keep=1:0' >"$view/state" && holds "$view_device" 0 a
+	shows 'cut=8 keep=none' && ! echo 'cut=8 keep=1:0' >"$view/state" &&
+		holds "$view_device" 0 a
 } 2>/dev/null
 
 cut_fails_io() {
@@ -87,7 +90,8 @@ cut_fails_io() {
 restored() {
 	local event
 	event=$(sed 's/.*event=//' "$disk/cut")
-	echo "cut=$event keep=none" >"$disk/restore" && holds "$device" 0 0 && put "$device" 0 d && holds "$device" 0 d
+	echo "cut=$event keep=none" >"$disk/restore" && holds "$device" 0 0 &&
+		put "$device" 0 d && holds "$device" 0 d
 }
 
 removed() {
