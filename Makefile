@@ -5,6 +5,7 @@
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 PREFIX ?= /usr/local
+RUSTC ?= rustc
 
 # Compilers and version suffix as that tree was configured.
 ifneq ($(shell grep -sx CONFIG_CC_IS_CLANG=y $(KDIR)/.config),)
@@ -40,6 +41,15 @@ check-kdir:
 		echo '$(KDIR) has no Rust metadata (rust/libkernel.rmeta):'; \
 		echo 'the kernel was built without CONFIG_RUST, or, as with Debian, the headers package leaves it out.'; \
 		echo 'scripts/kdir stock makes a tree for the stock Debian kernel that has it; scripts/module stock builds against that.'; \
+		exit 1; } >&2
+	@grep -qx CONFIG_PAGE_SIZE_4KB=y $(KDIR)/.config || { \
+		echo 'The kernel of $(KDIR) has no pages of 4 KiB (CONFIG_PAGE_SIZE_4KB), which powercut needs.'; \
+		exit 1; } >&2
+	@theirs=$$(sed -n 's/^CONFIG_RUSTC_VERSION_TEXT="\(.*\)"$$/\1/p' $(KDIR)/.config); ours=$$($(RUSTC) --version); \
+	test "$$theirs" = "$$ours" || { \
+		echo "The kernel of $(KDIR) was built by: $$theirs"; \
+		echo "$(RUSTC) here is: $${ours:-not there}"; \
+		echo 'A Rust module has to be built by the same compiler: install that one, or name it (RUSTC=).'; \
 		exit 1; } >&2
 
 clean:
