@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Faults: what a disk does, if it is asked to, that no disk may.
+//! Injected faults: behaviour outside of the contract, such as a flush that is answered and not
+//! done.
 //!
 //! [`Faults`] is what a disk was told, rules and bad sectors; asked about each I/O it gives
 //! what is [`Injected`] into that. Nothing in here touches data: whoever asks sees to it that it

@@ -76,8 +76,7 @@ pub struct Entry {
     pub preflush: bool,
     /// A write that is stable once complete (REQ_FUA). Says nothing on other entries.
     pub fua: bool,
-    /// Its flush was answered and not done: it is no flush. No disk may do that, but one may
-    /// be asked to.
+    /// Its flush was answered and not done, by an injected fault: it is no flush.
     pub lied: bool,
     /// The first sector written, in units of 512 bytes; of a flush without data, any of the member
     /// that it was sent to.

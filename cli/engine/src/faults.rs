@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Sorts of faults that a disk was told to have: what it did that no disk may. A log, its
-//! states' ids and its reports name those that its I/O met.
+//! Sorts of injected faults. A log, its states' ids and its reports name those that its I/O met.
 
 use std::fmt;
 use std::str::FromStr;

@@ -63,7 +63,7 @@ pub enum Command {
     Cut(CutArgs),
     /// Bring the power back: the disk holds a legal survivor of the cut
     Restore(RestoreArgs),
-    /// Have a disk, or a view, do what no disk may: lie, lose, corrupt, fail
+    /// Inject faults into a disk or a view: flushes that lie, lost or corrupt writes, I/O errors
     Fault(FaultArgs),
     /// Save the record of a disk, with all data, as a file
     Export(ExportArgs),

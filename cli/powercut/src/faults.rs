@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Rules by which a disk does what no disk may, as they are typed.
+//! Rules of injected faults, as they are typed.
 
 use std::str::FromStr;
 

@@ -25,7 +25,7 @@ struct Counted {
     /// That the log met.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     faults: Vec<&'static str>,
-    /// Of the states, those that no disk may be left in.
+    /// Of the states, those outside of the contract.
     #[serde(skip_serializing_if = "Option::is_none")]
     outside_states: Option<String>,
     /// In decimal.

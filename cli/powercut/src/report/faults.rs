@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Faults in a report: what the disk did that no disk may, and which of the states that makes
-//! other than legal ones.
+//! Injected faults in a report, and which of the states they put outside of the contract.
 
 use num_bigint::BigUint;
 use powercut_engine::count;
@@ -26,7 +25,7 @@ pub struct FaultFacts {
     /// The rules that each view had while its state was examined.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub view_rules: Vec<String>,
-    /// Of `coverage.legal_states`, those that no disk may be left in, in decimal.
+    /// Of `coverage.legal_states`, those outside of the contract, in decimal.
     pub outside_states: String,
     /// The cuts at which they are.
     pub outside_cuts: u64,
@@ -68,7 +67,7 @@ impl FaultFacts {
             let states = self.outside_states.parse::<BigUint>().unwrap_or_default();
             lines.push(format!(
                 "OUTSIDE OF THE CONTRACT: the disk was told to have faults ({}), which {} of its log met; \
-                 {} of the states counted, at {}, are ones that no disk may be left in",
+                 {} of the states counted, at {}, are outside of the contract",
                 self.kinds.join(", "),
                 many(self.entries, "entry", "entries"),
                 about(&states),
@@ -91,7 +90,7 @@ impl FaultFacts {
     }
 }
 
-/// The states that no disk may be left in, and the cuts that they are at.
+/// The states outside of the contract, and the cuts that they are at.
 pub fn outside(space: &Space<'_>) -> (BigUint, u64) {
     let mut states = BigUint::ZERO;
     let mut cuts = 0;

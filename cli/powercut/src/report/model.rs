@@ -51,8 +51,8 @@ pub struct Report {
     pub examination: Examination,
     pub plan: PlanFacts,
     pub record: Record,
-    /// What the disk was told to do wrong. Then `coverage` counts states as legal that no disk
-    /// may be left in, `outside_states` of them.
+    /// The faults that were injected. Then `coverage` counts states as legal that are outside of
+    /// the contract, `outside_states` of them.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub faults: Option<FaultFacts>,
     /// Of the check, before any state was explored; absent with --no-baseline.
