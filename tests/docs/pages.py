@@ -85,16 +85,19 @@ def blocks(text):
 
 def scripts(text, where):
     """Those that are run there, each with what is to be done before it."""
-    ready, before = [], []
+    found, before = [], []
     for block in blocks(text):
+        before.append(block)
         if block.where == "before":
-            before.append(block)
             continue
-        if block.where == where:
-            ready += [*before, block]
+        # What clears up after a script may stand before one of the reader's.
+        if block.where == where or where == "vm" and block.where == "reader":
+            found += before
         before = []
-    # What comes after the last one clears up after it.
-    return ready + before if ready and where == "vm" else ready
+    if where == "vm":
+        found += before
+    found = [block for block in found if block.where in (where, "before")]
+    return found if any(block.where == where for block in found) else []
 
 
 def slug(heading):
