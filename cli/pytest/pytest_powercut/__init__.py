@@ -20,7 +20,7 @@ legally be in afterwards is shown to the check, until the budget is spent. Both 
 called in processes of their own. Keywords are the options of `powercut run`.
 
 Where no powercut module is loaded, a virtual machine is started by `scripts/vm --host-root`, whose path is in
-the variable POWERCUT_VM. Without module and variable the test fails and says so.
+the variable POWERCUT_TEST_VM. Without module and variable the test fails and says so.
 """
 
 from .crash import CrashTest, Report, Violations

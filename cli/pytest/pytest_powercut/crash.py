@@ -60,10 +60,10 @@ def runner(directory):
     """The words before the command, and where it sees the directory."""
     if os.path.exists(CONTROL):
         return ["powercut"], str(directory)
-    script = os.environ.get("POWERCUT_VM")
+    script = os.environ.get("POWERCUT_TEST_VM")
     if script is None:
         raise Undecided(
-            "the powercut module is not loaded here: load it, or set POWERCUT_VM to the path of "
+            "the powercut module is not loaded here: load it, or set POWERCUT_TEST_VM to the path of "
             "scripts/vm of a checkout of powercut, which starts a virtual machine"
         )
     return [script, "--host-root", "--share", str(directory), "--", "powercut"], SHARED

@@ -9,7 +9,7 @@ use std::process::{Command, Output, Stdio};
 use anyhow::{bail, Context, Result};
 
 /// The script that starts a virtual machine: `scripts/vm` of a checkout.
-const VM: &str = "POWERCUT_VM";
+const VM: &str = "POWERCUT_TEST_VM";
 /// What the module makes.
 const CONTROL: &str = "/dev/powercut-control";
 /// Where a directory of this machine is in the virtual one.

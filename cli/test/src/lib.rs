@@ -35,7 +35,7 @@
 //! closure and ends the process. So whatever the test does *before* it is done in each of them.
 //!
 //! Where no powercut module is loaded, a virtual machine is started by `scripts/vm --host-root`, whose
-//! path is in the variable `POWERCUT_VM`; the machine sees this one's files, and changes none of them.
+//! path is in the variable `POWERCUT_TEST_VM`; the machine sees this one's files, and changes none of them.
 //! Without module and variable the test fails and says so.
 
 mod command;

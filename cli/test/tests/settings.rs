@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! An example: a file that is saved by rename, as it is sound and as it is not. It needs the module
-//! or POWERCUT_VM, so it is run only if it is asked for: `cargo test -p powercut-test -- --ignored`.
+//! or POWERCUT_TEST_VM, so it is run only if it is asked for: `cargo test -p powercut-test -- --ignored`.
 
 use std::fs::{self, File};
 use std::io::Write;
