@@ -131,6 +131,11 @@ def remove():
             powercut("remove", "a", code=2, says="in use")
             equal(disks(), ["a"], "disks")
         refused("'.'", "remove", "a.b.c")
+        # A view of a view.
+        for view in ("v", "v/w"):
+            os.mkdir(f"{CONFIG}/a/{view}")
+            put(f"{CONFIG}/a/{view}/power", 1)
+            put(f"{CONFIG}/a/{view}/record", "start")
         powercut("remove", "a")
 
 

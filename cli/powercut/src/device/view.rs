@@ -10,7 +10,7 @@ use powercut_engine::members::Members;
 use powercut_engine::reads::Reads;
 use rustix::io::Errno;
 
-use super::attribute::{get, retry_busy, wait_for, write, PATIENCE};
+use super::attribute::{get, retry_busy, subdirectories, wait_for, write, PATIENCE};
 use super::name::{MAX, TOO_LONG};
 use super::{errno, Control, DeviceError, Name, Nodes, Selection, Show, CONTROL};
 use crate::faults::Rule;
@@ -132,8 +132,12 @@ impl View {
         }
     }
 
+    /// Removes the view and those within it, if nobody uses them.
     pub(super) fn remove(&mut self) -> Result<(), DeviceError> {
         self.owned = false;
+        for within in subdirectories(&self.dir)? {
+            Self::of(&self.dir, &self.name, &self.members, &within, false).remove()?;
+        }
         retry_busy(|| write(&self.dir.join("power"), "0")).map_err(|e| match errno(&e) {
             Some(Errno::BUSY) => DeviceError::Busy(self.nodes.whole().display().to_string()),
             _ => DeviceError::io(format!("cannot power off view {}", self.name))(e),
