@@ -7,7 +7,7 @@ import subprocess
 
 from lib import clean
 from lib.command import disks, powercut, refused, tidy
-from lib.disk import Disk, get
+from lib.disk import Disk, get, put
 from lib.tap import equal, few, test
 
 CREATE = (
@@ -133,9 +133,9 @@ def remove():
         refused("'.'", "remove", "a.b.c")
         # A view of a view.
         for view in ("v", "v/w"):
-            os.mkdir(f"{CONFIG}/a/{view}")
-            put(f"{CONFIG}/a/{view}/power", 1)
-            put(f"{CONFIG}/a/{view}/record", "start")
+            os.mkdir(f"{clean.CONFIG}/a/{view}")
+            put(f"{clean.CONFIG}/a/{view}/power", 1)
+            put(f"{clean.CONFIG}/a/{view}/record", "start")
         powercut("remove", "a")
 
 
