@@ -20,10 +20,18 @@ TOOLCHAIN_PACKAGES=(
 VM_PACKAGES=(
 	# Subjects of power cuts, and what checks them.
 	e2fsprogs xfsprogs btrfs-progs f2fs-tools dosfstools sqlite3 postgresql
+	exfatprogs nilfs-tools jfsutils ntfs-3g udftools util-linux-extra
 	# What tests and demo are written in and with.
 	python3 fio fdisk parted dmsetup mount procps psmisc kmod strace jq xxd bsdextrautils
 	# What other software expects to find: its directories below /run and /var, the time zones.
 	systemd-standalone-tmpfiles tzdata
+)
+
+# The root in a bundle: what makes, checks and mounts disks, and what checks are often written in.
+# shellcheck disable=SC2034 # for who reads this
+BUNDLE_PACKAGES=(
+	e2fsprogs xfsprogs btrfs-progs f2fs-tools dosfstools exfatprogs nilfs-tools jfsutils ntfs-3g udftools util-linux-extra
+	mount kmod fdisk dmsetup mdadm procps psmisc python3 sqlite3 tzdata
 )
 
 BROWSER_PACKAGES=(

@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::fs::MountSpec;
+use crate::output::say;
 
 /// What to do with a state to know whether it is consistent. Kept in reports,
 /// so that a replay does the same.
@@ -28,4 +29,21 @@ pub struct Examination {
     pub view_faults: Vec<String>,
     /// How long the check may take.
     pub timeout_ms: u64,
+}
+
+impl Examination {
+    /// Tells of a filesystem that does not recover when it is mounted, if nothing else has it
+    /// recover.
+    pub fn say_advice(&self) {
+        let Some(spec) = self.mount.as_ref().filter(|_| self.fsck.is_none()) else {
+            return;
+        };
+        if let Some(checker) = spec.recovered_by() {
+            say(format_args!(
+                "warning: {} does not recover when it is mounted: without --fsck '{checker} \
+                 $POWERCUT_DEV' states are mounted as the power cut left them, if they can be",
+                spec.fs
+            ));
+        }
+    }
 }

@@ -2,8 +2,12 @@
 
 //! Filesystems: how to make and mount them.
 
+mod kernel;
+mod known;
+
 use std::ffi::{CString, OsStr};
 use std::path::Path;
+use std::str::FromStr;
 
 use anyhow::{bail, Result};
 use rustix::io::Errno;
@@ -12,75 +16,98 @@ use serde::{Deserialize, Serialize};
 
 use crate::child::Program;
 use crate::device::Nodes;
+use known::known;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Fs {
-    Ext4,
-    Xfs,
-    Btrfs,
-    F2fs,
-    Vfat,
-    /// No filesystem: the commands get the device
-    None,
+pub use kernel::{lack, need};
+
+/// A filesystem by the kernel's name of it, or `none`: the commands get the device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fs(String);
+
+impl FromStr for Fs {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if is_name(text) {
+            Ok(Self(text.into()))
+        } else {
+            Err("no name of a filesystem: give one such as ext4, or none; options go to --mount-opts".into())
+        }
+    }
+}
+
+/// Whether the kernel may call a filesystem so.
+fn is_name(text: &str) -> bool {
+    let is_good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    text.chars().all(is_good) && text.starts_with(|c: char| c.is_ascii_alphanumeric())
 }
 
 impl Fs {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Ext4 => "ext4",
-            Self::Xfs => "xfs",
-            Self::Btrfs => "btrfs",
-            Self::F2fs => "f2fs",
-            Self::Vfat => "vfat",
-            Self::None => "none",
-        }
+    /// Those that something is known of, and `none`.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        known::KNOWN.iter().map(|fs| fs.name).chain(["none"])
     }
 
-    /// The size of its disk unless told, in MiB: what its mkfs accepts.
-    pub fn default_mib(self) -> u64 {
-        match self {
-            Self::Xfs => 320,
-            Self::Btrfs => 128,
-            _ => 64,
-        }
+    pub fn name(&self) -> &str {
+        &self.0
     }
 
-    /// Arguments that its mkfs gets before the user's.
-    fn mkfs_args(self) -> &'static [&'static str] {
-        match self {
-            // Without these the kernel would initialise in the background,
-            // in the record, at its own pace.
-            Self::Ext4 => &["-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0"],
-            Self::Xfs | Self::Btrfs => &["-q", "-f"],
-            Self::F2fs => &["-q", "-f"],
-            Self::Vfat | Self::None => &[],
-        }
+    pub fn is_none(&self) -> bool {
+        self.0 == "none"
     }
 
-    /// The Debian package of its mkfs.
-    pub fn package(self) -> &'static str {
-        match self {
-            Self::Ext4 => "e2fsprogs",
-            Self::Xfs => "xfsprogs",
-            Self::Btrfs => "btrfs-progs",
-            Self::F2fs => "f2fs-tools",
-            Self::Vfat => "dosfstools",
-            Self::None => "",
+    /// The size of its disk unless told, in MiB.
+    pub fn default_mib(&self) -> u64 {
+        if self.is_none() {
+            return 64;
+        }
+        known(&self.0).default_mib
+    }
+
+    /// The program that makes it.
+    pub fn maker(&self) -> String {
+        let maker = known(&self.0).mkfs.map(str::to_string);
+        maker.unwrap_or_else(|| format!("mkfs.{}", self.0))
+    }
+
+    /// An error if there is nothing to make it with.
+    pub fn need_maker(&self) -> Result<()> {
+        let maker = self.maker();
+        if self.is_none() || is_in_path(&maker) {
+            return Ok(());
+        }
+        match known(&self.0).package {
+            Some(package) => bail!(
+                "there is no {maker} in PATH: is {package} installed? That is Debian's package of it; \
+                 --mkfs CMD names another program"
+            ),
+            None => bail!(
+                "there is no {maker} in PATH: install what makes {}, or name a program with --mkfs CMD",
+                self.0
+            ),
         }
     }
 
     /// What makes the filesystem on the first disk; `options` are split at blanks.
-    pub fn mkfs(self, nodes: &Nodes, options: &str) -> Option<Program> {
-        if self == Self::None {
+    pub fn mkfs(&self, nodes: &Nodes, options: &str) -> Option<Program> {
+        if self.is_none() {
             return None;
         }
         let options = nodes.fill(options);
-        let args = self.mkfs_args().iter().copied();
+        let args = known(&self.0).args.iter().copied();
         let args = args.chain(options.split_whitespace()).map(OsStr::new);
         let args = args.chain([nodes.first().as_os_str()]);
-        Some(Program::new(format!("mkfs.{}", self.name()), args))
+        Some(Program::new(self.maker(), args))
     }
+}
+
+/// Whether there is such a program.
+fn is_in_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_there = |dir: &Path| {
+        rustix::fs::access(dir.join(program), rustix::fs::Access::EXEC_OK).is_ok()
+    };
+    std::env::split_paths(&path).any(|dir| is_there(&dir))
 }
 
 /// What to mount, and how.
@@ -96,14 +123,23 @@ impl MountSpec {
     /// From FS[,OPTION]...; none for `none`.
     pub fn parse(text: &str) -> Result<Option<Self>> {
         let (fs, options) = text.split_once(',').unwrap_or((text, ""));
-        let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-        if fs.is_empty() || !fs.chars().all(is_name) {
+        if !is_name(fs) {
             bail!("{text:?} names no filesystem: give FS or FS,OPTIONS such as ext4,noatime");
         }
         Ok((fs != "none").then(|| Self {
             fs: fs.into(),
             options: options.into(),
         }))
+    }
+
+    /// Whether several states can be mounted at the same time.
+    pub fn is_plural(&self) -> bool {
+        known(&self.fs).is_plural
+    }
+
+    /// The checker that has to come before the mount, if one has to.
+    pub fn recovered_by(&self) -> Option<&'static str> {
+        known(&self.fs).recovered_by
     }
 
     /// A mount that neither writes nor recovers, where the filesystem has one.
@@ -218,8 +254,41 @@ mod tests {
         let spec = MountSpec::parse("ext4,ro,barrier=0").unwrap().unwrap();
         assert_eq!((&*spec.fs, &*spec.options), ("ext4", "ro,barrier=0"));
         assert!(MountSpec::parse("none").unwrap().is_none());
-        for bad in ["", ",ro", "ext 4", "../x"] {
+        for bad in ["", ",ro", "ext 4", "../x", "-o"] {
             assert!(MountSpec::parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn any_name_is_a_filesystem() {
+        for (name, maker, mib) in [
+            ("ext4", "mkfs.ext4", 64),
+            ("xfs", "mkfs.xfs", 320),
+            ("ntfs3", "mkfs.ntfs", 64),
+            ("mine", "mkfs.mine", 128),
+        ] {
+            let fs: Fs = name.parse().unwrap();
+            assert_eq!((fs.maker().as_str(), fs.default_mib()), (maker, mib));
+        }
+        for bad in ["", "ext4,ro", "../x", "-t", "ext 4"] {
+            assert!(bad.parse::<Fs>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_makes_it_is_looked_for() {
+        let none: Fs = "none".parse().unwrap();
+        assert!(none.need_maker().is_ok());
+        let mine: Fs = "no-such-fs".parse().unwrap();
+        let error = mine.need_maker().unwrap_err().to_string();
+        assert!(error.contains("no mkfs.no-such-fs in PATH"), "{error}");
+        assert!(is_in_path("sh") && !is_in_path("no-such-program"));
+    }
+
+    #[test]
+    fn names_are_there_once() {
+        let names: Vec<&str> = Fs::names().collect();
+        let set: std::collections::BTreeSet<&str> = names.iter().copied().collect();
+        assert_eq!(names.len(), set.len());
     }
 }

@@ -10,7 +10,8 @@ pub enum Statuses {
     Fsck,
     /// fsck.fat(8): 0, no errors; 1, errors that were corrected; 2, wrong usage.
     Fat,
-    /// 0, no errors: xfs_repair(8), btrfs-check(8), and fsck.fat(8) if it may correct nothing.
+    /// 0, no errors: xfs_repair(8), btrfs-check(8), ntfsfix(8), and fsck.fat(8) if it may correct
+    /// nothing.
     Zero,
 }
 
@@ -26,7 +27,7 @@ impl Statuses {
         for (at, word) in words.iter().enumerate() {
             let rest = &words[at + 1..];
             match word.rsplit('/').next() {
-                Some("xfs_repair" | "btrfsck") => return Self::Zero,
+                Some("xfs_repair" | "btrfsck" | "ntfsfix") => return Self::Zero,
                 Some("btrfs") if rest.contains(&"check") => return Self::Zero,
                 Some("fsck.fat" | "fsck.vfat" | "fsck.msdos" | "dosfsck") => {
                     if rest.iter().any(|option| is_no(option)) {
@@ -77,6 +78,7 @@ mod tests {
             ("btrfs -q check $POWERCUT_DEV", &[0]),
             ("btrfs rescue zero-log $POWERCUT_DEV", &[0, 1, 2, 3]),
             ("btrfsck $POWERCUT_DEV", &[0]),
+            ("ntfsfix -d $POWERCUT_DEV", &[0]),
             ("fsck.fat -a $POWERCUT_DEV", &[0, 1]),
             ("fsck.vfat -n $POWERCUT_DEV", &[0]),
             ("fsck.vfat -vn $POWERCUT_DEV", &[0]),

@@ -5,13 +5,13 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{anyhow, Result};
 use rustix::io::Errno;
 
 use crate::executor::is_held;
+use crate::fs::lack;
 
 /// How many times a mount is tried that says nothing of the state, and the time between.
 const TRIES: u32 = 5;
@@ -22,8 +22,8 @@ pub trait Machine {
     /// Why a device can't be opened.
     fn device_gone(&self) -> Option<(PathBuf, Errno)>;
     fn has_mount_point(&self) -> bool;
-    /// The filesystem, if the kernel has none of that name.
-    fn missing_filesystem(&self) -> Option<&str>;
+    /// What is wrong with the filesystem's name, if the kernel has none of that name.
+    fn missing_filesystem(&self) -> Option<String>;
     /// A device that is in use elsewhere.
     fn device_held(&self) -> Option<PathBuf>;
 }
@@ -50,15 +50,8 @@ impl Machine for Needed<'_> {
         self.dir.is_dir()
     }
 
-    fn missing_filesystem(&self) -> Option<&str> {
-        let mut modprobe = Command::new("modprobe");
-        let modprobe = modprobe.args(["-q", "--", self.fs]);
-        let _ = modprobe.stdin(Stdio::null()).stderr(Stdio::null()).status();
-        let known = std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
-        let mut names = known
-            .lines()
-            .filter_map(|line| line.split_whitespace().last());
-        names.all(|name| name != self.fs).then_some(self.fs)
+    fn missing_filesystem(&self) -> Option<String> {
+        lack(self.fs)
     }
 
     fn device_held(&self) -> Option<PathBuf> {
@@ -98,9 +91,7 @@ fn not_the_state(errno: Errno, machine: &dyn Machine) -> Option<String> {
     }
     match errno {
         Errno::NOMEM | Errno::INTR => Some(format!("{errno}, {TRIES} times in a row")),
-        Errno::NODEV => machine.missing_filesystem().map(|fs| {
-            format!("this kernel has no filesystem {fs}: `modprobe {fs}`, or another kernel")
-        }),
+        Errno::NODEV => machine.missing_filesystem(),
         Errno::BUSY => machine.device_held().map(|node| {
             format!(
                 "{} is in use by something else: end that first",
@@ -134,8 +125,8 @@ mod tests {
         fn has_mount_point(&self) -> bool {
             *self != MountPoint
         }
-        fn missing_filesystem(&self) -> Option<&str> {
-            (*self == Filesystem).then_some("nofs")
+        fn missing_filesystem(&self) -> Option<String> {
+            (*self == Filesystem).then(|| "no filesystem nofs".into())
         }
         fn device_held(&self) -> Option<PathBuf> {
             (*self == FreeDevice).then(|| "/dev/x".into())
@@ -201,8 +192,8 @@ mod tests {
             dir: at,
         };
         let root = Path::new("/");
-        assert_eq!(needed("proc", root).missing_filesystem(), None);
-        assert_eq!(needed("nofs", root).missing_filesystem(), Some("nofs"));
+        let missing = needed("nofs", root).missing_filesystem();
+        assert!(missing.is_some_and(|why| why.contains("no filesystem nofs")));
         assert!(needed("proc", root).has_mount_point());
         assert!(!needed("proc", Path::new("/no/such")).has_mount_point());
         let mut with = needed("proc", root);

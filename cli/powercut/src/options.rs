@@ -291,12 +291,13 @@ impl Run {
                  `powercut explore --recording DIR --shard I/N` takes it"
             );
         }
-        let name = args.fs.name();
+        let name = args.fs.name().to_string();
+        let name = name.as_str();
         let plain = args.mkfs_opts.is_empty() && args.mount_opts.is_empty() && args.mkfs.is_none();
         if args.record_only && args.session.dry_run {
             bail!("--record-only and --dry-run both explore nothing: give one of them");
         }
-        if args.fs == Fs::None && !plain {
+        if args.fs.is_none() && !plain {
             bail!("--mkfs, --mkfs-opts and --mount-opts need a filesystem, --fs none has none");
         }
         if let Some(mkfs) = &args.mkfs {
@@ -311,8 +312,8 @@ impl Run {
             options => format!("{name},{options}"),
         };
         Ok(Self {
-            fs: args.fs,
             settings: settings(&args.disk, Some(args.fs.default_mib()))?,
+            fs: args.fs,
             mkfs_opts: args.mkfs_opts,
             mkfs: args.mkfs,
             mount_opts: args.mount_opts,

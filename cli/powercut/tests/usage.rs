@@ -266,7 +266,7 @@ fn a_file_of_cases_is_checked_before_anything_is_run() {
         (case, &["--budget", "soon"], "--budget"),
         (case, &["--deadline", "soon"], "--deadline"),
         (case, &["--config", "other.toml"], "cannot read other.toml"),
-        (case, &["--fs", "ntfs"], "possible values"),
+        (case, &["--fs", "ext4,ro"], "options go to --mount-opts"),
         (case, &["--workload", "true"], "--fs <FS>"),
         ("", &[], "there is no [[case]]"),
     ] {

@@ -108,7 +108,11 @@ def failures():
             ("--seed", "ext4", "true", "--seed", "x"),
             ("possible values", "ext4", "true", "--strategy", "luck"),
             ("possible values", "ext4", "true", "--writeback", "lazy"),
-            ("possible values", "ntfs", "true"),
+            ("kernel with CONFIG_NOFS_FS", "nofs", "true"),
+            ("no filesystem of a disk", "tmpfs", "true"),
+            ("no mkfs.iso9660 in PATH: install", "iso9660", "true"),
+            ("options go to --mount-opts", "ext4,ro", "true"),
+            ("failed (exit 3)", "ext4", "true", "--mkfs", "exit 3"),
             ("--fs none", "none", "true", "--mount-opts", "ro"),
         )):  # fmt: skip
             refused(says, "run", "--fs", words[0], "--workload", words[1], "--check", "true", *words[2:])

@@ -55,8 +55,10 @@ pub struct ExploreArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Filesystem")]
 pub struct RunArgs {
-    /// The filesystem to make and mount
-    #[arg(long)]
+    /// The filesystem to make and mount, as the kernel calls it; none: the commands get the device
+    ///
+    /// Any that the kernel has: it is made by mkfs.FS, or by --mkfs.
+    #[arg(long, value_name = "FS", hide_possible_values = true)]
     pub fs: Fs,
     /// Mount options, for the workload and for every check
     ///
@@ -78,7 +80,7 @@ pub struct RunArgs {
         hide_short_help = true
     )]
     pub mkfs_opts: String,
-    /// Make the filesystem with this command instead of mkfs.FS
+    /// Make the filesystem with this command, on POWERCUT_DEV, instead of mkfs.FS
     ///
     /// Of a group, {log} is the path of disk log, and the first disk is mounted.
     #[arg(

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Values of options that are types of the engine, with their help.
+//! Values of options that are types from elsewhere, with their help.
 
-use clap::builder::PossibleValue;
-use clap::ValueEnum;
+use std::ffi::OsStr;
+
+use clap::builder::{PossibleValue, StringValueParser, TypedValueParser, ValueParserFactory};
+use clap::{Arg, Command, ValueEnum};
 use powercut_engine::marks::Marks;
 use powercut_engine::strategy::Strategy;
 use powercut_engine::tear::Tear;
+
+use crate::fs::Fs;
 
 /// A type of the engine, as clap takes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,5 +83,35 @@ impl ValueEnum for Value<Marks> {
             Marks::Monotone => "What fails with some fails with more: fewer cuts are looked at",
         };
         Some(PossibleValue::new(self.0.name()).help(help))
+    }
+}
+
+/// Takes any name of a filesystem; those that something is known of are what a shell completes.
+#[derive(Debug, Clone)]
+pub struct FsParser;
+
+impl ValueParserFactory for Fs {
+    type Parser = FsParser;
+
+    fn value_parser() -> FsParser {
+        FsParser
+    }
+}
+
+impl TypedValueParser for FsParser {
+    type Value = Fs;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        arg: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<Fs, clap::Error> {
+        let parser = StringValueParser::new().try_map(|text| text.parse::<Fs>());
+        parser.parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(Fs::names().map(PossibleValue::new)))
     }
 }

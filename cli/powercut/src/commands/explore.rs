@@ -16,6 +16,7 @@ use super::transfer::import_as_new;
 use crate::baseline::Extent;
 use crate::device::{Root, RuleStatus};
 use crate::exit::Exit;
+use crate::fs;
 use crate::options::{
     borrowed, say_borrowed, Explore, Format, Given, RecordSource, Reporting, Resume,
 };
@@ -28,6 +29,10 @@ pub fn explore(options: &Explore) -> Result<Exit> {
     let signals = Signals::install_for(options.reporting.deadline)?;
     let root = Root::open()?;
     say_borrowed(&options.borrowed);
+    if let Some(spec) = &options.examination.mount {
+        fs::need(&spec.fs)?;
+    }
+    options.examination.say_advice();
     let (disk, source, rules, recorded_in) = match &options.from {
         RecordSource::Disk(name) => {
             let source = Source {

@@ -13,6 +13,8 @@ use crate::child::Line;
 use crate::device::{Disk, RecordStatus, Root, RuleStatus};
 use crate::executor::{Executor, Scratch};
 use crate::exit::Exit;
+use crate::fs;
+use crate::kmsg::Kmsg;
 use crate::memory::record_limit_mib;
 use crate::options::Run;
 use crate::output::say;
@@ -50,6 +52,7 @@ pub fn recorded<T>(
 ) -> Result<T> {
     let began = Instant::now();
     let root = Root::open()?;
+    need(options)?;
     let mut settings = options.settings.clone();
     settings.log_limit_mib.get_or_insert_with(record_limit_mib);
     let disk = root.create(&own_name("run", &settings)?, &settings)?;
@@ -78,6 +81,18 @@ pub fn recorded<T>(
         disk.leave();
     }
     result
+}
+
+/// Looks for what the filesystem takes, before anything is made.
+fn need(options: &Run) -> Result<()> {
+    if let Some(spec) = &options.examination.mount {
+        fs::need(&spec.fs)?;
+    }
+    if options.mkfs.is_none() {
+        options.fs.need_maker()?;
+    }
+    options.examination.say_advice();
+    Ok(())
 }
 
 /// Where the workload is made and run.
@@ -138,28 +153,23 @@ impl Bench<'_> {
     /// Makes the filesystem.
     fn mkfs(&mut self) -> Result<()> {
         let (options, nodes) = (self.options, self.disk.nodes());
-        let (program, what, missing) = match &options.mkfs {
+        let (program, what) = match &options.mkfs {
             Some(command) => {
                 let line = Line::new(&nodes.fill(command));
-                (line.program(), format!("--mkfs {line}"), String::new())
+                (line.program(), format!("--mkfs {line}"))
             }
             None => {
                 let Some(program) = options.fs.mkfs(nodes, &options.mkfs_opts) else {
                     return Ok(());
                 };
-                let what = format!("mkfs.{} {}", options.fs.name(), options.mkfs_opts);
-                let what = what.trim_end().to_string();
-                (
-                    program,
-                    what,
-                    format!(": is {} installed?", options.fs.package()),
-                )
+                let what = format!("{} {}", options.fs.maker(), options.mkfs_opts);
+                (program, what.trim_end().to_string())
             }
         };
         let mut sandbox = self.executor.sandbox(&self.scratch, 0)?;
         let program = program.env(nodes.env()).limit(Some(MKFS_LIMIT));
         let done = sandbox.run(program);
-        let done = done.with_context(|| format!("cannot run {what}{missing}"))?;
+        let done = done.with_context(|| format!("cannot run {what}"))?;
         if !done.ended.ok() {
             bail!("{what} failed ({}):\n{}", done.ended, done.tail());
         }
@@ -182,9 +192,12 @@ impl Bench<'_> {
         if let Some(spec) = &self.options.examination.mount {
             let (dir, node) = (self.scratch.mnt(), self.disk.nodes().first());
             let spec = &spec.fill(self.disk.nodes());
+            let mut kmsg = Kmsg::open();
             if let Some(errno) = sandbox.mount(spec, node, &dir)? {
+                let said: String = kmsg.lines().iter().flat_map(|l| ["\n", l]).collect();
                 bail!(
-                    "cannot mount the new filesystem as {} with options {:?}: {errno}",
+                    "cannot mount the new filesystem as {} with options {:?} (--mount-opts): \
+                     {errno}{said}",
                     spec.fs,
                     spec.options
                 );

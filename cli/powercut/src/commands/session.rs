@@ -297,11 +297,11 @@ impl Session<'_> {
 
     /// Whether states are better not mounted beside each other: disks of a group may hold one array or
     /// filesystem, of which there can't be two; btrfs knows its filesystems by their ids, which are the
-    /// same in all states.
+    /// same in all states, and so may a filesystem that nothing is known of.
     fn is_single(&self) -> bool {
         let mount = self.examination.mount.as_ref();
-        let is_btrfs = mount.is_some_and(|spec| spec.fs == "btrfs");
-        is_btrfs || self.disk.nodes().members().next().is_some()
+        let is_singular = mount.is_some_and(|spec| !spec.is_plural());
+        is_singular || self.disk.nodes().members().next().is_some()
     }
 
     /// Makes a directory that of the report.

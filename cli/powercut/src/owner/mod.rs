@@ -108,8 +108,9 @@ fn mounted(
 /// What tools say of the mounted state: files by FIEMAP, or FIBMAP, metadata by GETFSMAP.
 fn files(fs: &str, dir: &Path, sandbox: &mut Sandbox<'_>) -> Result<Vec<Extent>> {
     let how = match fs {
+        "ext4" | "xfs" | "btrfs" | "f2fs" => "FIEMAP (filefrag) in the mounted state",
         "vfat" => "FIBMAP (filefrag) in the mounted state",
-        _ => "FIEMAP (filefrag) in the mounted state",
+        _ => "filefrag in the mounted state",
     };
     let mut extents = Vec::new();
     let files = sandbox.files(dir, MAX_FILES)?;
