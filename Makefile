@@ -19,7 +19,7 @@ endif
 KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR) CONFIG_BLK_DEV_POWERCUT=m
 
 .PHONY: all modules modules_install install clean help rust-analyzer check-kdir
-.PHONY: cli install-cli demo test bench kunit kcsan in-tree
+.PHONY: cli install-cli demo test bench bundle kunit kcsan in-tree
 
 all: modules
 
@@ -85,6 +85,9 @@ test:
 bench:
 	scripts/bench $(BENCH)
 
+bundle:
+	scripts/bundle
+
 kunit:
 	scripts/kunit
 
@@ -99,6 +102,7 @@ help:
 	@echo '  demo             - cut the power under SQLite, ext4 and XFS, and show what is lost'
 	@echo '  test             - run all tests'
 	@echo '  bench            - measure it beside other drivers (BENCH=quick: a part of it)'
+	@echo '  bundle           - make an archive that runs on any machine with QEMU (docs/bundle.md)'
 	@echo '  kunit            - run the KUnit suites only'
 	@echo '  kcsan            - look for data races, on a kernel of its own (tests/README.md)'
 	@echo '  in-tree          - build the driver in a kernel tree, built in and as a module, and boot both'

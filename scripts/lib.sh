@@ -52,7 +52,7 @@ end_group() {
 }
 
 need_root() {
-	((EUID == 0)) || die "this needs root (it makes Debian roots and mounts in them): run it as root, or with sudo"
+	((EUID == 0)) || die "this needs root: it makes Debian roots and mounts in them. Run it as root, or with sudo; what needs no root is a bundle, once it is made (docs/bundle.md)"
 }
 
 need_cache() {

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# How QEMU is called. Read after lib.sh and packages.sh.
+# How QEMU is called. Read after lib.sh.
 
+# What QEMU is started by: nothing, or a command that starts it elsewhere; and what tells one QEMU from another.
+QEMU_IN=() QEMU_VERSION=''
 QEMU=(qemu-system-x86_64 -nodefaults -nographic -no-reboot)
 
 # The console is for what the kernel has to say when things go wrong (the whole log is
@@ -10,35 +12,46 @@ QEMU=(qemu-system-x86_64 -nodefaults -nographic -no-reboot)
 # shellcheck disable=SC2034 # for who reads this
 QEMU_APPEND="console=ttyS0 loglevel=5 panic=-1 oops=panic log_buf_len=4M mitigations=off cryptomgr.notests random.trust_cpu=on"
 
-# kvm_works KERNEL-DIR: whether KVM really runs a guest. It may open, take calls and
-# still not run one (in a machine that is itself virtual). Asked once per boot of the host.
+# kvm_works KERNEL-DIR: whether KVM really runs a guest; if not, NO_KVM says why. It may open, take calls and
+# still not run one (in a machine that is itself virtual). Asked once per boot of the host, if the answer
+# can be kept.
 kvm_works() {
 	local answer dir
+	NO_KVM="there is no /dev/kvm"
 	[[ -c /dev/kvm ]] || return
-	answer=$CACHE/kvm-$(key "$(</proc/sys/kernel/random/boot_id)" "$TOOLCHAIN")
+	NO_KVM="you may not use /dev/kvm: is it a group's, kvm's, that you are not in?"
+	[[ -r /dev/kvm && -w /dev/kvm ]] || return
+	NO_KVM="it can't run a guest on this machine"
+	answer=$CACHE/kvm-$(key "$(</proc/sys/kernel/random/boot_id)" "$QEMU_VERSION")
 	if [[ ! -e $answer ]]; then
 		rm -f "$CACHE"/kvm-*
-		dir=$(mktemp -d "$CACHE/run/XXXXXX")
-		timeout --kill-after=2 10 "$SCRIPTS/in-root" "${QEMU[@]}" -accel kvm -cpu max -smp 2 -m 512 \
+		dir=$(mktemp -d "$RUNS/XXXXXX")
+		timeout --kill-after=2 10 "${QEMU_IN[@]}" "${QEMU[@]}" -accel kvm -cpu max -smp 2 -m 512 \
 			-kernel "$1/kernel" -initrd "$1/initramfs" -append "console=ttyS0 quiet panic=-1 powercut.probe" \
 			-serial "file:$dir/console" >"$dir/qemu" 2>&1 </dev/null || true
 		if grep -qs "powercut-vm: alive" "$dir/console"; then echo yes; else echo no; fi >"$dir/answer"
-		mv "$dir/answer" "$answer"
+		{ mkdir -p "$CACHE" && mv "$dir/answer" "$answer"; } 2>/dev/null || answer=$dir/answer
+		[[ $(<"$answer") == yes ]] && NO_KVM=''
 		rm -rf "$dir"
+	else
+		[[ $(<"$answer") == yes ]] && NO_KVM=''
 	fi
-	[[ $(<"$answer") == yes ]]
+	[[ -z $NO_KVM ]]
 }
 
-# qemu_accel KERNEL-DIR FLAGS: adds to QEMU what makes the guest's processors run.
+# qemu_accel KERNEL-DIR FLAGS kvm|tcg|'': adds to QEMU what makes the guest's processors run: KVM, if it
+# is not said and KVM works.
 qemu_accel() {
-	if kvm_works "$1"; then
+	if [[ $3 == kvm || -z $3 ]] && kvm_works "$1"; then
 		QEMU+=(-accel kvm -cpu "max$2")
-	else
-		# shellcheck disable=SC2054 # QEMU's commas
-		QEMU+=(-accel tcg,thread=multi -cpu "max,la57=off$2")
-		# On a busy host a guest's processor may not run for long: that is no fault of the guest.
-		QEMU_APPEND+=" no_timer_check watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120"
+		return
 	fi
+	[[ $3 != kvm ]] || die "--accel kvm: $NO_KVM"
+	[[ -z ${TELL_ACCEL-} || $3 == tcg ]] || say "note: without KVM ($NO_KVM) the machine's processors are emulated, which is slow"
+	# shellcheck disable=SC2054 # QEMU's commas
+	QEMU+=(-accel tcg,thread=multi -cpu "max,la57=off$2")
+	# On a busy host a guest's processor may not run for long: that is no fault of the guest.
+	QEMU_APPEND+=" no_timer_check watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120"
 }
 
 # qemu_count FLAGS: adds to QEMU what makes the guest's clock count its instructions.
@@ -46,9 +59,9 @@ qemu_count() {
 	QEMU+=(-accel "tcg,thread=single" -icount "shift=0,sleep=off" -cpu "max,la57=off$1")
 }
 
-# qemu_port NAME FILE: adds a virtio port by that name that ends in FILE.
+# qemu_port NAME KIND PATH: adds a virtio port by that name that is a file or a pipe of the host.
 qemu_port() {
-	QEMU+=(-chardev "file,id=$1,path=$2,append=on" -device "virtserialport,chardev=$1,name=$1")
+	QEMU+=(-chardev "$2,id=$1,path=$3" -device "virtserialport,chardev=$1,name=$1")
 }
 
 # qemu_memory SIZE: adds the guest's memory; shared, so that virtiofsd can read and write it.
@@ -57,8 +70,8 @@ qemu_memory() {
 }
 
 # How a guest sees directories of the host: SHARES are their names, SHARE_SERVERS what
-# scripts/machine has to start for them.
-SHARES=() SHARE_SERVERS=()
+# scripts/machine has to start for them, SOCKETS the directory for what they are reached by.
+SHARES=() SHARE_SERVERS=() SOCKETS=''
 
 # qemu_share TRANSPORT NAME DIR POLICY [VIRTIOFSD-OPTION..]: adds a directory, by virtiofs or 9p. What
 # the guest writes is at once in the file. What it has read it keeps, if POLICY is always; if it is auto, it
@@ -68,8 +81,8 @@ qemu_share() {
 	shift 4
 	SHARES+=("$name")
 	if [[ $transport == virtiofs ]]; then
-		SHARE_SERVERS+=("$name" "$dir" --cache "$policy" "$@" ';')
-		QEMU+=(-chardev "socket,id=$name,path=/tmp/$name" -device "vhost-user-fs-pci,chardev=$name,tag=$name")
+		SHARE_SERVERS+=("$SOCKETS/$name" "$dir" --cache "$policy" "$@" ';')
+		QEMU+=(-chardev "socket,id=$name,path=$SOCKETS/$name" -device "vhost-user-fs-pci,chardev=$name,tag=$name")
 	else
 		[[ " $* " != *' --readonly '* ]] || readonly=,readonly=on
 		QEMU+=(-fsdev "local,id=$name,path=${dir//,/,,},security_model=none,multidevs=remap$readonly"

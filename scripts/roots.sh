@@ -2,14 +2,12 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034 # for who reads this
 #
-# Which root a virtual machine has, and what is put on top of it. Read after lib.sh and packages.sh.
+# Which root a virtual machine has, and what is put on top of it. Read after lib.sh,
+# packages.sh and boot.sh.
 
-# Of the root: ROOT_IMAGES, the images that it is made of, the lowest first; ROOT_LOWER, the
-# directories of the same, as overlayfs takes them; ROOT_SHARE, the host's directory that it is, if it is
-# one; ROOT_NAME, that of what is on top, for the names of layers; ROOT_ENVIRONMENT, a file with
-# the variables of a container image. ROOT_AT is where QEMU finds ROOT_SHARE, which may be /.
-ROOT_IMAGES=() ROOT_LOWER='' ROOT_SHARE='' ROOT_NAME='' ROOT_ENVIRONMENT=''
-ROOT_AT=/tmp/host/root
+# What it sets are ROOT_IMAGES, ROOT_SHARE and ROOT_ENVIRONMENT of boot.sh; ROOT_LOWER, the directories that
+# the images are made of, as overlayfs takes them; ROOT_NAME, that of what is on top, for the names of layers.
+ROOT_LOWER='' ROOT_NAME=''
 
 # root_debian: the project's own.
 root_debian() {
@@ -29,18 +27,29 @@ root_add() {
 need_root_at() {
 	[[ -e $1 ]] || die "--root $1: no such file or directory"
 	[[ -d $1 || -f $1 ]] || die "--root $1: give a directory, a tar, or an archive of a container image"
-	[[ -f $1 || -e $1/bin/sh || -L $1/bin/sh ]] || die "--root $1: not the root of a Linux system: there is no /bin/sh in it"
+	[[ -f $1 || -e $1/oci-layout || -e $1/manifest.json ]] || is_root_directory "$1" ||
+		die "--root $1: not the root of a Linux system: there is no /bin/sh in it (nor is it a container image)"
 }
 
-# root_from PATH: a directory, a tar, or a container image in an archive.
+# is_root_directory PATH: whether it is the root itself, and no image of one.
+is_root_directory() {
+	[[ -d $1 && (-e $1/bin/sh || -L $1/bin/sh) ]]
+}
+
+# root_from PATH: a directory, a tar, or a container image in an archive or a directory.
 root_from() {
-	local path dir
+	local path dir made
 	path=$(realpath -- "$1")
-	if [[ -d $path ]]; then
+	if is_root_directory "$path"; then
 		ROOT_SHARE=$path
 		return
 	fi
-	ROOT_NAME=root-archive-$(key 1 "$path" "$(stat -c '%i %s %y' "$path")" "$(<"$SCRIPTS/build/unpack")")
+	made=$(stat -c '%i %s %y' "$path")
+	if [[ -d $path ]]; then
+		# It names all the rest by hashes.
+		made=$(cat "$path"/{index,manifest}.json 2>/dev/null || true)
+	fi
+	ROOT_NAME=root-archive-$(key 2 "$path" "$made" "$(<"$SCRIPTS/build/unpack")")
 	dir=$(BIND="${path%/*}/"$'\t'/tmp/host/archive cached "$ROOT_NAME" \
 		"$SCRIPTS/in-root" "$SCRIPTS/build/archive" "/tmp/host/archive/${path##*/}")
 	root_add "$dir" root
@@ -54,18 +63,6 @@ root_layer() {
 	dir=$(cached "$name" "$SCRIPTS/build/layer" "$1" "$2" "$ROOT_LOWER")
 	root_add "$dir" upper
 	ROOT_NAME=$name
-}
-
-# container_environment FILE: its variables, NAME=VALUE with a NUL after each, as a shell exports
-# them. The project's own directories stay on PATH.
-container_environment() {
-	local variable name value
-	while IFS= read -r -d '' variable; do
-		name=${variable%%=*} value=${variable#*=}
-		[[ $name =~ ^[A-Za-z_][A-Za-z0-9_]*$ ]] || continue
-		[[ $name != PATH ]] || value=$value:/usr/local/sbin:/usr/local/bin:/usr/sbin:/sbin
-		printf 'export %s=%s\n' "$name" "$(quoted "$value")"
-	done <"$1"
 }
 
 # need_packages NAME..: that these can be names of packages.

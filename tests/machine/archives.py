@@ -48,7 +48,7 @@ def docker(*images, variables=()):
     return tar(*entries, ("manifest.json", json.dumps(manifests)))
 
 
-def oci(*layers, platforms=("amd64",), variables=()):
+def oci(*layers, platforms=("amd64",), architecture="amd64", variables=()):
     """An OCI archive; with several platforms, with an index in the index."""
     blobs = []
 
@@ -58,7 +58,7 @@ def oci(*layers, platforms=("amd64",), variables=()):
         blobs.append((f"blobs/sha256/{digest}", data))
         return {"digest": f"sha256:{digest}", "size": len(data)}
 
-    config = blob({"architecture": "amd64", "config": {"Env": list(variables)}})
+    config = blob({"architecture": architecture, "config": {"Env": list(variables)}})
     manifest = blob({"config": config, "layers": [blob(layer) for layer in layers]})
     manifests = [{**manifest, "platform": {"architecture": one}} for one in platforms]
     if len(platforms) > 1:
