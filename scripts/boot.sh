@@ -20,6 +20,7 @@ END_LIMIT=60
 share='' cpus=2 memory=2G timeout='' append='' log='' verbose='' icount='' cpu_flags='' shell='' accel=''
 
 # machine_option ARG..: takes an option of the machine; TAKEN are its words. False if it is none.
+# shellcheck disable=SC2034 # for who reads this
 machine_option() {
 	TAKEN=2
 	case $1 in

@@ -104,9 +104,8 @@ impl Fs {
 /// Whether there is such a program.
 fn is_in_path(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let is_there = |dir: &Path| {
-        rustix::fs::access(dir.join(program), rustix::fs::Access::EXEC_OK).is_ok()
-    };
+    let is_there =
+        |dir: &Path| rustix::fs::access(dir.join(program), rustix::fs::Access::EXEC_OK).is_ok();
     std::env::split_paths(&path).any(|dir| is_there(&dir))
 }
 
