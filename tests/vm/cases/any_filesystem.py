@@ -15,11 +15,12 @@ ALL = 'while read -r n; do test "$(cat "$POWERCUT_MNT/$n")" = "$n$n$n" || exit 1
 KINDS = (
     ("exfat", "mkfs.exfat"),
     ("nilfs2", "mkfs.nilfs2"),
-    ("jfs", "mkfs.jfs", "--fsck", 'fsck.jfs -a "$POWERCUT_DEV"'),
+    # It sends no flushes.
+    ("jfs", "mkfs.jfs", "--fsck", 'fsck.jfs -a "$POWERCUT_DEV"', "--write-cache", "off"),
     ("ntfs", "mkfs.ntfs"),
     ("udf", "mkfs.udf"),
     ("ext2", "mkfs.ext2", "--fsck", 'e2fsck -fy "$POWERCUT_DEV"'),
-    ("minix", "mkfs.minix", "--mkfs", 'mkfs.minix -3 "$POWERCUT_DEV"'),
+    ("minix", "mkfs.minix", "--mkfs", 'mkfs.minix -3 "$POWERCUT_DEV"', "--block-size", "512"),
 )
 
 
@@ -37,7 +38,7 @@ def works(fs, mkfs, *options):
     synced = report(fs, SYNC, 0, *options)
     equal(synced["violations"], [], "violations of what is synced")
     equal(synced["source"]["fs"], fs, "the filesystem in the report")
-    assert synced["coverage"]["runs"] > 10, f"few states were run: {synced['coverage']}"
+    assert synced["coverage"]["checked"] > 3, f"few states were run: {synced['coverage']}"
     lost = report(fs, "", 1, *options)
     assert lost["violations"], "what is not synced was not missed"
 

@@ -89,7 +89,7 @@ pub static KNOWN: [Known; 18] = [
         name: "nilfs2",
         args: &["-q", "-f"],
         package: Some("nilfs-tools"),
-        default_mib: 128,
+        default_mib: 160,
         ..COMMON
     },
     Known {
