@@ -41,7 +41,9 @@ def docker(*images, variables=()):
     """What `docker save` writes of these images, each a list of layers."""
     entries, manifests = [], []
     for number, layers in enumerate(images):
-        config = json.dumps({"config": {"Env": list(variables)}})
+        hashes = [f"sha256:{hashlib.sha256(layer).hexdigest()}" for layer in layers]
+        config = json.dumps({"architecture": "amd64", "os": "linux", "config": {"Env": list(variables)},
+                             "rootfs": {"type": "layers", "diff_ids": hashes}})
         names = [f"{number}-{layer}/layer.tar" for layer in range(len(layers))]
         entries += [(f"{number}.json", config), *zip(names, layers)]
         manifests.append({"Config": f"{number}.json", "RepoTags": None, "Layers": names})

@@ -95,7 +95,7 @@ fn runs() {
         let basic = ["run", "--workload", "true", "--check", "true"];
         refused(&[&basic, more].concat(), says);
     };
-    run(&["--fs", "ntfs"], "ext4");
+    run(&["--fs", "ext4,ro"], "options go to --mount-opts");
     run(&["--fs", "none", "--mount-opts", "ro"], "--fs none");
     run(&["--fs", "ext4", "--budget", "0"], "--budget");
     run(&["--fs", "ext4", "--budget", "-5"], "--budget");
