@@ -213,9 +213,10 @@ machine_run() {
 		terminal=$(stty -g <&6)
 	fi
 	machine_files "$load" "$@"
-	exec 3> >(exec cat)
+	# A signal for all processes of a terminal is not for these: the command has something to say yet.
+	exec 3> >(trap '' INT TERM HUP && exec cat)
 	cats+=($!)
-	exec 4> >(exec cat >&2)
+	exec 4> >(trap '' INT TERM HUP && exec cat >&2)
 	cats+=($!)
 	exec 7<>"$run/signals.in"
 	SOCKETS=${SOCKETS:-$run}
