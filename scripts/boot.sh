@@ -186,7 +186,10 @@ machine_signal() {
 	told=$2
 	say "telling the command to end; once more ends the machine at once"
 	echo "$1" >&7
-	setpriv --pdeathsig TERM sh -c 'sleep "$0" && kill "$1"' "$END_LIMIT" "$vm" &
+	# It holds none of this shell's files, so that nobody waits for it.
+	setpriv --pdeathsig TERM sh -c 'sleep "$0" && kill "$1"' "$END_LIMIT" "$vm" \
+		</dev/null >/dev/null 2>&1 3>&- 4>&- 7>&- &
+	killer=$!
 }
 
 # machine_wait: until it ends; sets `ended`, QEMU's status.
@@ -198,13 +201,14 @@ machine_wait() {
 		wait "$vm" || ended=$?
 	done
 	vm=''
+	[[ -z $killer ]] || kill "$killer" 2>/dev/null || true
 }
 
 # machine_run LOAD-MODULE CMD..: boots, runs it, and exits with its status.
 machine_run() {
 	local load=$1 cats=() again splat status
 	shift
-	run=$(mktemp -d "$RUNS/XXXXXX") vm='' terminal='' told='' ended=0
+	run=$(mktemp -d "$RUNS/XXXXXX") vm='' terminal='' told='' killer='' ended=0
 	trap machine_cleanup EXIT
 	trap 'machine_signal INT 130' INT
 	trap 'machine_signal TERM 143' TERM HUP
