@@ -19,7 +19,7 @@ kvm_works() {
 	local answer dir
 	NO_KVM="there is no /dev/kvm"
 	[[ -c /dev/kvm ]] || return
-	NO_KVM="you may not use /dev/kvm: is it a group's, kvm's, that you are not in?"
+	NO_KVM="you may not use /dev/kvm: are you in its group, kvm?"
 	[[ -r /dev/kvm && -w /dev/kvm ]] || return
 	NO_KVM="it can't run a guest on this machine"
 	answer=$CACHE/kvm-$(key "$(</proc/sys/kernel/random/boot_id)" "$QEMU_VERSION")
