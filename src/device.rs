@@ -114,6 +114,7 @@ impl Power {
             fua: properties.fua,
             discard: properties.discard,
             synchronous: disk.is_inline(),
+            partscan: properties.partscan,
         };
         let ours = disk.clone();
         let device = Arc::pin_init(

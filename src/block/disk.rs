@@ -167,6 +167,11 @@ impl<T: Operations> Disk<T> {
         unsafe { (*disk).events = bindings::DISK_EVENT_MEDIA_CHANGE as u16 };
         // SAFETY: `disk` is valid, and nobody else knows of it before it is added.
         unsafe { (*disk).event_flags = bindings::DISK_EVENT_FLAG_UEVENT as u16 };
+        if !limits.partscan {
+            // No truncation: it is a bit.
+            // SAFETY: `disk` is valid, and nobody else knows of it before it is added.
+            unsafe { (*disk).flags |= bindings::GENHD_FL_NO_PART as c_int };
+        }
         // SAFETY: `disk` is valid; it takes the lock that it needs.
         unsafe { bindings::set_capacity(disk, nr_sectors) };
 

@@ -26,6 +26,8 @@ pub(crate) struct Limits {
     pub(crate) discard: bool,
     /// Bios complete before `submit_bio` returns (`BLK_FEAT_SYNCHRONOUS`).
     pub(crate) synchronous: bool,
+    /// Partitions are looked for, and may be added (without: `GENHD_FL_NO_PART`).
+    pub(crate) partscan: bool,
 }
 
 impl Limits {

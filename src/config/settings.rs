@@ -117,6 +117,11 @@ settings! {
         settings.discard = parse_bool(text)?;
         Ok(())
     };
+    /// Whether the kernel looks for partitions.
+    PARTSCAN: |settings| u8::from(settings.partscan), |settings, text| {
+        settings.partscan = parse_bool(text)?;
+        Ok(())
+    };
     /// What discarded sectors hold.
     DISCARD_CONTENT: |settings| Content(settings.garbage), |settings, text| {
         settings.garbage = match text.strip_prefix(b"garbage:") {
@@ -176,6 +181,7 @@ pub(super) struct Settings {
     write_cache: bool,
     fua: bool,
     discard: bool,
+    partscan: bool,
     log_limit_mib: u64,
     completion: Completion,
     /// Discarded sectors hold what follows from it; [`None`]: zeroes.
@@ -197,6 +203,7 @@ impl Settings {
             write_cache: true,
             fua: true,
             discard: true,
+            partscan: true,
             log_limit_mib: 1024,
             completion: Completion::Inline,
             garbage: None,
@@ -245,6 +252,7 @@ impl Settings {
             write_cache: self.write_cache,
             fua: self.has_fua(),
             discard: self.discard,
+            partscan: self.partscan,
         })
     }
 

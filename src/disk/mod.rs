@@ -110,6 +110,8 @@ pub(crate) struct Properties {
     pub(crate) fua: bool,
     /// Whether it advertises DISCARD.
     pub(crate) discard: bool,
+    /// Whether the kernel looks for partitions on it.
+    pub(crate) partscan: bool,
 }
 
 impl Properties {

@@ -55,6 +55,7 @@ fn disk_of(
         write_cache: true,
         fua: true,
         discard: true,
+        partscan: true,
     };
     let behaviour = Behaviour {
         log_limit_bytes: limit,

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::device::Settings;
 use crate::fs::MountSpec;
 use crate::output::say;
 
@@ -44,6 +45,16 @@ impl Examination {
                  $POWERCUT_DEV' states are mounted as the power cut left them, if they can be",
                 spec.fs
             ));
+        }
+    }
+
+    /// How to make a disk whose states are examined like this. One that is mounted as a whole has no
+    /// partitions: looking for them in each state takes time, and counts as reading.
+    pub fn disk(&self, settings: Settings) -> Settings {
+        let is_whole = self.mount.is_some() && settings.members.is_empty();
+        Settings {
+            partscan: settings.partscan && !is_whole,
+            ..settings
         }
     }
 }

@@ -311,9 +311,13 @@ impl Run {
             "" => name.to_string(),
             options => format!("{name},{options}"),
         };
+        let wants_baseline = !args.examine.no_baseline;
+        let examination = examination(args.check.as_deref(), args.examine, mount)?;
+        let examination = simple(examination, &args.plan)?;
+        let settings = settings(&args.disk, Some(args.fs.default_mib()))?;
         Ok(Self {
-            settings: settings(&args.disk, Some(args.fs.default_mib()))?,
             fs: args.fs,
+            settings: examination.disk(settings),
             mkfs_opts: args.mkfs_opts,
             mkfs: args.mkfs,
             mount_opts: args.mount_opts,
@@ -321,7 +325,7 @@ impl Run {
             workload_timeout: limit("--workload-timeout", args.workload_timeout.as_deref())?,
             workload: args.workload,
             record_only: args.record_only,
-            baseline: if args.examine.no_baseline {
+            baseline: if !wants_baseline {
                 Extent::Nothing
             } else if args.fault.is_empty() {
                 Extent::Both {
@@ -333,10 +337,7 @@ impl Run {
             },
             faults: rules(&args.fault).context("--fault")?,
             eager_writeback: args.writeback == WritebackArg::Eager,
-            examination: simple(
-                examination(args.check.as_deref(), args.examine, mount)?,
-                &args.plan,
-            )?,
+            examination,
             plan: plan(&args.plan)?,
             reporting: reporting(&args.plan, args.session, case)?,
         })

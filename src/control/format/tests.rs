@@ -14,6 +14,7 @@ const PROPERTIES: Properties = Properties {
     write_cache: true,
     fua: false,
     discard: true,
+    partscan: true,
 };
 
 fn header() -> Header {

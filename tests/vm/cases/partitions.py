@@ -10,10 +10,10 @@ from lib.disk import Disk
 from lib.tap import Skip, equal, test
 
 
-def partition(disk):
+def partition(disk, *options):
     """One partition that begins at 1 MiB (sfdisk counts in blocks)."""
     done = subprocess.run(
-        ["sfdisk", "-q", disk.device],
+        ["sfdisk", "-q", *options, disk.device],
         input="label: dos\nstart=256, type=83\n",
         capture_output=True,
         text=True,
@@ -45,6 +45,23 @@ def partitions():
             view.point(0)
             view.read(4096)
             equal(os.path.exists(f"{view.device}1"), False, "a partition at event 0")
+
+
+# partscan, whether there is a partition, and the sectors of a state that are read as it is opened.
+@test("partitions are looked for, and what is read for it is told, unless partscan is 0", 1, True, True)
+@test("with partscan=0 there are no partitions, and nothing is read as a state is opened", 0, False, False)
+def looked_for(partscan, is_there, is_read):
+    with Disk("t", size=16, partscan=partscan) as disk:
+        disk.record("start")
+        partition(disk, "--no-reread", "--no-tell-kernel")
+        disk.record("stop")
+        with disk.view() as view:
+            view.point(disk.events(), "all")
+            view.raw().close()
+            equal(os.path.exists(f"{view.device}1"), is_there, "a partition of the state")
+            equal(log.request(f"reads {view.name}") != b"", is_read, "something was read")
+            # It is the same state.
+            equal(view.read(4096)[510:512], b"\x55\xaa", "the mark of a partition table")
 
 
 @test("a file system on a partition")

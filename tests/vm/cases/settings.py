@@ -14,6 +14,7 @@ DEFAULTS = {
     "power": "0", "size": "64", "blocksize": "4096", "write_cache": "1", "fua": "1", "discard": "1",
     "log_limit_mib": "1024", "mark": "0", "completion": "inline", "cut": "off", "atomic_unit": "4096",
     "physical_blocksize": "4096", "discard_content": "zeroes", "tear": "any",
+    "partscan": "1",
     "record": "state=off entries=0 events=0 marks=0 bytes=0 truncated=0",
 }  # fmt: skip
 
@@ -32,6 +33,7 @@ NUMBERS = (
     ("write_cache", ("0", "1"), ("2", "00", "18446744073709551615")),
     ("fua", ("0", "1"), ("2", "01")),
     ("discard", ("0", "1"), ("2", "10")),
+    ("partscan", ("0", "1"), ("2", "-1")),
     ("power", ("0",), ("2", "00", "-0")),
 )  # fmt: skip
 
@@ -60,7 +62,7 @@ def numbers(attribute, good, bad):
                     disk.set(attribute, value.encode())
                 equal(disk.get(attribute), before, attribute)
         for value in TOO_BIG:
-            is_flag = attribute in ("write_cache", "fua", "discard", "power")
+            is_flag = attribute in ("write_cache", "fua", "discard", "partscan", "power")
             with fails(errno.EINVAL if is_flag else errno.ERANGE, f"{attribute} = {value}"):
                 disk.set(attribute, value)
             equal(disk.get(attribute), before, attribute)

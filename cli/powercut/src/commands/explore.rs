@@ -46,7 +46,8 @@ pub fn explore(options: &Explore) -> Result<Exit> {
         RecordSource::Report(path) => {
             let saved = Saved::at(path);
             let (source, rules, recorded_in) = origin(&saved)?;
-            (import_as_new(&root, &saved)?, source, rules, recorded_in)
+            let disk = import_as_new(&root, &saved, &options.examination)?;
+            (disk, source, rules, recorded_in)
         }
     };
     let session = Session {
@@ -92,7 +93,7 @@ pub fn resume(options: &Resume) -> Result<Exit> {
     say_borrowed(&commands);
     let mut plan = plan(&report.plan, &options.dir)?;
     plan.budget = options.budget.unwrap_or(plan.budget);
-    let disk = import_as_new(&root, &saved)?;
+    let disk = import_as_new(&root, &saved, &report.examination)?;
     Session {
         root: &root,
         disk: &disk,

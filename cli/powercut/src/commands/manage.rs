@@ -209,6 +209,7 @@ pub fn settings_of(recording: &Recording) -> Settings {
         fua: header.fua,
         completion: Completion::Inline,
         discard_content: DiscardContent::Zeroes,
+        partscan: true,
         log_limit_mib: Some(import_limit_mib()),
     }
 }

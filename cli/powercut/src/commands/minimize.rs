@@ -52,7 +52,7 @@ pub fn minimize(options: &Minimize) -> Result<Exit> {
                 .examination(Some(found.examination.clone()))?;
             let recording = saved.recording()?;
             options.replay.id.resolve(&recording)?;
-            let disk = import_as_new(&Root::open()?, &saved)?;
+            let disk = import_as_new(&Root::open()?, &saved, &what)?;
             let failed = fails(options, &what, &recording, &signals, &disk)?;
             failed.shown(options, |id, culprit| {
                 let id = id.to_string();

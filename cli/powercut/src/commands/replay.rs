@@ -59,8 +59,8 @@ pub fn replay(options: &ShowState) -> Result<Exit> {
             let what = report.examination;
             let recording = saved.recording()?;
             let mut disk = None;
-            let exit = show(options, Some(what), &recording, &signals, || {
-                Ok(disk.insert(import_as_new(&Root::open()?, &saved)?))
+            let exit = show(options, Some(what.clone()), &recording, &signals, || {
+                Ok(disk.insert(import_as_new(&Root::open()?, &saved, &what)?))
             })?;
             if let Some(disk) = disk.filter(|_| options.keep) {
                 disk.leave();

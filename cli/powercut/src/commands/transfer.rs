@@ -13,6 +13,7 @@ use powercut_engine::recording::Recording;
 use super::manage::{own_name, settings_of};
 use crate::args::{ExportArgs, ImportArgs};
 use crate::device::{Disk, Root};
+use crate::examination::Examination;
 use crate::exit::Exit;
 use crate::options;
 use crate::output::print;
@@ -66,10 +67,10 @@ pub fn import(args: &ImportArgs) -> Result<Exit> {
     Ok(Exit::NoViolation)
 }
 
-/// A new disk with the recording of a report, or of a file.
-pub fn import_as_new(root: &Root, saved: &Saved) -> Result<Disk> {
+/// A new disk with the recording of a report, or of a file, for states that are examined like that.
+pub fn import_as_new(root: &Root, saved: &Saved, what: &Examination) -> Result<Disk> {
     let recording = saved.recording()?;
-    let settings = settings_of(&recording);
+    let settings = what.disk(settings_of(&recording));
     let disk = root.create(&own_name("import", &settings)?, &settings)?;
     root.control()
         .import(disk.name().as_str(), saved.stream()?)

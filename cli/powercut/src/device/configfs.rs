@@ -94,6 +94,9 @@ impl Root {
         }
         disk.set("completion", settings.completion)?;
         disk.set("discard_content", settings.discard_content)?;
+        if !settings.partscan {
+            disk.set("partscan", 0)?;
+        }
         if let Some(limit) = settings.log_limit_mib {
             disk.set("log_limit_mib", limit)?;
         }

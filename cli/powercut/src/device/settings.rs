@@ -22,6 +22,8 @@ pub struct Settings {
     pub fua: bool,
     pub completion: Completion,
     pub discard_content: DiscardContent,
+    /// Whether the kernel looks for partitions, of its crash states too.
+    pub partscan: bool,
     /// The memory that its record may take; 0: no limit. None: what the driver says.
     pub log_limit_mib: Option<u64>,
 }

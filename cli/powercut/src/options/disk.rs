@@ -54,6 +54,7 @@ pub fn settings(args: &args::DiskArgs, default_mib: Option<u64>) -> Result<Setti
         fua,
         completion,
         discard_content,
+        partscan: true,
         log_limit_mib: log_limit(args)?,
     })
 }

@@ -68,6 +68,23 @@ fn what_is_given_with_a_recording_is_in_place_of_what_its_report_says() {
 }
 
 #[test]
+fn what_is_mounted_as_a_whole_has_no_partitions() {
+    for (options, partscan) in [
+        (&["--fs", "ext4"][..], false),
+        (&["--fs", "none"], true),
+        (&["--fs", "ext4", "--disks", "data:64M,log:16M"], true),
+    ] {
+        let words = ["powercut", "run", "--workload", "./w", "--check", "./c"];
+        let cli = Cli::try_parse_from(words.iter().chain(options)).unwrap();
+        let Command::Run(command) = cli.command else {
+            panic!("not run");
+        };
+        let settings = Run::new(command.one_case()).unwrap().settings;
+        assert_eq!(settings.partscan, partscan, "{options:?}");
+    }
+}
+
+#[test]
 fn another_check_takes_nothing_from_the_report() {
     let what = examination(&["--check", "./other"]);
     assert_eq!(
