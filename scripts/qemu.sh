@@ -48,10 +48,12 @@ qemu_accel() {
 	fi
 	[[ $3 != kvm ]] || die "--accel kvm: $NO_KVM"
 	[[ -z ${TELL_ACCEL-} || $3 == tcg ]] || say "note: without KVM ($NO_KVM) the machine's processors are emulated, which is slow"
+	# Without ERMS and FSRM the kernel copies and clears 8 bytes at a time and not one: so does QEMU.
 	# shellcheck disable=SC2054 # QEMU's commas
-	QEMU+=(-accel tcg,thread=multi -cpu "max,la57=off$2")
+	QEMU+=(-accel tcg,thread=multi -cpu "max,la57=off,erms=off,fsrm=off$2")
 	# On a busy host a guest's processor may not run for long: that is no fault of the guest.
-	QEMU_APPEND+=" no_timer_check watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120"
+	# Nor is its time stamp counter, which is the host's clock, any less reliable then than others, which are slow.
+	QEMU_APPEND+=" tsc=reliable no_timer_check watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120"
 }
 
 # qemu_count FLAGS: adds to QEMU what makes the guest's clock count its instructions.
