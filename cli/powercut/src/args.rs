@@ -99,12 +99,6 @@ pub enum Command {
     Man { dir: PathBuf },
     /// Put the reports of shards together
     Merge(MergeArgs),
-    /// What powercut starts to run commands and mount states: see the crate's `executor`
-    #[command(hide = true)]
-    Executor,
-    /// What an executor starts to make a PID namespace
-    #[command(hide = true)]
-    Init { depth: u32 },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -30,7 +30,6 @@ mod transfer;
 use anyhow::Result;
 
 use crate::args::{Cli, Command};
-use crate::executor;
 use crate::exit::Exit;
 use crate::options;
 use crate::stale;
@@ -69,8 +68,6 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Report(args) => report::run(&args),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { dir } => manual::man(&dir),
-        Command::Executor => executor::serve().map(|()| Exit::NoViolation),
-        Command::Init { depth } => executor::init(depth).map(|()| Exit::NoViolation),
         Command::Replay(args) => replay::replay(&options::ShowState::new(args)?),
     }
 }

@@ -21,6 +21,7 @@ mod scratch;
 mod serve;
 mod wire;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 use std::time::Duration;
@@ -37,11 +38,9 @@ use process::Process;
 use wire::{Begin, Mount, Question, Reply, Request};
 
 pub use files::File;
-pub use init::init;
 pub use resident::{Heard, Told};
 pub use sandbox::{is_held, own_mounts};
 pub use scratch::Scratch;
-pub use serve::serve;
 
 /// How long it may take to mount, to unmount, to kill, and to list files.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -55,6 +54,21 @@ pub enum ExecutorError {
         limit.as_secs()
     )]
     Stuck { what: &'static str, limit: Duration },
+}
+
+/// Does what this process was started for, if it is a part of an executor. One is started for each
+/// state: so that is found out before the arguments are parsed.
+pub fn part(args: impl Iterator<Item = OsString>) -> Option<Result<()>> {
+    let mut args = args.skip(1);
+    let command = args.next()?;
+    if command == serve::COMMAND {
+        Some(serve::serve())
+    } else if command == init::COMMAND {
+        let depth = args.next().and_then(|depth| depth.to_str()?.parse().ok());
+        Some(init::init(depth.unwrap_or_default()))
+    } else {
+        None
+    }
 }
 
 /// Does something that needs an executor; once more, with a new one, if that died.

@@ -144,7 +144,7 @@ fn in_pid_namespace(stdin: UnixStream) -> Result<Child> {
         unshare(CloneFlags::CLONE_NEWPID)?;
         Command::new("/proc/self/exe")
             .arg0("powercut")
-            .arg("executor")
+            .arg(super::serve::COMMAND)
             .stdin(OwnedFd::from(stdin))
             .stdout(Stdio::null())
             // The reader of the command's standard error must not wait for an executor that hangs.

@@ -165,9 +165,9 @@ impl<'a> Sandbox<'a> {
     }
 
     fn end(&mut self) -> Result<Next> {
-        self.kill()?;
         let mut why = None;
         if let Some(mut resident) = self.resident.take() {
+            self.kill()?;
             if resident.is_ahead() {
                 bail!(AHEAD);
             }

@@ -15,6 +15,9 @@ use super::init::show;
 use super::sandbox::{own_mounts, remove, Over, Sandbox};
 use super::wire::{Reply, Request, Wire};
 
+/// The hidden subcommand.
+pub const COMMAND: &str = "executor";
+
 /// Serves the command that started this process, until it is gone. With this process the kernel
 /// ends all others of its PID namespace, and their mounts.
 pub fn serve() -> Result<()> {
