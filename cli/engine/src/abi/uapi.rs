@@ -26,7 +26,9 @@ fn code() -> String {
 /// The numbers that it defines, by name.
 fn constants() -> BTreeMap<String, u64> {
     let code = code();
-    let lines = code.lines().filter_map(|line| line.strip_prefix("#define "));
+    let lines = code
+        .lines()
+        .filter_map(|line| line.strip_prefix("#define "));
     let defined = lines.filter_map(|line| {
         let (name, value) = line.split_once(char::is_whitespace)?;
         let value = value.trim().trim_end_matches("ULL");
@@ -122,7 +124,10 @@ fn numbers_are_the_same() {
         ("LOG_DISK".to_string(), u64::from(VERSION)),
         ("LOG_GROUP".into(), u64::from(VERSION_OF_GROUPS)),
         ("LOG_PREFIX".into(), u64::from(VERSION_OF_PREFIXES)),
-        ("LOG_WRITE_CACHE".into(), header(wire::HeaderFlags::WRITE_CACHE)),
+        (
+            "LOG_WRITE_CACHE".into(),
+            header(wire::HeaderFlags::WRITE_CACHE),
+        ),
         ("LOG_FUA".into(), header(wire::HeaderFlags::FUA)),
         ("LOG_DATA".into(), header(wire::HeaderFlags::WITH_DATA)),
         ("LOG_TEAR_PREFIX".into(), header(wire::HeaderFlags::PREFIX)),
@@ -131,7 +136,11 @@ fn numbers_are_the_same() {
         ("IN_FLIGHT".into(), IN_FLIGHT),
     ]);
     for (name, fault) in Faults::all().iter_names() {
-        let name = if name == "BAD_SECTOR" { "BADBLOCKS" } else { name };
+        let name = if name == "BAD_SECTOR" {
+            "BADBLOCKS"
+        } else {
+            name
+        };
         ours.insert(format!("LOG_{name}"), fault.header_flags().into());
     }
     for (name, flag) in Flags::all().iter_names() {
@@ -144,7 +153,9 @@ fn numbers_are_the_same() {
         ours.insert(format!("OP_{}", op.name()), op.code().into());
     }
     let ours = ours.into_iter();
-    let ours: BTreeMap<_, _> = ours.map(|(name, n)| (format!("POWERCUT_{name}"), n)).collect();
+    let ours: BTreeMap<_, _> = ours
+        .map(|(name, n)| (format!("POWERCUT_{name}"), n))
+        .collect();
     assert_eq!(c, ours);
     assert!(HEADER.contains(&format!("\"{}\"", String::from_utf8_lossy(&MAGIC))));
 }
