@@ -2,11 +2,11 @@
 
 //! Measures the engine on a made-up record, without any machine; called by scripts/bench.
 //!
-//! `bench KIND ENTRIES [BUDGET]` prints one line of JSON; `bench flaws ENTRIES` one for each flaw and
-//! order of states: how many states it took to find it; `bench write KIND ENTRIES FILE` writes a
+//! `bench KIND EVENTS [BUDGET]` prints one line of JSON; `bench flaws ENTRIES` one for each flaw and
+//! order of states: how many states it took to find it; `bench write KIND EVENTS FILE` writes a
 //! record to a file.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::BufWriter;
 use std::rc::Rc;
@@ -19,7 +19,7 @@ use powercut_engine::explore::{
 };
 use powercut_engine::lint::lint;
 use powercut_engine::made_up::promises::Promises;
-use powercut_engine::made_up::{promises, stream, Flaw, Kind, MadeUp};
+use powercut_engine::made_up::{entries_of, promises, stream, Flaw, Kind, MadeUp};
 use powercut_engine::marks::Marks;
 use powercut_engine::oracle::{Finding, Kind as Broken, Verdict};
 use powercut_engine::reads::Reads;
@@ -28,8 +28,11 @@ use powercut_engine::stop::Never;
 use powercut_engine::strategy::{Space, State, States, Strategy};
 use serde_json::json;
 
-/// Reads 300 units, of which the last half follow from what the first hold; every 20th state is bad.
-/// Its own time is left out.
+/// Units that the check reads, whatever the size of the record.
+const READS: u64 = 60;
+
+/// Reads some units, one of each of as many equal parts of those written. Which one it is follows, in
+/// half of the parts, from what the others hold. Every 20th state is bad. Its own time is left out.
 struct Check {
     seen: Vec<(Key, Seen)>,
     runs: u64,
@@ -54,19 +57,19 @@ impl Runner for Check {
         let written = choices.recording().written();
         let sectors = u64::from(choices.cut().geometry().unit_sectors);
         let mut mind = 1u64;
-        let mut ranges = HashMap::new();
-        for nr in 0..300u64 {
-            let place = if nr < 150 {
-                nr as usize * written.len() / 150
-            } else {
-                (mind >> 8) as usize % written.len()
-            };
+        let mut ranges = Vec::new();
+        let len = written.len() as u64;
+        for nr in 0..READS.min(len) {
+            let part = nr * len / READS.min(len);
+            let end = (nr + 1) * len / READS.min(len);
+            let place = match nr % 2 {
+                0 => part,
+                _ => part + (mind >> 8) % (end - part),
+            } as usize;
             let content = choices.content_at(place as u32, &state.keep) as u64;
             mind = mind.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ content;
-            ranges.insert(written[place] * sectors, sectors);
+            ranges.push((written[place] * sectors, sectors));
         }
-        let mut ranges: Vec<(u64, u64)> = ranges.into_iter().collect();
-        ranges.sort_unstable();
         let verdict = match self.runs % 20 {
             0 => Verdict::Violation(Finding::new(Broken::Check, "exit status 1", "it is lost")),
             _ => Verdict::Consistent,
@@ -83,35 +86,41 @@ impl Runner for Check {
     }
 }
 
-struct Quiet;
+/// Counts the states that have a verdict, from a run of their own or not.
+#[derive(Default)]
+struct Counter(u64);
 
-impl Watch for Quiet {
-    fn progress(&mut self, _: Progress) {}
+impl Watch for Counter {
+    fn progress(&mut self, _: Progress) {
+        self.0 += 1;
+    }
 }
 
 fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(|arg| arg.as_str()).collect();
     match args[..] {
-        ["write", kind, entries, file] => {
+        ["write", kind, events, file] => {
             let mut out = BufWriter::new(File::create(file)?);
-            std::io::copy(&mut stream(plain(kind, entries.parse()?)?), &mut out)?;
+            std::io::copy(&mut stream(plain(kind, events.parse()?)?), &mut out)?;
             Ok(())
         }
         ["flaws", entries] => flaws(entries.parse()?),
-        [kind, entries] => measure(kind, entries.parse()?, 300),
-        [kind, entries, budget] => measure(kind, entries.parse()?, budget.parse()?),
-        _ => bail!(
-            "bench KIND ENTRIES [BUDGET], bench flaws ENTRIES, or bench write KIND ENTRIES FILE"
-        ),
+        [kind, events] => measure(kind, events.parse()?, 300),
+        [kind, events, budget] => measure(kind, events.parse()?, budget.parse()?),
+        _ => {
+            bail!("bench KIND EVENTS [BUDGET], bench flaws ENTRIES, or bench write KIND EVENTS FILE")
+        }
     }
 }
 
-fn plain(name: &str, entries: usize) -> Result<MadeUp> {
+/// A record of so many events without a flaw.
+fn plain(name: &str, events: u64) -> Result<MadeUp> {
     let found = Kind::ALL.iter().find(|(kind, _)| *kind == name);
+    let kind = found.map(|(_, kind)| *kind).context("no such kind")?;
     Ok(MadeUp {
-        kind: found.map(|(_, kind)| *kind).context("no such kind")?,
-        entries,
+        kind,
+        entries: entries_of(kind, events),
         flaw: None,
     })
 }
@@ -182,17 +191,21 @@ fn ends_of_heaviest<'s, 'r: 's>(space: &'s Space<'r>) -> States<'s, 'r> {
     }))
 }
 
-fn measure(kind: &str, entries: usize, budget: u64) -> Result<()> {
-    let record = stream(plain(kind, entries)?);
+fn measure(kind: &str, events: u64, budget: u64) -> Result<()> {
+    let made_up = plain(kind, events)?;
     let began = Instant::now();
-    let recording = Recording::read(record)?;
+    std::io::copy(&mut stream(made_up), &mut std::io::sink())?;
+    let making = began.elapsed();
+    let began = Instant::now();
+    let recording = Recording::read(stream(made_up))?;
     let read = began.elapsed();
+    let memory = peak_kib()?;
     let began = Instant::now();
     let space = Space::new(&recording, Marks::Any);
     let cuts = space.cuts().len();
     let states_bits = space.legal().bits();
     let count = began.elapsed();
-    let memory_mib = peak_mib()?;
+    drop(space);
 
     let plan = Plan {
         strategy: Strategy::Auto,
@@ -217,7 +230,8 @@ fn measure(kind: &str, entries: usize, budget: u64) -> Result<()> {
     let space = Space::new(&recording, Marks::Any);
     let mut journal = Journal::none();
     let mut runner = JournaledRunner::new(&mut check, &mut journal);
-    let (outcome, error): (Outcome, _) = explore(&space, &plan, &mut runner, &Never, &mut Quiet);
+    let mut counter = Counter::default();
+    let (outcome, error): (Outcome, _) = explore(&space, &plan, &mut runner, &Never, &mut counter);
     if let Some(error) = error {
         return Err(error);
     }
@@ -231,18 +245,23 @@ fn measure(kind: &str, entries: usize, budget: u64) -> Result<()> {
         .copied()
         .unwrap_or_default();
     let most = check.between.last().copied().unwrap_or_default();
-    let explored_mib = peak_mib()?;
+    let explored = peak_kib()?;
     let began = Instant::now();
     let linted = lint(&recording);
     let lint = began.elapsed();
     drop(linted);
+    let events = recording.header().newest_event;
+    let per_event = |kib: u64| (kib * 1024) as f64 / events as f64;
     print(&json!({
-        "section": "engine", "kind": kind, "entries": entries, "cuts": cuts,
-        "legal_bits": states_bits, "runs": check.runs, "violations": outcome.violations.len(),
-        "read_s": read.as_secs_f64(), "count_s": count.as_secs_f64(),
-        "first_s": first.as_secs_f64(), "state_us": median.as_secs_f64() * 1e6,
-        "state_max_us": most.as_secs_f64() * 1e6, "own_s": own.as_secs_f64(),
-        "lint_s": lint.as_secs_f64(), "memory_mib": memory_mib, "explored_mib": explored_mib,
+        "section": "engine", "kind": kind, "entries": made_up.entries, "events": events,
+        "cuts": cuts, "legal_bits": states_bits,
+        "runs": check.runs, "states": counter.0, "violations": outcome.violations.len(),
+        "making_s": making.as_secs_f64(), "read_s": read.as_secs_f64(),
+        "count_s": count.as_secs_f64(), "first_s": first.as_secs_f64(),
+        "state_us": median.as_secs_f64() * 1e6, "state_max_us": most.as_secs_f64() * 1e6,
+        "own_s": own.as_secs_f64(), "lint_s": lint.as_secs_f64(),
+        "read_bytes": per_event(memory), "explored_bytes": per_event(explored),
+        "explored_mib": explored / 1024,
     }));
     Ok(())
 }
@@ -253,9 +272,9 @@ fn print(line: &serde_json::Value) {
 }
 
 /// The most memory that this process has had so far.
-fn peak_mib() -> Result<u64> {
+fn peak_kib() -> Result<u64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kib = line.and_then(|line| line.split_whitespace().next());
-    Ok(kib.context("no VmHWM")?.parse::<u64>()? / 1024)
+    Ok(kib.context("no VmHWM")?.parse()?)
 }

@@ -19,7 +19,7 @@ impl From<&Mark> for Acknowledged {
     fn from(mark: &Mark) -> Self {
         Self {
             event: mark.event,
-            text: mark.text.clone(),
+            text: mark.text.to_string(),
         }
     }
 }

@@ -41,6 +41,7 @@ pub mod acknowledged;
 pub mod budget;
 pub mod choices;
 pub mod count;
+mod event_queue;
 pub mod explore;
 pub mod failure;
 pub mod faults;

@@ -2,13 +2,15 @@
 
 //! Goes from cut to cut and counts what each leaves open, by what changed since the one before.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use num_bigint::BigUint;
 use powercut_model::{coverage, units, visible, Cut, Event, History as _, Mask, Piece, IN_FLIGHT};
+use rustc_hash::FxHashMap;
 
 use crate::choices::Unit;
 use crate::count;
+use crate::event_queue::EventQueue;
 use crate::recording::Recording;
 
 /// From so many changes on, the number of states is made anew instead of being mended.
@@ -18,15 +20,14 @@ const MANY: usize = 64;
 #[derive(Debug)]
 pub struct Sweep<'r> {
     recording: &'r Recording,
-    /// When a write may change what is pending, ascending, and which.
-    changes: Vec<(Event, u32)>,
-    /// How many of them are taken in.
-    at: usize,
-    open: HashMap<u64, Open>,
+    /// When a write may change what is pending.
+    changes: EventQueue,
+    /// The units with pending writes, by place.
+    open: FxHashMap<u32, Open>,
     /// How many units have so many contents.
     exponents: BTreeMap<u64, u32>,
     /// The number of contents of units that have more than fit in 64 bits.
-    large: HashMap<u64, BigUint>,
+    large: FxHashMap<u32, BigUint>,
     pieces: usize,
     states: BigUint,
 }
@@ -47,16 +48,12 @@ impl<'r> Sweep<'r> {
         let whole = Mask::from_range(0, geometry.unit_sectors);
         let mut changes = Vec::new();
         for (index, recorded) in recording.entries().iter().enumerate() {
-            let entry = &recorded.entry;
+            let entry = &recorded.entry();
             let touched = units(geometry, entry);
             if touched.is_empty() || entry.start == IN_FLIGHT {
                 continue;
             }
-            let mut at = |event: Event| {
-                if event != IN_FLIGHT {
-                    changes.push((event, index as u32));
-                }
-            };
+            let mut at = |event: Event| changes.push((event, index as u32));
             at(entry.start);
             at(recording.stable_from(index));
             // Which of two lies above the other makes a difference where one does not cover the other.
@@ -65,14 +62,12 @@ impl<'r> Sweep<'r> {
                 at(entry.complete);
             }
         }
-        changes.sort_unstable();
         Self {
             recording,
-            changes,
-            at: 0,
-            open: HashMap::new(),
+            changes: EventQueue::new(changes),
+            open: FxHashMap::default(),
             exponents: BTreeMap::new(),
-            large: HashMap::new(),
+            large: FxHashMap::default(),
             pieces: 0,
             states: BigUint::from(1u8),
         }
@@ -92,17 +87,17 @@ impl<'r> Sweep<'r> {
     pub fn advance(&mut self, cut: &Cut) {
         let changed = self.changed(cut.event);
         let is_mended = changed.len() < MANY;
-        for unit in changed {
-            let Some(mut open) = self.open.remove(&unit) else {
+        for place in changed {
+            let Some(mut open) = self.open.remove(&place) else {
                 continue;
             };
-            let (before, after) = self.look_again(unit, &mut open, cut);
+            let (before, after) = self.look_again(place, &mut open, cut);
             if is_mended && before != after {
                 self.states *= after;
                 self.states /= before;
             }
             if !open.pending.is_empty() {
-                self.open.insert(unit, open);
+                self.open.insert(place, open);
             }
         }
         if !is_mended || !self.large.is_empty() {
@@ -112,18 +107,18 @@ impl<'r> Sweep<'r> {
         }
     }
 
-    /// The units that writes touch of which something changed by an event, ascending.
-    fn changed(&mut self, event: Event) -> Vec<u64> {
+    /// The units that writes touch of which something changed by an event, by place, ascending.
+    fn changed(&mut self, event: Event) -> Vec<u32> {
         let mut changed = Vec::new();
-        while let Some((at, index)) = self.changes.get(self.at).filter(|(at, _)| *at <= event) {
-            let entry = &self.recording.entries()[*index as usize].entry;
-            for unit in units(self.recording.geometry(), entry) {
-                if *at == entry.start {
-                    self.open.entry(unit).or_default().pending.push(*index);
+        while let Some((at, index)) = self.changes.take_by(event) {
+            let starts = at == self.recording.entries()[index as usize].start();
+            for place in self.recording.places(index as usize) {
+                let place = place as u32;
+                if starts {
+                    self.open.entry(place).or_default().pending.push(index);
                 }
-                changed.push(unit);
+                changed.push(place);
             }
-            self.at += 1;
         }
         changed.sort_unstable();
         changed.dedup();
@@ -131,8 +126,9 @@ impl<'r> Sweep<'r> {
     }
 
     /// Takes a unit in as it is at a cut. How many contents it had, and how many it has.
-    fn look_again(&mut self, unit: u64, open: &mut Open, cut: &Cut) -> (u64, u64) {
+    fn look_again(&mut self, place: u32, open: &mut Open, cut: &Cut) -> (u64, u64) {
         let (recording, before) = (self.recording, open.ways.max(1));
+        let unit = recording.written()[place as usize];
         self.pieces -= open.pieces;
         open.pending.retain(|index| {
             let piece = Piece {
@@ -144,14 +140,14 @@ impl<'r> Sweep<'r> {
         });
         open.pieces = open.pending.len();
         self.pieces += open.pieces;
-        self.large.remove(&unit);
+        self.large.remove(&place);
         open.ways = if recording.is_whole(unit) {
             open.pieces as u64 + 1
         } else {
             let numbered = open.pending.iter().copied().zip(0..);
-            let contents = count::contents(&Unit::new(recording, cut, unit, numbered));
+            let contents = count::contents(&Unit::new(recording, cut, place as usize, numbered));
             u64::try_from(&contents).unwrap_or_else(|_| {
-                self.large.insert(unit, contents);
+                self.large.insert(place, contents);
                 1
             })
         };

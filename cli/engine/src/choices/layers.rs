@@ -2,27 +2,33 @@
 
 //! The versions of a unit that may be seen after a cut, one above the other.
 
-use powercut_model::{coverage, Cut, Mask, Piece};
+use powercut_model::{coverage, units as model_units, Cut, Mask, Piece};
 
 use super::{Layer, Unit};
 use crate::recording::Recording;
 
 /// The units of pending pieces, ascending, each with its versions.
 pub fn units(recording: &Recording, cut: &Cut, pieces: &[Piece]) -> Vec<Unit> {
-    let numbered = (0..).zip(pieces);
-    let mut by_unit: Vec<(u64, Pending)> = numbered
-        .map(|(number, piece)| (piece.unit, (piece.entry as u32, number)))
-        .collect();
+    // By the place of the unit, then by the number of the piece, both in one number.
+    let mut by_unit: Vec<u64> = Vec::with_capacity(pieces.len());
+    let mut first_number = 0;
+    for of_write in pieces.chunk_by(|one, next| one.entry == next.entry) {
+        let index = of_write[0].entry;
+        let touched = model_units(cut.geometry(), &recording.entries()[index].entry());
+        let first_place = recording.places(index).start as u64;
+        for (number, piece) in (first_number..).zip(of_write) {
+            let place = first_place + (piece.unit - touched.start);
+            by_unit.push(place << 32 | number);
+        }
+        first_number += of_write.len() as u64;
+    }
     by_unit.sort_unstable();
-    let of_unit = by_unit.chunk_by(|(one, _), (next, _)| one == next);
+    let of_unit = by_unit.chunk_by(|one, next| one >> 32 == next >> 32);
     of_unit
         .map(|of_unit| {
-            Unit::new(
-                recording,
-                cut,
-                of_unit[0].0,
-                of_unit.iter().map(|(_, p)| *p),
-            )
+            let numbers = of_unit.iter().map(|number| *number as u32);
+            let pending = numbers.map(|number| (pieces[number as usize].entry as u32, number));
+            Unit::new(recording, cut, (of_unit[0] >> 32) as usize, pending)
         })
         .collect()
 }
@@ -31,16 +37,16 @@ pub fn units(recording: &Recording, cut: &Cut, pieces: &[Piece]) -> Vec<Unit> {
 type Pending = (u32, u32);
 
 impl Unit {
-    /// A unit with some pending pieces: the entry and the number of each.
+    /// The unit at a place among those written, with some pending pieces.
     pub fn new(
         recording: &Recording,
         cut: &Cut,
-        unit: u64,
+        place: usize,
         pending: impl Iterator<Item = Pending>,
     ) -> Self {
-        let place = recording.place(unit).unwrap_or(usize::MAX);
+        let unit = recording.written()[place];
         let is_whole = recording.is_whole(unit);
-        let mut layers = layers(recording, cut, unit, pending);
+        let mut layers = layers(recording, cut, unit, place, pending);
         if is_whole {
             let hash = |layer: &mut Layer| layer.hash = recording.unit_hash(unit, layer.entry);
             layers.iter_mut().for_each(hash);
@@ -61,13 +67,14 @@ fn layers(
     recording: &Recording,
     cut: &Cut,
     unit: u64,
+    place: usize,
     pending: impl Iterator<Item = Pending>,
 ) -> Vec<Layer> {
     let geometry = cut.geometry();
-    let entry = |index: u32| &recording.entries()[index as usize].entry;
+    let entry = |index: u32| recording.entries()[index as usize].entry();
     let layer = |index: u32, piece: Option<u32>| Layer {
         entry: index,
-        mask: coverage(geometry, entry(index), unit),
+        mask: coverage(geometry, &entry(index), unit),
         piece,
         hash: 0,
     };
@@ -75,11 +82,11 @@ fn layers(
         .map(|(index, number)| layer(index, Some(number)))
         .collect();
     let newest = |writes| newest_stable(recording, cut, writes);
-    let mut stable: Vec<u32> = recording.lists_of(unit).filter_map(newest).collect();
+    let mut stable: Vec<u32> = recording.lists_at(place).filter_map(newest).collect();
     stable.sort_unstable();
     stable.dedup();
     layers.extend(stable.into_iter().map(|index| layer(index, None)));
-    layers.sort_by_key(|l| std::cmp::Reverse((cut.arrival(entry(l.entry)), l.entry)));
+    layers.sort_by_key(|l| std::cmp::Reverse((cut.arrival(&entry(l.entry)), l.entry)));
     let whole = Mask::from_range(0, geometry.unit_sectors);
     let bottom = |l: &Layer| l.piece.is_none() && l.mask == whole;
     if let Some(bottom) = layers.iter().position(bottom) {
@@ -90,8 +97,7 @@ fn layers(
 
 /// The newest of some writes that is stable at a cut.
 fn newest_stable(recording: &Recording, cut: &Cut, writes: &[u32]) -> Option<u32> {
-    let submitted = |index: &u32| recording.entries()[*index as usize].entry.submit <= cut.event;
-    let end = writes.partition_point(submitted);
+    let end = writes.partition_point(|index| (*index as usize) < cut.window().end);
     let newest_first = writes[..end].iter().rev().copied();
     let mut stable =
         newest_first.filter(|index| recording.stable_from(*index as usize) <= cut.event);

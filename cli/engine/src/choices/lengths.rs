@@ -123,7 +123,7 @@ impl Component {
         let entries = choices.recording.entries();
         let height = |write: u32| {
             let index = choices.writes[write as usize].0;
-            (choices.cut.arrival(&entries[index].entry), index)
+            (choices.cut.arrival(&entries[index].entry()), index)
         };
         self.writes.sort_by_key(|write| Reverse(height(*write)));
         if self.writes.len() == 1 {

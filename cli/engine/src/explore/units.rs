@@ -7,20 +7,23 @@ use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::rc::Rc;
 
+use rustc_hash::FxHashMap;
+
 use super::partition::{Partition, Size};
 use crate::choices::{Choices, Content};
 use crate::count::product;
 use crate::keep::Keep;
 use crate::strategy::MAX_OPTIONS;
 
-/// A unit with several contents.
+/// A unit with several contents. There may be millions, of which few are ever read.
 #[derive(Debug)]
 struct OpenUnit {
     /// Its position among the units written.
     place: u32,
     /// Its position among those with pending pieces.
     unit: u32,
-    contents: Vec<Content>,
+    /// The number of its contents.
+    contents: u32,
     /// The content if everything is kept.
     newest: u32,
     /// The number of choices over all contents.
@@ -51,6 +54,8 @@ struct Part {
 pub struct ByUnits<'r> {
     choices: Rc<Choices<'r>>,
     open: Vec<OpenUnit>,
+    /// The contents of those that were read so far, by position in `open`. What is fixed was read.
+    read: FxHashMap<u32, Vec<Content>>,
     /// All states of the cut.
     all: Size,
     /// The image if everything is kept.
@@ -79,7 +84,7 @@ impl<'r> ByUnits<'r> {
             open.push(OpenUnit {
                 place: unit.place as u32,
                 unit: nr as u32,
-                contents,
+                contents: contents.len() as u32,
                 newest: newest.unwrap_or(0) as u32,
                 ways,
                 read: 0,
@@ -88,11 +93,12 @@ impl<'r> ByUnits<'r> {
         Some(Self {
             all: Size {
                 legal: product(ways_of_all),
-                images: product(open.iter().map(|open| open.contents.len() as u64)),
+                images: product(open.iter().map(|open| open.contents.into())),
             },
             newest: choices.image(&all),
             choices,
             open,
+            read: FxHashMap::default(),
             fixed: Vec::new(),
             left: vec![Part {
                 fixed: None,
@@ -104,8 +110,20 @@ impl<'r> ByUnits<'r> {
 
     /// The units that have several contents: their places, and these.
     pub fn several(&self) -> impl Iterator<Item = (u32, Vec<u128>)> + '_ {
-        let hashes = |open: &OpenUnit| open.contents.iter().map(|c| c.hash).collect();
+        let hashes = |open: &OpenUnit| self.options(open).iter().map(|c| c.hash).collect();
         self.open.iter().map(move |open| (open.place, hashes(open)))
+    }
+
+    fn options(&self, open: &OpenUnit) -> Vec<Content> {
+        let unit = &self.choices.units()[open.unit as usize];
+        // It was looked at when this was made: they are not too many.
+        let contents = self.choices.options(unit, MAX_OPTIONS);
+        contents.unwrap_or_default()
+    }
+
+    /// A content of a unit that was read.
+    fn content(&self, open: u32, content: u32) -> &Content {
+        &self.read[&open][content as usize]
     }
 
     /// What is fixed, the newest first.
@@ -128,8 +146,9 @@ impl<'r> ByUnits<'r> {
         let mut size = self.all.clone();
         for fixed in self.fixed(fixed) {
             let open = &self.open[fixed.open as usize];
-            size.legal = size.legal / open.ways * open.contents[fixed.content as usize].ways;
-            size.images /= open.contents.len();
+            let content = self.content(fixed.open, fixed.content);
+            size.legal = size.legal / open.ways * content.ways;
+            size.images /= open.contents;
         }
         size
     }
@@ -161,7 +180,7 @@ impl Partition for ByUnits<'_> {
             let open = &self.open[fixed.open as usize];
             let unit = &self.choices.units()[open.unit as usize];
             unit.pieces().for_each(|p| keep.remove(p));
-            let content = &open.contents[fixed.content as usize];
+            let content = self.content(fixed.open, fixed.content);
             content.pieces.iter().for_each(|p| keep.insert(*p as usize));
         }
         keep
@@ -171,7 +190,7 @@ impl Partition for ByUnits<'_> {
         let mut image = self.newest;
         for fixed in self.fixed(self.left[part].fixed) {
             let open = &self.open[fixed.open as usize];
-            let hash = |content: u32| open.contents[content as usize].hash;
+            let hash = |content: u32| self.content(fixed.open, content).hash;
             image = image
                 .wrapping_sub(hash(open.newest))
                 .wrapping_add(hash(fixed.content));
@@ -198,10 +217,12 @@ impl Partition for ByUnits<'_> {
         read.sort_by_key(|at| (Reverse(self.open[*at as usize].read), *at));
         let mut parts = Vec::new();
         for at in read {
-            let (contents, newest) = {
-                let open = &self.open[at as usize];
-                (open.contents.len() as u32, open.newest)
-            };
+            let OpenUnit {
+                contents, newest, ..
+            } = self.open[at as usize];
+            if !self.read.contains_key(&at) {
+                self.read.insert(at, self.options(&self.open[at as usize]));
+            }
             share /= f64::from(contents);
             for content in (0..contents).filter(|content| *content != newest) {
                 let fixed = self.fix(fixed, at, content);

@@ -29,7 +29,7 @@ struct Begun<'r> {
 pub struct Worklist<'s, 'r> {
     space: &'s Space<'r>,
     /// The cuts to come, by number, ascending.
-    cuts: VecDeque<(u64, Event)>,
+    cuts: VecDeque<u32>,
     /// Those begun, the current first.
     begun: VecDeque<Begun<'r>>,
     /// Leaves of the current cut.
@@ -57,10 +57,9 @@ impl<'r> Begun<'r> {
 impl<'s, 'r> Worklist<'s, 'r> {
     /// Of a shard, its own cuts alone.
     pub fn new(space: &'s Space<'r>, shard: Option<Shard>) -> Self {
-        let cuts = (0..).zip(space.cuts().iter().copied());
-        let cuts: VecDeque<_> = cuts
-            .filter(|(nr, _)| shard.is_none_or(|s| s.has(*nr)))
-            .collect();
+        let cuts = 0..space.cuts().len() as u32;
+        let is_mine = |nr: &u32| shard.is_none_or(|shard| shard.has((*nr).into()));
+        let cuts: VecDeque<u32> = cuts.filter(is_mine).collect();
         Self {
             space,
             total: cuts.len() as f64,
@@ -74,11 +73,12 @@ impl<'s, 'r> Worklist<'s, 'r> {
 
     /// Begins one more cut.
     fn begin(&mut self) -> bool {
-        while let Some((nr, event)) = self.cuts.pop_front() {
-            let Some(choices) = self.space.choices(event) else {
+        while let Some(nr) = self.cuts.pop_front() {
+            let Some(choices) = self.space.choices(self.space.cuts()[nr as usize]) else {
                 continue;
             };
             if let Some(parts) = partition(&choices) {
+                let nr = nr.into();
                 self.begun.push_back(Begun { nr, choices, parts });
                 return true;
             }
@@ -124,7 +124,8 @@ impl<'s, 'r> Worklist<'s, 'r> {
     /// Takes cuts that were not begun off the list without a look at them.
     pub fn leave_out_cuts(&mut self, is_left_out: impl Fn(Event) -> bool) {
         let before = self.cuts.len();
-        self.cuts.retain(|(_, event)| !is_left_out(*event));
+        let cuts = self.space.cuts();
+        self.cuts.retain(|nr| !is_left_out(cuts[*nr as usize]));
         self.incomplete |= self.cuts.len() < before;
     }
 

@@ -33,7 +33,7 @@ pub struct Idle {
 pub fn idle(recording: &Recording, stability: &Stability) -> Idle {
     let mut found = Idle::default();
     for (index, recorded) in recording.entries().iter().enumerate() {
-        if recorded.entry.flush_complete().is_none() {
+        if recorded.flush_complete().is_none() {
             continue;
         }
         found.flushes += 1;
@@ -41,8 +41,8 @@ pub fn idle(recording: &Recording, stability: &Stability) -> Idle {
             continue;
         }
         found.idle += 1;
-        count(&mut found.tasks, &recorded.raw.task);
-        found.events.push(recorded.raw.submit);
+        count(&mut found.tasks, recording.task(recorded));
+        found.events.push(recorded.submit());
     }
     found.first = found.events.iter().take(EXAMPLES).copied().collect();
     found

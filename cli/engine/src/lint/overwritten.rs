@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::stability::Stability;
-use super::tally::{bytes, count, EXAMPLES};
+use super::tally::{count, EXAMPLES};
 use crate::abi::Flags;
 use crate::recording::Recording;
 
@@ -50,10 +50,10 @@ pub fn overwritten(recording: &Recording, stability: &Stability) -> Overwritten 
     for (recorded, fate) in recording.entries().iter().zip(fates) {
         if fate == Fate::Replaced {
             found.writes += 1;
-            found.bytes += bytes(recorded);
-            count(&mut found.tasks, &recorded.raw.task);
-            *places.entry(recorded.raw.sector).or_default() += 1;
-            found.events.push(recorded.raw.submit);
+            found.bytes += recorded.bytes();
+            count(&mut found.tasks, recording.task(recorded));
+            *places.entry(recorded.sector()).or_default() += 1;
+            found.events.push(recorded.submit());
         }
     }
     found.places = places.into_iter().collect();
@@ -77,9 +77,9 @@ fn fates(recording: &Recording, stability: &Stability) -> Vec<Fate> {
         newer.clear();
         for index in writes.iter().rev() {
             let index = *index as usize;
-            let (entry, raw) = (&entries[index].entry, &entries[index].raw);
-            let own = coverage(geometry, entry, unit);
-            if !raw.flags.contains(Flags::FUA) {
+            let recorded = &entries[index];
+            let own = coverage(geometry, &recorded.entry(), unit);
+            if !recorded.flags().contains(Flags::FUA) {
                 let stable = stability.stable(index);
                 let until = stable.map_or(Event::MAX, |(event, _)| event);
                 let covers =
@@ -90,8 +90,8 @@ fn fates(recording: &Recording, stability: &Stability) -> Vec<Fate> {
                 };
             }
             match newer.iter_mut().find(|(mask, _)| mask.bits() == own.bits()) {
-                Some((_, start)) => *start = entry.start.min(*start),
-                None => newer.push((own, entry.start)),
+                Some((_, start)) => *start = recorded.start().min(*start),
+                None => newer.push((own, recorded.start())),
             }
         }
     }

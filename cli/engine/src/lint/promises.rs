@@ -13,7 +13,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::stability::Stability;
-use super::tally::bytes;
 use crate::acknowledged::Acknowledged;
 use crate::recording::{Mark, Recording};
 
@@ -60,14 +59,14 @@ const TASKS: usize = 16;
 pub fn promises(recording: &Recording, stability: &Stability) -> (Vec<AtRisk>, Vec<Acknowledged>) {
     let (mut at_risk, mut silent) = (Vec::new(), Vec::new());
     let entries = recording.entries();
-    let submitted = entries.iter().map(|r| r.raw.submitted_ns);
+    let submitted = entries.iter().map(|r| r.submitted_ns());
     let end = submitted.max().unwrap_or(0);
     let mut open = Open::new(recording, stability);
     let mut at = 0;
     for mark in recording.marks() {
         let mut has_writes = false;
-        while at < entries.len() && entries[at].raw.submit < mark.event {
-            if entries[at].entry.is_write() {
+        while at < entries.len() && entries[at].submit() < mark.event {
+            if entries[at].is_write() {
                 open.enter(at);
                 has_writes = true;
             }
@@ -77,7 +76,7 @@ pub fn promises(recording: &Recording, stability: &Stability) -> (Vec<AtRisk>, V
         if !has_writes {
             silent.push(mark.into());
         }
-        let time = entries.get(at).map_or(end, |r| r.raw.submitted_ns);
+        let time = entries.get(at).map_or(end, |r| r.submitted_ns());
         at_risk.extend(open.risk(mark, (time, end)));
         open.begin_next(mark.event);
     }
@@ -138,8 +137,9 @@ impl<'r> Open<'r> {
         let stable = self.stability.stable(index);
         self.all.add(stable.is_none());
         self.own.add(stable.is_none());
-        self.bytes += bytes(recorded);
-        *self.tasks.entry(&recorded.raw.task).or_default() += 1;
+        self.bytes += recorded.bytes();
+        let task = self.recording.task(recorded);
+        *self.tasks.entry(task).or_default() += 1;
         self.order.push_back(index);
         if let Some((event, _)) = stable {
             self.leaving.push(Reverse((event, index)));
@@ -156,11 +156,11 @@ impl<'r> Open<'r> {
             self.leaving.pop();
             let recorded = &self.recording.entries()[index];
             self.all.writes -= 1;
-            if recorded.raw.submit > self.newest_mark {
+            if recorded.submit() > self.newest_mark {
                 self.own.writes -= 1;
             }
-            self.bytes -= bytes(recorded);
-            let task = recorded.raw.task.as_str();
+            self.bytes -= recorded.bytes();
+            let task = self.recording.task(recorded);
             if let Some(n) = self.tasks.get_mut(task) {
                 *n -= 1;
                 if *n == 0 {
@@ -201,7 +201,7 @@ impl<'r> Open<'r> {
                 .take(TASKS)
                 .map(|t| t.to_string())
                 .collect(),
-            first_write: self.recording.entries()[first].raw.submit,
+            first_write: self.recording.entries()[first].submit(),
             safe_at: safe.map(|(event, _)| event),
             ms: until.saturating_sub(times.0) as f64 / 1e6,
         })

@@ -34,14 +34,13 @@ impl Stability {
         // By member.
         let mut flushes: Vec<Vec<Flush>> = vec![Vec::new(); members.count()];
         for (index, recorded) in entries.iter().enumerate() {
-            let done = recorded.entry.flush_complete();
+            let done = recorded.flush_complete();
             if let Some(done) = done.filter(|done| *done != IN_FLIGHT) {
-                let raw = &recorded.raw;
-                flushes[members.of(raw.sector)].push(Flush {
+                flushes[members.of(recorded.sector())].push(Flush {
                     index,
-                    submit: raw.submit,
+                    submit: recorded.submit(),
                     done,
-                    ns: raw.completed_ns.max(raw.submitted_ns),
+                    ns: recorded.completed_ns().max(recorded.submitted_ns()),
                 });
             }
         }
@@ -57,11 +56,11 @@ impl Stability {
         let cached = recording.geometry().write_cache;
         let mut covers = vec![false; entries.len()];
         let stable = entries.iter().map(|recorded| {
-            let entry = &recorded.entry;
+            let entry = recorded.entry();
             if !entry.is_write() || entry.complete == IN_FLIGHT {
                 return None;
             }
-            let own = (entry.fua || !cached).then_some((entry.complete, recorded.raw.completed_ns));
+            let own = (entry.fua || !cached).then_some((entry.complete, recorded.completed_ns()));
             let member = members.of(entry.sector);
             let from = flushes[member].partition_point(|f| f.submit < entry.complete);
             let flush = first[member].get(from);

@@ -10,7 +10,7 @@ use super::{lint, Lint, Risk, Stability};
 use crate::abi::{EntryOp, Flags};
 use crate::faults::Faults;
 use crate::recording::testing::History;
-use crate::recording::Recording;
+use crate::recording::{Recorded, Recording};
 
 fn risky(lint: &Lint) -> Vec<(&str, u64, u64, Option<Event>)> {
     let risks = lint.at_risk.iter();
@@ -134,21 +134,21 @@ fn risks_by_brute_force(
         let entries = recording.entries().iter().enumerate();
         let open: Vec<_> = entries
             .filter(|(at, r)| {
-                let is_before = r.raw.submit < mark.event && r.entry.is_write();
+                let is_before = r.submit() < mark.event && r.is_write();
                 is_before && !stability.is_stable(*at, mark.event)
             })
             .collect();
         if let Some((_, first)) = open.first() {
             let stable = open.iter().map(|(at, _)| stability.stable(*at));
             let stable: Option<Vec<_>> = stable.collect();
-            let own = open.iter().filter(|(_, r)| r.raw.submit > previous);
-            let sectors = open.iter().map(|(_, r)| u64::from(r.raw.nr_sectors));
+            let own = open.iter().filter(|(_, r)| r.submit() > previous);
+            let sectors = open.iter().map(|(_, r)| u64::from(r.nr_sectors()));
             found.push((
                 mark.event,
                 open.len() as u64,
                 sectors.sum::<u64>() * 512,
                 own.count() as u64,
-                first.raw.submit,
+                first.submit(),
                 stable.and_then(|all| all.into_iter().max()).map(|s| s.0),
             ));
         }
@@ -162,23 +162,23 @@ fn overwritten_by_brute_force(recording: &Recording) -> Vec<Event> {
     let stability = Stability::of(recording);
     let (entries, geometry) = (recording.entries(), recording.geometry());
     let replaced = |at: usize| {
-        let entry = &entries[at].entry;
+        let entry = &entries[at].entry();
         let until = stability.stable(at).map_or(Event::MAX, |s| s.0);
         !units(geometry, entry).is_empty()
             && units(geometry, entry).all(|unit| {
                 let own = coverage(geometry, entry, unit);
-                entries[at + 1..].iter().map(|r| &r.entry).any(|newer| {
+                entries[at + 1..].iter().map(Recorded::entry).any(|newer| {
                     newer.is_write()
-                        && units(geometry, newer).contains(&unit)
+                        && units(geometry, &newer).contains(&unit)
                         && newer.start < until
-                        && own.without(coverage(geometry, newer, unit)).is_empty()
+                        && own.without(coverage(geometry, &newer, unit)).is_empty()
                 })
             })
     };
-    let fua = |at: usize| entries[at].raw.flags.contains(Flags::FUA);
-    let all = (0..entries.len()).filter(|at| entries[*at].entry.is_write() && !fua(*at));
+    let fua = |at: usize| entries[at].flags().contains(Flags::FUA);
+    let all = (0..entries.len()).filter(|at| entries[*at].is_write() && !fua(*at));
     all.filter(|at| replaced(*at))
-        .map(|at| entries[at].raw.submit)
+        .map(|at| entries[at].submit())
         .collect()
 }
 
@@ -261,7 +261,7 @@ fn stability_is_the_models() {
             let cut = Cut::new(&recording, event).unwrap();
             for (index, recorded) in recording.entries().iter().enumerate() {
                 let stable = stability.is_stable(index, event);
-                let model = cut.is_stable(&recorded.entry);
+                let model = cut.is_stable(&recorded.entry());
                 assert_eq!(stable, model, "seed {seed}, cut {event}, entry {index}");
             }
         }

@@ -8,7 +8,7 @@ use super::{Promise, Since};
 use crate::abi::SECTOR;
 use crate::choices::Choices;
 use crate::keep::Keep;
-use crate::recording::Recording;
+use crate::recording::{Recorded, Recording};
 
 /// What was promised when.
 pub struct Promises<'r> {
@@ -70,7 +70,7 @@ impl<'r> Promises<'r> {
 
     fn unit_of(&self, entry: u32) -> u64 {
         let entries = self.recording.entries();
-        let sector = entries.get(entry as usize).map_or(0, |e| e.entry.sector);
+        let sector = entries.get(entry as usize).map_or(0, Recorded::sector);
         sector / self.unit_sectors()
     }
 

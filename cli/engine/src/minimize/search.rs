@@ -136,7 +136,7 @@ impl Search<'_, '_, '_> {
             return false;
         };
         let entry = |piece: usize| self.choices.pieces()[piece].entry;
-        let written = |piece| recording.entries()[entry(piece)].entry.submit < mark.event;
+        let written = |piece| recording.entries()[entry(piece)].submit() < mark.event;
         found.lost.iter().all(written)
     }
 

@@ -39,13 +39,13 @@ impl<F: Fn(&Disk, usize) -> bool> Trial for Checked<F> {
 fn disk(choices: &Choices<'_>, keep: &Keep) -> Disk {
     let mut disk = Disk::new();
     for recorded in choices.recording().entries() {
-        if choices.cut().is_stable(&recorded.entry) {
-            disk.insert(recorded.raw.sector / 8, recorded.raw.submit);
+        if choices.cut().is_stable(&recorded.entry()) {
+            disk.insert(recorded.sector() / 8, recorded.submit());
         }
     }
     choices.fates(keep, |index, fate| {
         let piece = choices.pieces()[index];
-        let write = choices.recording().entries()[piece.entry].raw.submit;
+        let write = choices.recording().entries()[piece.entry].submit();
         if fate == Fate::Kept {
             disk.insert(piece.unit, write);
         }

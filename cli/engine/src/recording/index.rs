@@ -2,17 +2,21 @@
 
 //! What is looked up in a log, so that no look takes longer the longer the log is.
 
-use powercut_model::{coverage, units, Entry, Event, Mask, IN_FLIGHT};
+use powercut_model::{coverage, units, Entry, Event, Mask};
 
+use super::entry::Recorded;
 use super::max_tree::MaxTree;
 use super::stability::stable_from;
+use super::submits::Submits;
 use super::timeline::Timeline;
-use super::versions::Versions;
-use super::{weight, Recorded, Recording};
+use super::versions::{Pair, Versions};
+use super::{weight, Recording};
 use crate::faults::Faults;
 
 #[derive(Debug, Default)]
 pub struct Index {
+    /// How many entries were submitted by an event.
+    pub submits: Submits,
     /// When each entry completes.
     pub complete: MaxTree,
     /// When each write becomes stable, and 0 for all other entries.
@@ -30,16 +34,25 @@ pub struct Index {
     pub faults: Vec<(Event, Faults)>,
 }
 
+/// The writes of each unit.
+pub fn unit_versions(recording: &Recording) -> Versions {
+    let geometry = recording.geometry;
+    let entries = (0u32..).zip(&recording.entries);
+    let pairs = entries.flat_map(|(index, recorded)| {
+        units(geometry, &recorded.entry()).map(move |unit| Pair::new(unit, index))
+    });
+    Versions::new(pairs.collect())
+}
+
 impl Index {
-    /// Of a recording that has all of its entries.
-    pub fn new(recording: &Recording) -> Self {
-        let entries = || recording.entries.iter().map(|recorded| recorded.entry);
+    /// Of a recording that has all of its entries, each with its place in `units`; `has_contents`: also
+    /// what the entries wrote.
+    pub fn new(recording: &Recording, units: Versions, has_contents: bool) -> Self {
+        let entries = || recording.entries.iter().map(Recorded::entry);
         let geometry = recording.geometry;
         let stable = stable_from(&geometry, entries());
-        let complete: Vec<Event> = entries().map(|entry| entry.complete).collect();
         let mut flushes = vec![Vec::new(); geometry.members.count()];
         let mut fuas = Vec::new();
-        let mut pieces = Vec::new();
         for (index, entry) in (0u32..).zip(entries()) {
             if entry.flush_complete().is_some() {
                 flushes[geometry.members.of(entry.sector)].push(index);
@@ -47,15 +60,19 @@ impl Index {
             if entry.is_write() && entry.fua {
                 fuas.push(index);
             }
-            pieces.extend(units(geometry, &entry).map(|unit| (unit, index)));
         }
-        let units = Versions::new(pieces);
+        let blocks = blocks(recording, &units);
         Self {
-            blocks: blocks(recording, &units),
-            timeline: timeline(recording, &units, &stable),
+            submits: Submits::new(&recording.entries),
+            timeline: if has_contents {
+                Timeline::new(recording, &units, &blocks, &stable)
+            } else {
+                Timeline::default()
+            },
             units,
-            complete: MaxTree::new(&complete),
-            stable: MaxTree::new(&stable),
+            blocks,
+            complete: MaxTree::new(recording.entries.iter().map(|r| r.complete).collect()),
+            stable: MaxTree::new(stable),
             flushes,
             fuas,
             faults: faults(&recording.entries),
@@ -73,68 +90,33 @@ pub fn covered(recording: &Recording, entry: &Entry, unit: u64) -> impl Iterator
 
 fn blocks(recording: &Recording, units: &Versions) -> Versions {
     let geometry = recording.geometry;
-    let whole = Mask::from_range(0, geometry.unit_sectors);
     let per_unit = u64::from(geometry.unit_sectors) / recording.block_sectors();
+    if per_unit == 1 {
+        return Versions::default();
+    }
+    let whole = Mask::from_range(0, geometry.unit_sectors);
     let mut pairs = Vec::new();
     for (place, unit) in units.keys().iter().copied().enumerate() {
-        let entry = |index: u32| recording.entries[index as usize].entry;
+        let entry = |index: u32| recording.entries[index as usize].entry();
         let mut writes = units.at(place).iter();
         if writes.all(|index| coverage(geometry, &entry(*index), unit) == whole) {
             continue;
         }
         for index in units.at(place) {
             let blocks = covered(recording, &entry(*index), unit);
-            pairs.extend(blocks.map(|at| (unit * per_unit + u64::from(at), *index)));
+            pairs.extend(blocks.map(|at| Pair::new(unit * per_unit + u64::from(at), *index)));
         }
     }
     Versions::new(pairs)
-}
-
-fn timeline(recording: &Recording, units: &Versions, stable: &[Event]) -> Timeline {
-    let per_unit = u64::from(recording.geometry.unit_sectors) / recording.block_sectors();
-    let mut timeline = Timeline::default();
-    // Of each block of the unit, the newest stable write and what that adds to the image's hash.
-    let mut newest: Vec<(Option<u32>, u128)> = Vec::new();
-    for (place, unit) in units.keys().iter().copied().enumerate() {
-        newest.clear();
-        newest.resize(per_unit as usize, (None, 0));
-        let writes = units.at(place).iter();
-        let mut writes: Vec<(Event, u32)> = writes
-            .map(|index| (stable[*index as usize], *index))
-            .filter(|(event, _)| *event != IN_FLIGHT)
-            .collect();
-        writes.sort_unstable();
-        let mut content: u128 = 0;
-        let mut changes: Vec<(Event, u128)> = Vec::new();
-        for (event, index) in writes {
-            let entry = &recording.entries[index as usize].entry;
-            for at in covered(recording, entry, unit) {
-                let (top, shown) = &mut newest[at as usize];
-                if *top < Some(index) {
-                    let new = recording.block_hash(unit * per_unit + u64::from(at), index);
-                    content = content.wrapping_add(new).wrapping_sub(*shown);
-                    (*top, *shown) = (Some(index), new);
-                }
-            }
-            match changes.last_mut() {
-                Some((last, newest)) if *last == event => *newest = content,
-                _ => changes.push((event, content)),
-            }
-        }
-        changes.dedup_by_key(|(_, content)| *content);
-        timeline.push(changes);
-    }
-    timeline.finish();
-    timeline
 }
 
 fn faults(entries: &[Recorded]) -> Vec<(Event, Faults)> {
     let mut met: Vec<(Event, Faults)> = Vec::new();
     for recorded in entries {
         let before = met.last().map_or(Faults::empty(), |(_, faults)| *faults);
-        let faults = before | recorded.raw.flags.faults();
+        let faults = before | recorded.flags().faults();
         if faults != before {
-            met.push((recorded.entry.submit, faults));
+            met.push((recorded.submit(), faults));
         }
     }
     met

@@ -3,11 +3,14 @@
 //! A record of a disk as read from the driver or from a file: its log for the
 //! model, and a hash for every block of content in place of the content.
 
+mod entry;
 mod index;
 mod max_tree;
 mod name;
+mod pages;
 mod read;
 mod stability;
+mod submits;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod timeline;
@@ -16,50 +19,28 @@ mod versions;
 use std::collections::HashMap;
 use std::ops::Range;
 
-use powercut_model::{Entry, Event, Geometry, History};
+use powercut_model::{units, Entry, Event, Geometry, History};
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::abi::{self, Header};
+use crate::abi::{self, EntryOp, Flags, Header};
 use crate::faults::Faults;
 use crate::garbage::PAGE;
 use crate::members::Members;
+use entry::{long, short, NO_DATA};
 use index::Index;
 use name::Names;
 
+pub use entry::{Recorded, MAX_EVENTS};
 pub use read::RecordingError;
 
 /// The hash of a block's content.
 pub type ContentHash = u128;
 
-/// One entry of the log.
-#[derive(Debug, Clone)]
-pub struct Recorded {
-    /// As it came from the driver.
-    pub raw: abi::Entry,
-    /// What the model sees of it.
-    pub entry: Entry,
-    pub content: Content,
-}
-
-/// What an entry put on the disk.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Content {
-    /// Nothing: a flush.
-    None,
-    /// Data, by the hash of each of its blocks.
-    Blocks(Box<[ContentHash]>),
-    Zeroes,
-    /// Garbage in these pages, zeroes in the others: a discard's.
-    Garbage(Box<[u64]>),
-    /// The text of a mark.
-    Mark(String),
-}
-
 /// A mark: an acknowledgement by the workload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark {
     pub event: Event,
-    pub text: String,
+    pub text: Box<str>,
 }
 
 /// A recorded disk.
@@ -68,7 +49,15 @@ pub struct Recording {
     header: Header,
     geometry: Geometry,
     entries: Vec<Recorded>,
+    /// The names of tasks.
+    tasks: Vec<Box<str>>,
     marks: Vec<Mark>,
+    /// The hashes of all blocks written, in the order of the log.
+    blocks: Vec<ContentHash>,
+    /// Of each discard that leaves garbage, the pages that hold it; the others hold zeroes.
+    garbage_pages: Vec<Box<[u64]>>,
+    /// [`abi::Entry::asked`] of those entries that have one, by their submit.
+    asked: HashMap<Event, u64>,
     /// Blocks that hold garbage once they were discarded.
     garbage: HashMap<u64, ContentHash>,
     /// Blocks of the base that are not zeroes.
@@ -91,6 +80,52 @@ impl Recording {
 
     pub fn entries(&self) -> &[Recorded] {
         &self.entries
+    }
+
+    /// The task that submitted an entry.
+    pub fn task(&self, recorded: &Recorded) -> &str {
+        &self.tasks[recorded.task as usize]
+    }
+
+    /// All tasks, by their numbers.
+    pub fn tasks(&self) -> impl Iterator<Item = &str> {
+        self.tasks.iter().map(|task| &**task)
+    }
+
+    /// The text of an entry that is a mark.
+    pub fn text(&self, recorded: &Recorded) -> Option<&str> {
+        let is_mark = recorded.op() == EntryOp::Mark;
+        is_mark.then(|| &*self.marks[recorded.data as usize].text)
+    }
+
+    /// The hashes of the blocks that a write carried; none if they are not known.
+    fn blocks_of(&self, recorded: &Recorded) -> &[ContentHash] {
+        if recorded.op() != EntryOp::Write || recorded.data == NO_DATA {
+            return &[];
+        }
+        let first = recorded.data as usize;
+        let len = u64::from(recorded.nr_sectors()) / self.block_sectors();
+        &self.blocks[first..first + len as usize]
+    }
+
+    /// The pages in which a discard left garbage, of one that does.
+    fn garbage_of(&self, recorded: &Recorded) -> Option<&[u64]> {
+        let leaves_garbage =
+            recorded.op() == EntryOp::Discard && recorded.flags().contains(Flags::GARBAGE);
+        leaves_garbage.then(|| &*self.garbage_pages[recorded.data as usize])
+    }
+
+    /// [`abi::Entry::asked`].
+    fn asked(&self, recorded: &Recorded) -> u64 {
+        self.asked.get(&recorded.submit()).copied().unwrap_or(0)
+    }
+
+    /// The positions, among the units written, of those that an entry writes.
+    pub fn places(&self, index: usize) -> Range<usize> {
+        let recorded = &self.entries[index];
+        let touched = units(self.geometry, &recorded.entry());
+        let first = recorded.place as usize;
+        first..first + (touched.end - touched.start) as usize
     }
 
     pub fn marks(&self) -> &[Mark] {
@@ -120,6 +155,11 @@ impl Recording {
         self.index.units.of(unit)
     }
 
+    /// The writes of the unit at a position among those written, oldest first.
+    pub fn writes_at(&self, place: usize) -> &[u32] {
+        self.index.units.at(place)
+    }
+
     /// Whether each write of a unit covers all of it.
     pub fn is_whole(&self, unit: u64) -> bool {
         self.block_places(unit).is_empty()
@@ -132,11 +172,11 @@ impl Recording {
         self.index.blocks.places(blocks)
     }
 
-    /// The writes of a unit, oldest first: in one list if each covers it whole, else in a list for each
-    /// of its blocks.
-    pub fn lists_of(&self, unit: u64) -> impl Iterator<Item = &[u32]> {
-        let places = self.block_places(unit);
-        let whole = places.is_empty().then(|| self.writes_of(unit));
+    /// The writes of the unit at a position, oldest first: in one list if each covers it whole, else in
+    /// a list for each of its blocks.
+    pub fn lists_at(&self, place: usize) -> impl Iterator<Item = &[u32]> {
+        let places = self.block_places(self.written()[place]);
+        let whole = places.is_empty().then(|| self.writes_at(place));
         let blocks = places.map(|place| self.index.blocks.at(place));
         whole.into_iter().chain(blocks)
     }
@@ -153,13 +193,15 @@ impl Recording {
 
     /// The first event at which a write is stable; [`abi::IN_FLIGHT`] if there is none.
     pub fn stable_from(&self, index: usize) -> Event {
-        self.index.stable.get(index)
+        long(self.index.stable.get(index))
     }
 
     /// How the image's hash differs from the base's because of the unit at a place, at a cut where
     /// nothing pending is kept.
     pub fn stable_content(&self, place: usize, cut: Event) -> u128 {
-        self.index.timeline.content(place, cut)
+        self.index
+            .timeline
+            .content(self.index.units.range(place), cut)
     }
 
     /// The same for all units.
@@ -175,21 +217,17 @@ impl Recording {
     /// What a write put into a block that it covers.
     pub fn content(&self, index: usize, block: u64) -> ContentHash {
         let recorded = &self.entries[index];
-        match &recorded.content {
-            Content::Blocks(blocks) => {
-                let first = recorded.raw.sector / self.block_sectors();
-                let at = usize::try_from(block - first).unwrap_or(usize::MAX);
-                blocks.get(at).copied().unwrap_or(self.zeroes)
-            }
-            Content::Garbage(pages) => {
-                let page = block * u64::from(self.header.block_size) / PAGE;
-                match pages.binary_search(&page) {
-                    Ok(_) => self.garbage.get(&block).copied().unwrap_or(self.zeroes),
-                    Err(_) => self.zeroes,
-                }
-            }
-            _ => self.zeroes,
+        if let Some(pages) = self.garbage_of(recorded) {
+            let page = block * u64::from(self.header.block_size) / PAGE;
+            return match pages.binary_search(&page) {
+                Ok(_) => self.garbage.get(&block).copied().unwrap_or(self.zeroes),
+                Err(_) => self.zeroes,
+            };
         }
+        let first = recorded.sector() / self.block_sectors();
+        let at = usize::try_from(block - first).unwrap_or(usize::MAX);
+        let blocks = self.blocks_of(recorded);
+        blocks.get(at).copied().unwrap_or(self.zeroes)
     }
 
     /// The faults that I/O submitted up to a cut met, and those of which it is not known
@@ -220,7 +258,7 @@ impl History for Recording {
     }
 
     fn entry(&self, index: usize) -> Option<Entry> {
-        self.entries.get(index).map(|r| r.entry)
+        self.entries.get(index).map(Recorded::entry)
     }
 
     fn last_event(&self) -> Event {
@@ -228,19 +266,19 @@ impl History for Recording {
     }
 
     fn submitted_by(&self, event: Event) -> usize {
-        self.entries.partition_point(|r| r.entry.submit <= event)
+        self.index.submits.by(&self.entries, event)
     }
 
     fn first_completing_after(&self, event: Event) -> usize {
-        self.index.complete.next_above(0, event)
+        self.index.complete.next_above(0, short(event))
     }
 
     fn next_completing_after(&self, index: usize, event: Event) -> usize {
-        self.index.complete.next_above(index, event)
+        self.index.complete.next_above(index, short(event))
     }
 
     fn next_unstable(&self, index: usize, event: Event) -> usize {
-        self.index.stable.next_above(index, event)
+        self.index.stable.next_above(index, short(event))
     }
 
     fn newest_flush(&self, within: Range<usize>, member: usize) -> Option<usize> {
@@ -261,7 +299,7 @@ impl History for Recording {
             let newest_first = writes[..end].iter().rev().map(|index| *index as usize);
             let mut within = newest_first.take_while(|index| *index >= within.start);
             within.find(|index| {
-                let entry = &self.entries[*index].entry;
+                let entry = self.entries[*index].entry();
                 entry.fua && entry.touches(&sectors)
             })
         };

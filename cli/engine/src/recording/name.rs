@@ -7,11 +7,11 @@ use std::sync::OnceLock;
 use powercut_model::{Event, History as _};
 use xxhash_rust::xxh3::{xxh3_64, Xxh3};
 
-use super::{Content, Recorded, Recording};
-use crate::abi::{Flags, IN_FLIGHT};
+use super::{Recorded, Recording};
+use crate::abi::{EntryOp, Flags, IN_FLIGHT};
 
 /// Entries between two checkpoints.
-const APART: usize = 1024;
+const APART: usize = 256;
 
 /// The hashes of the beginnings of a log, once they are needed.
 #[derive(Default)]
@@ -42,9 +42,8 @@ impl Recording {
         let newest = &checkpoints[end.max(1) - 1];
         let mut h = newest.hash.clone();
         let entries = &self.entries[newest.before..self.submitted_by(cut).max(newest.before)];
-        entries
-            .iter()
-            .for_each(|recorded| add(&mut h, recorded, cut));
+        let entries = entries.iter();
+        entries.for_each(|recorded| add(&mut h, self, recorded, cut));
         h.digest() as u32
     }
 }
@@ -62,9 +61,8 @@ fn checkpoints(recording: &Recording) -> Vec<Checkpoint> {
                 hash,
             });
         }
-        add(&mut hash, recorded, IN_FLIGHT);
-        let entry = &recorded.entry;
-        let events = [entry.submit, entry.start, entry.complete];
+        add(&mut hash, recording, recorded, IN_FLIGHT);
+        let events = [recorded.submit(), recorded.start(), recorded.complete()];
         let events = events.into_iter().filter(|event| *event != IN_FLIGHT);
         settled = events.fold(settled, Event::max);
     }
@@ -102,30 +100,35 @@ fn of_disk(recording: &Recording) -> Xxh3 {
 }
 
 /// Adds an entry as it was after an event.
-fn add(h: &mut Xxh3, recorded: &Recorded, event: Event) {
-    let (raw, entry) = (&recorded.raw, &recorded.entry);
+fn add(h: &mut Xxh3, recording: &Recording, recorded: &Recorded, event: Event) {
     let seen = |at: Event| if at > event { IN_FLIGHT } else { at };
-    put(
-        h,
-        u64::from(raw.op.code()) | (u64::from(raw.flags.bits()) << 32),
-    );
-    put(h, raw.sector);
-    put(h, u64::from(raw.nr_sectors));
-    if raw.flags.contains(Flags::MISDIRECTED) {
-        put(h, raw.asked);
+    let flags = recorded.flags();
+    let op = u64::from(recorded.op().code()) | (u64::from(flags.bits()) << 32);
+    put(h, op);
+    put(h, recorded.sector());
+    put(h, u64::from(recorded.nr_sectors()));
+    if flags.contains(Flags::MISDIRECTED) {
+        put(h, recording.asked(recorded));
     }
-    if let Content::Garbage(pages) = &recorded.content {
-        put(h, raw.asked);
+    let garbage = recording.garbage_of(recorded);
+    if let Some(pages) = garbage {
+        put(h, recording.asked(recorded));
         put(h, pages.len() as u64);
     }
-    put(h, entry.submit);
-    put(h, seen(entry.start));
-    put(h, seen(entry.complete));
-    match &recorded.content {
-        Content::None => put(h, 0),
-        Content::Zeroes | Content::Garbage(_) => put(h, 1),
-        Content::Mark(text) => put(h, xxh3_64(text.as_bytes())),
-        Content::Blocks(blocks) => blocks.iter().for_each(|block| put(h, *block as u64)),
+    put(h, recorded.submit());
+    put(h, seen(recorded.start()));
+    put(h, seen(recorded.complete()));
+    match recorded.op() {
+        EntryOp::Write => {
+            let blocks = recording.blocks_of(recorded).iter();
+            blocks.for_each(|block| put(h, *block as u64));
+        }
+        EntryOp::Mark => {
+            let text = recording.text(recorded).unwrap_or_default();
+            put(h, xxh3_64(text.as_bytes()));
+        }
+        EntryOp::WriteZeroes | EntryOp::Discard => put(h, 1),
+        EntryOp::Flush | EntryOp::Base => put(h, 0),
     }
 }
 
@@ -145,9 +148,8 @@ mod tests {
         for cut in (0..=log.last_event()).step_by(613) {
             let mut h = of_disk(&log);
             let entries = &log.entries[..log.submitted_by(cut)];
-            entries
-                .iter()
-                .for_each(|recorded| add(&mut h, recorded, cut));
+            let entries = entries.iter();
+            entries.for_each(|recorded| add(&mut h, &log, recorded, cut));
             assert_eq!(log.hash_at(cut), h.digest() as u32, "{cut}");
         }
     }

@@ -4,12 +4,11 @@
 
 use powercut_model::{Entry, Event, Geometry, IN_FLIGHT};
 
+use super::entry::short;
+
 /// For each entry the first event at which it is stable, as [`powercut_model::Cut::is_stable`] has
-/// it: [`IN_FLIGHT`] if there is none; 0 for what is no write.
-pub fn stable_from(
-    geometry: &Geometry,
-    entries: impl Iterator<Item = Entry> + Clone,
-) -> Vec<Event> {
+/// it: [`IN_FLIGHT`] if there is none; 0 for what is no write. [`short`], each.
+pub fn stable_from(geometry: &Geometry, entries: impl Iterator<Item = Entry> + Clone) -> Vec<u32> {
     let mut flushes: Vec<Vec<(Event, Event)>> = vec![Vec::new(); geometry.members.count()];
     for entry in entries.clone() {
         if let Some(complete) = entry.flush_complete().filter(|event| *event != IN_FLIGHT) {
@@ -38,7 +37,7 @@ pub fn stable_from(
             flushes.get(at).map_or(IN_FLIGHT, |(event, _)| *event)
         }
     };
-    entries.map(of).collect()
+    entries.map(of).map(short).collect()
 }
 
 #[cfg(test)]

@@ -4,38 +4,71 @@
 
 use std::ops::Range;
 
+use super::entry::MAX_EVENTS;
+
+/// Bits of the number of an entry in a [`Pair`].
+const ENTRY_BITS: u32 = MAX_EVENTS.ilog2();
+
+/// A key and an entry in one number, for sorting: the key in the high bits. Keys have 35 bits at most,
+/// as there are so many sectors at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Pair(u64);
+
+impl Pair {
+    pub fn new(key: u64, entry: u32) -> Self {
+        Self(key << ENTRY_BITS | u64::from(entry))
+    }
+
+    fn key(self) -> u64 {
+        self.0 >> ENTRY_BITS
+    }
+
+    fn entry(self) -> u32 {
+        (self.0 & (MAX_EVENTS - 1)) as u32
+    }
+}
+
 /// Lists of entries, by a number: one array for all of them.
 #[derive(Debug, Default)]
 pub struct Versions {
     /// Ascending.
     keys: Vec<u64>,
     /// Where the list of each key ends in `entries`.
-    ends: Vec<usize>,
+    ends: Vec<u32>,
     entries: Vec<u32>,
 }
 
 impl Versions {
-    /// From pairs of a key and an entry, in any order.
-    pub fn new(mut pairs: Vec<(u64, u32)>) -> Self {
+    /// From pairs in any order.
+    pub fn new(mut pairs: Vec<Pair>) -> Self {
         // Most come in the order of the entries, with keys that ascend: then this is fast.
         pairs.sort_unstable();
         let mut versions = Self {
-            entries: pairs.iter().map(|(_, entry)| *entry).collect(),
+            entries: pairs.iter().map(|pair| pair.entry()).collect(),
             ..Self::default()
         };
-        for (at, (key, _)) in pairs.iter().enumerate() {
-            if versions.keys.last() == Some(key) {
+        for (end, pair) in (1..).zip(&pairs) {
+            if versions.keys.last() == Some(&pair.key()) {
                 versions.ends.pop();
             } else {
-                versions.keys.push(*key);
+                versions.keys.push(pair.key());
             }
-            versions.ends.push(at + 1);
+            versions.ends.push(end);
         }
         versions
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
     pub fn keys(&self) -> &[u64] {
         &self.keys
+    }
+
+    /// The number of entries in all lists.
+    pub fn nr_entries(&self) -> usize {
+        self.entries.len()
     }
 
     /// The position of a key among them.
@@ -49,13 +82,18 @@ impl Versions {
         before(keys.start)..before(keys.end)
     }
 
-    /// The entries of the key at a position, oldest first.
-    pub fn at(&self, place: usize) -> &[u32] {
+    /// Where the list of the key at a position is in the array of all lists.
+    pub fn range(&self, place: usize) -> Range<usize> {
         let start = match place {
             0 => 0,
-            _ => self.ends[place - 1],
+            _ => self.ends[place - 1] as usize,
         };
-        &self.entries[start..self.ends[place]]
+        start..self.ends[place] as usize
+    }
+
+    /// The entries of the key at a position, oldest first.
+    pub fn at(&self, place: usize) -> &[u32] {
+        &self.entries[self.range(place)]
     }
 
     /// The entries of a key, oldest first.
@@ -70,14 +108,17 @@ mod tests {
 
     #[test]
     fn each_key_has_its_entries_in_order() {
-        let versions = Versions::new(vec![(7, 2), (3, 0), (7, 1), (9, 5), (3, 4)]);
-        assert_eq!(versions.keys(), [3, 7, 9]);
+        let last = (1 << 35) - 1;
+        let pairs = [(7, 2), (3, 0), (7, 1), (last, 5), (3, 4)];
+        let pairs = pairs.map(|(key, entry)| Pair::new(key, entry));
+        let versions = Versions::new(pairs.to_vec());
+        assert_eq!(versions.keys(), [3, 7, last]);
         assert_eq!(versions.of(3), [0, 4]);
         assert_eq!(versions.of(7), [1, 2]);
         assert_eq!(versions.at(2), [5]);
         assert!(versions.of(8).is_empty());
         assert_eq!(versions.places(3..8), 0..2);
         assert!(versions.places(4..7).is_empty());
-        assert!(Versions::new(Vec::new()).keys().is_empty());
+        assert!(Versions::new(Vec::new()).is_empty());
     }
 }

@@ -4,55 +4,84 @@
 //! most telling states before its others.
 
 use std::collections::VecDeque;
+use std::iter::{once, once_with};
+use std::rc::Rc;
 
 use super::by_class::{classes, singles};
 use super::kinds::LEVELS;
 use super::simple::{all_but_last, drop_one, ends, keep_one, marks, metadata};
 use super::tears::tears;
-use super::{Space, States};
+use super::{Space, State, States};
 
 /// What is directed. Pairs and chance come after it, in turn with the proof.
 pub fn states<'s, 'r: 's>(space: &'s Space<'r>) -> States<'s, 'r> {
     let kinds = space.kinds();
-    let of_kinds = kinds.representatives(0).to_vec();
-    let patterns = (1..LEVELS).flat_map(|level| kinds.representatives(level).to_vec());
-    let patterns: Vec<_> = patterns.collect();
-    let both = [&of_kinds[..], &patterns].concat();
-    let few = ends(space, of_kinds.clone()).chain(marks(space, of_kinds));
+    let of_kinds = || kinds.representatives(0).iter().copied();
+    let patterns = || (1..LEVELS).flat_map(|level| kinds.representatives(level).iter().copied());
+    let both = || of_kinds().chain(patterns());
+    let few = ends(space, of_kinds()).chain(marks(space, of_kinds()));
     // Each of these has its share of a budget, however many the others are.
     let shares: Vec<(States<'s, 'r>, usize)> = vec![
         (
-            Box::new(ends(space, patterns.clone()).chain(marks(space, patterns))),
+            Box::new(ends(space, patterns()).chain(marks(space, patterns()))),
             2,
         ),
-        (Box::new(classes(space, both.clone())), 1),
-        (Box::new(singles(space, both)), 1),
+        (Box::new(classes(space, both())), 1),
+        (Box::new(singles(space, both())), 1),
     ];
-    Box::new(few.chain(InTurn::new(shares)).chain(many(space)))
+    let many = once_with(|| many(space)).flatten();
+    Box::new(few.chain(InTurn::new(shares)).chain(many))
 }
 
 /// All cuts, those of one kind late.
-fn many<'s, 'r: 's>(space: &'s Space<'r>) -> States<'s, 'r> {
-    // Not before it is needed.
-    let states = std::iter::once(()).flat_map(move |()| {
-        let cuts = space.kinds_in_turn();
-        let singles: Vec<(States<'s, 'r>, usize)> = cuts
-            .iter()
-            .map(|cut| {
-                let drop = drop_one(space, vec![*cut]);
-                let keep = keep_one(space, vec![*cut]);
-                let both = drop.zip(keep).flat_map(|(drop, keep)| [drop, keep]);
-                (Box::new(both) as States<'s, 'r>, 1)
-            })
-            .collect();
-        ends(space, cuts.clone())
-            .chain(marks(space, cuts.clone()))
-            .chain(all_but_last(space, cuts.clone()))
-            .chain(metadata(space, cuts.clone()))
-            .chain(InTurn::new(singles))
-            .chain(tears(space, cuts))
+fn many<'s, 'r: 's>(space: &'s Space<'r>) -> impl Iterator<Item = State<'r>> + 's {
+    let cuts = space.kinds_in_turn();
+    let all = || {
+        let cuts = Rc::clone(&cuts);
+        (0..cuts.len()).map(move |nr| cuts[nr])
+    };
+    let dropped_or_kept = all().map(|cut| {
+        let drop = drop_one(space, once(cut));
+        let keep = keep_one(space, once(cut));
+        drop.zip(keep).flat_map(|(drop, keep)| [drop, keep])
     });
-    Box::new(states)
+    ends(space, all())
+        .chain(marks(space, all()))
+        .chain(all_but_last(space, all()))
+        .chain(metadata(space, all()))
+        .chain(RoundRobin::new(dropped_or_kept))
+        .chain(tears(space, all()))
+}
+
+/// One of each in turn. There may be very many: each is made when its first turn comes.
+struct RoundRobin<M, I> {
+    /// Those that had no turn yet.
+    to_come: M,
+    begun: VecDeque<I>,
+}
+
+impl<M: Iterator<Item = I>, I> RoundRobin<M, I> {
+    fn new(to_come: M) -> Self {
+        Self {
+            to_come,
+            begun: VecDeque::new(),
+        }
+    }
+}
+
+impl<M: Iterator<Item = I>, I: Iterator> Iterator for RoundRobin<M, I> {
+    type Item = I::Item;
+
+    fn next(&mut self) -> Option<I::Item> {
+        loop {
+            let next = self.to_come.next();
+            let mut next = next.or_else(|| self.begun.pop_front())?;
+            if let Some(item) = next.next() {
+                self.begun.push_back(next);
+                return Some(item);
+            }
+        }
+    }
 }
 
 /// In turn, so many of each as it has a share of.
@@ -96,6 +125,17 @@ impl<I: Iterator> Iterator for InTurn<I> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_has_its_turn_and_is_made_for_it() {
+        let mut made = 0;
+        let to_come = [1..4, 11..11, 21..23].into_iter().inspect(|_| made += 1);
+        let mut all = RoundRobin::new(to_come);
+        assert_eq!(all.next(), Some(1));
+        let left: Vec<i32> = all.collect();
+        assert_eq!(left, [21, 2, 22, 3]);
+        assert_eq!(made, 3);
+    }
 
     #[test]
     fn each_has_its_share_and_the_others_the_rest() {

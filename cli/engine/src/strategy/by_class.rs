@@ -36,7 +36,7 @@ enum Change {
 /// only.
 pub fn classes<'s, 'r: 's>(
     space: &'s Space<'r>,
-    cuts: Vec<Event>,
+    cuts: impl Iterator<Item = Event> + 's,
 ) -> impl Iterator<Item = State<'r>> + 's {
     novel(space, cuts, |choices, kinds| {
         let mut found = Vec::new();
@@ -57,7 +57,7 @@ pub fn classes<'s, 'r: 's>(
 /// cut of its kind only.
 pub fn singles<'s, 'r: 's>(
     space: &'s Space<'r>,
-    cuts: Vec<Event>,
+    cuts: impl Iterator<Item = Event> + 's,
 ) -> impl Iterator<Item = State<'r>> + 's {
     novel(space, cuts, |choices, kinds| {
         let mut found = Vec::new();
@@ -100,11 +100,11 @@ fn by_class(choices: &Choices<'_>, kinds: &Kinds) -> BTreeMap<Class, Vec<Range<u
 /// For each of these cuts what `make` names, if that was not named for a cut of its kind before.
 fn novel<'s, 'r: 's>(
     space: &'s Space<'r>,
-    cuts: Vec<Event>,
+    cuts: impl Iterator<Item = Event> + 's,
     make: impl Fn(&Choices<'r>, &Kinds) -> Vec<(Class, Change, Keep)> + 's,
 ) -> impl Iterator<Item = State<'r>> + 's {
     let mut known = HashSet::new();
-    let choices = cuts.into_iter().filter_map(|cut| space.choices(cut));
+    let choices = cuts.filter_map(|cut| space.choices(cut));
     choices.flat_map(move |choices| {
         let kind = space.kind_of(choices.event());
         let mut found = make(&choices, space.kinds());

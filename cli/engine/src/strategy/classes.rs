@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use crate::abi::{EntryOp, Flags};
-use crate::recording::{Content, Recorded, Recording};
+use crate::recording::{Recorded, Recording};
 
 /// More sorts of marks than this are not told apart.
 const MARKS: usize = 64;
@@ -15,10 +15,10 @@ const MARKS: usize = 64;
 pub type Class = u32;
 
 /// What entries of a class have in common.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Key {
-    /// Of a mark its first word, else the task, without numbers.
-    who: String,
+    /// Of a mark its first word, else the task, without numbers; by its number.
+    who: u32,
     op: EntryOp,
     flags: Flags,
     /// Larger, the more often the first unit is written in the whole record.
@@ -35,19 +35,33 @@ pub struct Classes {
 
 impl Classes {
     pub fn new(recording: &Recording) -> Self {
-        let mut classes = Self::default();
+        let mut classes = Self {
+            of: Vec::with_capacity(recording.entries().len()),
+            names: Vec::new(),
+        };
         let mut known: HashMap<Key, Class> = HashMap::new();
+        let mut words = Words::default();
+        // The word of each task.
+        let tasks: Vec<u32> = recording.tasks().map(|task| words.add(word(task))).collect();
+        let none = words.add("");
         let mut nr_marks = 0;
-        for recorded in recording.entries() {
-            let mut key = key(recording, recorded);
-            if key.op == EntryOp::Mark && !known.contains_key(&key) {
+        for (index, recorded) in recording.entries().iter().enumerate() {
+            let mark = recording.text(recorded).map(word);
+            let who = match mark {
+                Some(word) => words.find(word),
+                None => Some(tasks[recorded.task_nr()]),
+            };
+            let mut key = key(recording, index, who.unwrap_or(none));
+            if let Some(word) = mark.filter(|_| who.is_none() || !known.contains_key(&key)) {
                 nr_marks += 1;
-                if nr_marks > MARKS {
-                    key.who.clear();
-                }
+                key.who = if nr_marks > MARKS {
+                    none
+                } else {
+                    words.add(word)
+                };
             }
             let class = *known.entry(key).or_insert_with_key(|key| {
-                classes.names.push(key.name());
+                classes.names.push(key.name(words.get(key.who)));
                 classes.names.len() as Class - 1
             });
             classes.of.push(class);
@@ -60,51 +74,82 @@ impl Classes {
         self.of[index]
     }
 
+    /// The number of classes.
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
     /// What entries of a class have in common, for people.
     pub fn name(&self, class: Class) -> &str {
         &self.names[class as usize]
     }
 }
 
-fn key(recording: &Recording, recorded: &Recorded) -> Key {
-    let (raw, entry) = (&recorded.raw, &recorded.entry);
-    let who = match &recorded.content {
-        Content::Mark(text) => text.as_str(),
-        _ => raw.task.as_str(),
-    };
-    let unit_sectors = u64::from(recording.header().atomic_unit) / crate::abi::SECTOR;
-    let heat = match recording.writes_of(entry.sector / unit_sectors).len() {
-        _ if entry.nr_sectors == 0 => 0,
+/// Words by their number.
+#[derive(Debug, Default)]
+struct Words {
+    numbers: HashMap<String, u32>,
+    words: Vec<String>,
+}
+
+impl Words {
+    fn find(&self, word: &str) -> Option<u32> {
+        self.numbers.get(word).copied()
+    }
+
+    fn add(&mut self, word: &str) -> u32 {
+        self.find(word).unwrap_or_else(|| {
+            let number = self.words.len() as u32;
+            self.words.push(word.into());
+            self.numbers.insert(word.into(), number);
+            number
+        })
+    }
+
+    fn get(&self, number: u32) -> &str {
+        &self.words[number as usize]
+    }
+}
+
+fn key(recording: &Recording, index: usize, who: u32) -> Key {
+    let recorded: &Recorded = &recording.entries()[index];
+    let entry = recorded.entry();
+    let first = recording.places(index).next();
+    let heat = match first.map_or(0, |place| recording.writes_at(place).len()) {
         0..=1 => 0,
         2..=7 => 1,
         8..=63 => 2,
         _ => 3,
     };
+    let unit_sectors = u64::from(recording.header().atomic_unit) / crate::abi::SECTOR;
     let size = match u64::from(entry.nr_sectors) / unit_sectors {
         0..=1 => 0,
         2..=15 => 1,
         _ => 2,
     };
     Key {
-        who: word(who),
-        op: raw.op,
-        flags: raw.flags & (Flags::PREFLUSH | Flags::FUA | Flags::META),
+        who,
+        op: recorded.op(),
+        flags: recorded.flags() & (Flags::PREFLUSH | Flags::FUA | Flags::META),
         heat,
         size,
     }
 }
 
 /// The letters that a text begins with, up to 16.
-fn word(text: &str) -> String {
-    let letters = text.chars().take_while(|c| c.is_alphabetic());
-    letters.take(16).collect()
+fn word(text: &str) -> &str {
+    let mut letters = text.char_indices().take(16);
+    let end = letters.find(|(_, c)| !c.is_alphabetic());
+    let sixteen = text.char_indices().nth(16);
+    let end = end.or(sixteen).map_or(text.len(), |(at, _)| at);
+    &text[..end]
 }
 
 impl Key {
-    fn name(&self) -> String {
+    fn name(&self, who: &str) -> String {
         let mut name = match self.op {
-            EntryOp::Mark => format!("mark \"{}\"", self.who),
-            op => format!("{} by {}", op.name(), self.who),
+            EntryOp::Mark => format!("mark \"{who}\""),
+            op => format!("{} by {who}", op.name()),
         };
         for flag in self.flags.names().filter(|_| self.op != EntryOp::Flush) {
             name.push(' ');
@@ -122,6 +167,38 @@ impl Key {
 mod tests {
     use super::*;
     use crate::recording::testing::History;
+
+    #[test]
+    fn a_word_is_the_first_letters_up_to_16() {
+        let cases = [
+            ("", ""),
+            ("12", ""),
+            ("put 7", "put"),
+            ("jbd2/sda-8", "jbd"),
+            ("\u{e9}t\u{e9} 1", "\u{e9}t\u{e9}"),
+            ("abcdefghijklmnop", "abcdefghijklmnop"),
+            ("abcdefghijklmnopq", "abcdefghijklmnop"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(word(text), expected);
+        }
+    }
+
+    #[test]
+    fn of_many_sorts_of_marks_only_the_first_are_told_apart() {
+        let letters = |nr: usize| -> String {
+            let digits = nr.to_string().into_bytes().into_iter();
+            digits.map(|digit| char::from(digit + 50)).collect()
+        };
+        let marks = (0..100).map(letters);
+        let log = marks.fold(History::new(), |log, mark| log.mark(&mark));
+        let log = log.mark(&letters(0)).done();
+        let classes = Classes::new(&log);
+        assert_eq!(classes.len(), MARKS + 1);
+        assert_eq!(classes.of(100), classes.of(0));
+        assert_eq!(classes.of(99), classes.of(MARKS));
+        assert_eq!(classes.name(classes.of(99)), "mark \"\"");
+    }
 
     #[test]
     fn entries_that_differ_in_numbers_alone_are_of_one_class() {

@@ -4,12 +4,14 @@
 //! is the same few patterns over and over.
 
 use std::cmp::Reverse;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use powercut_model::{Event, History as _, Op, IN_FLIGHT};
+use rustc_hash::FxHashMap;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::classes::{Class, Classes};
+use crate::event_queue::EventQueue;
 use crate::recording::Recording;
 
 /// A cut is told apart from others the more closely, the higher the level.
@@ -48,11 +50,11 @@ type Signature = [u64; LEVELS];
 
 impl Kinds {
     /// `pieces`: how many are pending at each of the cuts.
-    pub fn new(recording: &Recording, cuts: &[Event], pieces: &[usize]) -> Self {
+    pub fn new(recording: &Recording, cuts: &[Event], pieces: &[u32]) -> Self {
         let classes = Classes::new(recording);
         let mut walk = Walk::new(recording, &classes);
         let mut kinds: Vec<Kind> = Vec::new();
-        let mut numbers: HashMap<u64, u32> = HashMap::new();
+        let mut numbers: FxHashMap<u64, u32> = FxHashMap::default();
         let mut of = Vec::with_capacity(cuts.len());
         let mut signatures: Vec<Signature> = Vec::with_capacity(cuts.len());
         for cut in cuts {
@@ -113,31 +115,33 @@ impl Kinds {
 
 fn representatives(
     cuts: &[Event],
-    pieces: &[usize],
+    pieces: &[u32],
     signatures: &[Signature],
 ) -> ([Vec<Event>; LEVELS], usize) {
     let mut patterns = 0;
     let mut chosen = vec![false; cuts.len()];
     let found = std::array::from_fn(|level| {
         // How often each pattern comes, the cut with most pending, and whether a cut was chosen.
-        let mut seen: HashMap<u64, (u64, usize, bool)> = HashMap::new();
-        for (nr, signature) in signatures.iter().enumerate() {
+        let mut seen: FxHashMap<u64, (u32, u32, bool)> = FxHashMap::default();
+        for (nr, signature) in (0u32..).zip(signatures) {
             let (count, most, has_one) = seen.entry(signature[level]).or_insert((0, nr, false));
             *count += 1;
-            *has_one |= chosen[nr];
-            if pieces[nr] > pieces[*most] {
+            *has_one |= chosen[nr as usize];
+            if pieces[nr as usize] > pieces[*most as usize] {
                 *most = nr;
             }
         }
         patterns = seen.len();
-        let mut rare: Vec<(u64, Reverse<usize>, usize)> = seen
+        let mut rare: Vec<(u32, Reverse<u32>, u32)> = seen
             .into_values()
             .filter(|(.., has_one)| !has_one)
-            .map(|(count, most, _)| (count, Reverse(pieces[most]), most))
+            .map(|(count, most, _)| (count, Reverse(pieces[most as usize]), most))
             .collect();
         rare.sort_unstable();
-        rare.iter().for_each(|(.., nr)| chosen[*nr] = true);
-        rare.into_iter().map(|(.., nr)| cuts[nr]).collect()
+        rare.iter().for_each(|(.., nr)| chosen[*nr as usize] = true);
+        rare.into_iter()
+            .map(|(.., nr)| cuts[nr as usize])
+            .collect()
     });
     (found, patterns)
 }
@@ -146,15 +150,19 @@ fn representatives(
 struct Walk<'r> {
     recording: &'r Recording,
     classes: &'r Classes,
-    /// When writes become pending, and when stable, ascending.
-    changes: Vec<(Event, u32)>,
-    at: usize,
+    /// When writes become pending, and when stable.
+    changes: EventQueue,
     /// The number of writes pending, by class.
-    pending: HashMap<Class, u64>,
+    pending: Vec<u64>,
     /// The sum of the hashes of the classes that have any.
     pending_hash: u64,
-    /// Events at which spans end, ascending, each with its entry.
-    boundaries: Vec<(Event, u32)>,
+    /// The entry that is pending the longest.
+    oldest: usize,
+    /// Where spans end.
+    boundaries: EventQueue,
+    /// The marks before that entry, and those so far.
+    marks_before: usize,
+    marks: usize,
     /// How many entries were submitted.
     submitted: usize,
     last_boundaries: VecDeque<Class>,
@@ -167,7 +175,7 @@ impl<'r> Walk<'r> {
         let mut boundaries = Vec::new();
         let cached = recording.geometry().write_cache;
         for (index, recorded) in (0u32..).zip(recording.entries()) {
-            let entry = &recorded.entry;
+            let entry = &recorded.entry();
             if entry.is_write() && entry.start != IN_FLIGHT {
                 changes.push((entry.start, index));
                 changes.push((recording.stable_from(index as usize), index));
@@ -177,40 +185,30 @@ impl<'r> Walk<'r> {
                 boundaries.push((entry.complete, index));
             }
         }
-        changes.sort_unstable();
-        boundaries.sort_unstable();
         Self {
             recording,
             classes,
-            changes,
-            at: 0,
-            pending: HashMap::new(),
+            changes: EventQueue::new(changes),
+            pending: vec![0; classes.len()],
             pending_hash: 0,
-            boundaries,
+            oldest: 0,
+            boundaries: EventQueue::new(boundaries),
+            marks_before: 0,
+            marks: 0,
             submitted: 0,
             last_boundaries: VecDeque::new(),
             last_entries: VecDeque::new(),
         }
     }
-
     /// Goes on to a later cut: its signature, the class of what comes next, and the marks since the
     /// oldest pending write.
     fn advance(&mut self, cut: Event) -> (Signature, Option<Class>, u8) {
         self.take_in_changes(cut);
         self.take_in_entries(cut);
-        let next = self.boundaries.partition_point(|(event, _)| *event <= cut);
-        let next = self
-            .boundaries
-            .get(next)
-            .filter(|(event, _)| *event != IN_FLIGHT);
-        let next = next.map(|(_, index)| self.classes.of(*index as usize));
-        let oldest = self.recording.next_unstable(0, cut);
-        let oldest = self
-            .recording
-            .entry(oldest)
-            .map_or(cut, |entry| entry.submit);
-        let before = self.recording.marks_by(oldest.min(cut)).len();
-        let marks = (self.recording.marks_by(cut).len() - before).min(2) as u8;
+        while self.boundaries.take_by(cut).is_some() {}
+        let next = self.boundaries.peek();
+        let next = next.map(|(_, index)| self.classes.of(index as usize));
+        let marks = self.marks_since_oldest(cut).min(2) as u8;
         let base = hash([
             self.pending_hash,
             next.map_or(u64::MAX, u64::from),
@@ -226,14 +224,31 @@ impl<'r> Walk<'r> {
         ([base, few, more, hash([more, entries])], next, marks)
     }
 
+    /// The number of marks between the submit of the oldest pending write and a cut.
+    fn marks_since_oldest(&mut self, cut: Event) -> usize {
+        // As time goes on, it is ever later ones.
+        self.oldest = self.recording.next_unstable(self.oldest, cut);
+        let oldest = self.recording.entry(self.oldest);
+        let oldest = oldest.map_or(cut, |entry| entry.submit.min(cut));
+        let marks = self.recording.marks();
+        let goes_on = |nr: usize, event: Event| marks.get(nr).is_some_and(|m| m.event <= event);
+        while goes_on(self.marks_before, oldest) {
+            self.marks_before += 1;
+        }
+        while goes_on(self.marks, cut) {
+            self.marks += 1;
+        }
+        self.marks - self.marks_before
+    }
+
     fn take_in_changes(&mut self, cut: Event) {
-        while let Some((event, index)) = self.changes.get(self.at).filter(|(at, _)| *at <= cut) {
-            let index = *index as usize;
+        while let Some((event, index)) = self.changes.take_by(cut) {
+            let index = index as usize;
             let class = self.classes.of(index);
-            let count = self.pending.entry(class).or_default();
+            let count = &mut self.pending[class as usize];
             // A write may be stable at once.
-            let starts = *event == self.recording.entries()[index].entry.start;
-            let is_new = starts && self.recording.stable_from(index) != *event;
+            let starts = event == self.recording.entries()[index].start();
+            let is_new = starts && self.recording.stable_from(index) != event;
             if is_new {
                 *count += 1;
                 if *count == 1 {
@@ -245,14 +260,13 @@ impl<'r> Walk<'r> {
                     self.pending_hash = self.pending_hash.wrapping_sub(hash([u64::from(class)]));
                 }
             }
-            self.at += 1;
         }
     }
 
     fn take_in_entries(&mut self, cut: Event) {
         let end = self.recording.submitted_by(cut);
         for index in self.submitted..end {
-            let entry = &self.recording.entries()[index].entry;
+            let entry = &self.recording.entries()[index].entry();
             let class = self.classes.of(index);
             let is_promise = entry.fua && entry.is_write();
             if entry.op == Op::Mark || entry.flush_complete().is_some() || is_promise {
@@ -266,10 +280,9 @@ impl<'r> Walk<'r> {
     }
 
     fn pending_classes(&self) -> Vec<Class> {
-        let pending = self.pending.iter().filter(|(_, count)| **count > 0);
-        let mut classes: Vec<Class> = pending.map(|(class, _)| *class).collect();
-        classes.sort_unstable();
-        classes
+        let pending = (0..).zip(&self.pending);
+        let pending = pending.filter(|(_, count)| **count > 0);
+        pending.map(|(class, _)| class).collect()
     }
 }
 
@@ -280,9 +293,15 @@ fn push(last: &mut VecDeque<Class>, class: Class, len: usize) {
     last.push_back(class);
 }
 
+/// Of one more than [`ENTRIES`] numbers at most.
 fn hash(numbers: impl IntoIterator<Item = u64>) -> u64 {
-    let bytes: Vec<u8> = numbers.into_iter().flat_map(u64::to_le_bytes).collect();
-    xxh3_64(&bytes)
+    let mut bytes = [[0; 8]; ENTRIES + 1];
+    let mut len = 0;
+    for (place, number) in bytes.iter_mut().zip(numbers) {
+        *place = number.to_le_bytes();
+        len += 1;
+    }
+    xxh3_64(bytes[..len].as_flattened())
 }
 
 #[cfg(test)]

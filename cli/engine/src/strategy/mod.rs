@@ -15,6 +15,7 @@ mod tears;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::iter::once_with;
 use std::rc::Rc;
 
 use num_bigint::BigUint;
@@ -95,12 +96,16 @@ impl Strategy {
     /// Its states, lazily: what is directed first, then what follows. Of
     /// `exhaustive` none, as which are next depends on what is read.
     pub fn stages<'s, 'r: 's>(self, space: &'s Space<'r>, seed: u64) -> Vec<States<'s, 'r>> {
-        let cuts = || space.cuts().to_vec();
+        let cuts = || space.cuts().iter().copied();
         let directed: States<'s, 'r> = match self {
             Self::Auto => {
-                let pairs = pairs::pairs(space, space.heaviest_first());
-                let random = Random::new(space, seed);
-                return vec![auto::states(space), Box::new(pairs), Box::new(random)];
+                let pairs = || pairs::pairs(space, space.heaviest_first().into_iter());
+                let random = move || Random::new(space, seed);
+                return vec![
+                    auto::states(space),
+                    Box::new(once_with(pairs).flatten()),
+                    Box::new(once_with(random).flatten()),
+                ];
             }
             Self::Ends => Box::new(simple::ends(space, cuts())),
             Self::Prefix => Box::new(simple::prefix(space)),
@@ -155,10 +160,10 @@ pub struct Space<'r> {
 }
 
 /// What the cuts have open.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Tally {
     /// Of each cut, the number of pending pieces.
-    pieces: Vec<usize>,
+    pieces: Vec<u32>,
     /// The number of legal states over all of them.
     legal: BigUint,
 }
@@ -172,10 +177,12 @@ struct Cache<'r> {
 impl<'r> Space<'r> {
     pub fn new(recording: &'r Recording, marks: Marks) -> Self {
         let cuts = spans(recording, marks.to_model());
+        let mut cuts: Vec<Event> = cuts.map(|cut| cut.event).collect();
+        cuts.shrink_to_fit();
         Self {
             recording,
             first: 0,
-            cuts: cuts.map(|cut| cut.event).collect(),
+            cuts,
             tally: OnceCell::new(),
             kinds: OnceCell::new(),
             cache: RefCell::default(),
@@ -217,9 +224,12 @@ impl<'r> Space<'r> {
 
     /// The same, those with most pending bytes first.
     pub fn heaviest_first(&self) -> Vec<Event> {
-        let mut cuts: Vec<_> = self.cuts.iter().zip(&self.tally().pieces).collect();
-        cuts.sort_by_key(|(cut, pieces)| (Reverse(**pieces), **cut));
-        cuts.into_iter().map(|(cut, _)| *cut).collect()
+        let pieces = (0..).zip(&self.tally().pieces);
+        let mut numbers: Vec<(Reverse<u32>, u32)> =
+            pieces.map(|(nr, pieces)| (Reverse(*pieces), nr)).collect();
+        numbers.sort_unstable();
+        let cuts = numbers.into_iter();
+        cuts.map(|(_, nr)| self.cuts[nr as usize]).collect()
     }
 
     /// The cuts, sorted by what goes on there.
@@ -235,17 +245,18 @@ impl<'r> Space<'r> {
     }
 
     /// The cuts, the first of each kind, the second of each...
-    fn kinds_in_turn(&self) -> Vec<Event> {
+    fn kinds_in_turn(&self) -> Rc<[Event]> {
         let mut seen = vec![0u32; self.kinds().list().len()];
-        let mut cuts: Vec<(u32, u32, Event)> = Vec::with_capacity(self.cuts.len());
-        for (nr, cut) in self.cuts.iter().enumerate() {
+        let mut numbers: Vec<(u32, u32, u32)> = Vec::with_capacity(self.cuts.len());
+        for nr in 0..self.cuts.len() {
             let kind = self.kinds().of(nr);
             let turn = &mut seen[kind as usize];
-            cuts.push((*turn, kind, *cut));
+            numbers.push((*turn, kind, nr as u32));
             *turn += 1;
         }
-        cuts.sort_unstable();
-        cuts.into_iter().map(|(.., cut)| cut).collect()
+        numbers.sort_unstable();
+        let cuts = numbers.into_iter();
+        cuts.map(|(.., nr)| self.cuts[nr as usize]).collect()
     }
 
     /// The number of legal states over all of these cuts.
@@ -262,9 +273,12 @@ impl<'r> Space<'r> {
 
     fn tally(&self) -> &Tally {
         self.tally.get_or_init(|| {
-            let mut tally = Tally::default();
+            let mut tally = Tally {
+                pieces: Vec::with_capacity(self.cuts.len()),
+                legal: BigUint::ZERO,
+            };
             self.each_cut(|_, pieces, states| {
-                tally.pieces.push(pieces);
+                tally.pieces.push(pieces as u32);
                 tally.legal += states;
             });
             tally
@@ -309,7 +323,7 @@ impl<'r> Space<'r> {
     /// the nearest that is.
     fn at<'s, I>(
         &'s self,
-        cuts: Vec<Event>,
+        cuts: impl Iterator<Item = Event> + 's,
         make: impl Fn(&Rc<Choices<'r>>) -> I + 's,
     ) -> impl Iterator<Item = State<'r>> + 's
     where
@@ -317,8 +331,7 @@ impl<'r> Space<'r> {
         I: IntoIterator<Item = Keep>,
         I::IntoIter: 's,
     {
-        cuts.into_iter()
-            .filter_map(|cut| self.choices(cut))
+        cuts.filter_map(|cut| self.choices(cut))
             .flat_map(move |choices| {
                 let keeps = make(&choices).into_iter();
                 keeps.map(move |keep| State {

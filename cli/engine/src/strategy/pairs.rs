@@ -13,7 +13,7 @@ use crate::keep::Keep;
 /// those that follow each other most closely first.
 pub fn pairs<'s, 'r: 's>(
     space: &'s Space<'r>,
-    cuts: Vec<Event>,
+    cuts: impl Iterator<Item = Event> + 's,
 ) -> impl Iterator<Item = State<'r>> + 's {
     space.at(cuts, |choices| {
         let choices = Rc::clone(choices);

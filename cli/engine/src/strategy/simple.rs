@@ -13,7 +13,7 @@ use crate::keep::Keep;
 /// Everything kept, everything lost.
 pub fn ends<'s, 'r: 's>(
     space: &'s Space<'r>,
-    cuts: Vec<Event>,
+    cuts: impl Iterator<Item = Event> + 's,
 ) -> impl Iterator<Item = State<'r>> + 's {
     space.at(cuts, |choices| [choices.all(), choices.none()])
 }
@@ -32,7 +32,7 @@ pub fn prefix<'s, 'r: 's>(space: &'s Space<'r>) -> impl Iterator<Item = State<'r
 /// One write lost, the others kept.
 pub fn drop_one<'s, 'r: 's>(
     space: &'s Space<'r>,
-    cuts: Vec<Event>,
+    cuts: impl Iterator<Item = Event> + 's,
 ) -> impl Iterator<Item = State<'r>> + 's {
     space.at(cuts, |choices| {
         let choices = Rc::clone(choices);
@@ -46,7 +46,7 @@ pub fn drop_one<'s, 'r: 's>(
 /// One write kept, the others lost.
 pub fn keep_one<'s, 'r: 's>(
     space: &'s Space<'r>,
-    cuts: Vec<Event>,
+    cuts: impl Iterator<Item = Event> + 's,
 ) -> impl Iterator<Item = State<'r>> + 's {
     space.at(cuts, |choices| {
         let choices = Rc::clone(choices);
@@ -61,14 +61,13 @@ pub fn keep_one<'s, 'r: 's>(
 /// the newest mark at which something was pending and something is, first.
 pub fn marks<'s, 'r: 's>(
     space: &'s Space<'r>,
-    cuts: Vec<Event>,
+    cuts: impl Iterator<Item = Event> + 's,
 ) -> impl Iterator<Item = State<'r>> + 's {
     space.at(cuts, |choices| {
         let recording = choices.recording();
         let submitted = |index: usize| {
-            recording.entries()[choices.pieces()[index].entry]
-                .entry
-                .submit
+            let entry = choices.pieces()[index].entry;
+            recording.entries()[entry].submit()
         };
         let (first, last) = match choices.len() {
             0 => (Event::MAX, 0),
@@ -84,7 +83,7 @@ pub fn marks<'s, 'r: 's>(
         events.into_iter().map(move |mark| {
             let pieces = choices.pieces();
             let before =
-                pieces.partition_point(|p| recording.entries()[p.entry].entry.submit < mark);
+                pieces.partition_point(|p| recording.entries()[p.entry].submit() < mark);
             Keep::that(choices.len(), |index| index < before)
         })
     })
@@ -93,7 +92,7 @@ pub fn marks<'s, 'r: 's>(
 /// All but the newest version of every unit.
 pub fn all_but_last<'s, 'r: 's>(
     space: &'s Space<'r>,
-    cuts: Vec<Event>,
+    cuts: impl Iterator<Item = Event> + 's,
 ) -> impl Iterator<Item = State<'r>> + 's {
     space.at(cuts, |choices: &Rc<Choices<'r>>| {
         let mut keep = choices.all();
@@ -107,13 +106,13 @@ pub fn all_but_last<'s, 'r: 's>(
 /// Metadata lost and data kept, and the other way round, where there are both.
 pub fn metadata<'s, 'r: 's>(
     space: &'s Space<'r>,
-    cuts: Vec<Event>,
+    cuts: impl Iterator<Item = Event> + 's,
 ) -> impl Iterator<Item = State<'r>> + 's {
     space.at(cuts, |choices: &Rc<Choices<'r>>| {
         let len = choices.len();
         let is_meta = |index: usize| {
             let entry = choices.pieces()[index].entry;
-            let flags = choices.recording().entries()[entry].raw.flags;
+            let flags = choices.recording().entries()[entry].flags();
             flags.contains(crate::abi::Flags::META)
         };
         let meta = Keep::that(len, is_meta);

@@ -17,7 +17,7 @@ use crate::keep::Keep;
 /// writes survive as prefixes, the first of each two. Those that commit something (FUA, or with a flush of their own) first.
 pub fn tears<'s, 'r: 's>(
     space: &'s Space<'r>,
-    cuts: Vec<Event>,
+    cuts: impl Iterator<Item = Event> + 's,
 ) -> impl Iterator<Item = State<'r>> + 's {
     space.at(cuts, |choices| {
         let choices = Rc::clone(choices);
@@ -63,6 +63,6 @@ pub fn parts(choices: &Choices<'_>, pieces: &Range<usize>) -> Vec<Range<usize>> 
 }
 
 fn is_commit(choices: &Choices<'_>, entry: usize) -> bool {
-    let flags = choices.recording().entries()[entry].raw.flags;
+    let flags = choices.recording().entries()[entry].flags();
     flags.contains(Flags::FUA) || flags.contains(Flags::PREFLUSH)
 }

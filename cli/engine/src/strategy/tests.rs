@@ -3,9 +3,11 @@
 use std::collections::HashSet;
 
 use powercut_model::check_piece;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::*;
 use crate::id::StateId;
+use crate::made_up::{stream, Kind, MadeUp};
 use crate::recording::testing::History;
 
 const ALL: [Strategy; 8] = [
@@ -261,4 +263,45 @@ fn auto_begins_with_the_span_that_has_most_to_lose() {
             "k=9:keep=0",
         ]
     );
+}
+
+/// Each id, and the image that it stands for, of the first states of `auto`.
+fn auto_states(recording: &Recording) -> Vec<(String, u128)> {
+    let space = Space::new(recording, Marks::Any);
+    let states = Strategy::Auto.states(&space, 1).take(300);
+    let told = states.map(|s| {
+        let id = StateId::of(&s.choices, &s.keep).to_string();
+        (id, s.choices.image(&s.keep))
+    });
+    told.collect()
+}
+
+/// What was found in one record with one version of this command has the same name with the next.
+#[test]
+fn the_states_of_auto_and_their_order_stay_as_they_are() {
+    let hash = |states: Vec<(String, u128)>| xxh3_64(format!("{states:?}").as_bytes());
+    for (kind, expected) in [
+        (Kind::Sqlite, 0),
+        (Kind::Wal, 0),
+        (Kind::Untar, 0),
+        (Kind::Random, 0),
+        (Kind::Save, 0),
+    ] {
+        let made_up = MadeUp {
+            kind,
+            entries: 1700,
+            flaw: None,
+        };
+        let recording = Recording::read(stream(made_up)).unwrap();
+        assert_eq!(hash(auto_states(&recording)), expected, "{kind:?}");
+    }
+    let histories = (0..100).flat_map(|seed| {
+        [
+            History::random(seed),
+            History::random_prefixes(seed),
+            History::long(seed % 10),
+        ]
+    });
+    let states = histories.flat_map(|history| auto_states(&history.done()));
+    assert_eq!(hash(states.collect()), 0);
 }

@@ -20,7 +20,7 @@ pub fn run(args: &ReportArgs) -> Result<Exit> {
     let to_go_on = saved.to_go_on(&found);
     let dir = args.dir.display().to_string();
     if args.html.is_some() || args.junit.is_some() {
-        let recording = saved.recording()?;
+        let recording = saved.log()?;
         if let Some(path) = &args.html {
             write(path, &report::html(&found, &recording, &dir)?)?;
         }

@@ -64,7 +64,7 @@ fn mended(
     let entry = recording
         .entries()
         .iter()
-        .rposition(|r| r.entry.is_write() && r.entry.start <= event);
+        .rposition(|r| r.is_write() && r.start() <= event);
     if let Some(index) = entry {
         let mut suspect = suspect(recording, index, None);
         suspect.belongs = belongs(&suspect);
@@ -105,17 +105,17 @@ fn suspects(choices: &Choices<'_>, keep: &Keep) -> Vec<Suspect> {
 }
 
 fn suspect(recording: &Recording, index: usize, units: Option<Vec<(u64, u64)>>) -> Suspect {
-    let raw = &recording.entries()[index].raw;
+    let recorded = &recording.entries()[index];
     let marks = recording.marks();
-    let next = marks.partition_point(|m| m.event < raw.submit);
+    let next = marks.partition_point(|m| m.event < recorded.submit());
     Suspect {
-        write: raw.submit,
-        op: raw.op.name().into(),
-        sector: raw.sector,
-        place: recording.members().place_in_group(raw.sector),
-        sectors: raw.nr_sectors,
-        flags: raw.flags.names().map(str::to_string).collect(),
-        task: raw.task.clone(),
+        write: recorded.submit(),
+        op: recorded.op().name().into(),
+        sector: recorded.sector(),
+        place: recording.members().place_in_group(recorded.sector()),
+        sectors: recorded.nr_sectors(),
+        flags: recorded.flags().names().map(str::to_string).collect(),
+        task: recording.task(recorded).into(),
         units,
         after_mark: next.checked_sub(1).map(|at| (&marks[at]).into()),
         before_mark: marks.get(next).map(Acknowledged::from),

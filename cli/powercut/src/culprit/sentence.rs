@@ -6,7 +6,6 @@ use num_bigint::BigUint;
 use powercut_engine::choices::Choices;
 use powercut_engine::count;
 use powercut_engine::minimize::{Found, Later};
-use powercut_engine::recording::Content;
 
 use crate::report::culprit::{Culprit, Sort, Suspect};
 use crate::words::states_of;
@@ -114,15 +113,14 @@ fn acknowledgement(culprit: &Culprit) -> String {
 /// The newest thing that is stable at the cut.
 fn stable(choices: &Choices<'_>) -> String {
     let cut = choices.cut();
-    let newest = choices.recording().entries().iter().rev().find(|r| {
-        r.entry.submit <= cut.event && cut.is_stable(&r.entry) && r.content != Content::None
-    });
+    let mut newest_first = choices.recording().entries().iter().rev();
+    let newest = newest_first.find(|r| r.submit() <= cut.event && cut.is_stable(&r.entry()));
     match newest {
         Some(recorded) => format!(
             "what is stable already at cut {}, up to W{} at lba {}",
             cut.event,
-            recorded.raw.submit,
-            choices.recording().members().place(recorded.raw.sector)
+            recorded.submit(),
+            choices.recording().members().place(recorded.sector())
         ),
         None => "the record began".into(),
     }

@@ -36,7 +36,7 @@ impl Selection {
         let mut pieces: Vec<Run> = Vec::new();
         for index in keep.iter() {
             let piece = choices.pieces()[index];
-            let write = choices.recording().entries()[piece.entry].entry.submit;
+            let write = choices.recording().entries()[piece.entry].submit();
             match pieces.last_mut() {
                 Some(run) if run.write == write && run.last + 1 == piece.unit => {
                     run.last = piece.unit;

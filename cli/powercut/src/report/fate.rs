@@ -76,16 +76,15 @@ pub fn fates(choices: &Choices<'_>, keep: &Keep) -> (Vec<Write>, Vec<Write>) {
 }
 
 fn describe(choices: &Choices<'_>, recorded: &Recorded, units: Option<Vec<(u64, u64)>>) -> Write {
-    let raw = &recorded.raw;
     let (rule, why) = rule(choices, recorded);
     Write {
-        write: raw.submit,
-        op: raw.op.name().into(),
-        sector: raw.sector,
-        place: choices.recording().members().place_in_group(raw.sector),
-        sectors: raw.nr_sectors,
-        flags: raw.flags.names().map(str::to_string).collect(),
-        task: raw.task.clone(),
+        write: recorded.submit(),
+        op: recorded.op().name().into(),
+        sector: recorded.sector(),
+        place: choices.recording().members().place_in_group(recorded.sector()),
+        sectors: recorded.nr_sectors(),
+        flags: recorded.flags().names().map(str::to_string).collect(),
+        task: choices.recording().task(recorded).into(),
         units,
         rule: rule.into(),
         why,
@@ -95,7 +94,7 @@ fn describe(choices: &Choices<'_>, recorded: &Recorded, units: Option<Vec<(u64, 
 /// Why a pending write may be lost.
 fn rule(choices: &Choices<'_>, recorded: &Recorded) -> (&'static str, String) {
     let cut = choices.cut();
-    let entry = &recorded.entry;
+    let entry = &recorded.entry();
     if entry.complete > cut.event {
         return if cut.geometry().write_cache {
             ("R3", "in flight at the cut".into())

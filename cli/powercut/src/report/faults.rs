@@ -47,7 +47,7 @@ impl FaultFacts {
         let (outside_states, outside_cuts) = outside(&Space::new(recording, marks));
         Some(Self {
             kinds: met.names().into_iter().map(String::from).collect(),
-            entries: entries.filter(|e| !e.raw.flags.faults().is_empty()).count() as u64,
+            entries: entries.filter(|e| !e.flags().faults().is_empty()).count() as u64,
             rules: rules.to_vec(),
             view_rules: view_rules.to_vec(),
             outside_states: outside_states.to_string(),

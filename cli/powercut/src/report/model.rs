@@ -9,12 +9,12 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use num_bigint::BigUint;
-use powercut_engine::abi::Flags;
+use powercut_engine::abi::{EntryOp, Flags};
 use powercut_engine::explore::{self, End, Outcome, Plan};
 use powercut_engine::marks::Marks;
 use powercut_engine::members::Members;
 use powercut_engine::oracle::Kind;
-use powercut_engine::recording::{Content, Recording};
+use powercut_engine::recording::Recording;
 use powercut_engine::strategy::Space;
 use powercut_engine::tear::Tear;
 use powercut_model::Event;
@@ -341,15 +341,14 @@ impl Record {
             ..Self::default()
         };
         for recorded in recording.entries() {
-            let (raw, entry) = (&recorded.raw, &recorded.entry);
-            if entry.is_write() {
+            if recorded.is_write() {
                 record.writes += 1;
-                record.fua += u64::from(raw.flags.contains(Flags::FUA));
+                record.fua += u64::from(recorded.flags().contains(Flags::FUA));
             }
-            if matches!(recorded.content, Content::Blocks(_)) {
-                record.bytes += u64::from(raw.nr_sectors) * powercut_engine::abi::SECTOR;
+            if recorded.op() == EntryOp::Write {
+                record.bytes += recorded.bytes();
             }
-            record.flushes += u64::from(entry.flush_complete().is_some());
+            record.flushes += u64::from(recorded.flush_complete().is_some());
         }
         record
     }

@@ -199,9 +199,21 @@ impl Saved {
     }
 
     pub fn recording(&self) -> Result<Recording> {
+        self.read(Recording::read)
+    }
+
+    /// The recording without what was written: for what depends on the log alone.
+    pub fn log(&self) -> Result<Recording> {
+        self.read(Recording::read_log)
+    }
+
+    fn read<E>(&self, read: impl FnOnce(&mut dyn Read) -> Result<Recording, E>) -> Result<Recording>
+    where
+        Result<Recording, E>: Context<Recording, E>,
+    {
         let failed = || format!("cannot use {}", self.recording_path().display());
         let mut stream = self.stream()?;
-        let recording = Recording::read(&mut stream).with_context(failed)?;
+        let recording = read(&mut stream).with_context(failed)?;
         // To the end, where the checksum is.
         std::io::copy(&mut stream, &mut std::io::sink()).with_context(failed)?;
         Ok(recording)

@@ -194,16 +194,16 @@ fn whole(recording: &Recording, cut: u64) -> Violation {
 fn culprit(recording: &Recording, violation: &Violation, nr: usize) -> Culprit {
     let suspect = |submit: u64| {
         let entries = recording.entries();
-        let at = entries.partition_point(|r| r.raw.submit < submit);
-        let raw = &entries[at].raw;
+        let at = entries.partition_point(|r| r.submit() < submit);
+        let recorded = &entries[at];
         Suspect {
-            write: raw.submit,
-            op: raw.op.name().into(),
-            sector: raw.sector,
+            write: recorded.submit(),
+            op: recorded.op().name().into(),
+            sector: recorded.sector(),
             place: None,
-            sectors: raw.nr_sectors,
-            flags: raw.flags.names().map(String::from).collect(),
-            task: raw.task.clone(),
+            sectors: recorded.nr_sectors(),
+            flags: recorded.flags().names().map(String::from).collect(),
+            task: recording.task(recorded).into(),
             units: None,
             after_mark: None,
             before_mark: None,

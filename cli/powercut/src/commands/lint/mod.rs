@@ -28,7 +28,7 @@ pub fn run(args: &LintArgs) -> Result<Exit> {
         None => {
             let dir = args.report.clone();
             let dir = dir.unwrap_or_else(|| crate::report::DEFAULT_DIR.into());
-            Saved::at(dir).recording()?
+            Saved::at(dir).log()?
         }
     };
     let found = lint(&recording);

@@ -15,9 +15,9 @@ const CELL: f64 = 5.0;
 
 /// Data, metadata, or what is written as zeroes.
 pub fn class(recorded: &Recorded) -> &'static str {
-    match recorded.raw.op {
+    match recorded.op() {
         EntryOp::WriteZeroes | EntryOp::Discard => "zero",
-        _ if recorded.raw.flags.contains(Flags::META) => "meta",
+        _ if recorded.flags().contains(Flags::META) => "meta",
         _ => "data",
     }
 }
@@ -27,12 +27,11 @@ pub fn class(recorded: &Recorded) -> &'static str {
 pub fn cells(writes: &[&Recorded], across: &Across, down: &Down) -> Vec<(String, String)> {
     let mut counts: HashMap<(i32, i32, &str), u64> = HashMap::new();
     for recorded in writes {
-        let raw = &recorded.raw;
-        let place = down.at(raw.sector, u64::from(raw.nr_sectors));
+        let place = down.at(recorded.sector(), u64::from(recorded.nr_sectors()));
         let Some((top, height)) = place else {
             continue;
         };
-        let column = (across.at(raw.submit) / CELL) as i32;
+        let column = (across.at(recorded.submit()) / CELL) as i32;
         let rows = (top / CELL) as i32..=((top + height - 0.01).max(top) / CELL) as i32;
         for row in rows {
             *counts.entry((column, row, class(recorded))).or_default() += 1;

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use powercut_engine::abi::IN_FLIGHT;
-use powercut_engine::recording::Recording;
+use powercut_engine::recording::{Recorded, Recording};
 use powercut_model::Event;
 
 use super::axis::Across;
@@ -97,10 +97,10 @@ pub fn gantt(violation: &Violation, recording: &Recording) -> Gantt {
     rows.sort_by_key(|row| row.write);
     let entry = |write: Event| {
         let entries = recording.entries();
-        let at = entries.binary_search_by_key(&write, |r| r.raw.submit).ok();
-        at.map(|at| &entries[at].raw)
+        let at = entries.binary_search_by_key(&write, |r| r.submit()).ok();
+        at.map(|at| &entries[at])
     };
-    let done = |write: Event| match entry(write).map_or(write, |raw| raw.complete) {
+    let done = |write: Event| match entry(write).map_or(write, Recorded::complete) {
         IN_FLIGHT => write + 2,
         complete => complete,
     };
@@ -223,9 +223,9 @@ fn name(write: Event, place: &str, flags: &[String], task: &str) -> String {
 /// None if there are too many.
 fn flushes(recording: &Recording, across: &Across) -> Option<Vec<Line>> {
     let entries = recording.entries();
-    let first = entries.partition_point(|r| r.raw.submit < across.from);
+    let first = entries.partition_point(|r| r.submit() < across.from);
     let done = entries[first..].iter();
-    let done = done.filter_map(|r| r.entry.flush_complete());
+    let done = done.filter_map(|r| r.flush_complete());
     let inside = done.filter(|event| (across.from..=across.to).contains(event));
     let lines: Vec<Line> = inside
         .map(|event| Line {

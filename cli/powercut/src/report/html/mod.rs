@@ -143,7 +143,7 @@ pub fn html(report: &Report, recording: &Recording, dir: &str) -> Result<String>
 /// The part of the log about a cut, with what the culprit names if that is not far away.
 fn around(violation: &Violation, recording: &Recording) -> Option<Around> {
     let entries = recording.entries();
-    let place = |event| entries.partition_point(|r| r.raw.submit < event);
+    let place = |event| entries.partition_point(|r| r.submit() < event);
     let at = place(violation.cut + 1);
     let culprit = violation.culprit.iter();
     let suspects = culprit.flat_map(|c| c.must_be_stable.iter().chain(&c.before));
@@ -155,9 +155,9 @@ fn around(violation: &Violation, recording: &Recording) -> Option<Around> {
         end = end.max(place + 4);
     }
     let window = Window {
-        from: entries.get(first)?.raw.submit,
+        from: entries.get(first)?.submit(),
         to: match entries.get(end) {
-            Some(recorded) => recorded.raw.submit,
+            Some(recorded) => recorded.submit(),
             None => recording.header().newest_event,
         },
     };

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use powercut_engine::abi::{EntryOp, Flags, SECTOR};
+use powercut_engine::abi::{EntryOp, Flags};
 use powercut_engine::recording::Recording;
 use powercut_model::Event;
 
@@ -38,15 +38,14 @@ pub struct Epoch {
 pub fn epochs(recording: &Recording) -> Vec<Epoch> {
     let flushes = recording.entries().iter();
     let flushes = flushes
-        .filter(|r| r.entry.flush_complete().is_some())
+        .filter(|r| r.flush_complete().is_some())
         .count();
     let join = (flushes / ROWS + 1) as u64;
     let mut epochs = Vec::new();
     let mut epoch = Epoch::default();
     for recorded in recording.entries() {
-        let (raw, entry) = (&recorded.raw, &recorded.entry);
         // A flush ends an epoch before the data that it comes with.
-        if let Some(done) = entry.flush_complete() {
+        if let Some(done) = recorded.flush_complete() {
             epoch.flushes += 1;
             epoch.to = done.min(recording.header().newest_event);
             if epoch.flushes == join {
@@ -55,11 +54,11 @@ pub fn epochs(recording: &Recording) -> Vec<Epoch> {
                 epoch.from = next;
             }
         }
-        if entry.is_write() {
+        if recorded.is_write() {
             epoch.writes += 1;
-            epoch.size += u64::from(raw.nr_sectors) * SECTOR;
-            epoch.fua += u64::from(raw.flags.contains(Flags::FUA));
-        } else if entry.flush_complete().is_none() {
+            epoch.size += recorded.bytes();
+            epoch.fua += u64::from(recorded.flags().contains(Flags::FUA));
+        } else if recorded.flush_complete().is_none() {
             epoch.marks += 1;
         }
     }
@@ -88,26 +87,26 @@ pub struct Kind {
 pub fn kinds(recording: &Recording) -> (Vec<Kind>, u64) {
     let mut known: HashMap<(&str, EntryOp, u32), Kind> = HashMap::new();
     for recorded in recording.entries() {
-        let raw = &recorded.raw;
-        if raw.op == EntryOp::Mark {
+        if recorded.op() == EntryOp::Mark {
             continue;
         }
-        let task = raw.task.split('/').next().unwrap_or(&raw.task);
+        let task = recording.task(recorded);
+        let task = task.split('/').next().unwrap_or(task);
         let kind = known
-            .entry((task, raw.op, raw.flags.bits()))
+            .entry((task, recorded.op(), recorded.flags().bits()))
             .or_insert_with(|| Kind {
                 task: task.into(),
-                op: raw.op.name(),
-                flags: raw.flags.names().collect::<Vec<_>>().join(" "),
+                op: recorded.op().name(),
+                flags: recorded.flags().names().collect::<Vec<_>>().join(" "),
                 count: 0,
                 bytes: String::new(),
-                from: raw.submit,
-                to: raw.submit,
+                from: recorded.submit(),
+                to: recorded.submit(),
                 size: 0,
             });
         kind.count += 1;
-        kind.size += u64::from(raw.nr_sectors) * SECTOR;
-        kind.to = raw.submit;
+        kind.size += recorded.bytes();
+        kind.to = recorded.submit();
     }
     let mut kinds: Vec<Kind> = known.into_values().collect();
     kinds.sort_by(|a, b| (b.count, a.from).cmp(&(a.count, b.from)));

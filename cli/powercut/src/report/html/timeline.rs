@@ -129,13 +129,13 @@ struct Canvas<'r> {
 impl<'r> Canvas<'r> {
     fn new(recording: &'r Recording, window: Window) -> Self {
         let entries = recording.entries();
-        let first = entries.partition_point(|r| r.raw.submit < window.from);
-        let end = entries.partition_point(|r| r.raw.submit <= window.to);
+        let first = entries.partition_point(|r| r.submit() < window.from);
+        let end = entries.partition_point(|r| r.submit() <= window.to);
         let writes = entries[first..end].iter();
-        let writes: Vec<&Recorded> = writes.filter(|r| r.entry.is_write()).collect();
+        let writes: Vec<&Recorded> = writes.filter(|r| r.is_write()).collect();
         let touched = writes.iter().map(|r| {
-            let raw = &r.raw;
-            (raw.sector, raw.sector + u64::from(raw.nr_sectors))
+            let end = r.sector() + u64::from(r.nr_sectors());
+            (r.sector(), end)
         });
         let down = Down::new(touched.collect(), TOP, BOTTOM);
         let across = Across {
@@ -160,7 +160,7 @@ impl<'r> Canvas<'r> {
     fn draw(&self, label: String) -> Timeline {
         let bottom = self.down.bottom;
         let entries = self.recording.entries().iter();
-        let flushes = entries.filter_map(|r| r.entry.flush_complete());
+        let flushes = entries.filter_map(|r| r.flush_complete());
         let marks = self.recording.marks().iter();
         let marks = marks.filter(|mark| self.shows(mark.event));
         let mut names: Vec<Word> = Vec::new();
@@ -199,9 +199,7 @@ impl<'r> Canvas<'r> {
         if aggregated {
             timeline.cells = cells(&self.writes, &self.across, &self.down);
         } else {
-            let members = self.recording.members();
-            let writes = self.writes.iter();
-            let shapes = writes.filter_map(|r| one(r, members, &self.across, &self.down));
+            let shapes = self.writes.iter().filter_map(|r| one(self, r));
             timeline.writes = shapes.collect();
         }
         timeline
@@ -302,17 +300,22 @@ fn events(across: &Across, bottom: f64) -> Vec<Word> {
     events.map(word).collect()
 }
 
-fn one(recorded: &Recorded, members: &Members, across: &Across, down: &Down) -> Option<Shape> {
-    let raw = &recorded.raw;
-    let (top, height) = down.at(raw.sector, u64::from(raw.nr_sectors))?;
-    let left = across.at(raw.submit);
-    let width = (across.at(raw.complete) - left).max(3.0);
-    let fua = if raw.flags.contains(Flags::FUA) {
+fn one(canvas: &Canvas<'_>, recorded: &Recorded) -> Option<Shape> {
+    let Canvas {
+        recording,
+        across,
+        down,
+        ..
+    } = canvas;
+    let (top, height) = down.at(recorded.sector(), u64::from(recorded.nr_sectors()))?;
+    let left = across.at(recorded.submit());
+    let width = (across.at(recorded.complete()) - left).max(3.0);
+    let fua = if recorded.flags().contains(Flags::FUA) {
         " fua"
     } else {
         ""
     };
-    let flags: Vec<&str> = raw.flags.names().collect();
+    let flags: Vec<&str> = recorded.flags().names().collect();
     Some(Shape {
         class: format!("{}{fua}", class(recorded)),
         x: number(left),
@@ -321,12 +324,12 @@ fn one(recorded: &Recorded, members: &Members, across: &Across, down: &Down) -> 
         h: number(height.max(2.5)),
         title: format!(
             "W{} {} lba {} +{} {} by {}",
-            raw.submit,
-            raw.op.name(),
-            members.place(raw.sector),
-            raw.nr_sectors,
+            recorded.submit(),
+            recorded.op().name(),
+            recording.members().place(recorded.sector()),
+            recorded.nr_sectors(),
             flags.join(" "),
-            raw.task
+            recording.task(recorded)
         ),
     })
 }
