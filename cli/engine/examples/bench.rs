@@ -6,6 +6,7 @@
 //! order of states: how many states it took to find it; `bench write KIND EVENTS FILE` writes a
 //! record to a file.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::BufWriter;
@@ -37,10 +38,14 @@ struct Check {
     seen: Vec<(Key, Seen)>,
     runs: u64,
     spent: Duration,
-    first: Option<Instant>,
-    /// From the end of a run to the begin of the next.
+    began: Timer,
+    first: Option<[f64; 2]>,
+    /// How many states have a verdict.
+    states: Rc<Cell<u64>>,
+    /// From the end of a run to the begin of the next, for each state that got its verdict then.
     between: Vec<Duration>,
-    ended: Option<Instant>,
+    /// The end of a run, and how many states had a verdict then.
+    ended: Option<(Instant, u64)>,
 }
 
 impl Runner for Check {
@@ -49,9 +54,16 @@ impl Runner for Check {
     }
 
     fn begin(&mut self, key: Key, state: &State<'_>) -> Result<()> {
+        if self.first.is_none() {
+            self.first = Some(self.began.seconds()?);
+        }
         let began = Instant::now();
-        self.first.get_or_insert(began);
-        self.between.extend(self.ended.map(|ended| began - ended));
+        let states = self.states.get();
+        let between = self.ended.map(|(ended, then)| {
+            let states = u32::try_from(states - then).unwrap_or(u32::MAX);
+            (began - ended) / states.max(1)
+        });
+        self.between.extend(between);
         self.runs += 1;
         let choices = &state.choices;
         let written = choices.recording().written();
@@ -77,7 +89,7 @@ impl Runner for Check {
         let seen = Seen::new(verdict, Some(Reads::from_ranges(ranges)));
         self.seen.push((key, seen));
         self.spent += began.elapsed();
-        self.ended = Some(Instant::now());
+        self.ended = Some((Instant::now(), states));
         Ok(())
     }
 
@@ -87,13 +99,40 @@ impl Runner for Check {
 }
 
 /// Counts the states that have a verdict, from a run of their own or not.
-#[derive(Default)]
-struct Counter(u64);
+struct Counter(Rc<Cell<u64>>);
 
 impl Watch for Counter {
     fn progress(&mut self, _: Progress) {
-        self.0 += 1;
+        self.0.set(self.0.get() + 1);
     }
+}
+
+/// How long something took: by the clock, and on the processor, which on a busy machine is less.
+struct Timer {
+    began: Instant,
+    on_processor: Duration,
+}
+
+impl Timer {
+    fn start() -> Result<Self> {
+        Ok(Self {
+            began: Instant::now(),
+            on_processor: on_processor()?,
+        })
+    }
+
+    /// Seconds so far: by the clock, on the processor.
+    fn seconds(&self) -> Result<[f64; 2]> {
+        let on_processor = on_processor()? - self.on_processor;
+        Ok([self.began.elapsed(), on_processor].map(|time| time.as_secs_f64()))
+    }
+}
+
+/// What this process, which has one thread, was on the processor so far.
+fn on_processor() -> Result<Duration> {
+    let times = std::fs::read_to_string("/proc/self/schedstat")?;
+    let ns = times.split_whitespace().next();
+    Ok(Duration::from_nanos(ns.context("no schedstat")?.parse()?))
 }
 
 fn main() -> Result<()> {
@@ -193,18 +232,18 @@ fn ends_of_heaviest<'s, 'r: 's>(space: &'s Space<'r>) -> States<'s, 'r> {
 
 fn measure(kind: &str, events: u64, budget: u64) -> Result<()> {
     let made_up = plain(kind, events)?;
-    let began = Instant::now();
+    let timer = Timer::start()?;
     std::io::copy(&mut stream(made_up), &mut std::io::sink())?;
-    let making = began.elapsed();
-    let began = Instant::now();
+    let making = timer.seconds()?;
+    let timer = Timer::start()?;
     let recording = Recording::read(stream(made_up))?;
-    let read = began.elapsed();
+    let read = timer.seconds()?;
     let memory = peak_kib()?;
-    let began = Instant::now();
+    let timer = Timer::start()?;
     let space = Space::new(&recording, Marks::Any);
     let cuts = space.cuts().len();
     let states_bits = space.legal().bits();
-    let count = began.elapsed();
+    let count = timer.seconds()?;
     drop(space);
 
     let plan = Plan {
@@ -221,23 +260,24 @@ fn measure(kind: &str, events: u64, budget: u64) -> Result<()> {
         seen: Vec::new(),
         runs: 0,
         spent: Duration::ZERO,
+        began: Timer::start()?,
         first: None,
+        states: Rc::default(),
         between: Vec::new(),
         ended: None,
     };
-    let began = Instant::now();
+    let mut counter = Counter(Rc::clone(&check.states));
     // As it begins in the command: with nothing known of the record.
     let space = Space::new(&recording, Marks::Any);
     let mut journal = Journal::none();
     let mut runner = JournaledRunner::new(&mut check, &mut journal);
-    let mut counter = Counter::default();
     let (outcome, error): (Outcome, _) = explore(&space, &plan, &mut runner, &Never, &mut counter);
     if let Some(error) = error {
         return Err(error);
     }
-    let all = began.elapsed();
-    let first = check.first.context("nothing was examined")? - began;
-    let own = all.saturating_sub(check.spent).saturating_sub(first);
+    let [all, _] = check.began.seconds()?;
+    let first = check.first.take().context("nothing was examined")?;
+    let own = all - check.spent.as_secs_f64() - first[0];
     check.between.sort_unstable();
     let median = check
         .between
@@ -246,20 +286,19 @@ fn measure(kind: &str, events: u64, budget: u64) -> Result<()> {
         .unwrap_or_default();
     let most = check.between.last().copied().unwrap_or_default();
     let explored = peak_kib()?;
-    let began = Instant::now();
+    let timer = Timer::start()?;
     let linted = lint(&recording);
-    let lint = began.elapsed();
+    let lint = timer.seconds()?;
     drop(linted);
     let events = recording.header().newest_event;
     let per_event = |kib: u64| (kib * 1024) as f64 / events as f64;
     print(&json!({
         "section": "engine", "kind": kind, "entries": made_up.entries, "events": events,
         "cuts": cuts, "legal_bits": states_bits,
-        "runs": check.runs, "states": counter.0, "violations": outcome.violations.len(),
-        "making_s": making.as_secs_f64(), "read_s": read.as_secs_f64(),
-        "count_s": count.as_secs_f64(), "first_s": first.as_secs_f64(),
+        "runs": check.runs, "states": counter.0.get(), "violations": outcome.violations.len(),
+        "making_s": making, "read_s": read, "count_s": count, "first_s": first,
         "state_us": median.as_secs_f64() * 1e6, "state_max_us": most.as_secs_f64() * 1e6,
-        "own_s": own.as_secs_f64(), "lint_s": lint.as_secs_f64(),
+        "own_s": own, "lint_s": lint,
         "read_bytes": per_event(memory), "explored_bytes": per_event(explored),
         "explored_mib": explored / 1024,
     }));

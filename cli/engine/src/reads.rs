@@ -32,13 +32,12 @@ impl Reads {
     /// The places, among the units written to in a recording, of those that
     /// were read at least in part; ascending.
     pub fn places(&self, recording: &Recording) -> Vec<u32> {
-        let written = recording.written();
         let sectors = u64::from(recording.header().atomic_unit) / crate::abi::SECTOR;
         let mut places: Vec<u32> = Vec::new();
         for (first, count) in self.0.iter().filter(|(_, count)| *count > 0) {
             let last = first.saturating_add(count - 1) / sectors;
-            let from = written.partition_point(|unit| *unit < first / sectors);
-            let to = written.partition_point(|unit| *unit <= last);
+            let from = recording.places_before(first / sectors);
+            let to = recording.places_before(last.saturating_add(1));
             let after = places.last().map_or(0, |p| *p + 1);
             places.extend((from as u32).max(after)..to as u32);
         }

@@ -34,6 +34,7 @@ pub mod owner;
 pub mod pause;
 pub mod pool;
 pub mod progress;
+pub mod read_ahead;
 pub mod record_progress;
 pub mod recovery;
 pub mod report;

@@ -191,6 +191,11 @@ impl Recording {
         self.index.units.place(unit)
     }
 
+    /// The number of units written that lie before one.
+    pub fn places_before(&self, unit: u64) -> usize {
+        self.index.units.before(unit)
+    }
+
     /// The first event at which a write is stable; [`abi::IN_FLIGHT`] if there is none.
     pub fn stable_from(&self, index: usize) -> Event {
         long(self.index.stable.get(index))

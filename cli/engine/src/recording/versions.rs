@@ -33,6 +33,7 @@ impl Pair {
 pub struct Versions {
     /// Ascending.
     keys: Vec<u64>,
+    buckets: Buckets,
     /// Where the list of each key ends in `entries`.
     ends: Vec<u32>,
     entries: Vec<u32>,
@@ -55,11 +56,10 @@ impl Versions {
             }
             versions.ends.push(end);
         }
+        versions.keys.shrink_to_fit();
+        versions.ends.shrink_to_fit();
+        versions.buckets = Buckets::new(&versions.keys);
         versions
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
     }
 
     pub fn keys(&self) -> &[u64] {
@@ -71,15 +71,20 @@ impl Versions {
         self.entries.len()
     }
 
+    /// The number of keys below one.
+    pub fn before(&self, key: u64) -> usize {
+        self.buckets.before(&self.keys, key)
+    }
+
     /// The position of a key among them.
     pub fn place(&self, key: u64) -> Option<usize> {
-        self.keys.binary_search(&key).ok()
+        let place = self.before(key);
+        (self.keys.get(place) == Some(&key)).then_some(place)
     }
 
     /// The positions of the keys in a range.
     pub fn places(&self, keys: Range<u64>) -> Range<usize> {
-        let before = |end: u64| self.keys.partition_point(|key| *key < end);
-        before(keys.start)..before(keys.end)
+        self.before(keys.start)..self.before(keys.end)
     }
 
     /// Where the list of the key at a position is in the array of all lists.
@@ -102,8 +107,49 @@ impl Versions {
     }
 }
 
+/// Parts of equal width of what keys may be, about as many as there are keys: so each has few.
+#[derive(Debug, Default)]
+struct Buckets {
+    /// The bits of a key below those that tell its bucket.
+    shift: u32,
+    /// For each bucket, and for one after the last, the number of keys in those before it.
+    firsts: Vec<u32>,
+}
+
+impl Buckets {
+    fn new(keys: &[u64]) -> Self {
+        let Some(last) = keys.last() else {
+            return Self::default();
+        };
+        let bits = |number: u64| u64::BITS - number.leading_zeros();
+        let shift = bits(*last).saturating_sub(bits(keys.len() as u64));
+        let mut firsts = Vec::with_capacity((last >> shift) as usize + 2);
+        for (nr, key) in (0..).zip(keys) {
+            while firsts.len() as u64 <= key >> shift {
+                firsts.push(nr);
+            }
+        }
+        firsts.push(keys.len() as u32);
+        Self { shift, firsts }
+    }
+
+    /// The number of keys below one.
+    fn before(&self, keys: &[u64], key: u64) -> usize {
+        let bucket = usize::try_from(key >> self.shift).unwrap_or(usize::MAX - 1);
+        match (self.firsts.get(bucket), self.firsts.get(bucket + 1)) {
+            (Some(first), Some(end)) => {
+                let first = *first as usize;
+                first + keys[first..*end as usize].partition_point(|other| *other < key)
+            }
+            _ => keys.len(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -119,6 +165,23 @@ mod tests {
         assert!(versions.of(8).is_empty());
         assert_eq!(versions.places(3..8), 0..2);
         assert!(versions.places(4..7).is_empty());
-        assert!(Versions::new(Vec::new()).is_empty());
+        assert!(Versions::new(Vec::new()).keys().is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn a_key_is_found_where_a_search_finds_it(
+            spread in 0u32..30,
+            mut keys in prop::collection::vec(0u64..50, 0..40),
+            sought in 0u64..60,
+        ) {
+            keys.iter_mut().for_each(|key| *key <<= spread * (*key % 2) as u32);
+            let pairs = keys.iter().map(|key| Pair::new(*key, 0));
+            let versions = Versions::new(pairs.collect());
+            for sought in [sought, sought << spread, (sought << spread) + 1, u64::MAX] {
+                let searched = versions.keys().partition_point(|key| *key < sought);
+                prop_assert_eq!(versions.before(sought), searched);
+            }
+        }
     }
 }

@@ -21,6 +21,7 @@ use super::recoveries::RECOVERIES;
 use super::register::Register;
 use super::text::quoted;
 use super::violation::Violation;
+use crate::read_ahead::ReadAhead;
 
 /// The page in a report's directory.
 pub const PAGE: &str = "report.html";
@@ -192,10 +193,8 @@ impl Saved {
     pub fn stream(&self) -> Result<impl Read> {
         let path = self.recording_path();
         let file = File::open(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        Ok(BufReader::with_capacity(
-            1 << 20,
-            FrameDecoder::new(BufReader::new(file)),
-        ))
+        let stream = FrameDecoder::new(BufReader::new(file));
+        ReadAhead::new(stream).with_context(|| format!("cannot read {}", path.display()))
     }
 
     pub fn recording(&self) -> Result<Recording> {

@@ -84,14 +84,12 @@ pub fn row(out: &mut impl Write, entry: &Entry, text: &str, members: &Members) -
         _ => ("-".into(), "-".into()),
     };
     let mut flags: Vec<&str> = entry.flags.names().collect();
-    let quoted = format!("{text:?}");
-    let asked = format!("(for {})", entry.asked);
-    if is_elsewhere(entry) {
-        flags.push(&asked);
-    }
-    if entry.op == EntryOp::Mark {
-        flags.push(&quoted);
-    }
+    let more = match entry.op {
+        _ if is_elsewhere(entry) => Some(format!("(for {})", entry.asked)),
+        EntryOp::Mark => Some(format!("{text:?}")),
+        _ => None,
+    };
+    flags.extend(more.as_deref());
     writeln!(
         out,
         "{:>8} {:>8}  {:<12} {lba:>10} {sectors:>7}  {:<16} {:>12}  {}",
