@@ -32,6 +32,9 @@ use serde_json::json;
 /// Units that the check reads, whatever the size of the record.
 const READS: u64 = 60;
 
+/// States with no more pending pieces than this are compared across sizes.
+const FEW: usize = 16;
+
 /// Reads some units, one of each of as many equal parts of those written. Which one it is follows, in
 /// half of the parts, from what the others hold. Every 20th state is bad. Its own time is left out.
 struct Check {
@@ -42,8 +45,9 @@ struct Check {
     first: Option<[f64; 2]>,
     /// How many states have a verdict.
     states: Rc<Cell<u64>>,
-    /// From the end of a run to the begin of the next, for each state that got its verdict then.
-    between: Vec<Duration>,
+    /// From the end of a run to the begin of the next, for each state that got its verdict then; and
+    /// how many pieces were pending in the next.
+    between: Vec<(Duration, usize)>,
     /// The end of a run, and how many states had a verdict then.
     ended: Option<(Instant, u64)>,
 }
@@ -61,7 +65,7 @@ impl Runner for Check {
         let states = self.states.get();
         let between = self.ended.map(|(ended, then)| {
             let states = u32::try_from(states - then).unwrap_or(u32::MAX);
-            (began - ended) / states.max(1)
+            ((began - ended) / states.max(1), state.choices.len())
         });
         self.between.extend(between);
         self.runs += 1;
@@ -148,7 +152,9 @@ fn main() -> Result<()> {
         [kind, events] => measure(kind, events.parse()?, 300),
         [kind, events, budget] => measure(kind, events.parse()?, budget.parse()?),
         _ => {
-            bail!("bench KIND EVENTS [BUDGET], bench flaws ENTRIES, or bench write KIND EVENTS FILE")
+            bail!(
+                "bench KIND EVENTS [BUDGET], bench flaws ENTRIES, or bench write KIND EVENTS FILE"
+            )
         }
     }
 }
@@ -278,13 +284,12 @@ fn measure(kind: &str, events: u64, budget: u64) -> Result<()> {
     let [all, _] = check.began.seconds()?;
     let first = check.first.take().context("nothing was examined")?;
     let own = all - check.spent.as_secs_f64() - first[0];
-    check.between.sort_unstable();
-    let median = check
-        .between
-        .get(check.between.len() / 2)
-        .copied()
-        .unwrap_or_default();
-    let most = check.between.last().copied().unwrap_or_default();
+    let few = check.between.iter().filter(|(_, pieces)| *pieces <= FEW);
+    let of_few = median(few.map(|(took, _)| *took));
+    let state = median(check.between.iter().map(|(took, _)| *took));
+    let pieces = median(check.between.iter().map(|(_, pieces)| *pieces));
+    let most = check.between.iter().map(|(took, _)| *took).max();
+    let us = |time: Option<Duration>| time.map(|time| time.as_secs_f64() * 1e6);
     let explored = peak_kib()?;
     let timer = Timer::start()?;
     let linted = lint(&recording);
@@ -297,12 +302,19 @@ fn measure(kind: &str, events: u64, budget: u64) -> Result<()> {
         "cuts": cuts, "legal_bits": states_bits,
         "runs": check.runs, "states": counter.0.get(), "violations": outcome.violations.len(),
         "making_s": making, "read_s": read, "count_s": count, "first_s": first,
-        "state_us": median.as_secs_f64() * 1e6, "state_max_us": most.as_secs_f64() * 1e6,
+        "few_us": us(of_few), "state_us": us(state), "state_pieces": pieces, "state_max_us": us(most),
         "own_s": own, "lint_s": lint,
         "read_bytes": per_event(memory), "explored_bytes": per_event(explored),
         "explored_mib": explored / 1024,
     }));
     Ok(())
+}
+
+fn median<T: Ord>(all: impl Iterator<Item = T>) -> Option<T> {
+    let mut all: Vec<T> = all.collect();
+    all.sort_unstable();
+    let middle = all.len() / 2;
+    all.into_iter().nth(middle)
 }
 
 #[allow(clippy::print_stdout)]

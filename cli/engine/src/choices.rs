@@ -13,6 +13,7 @@ use std::ops::Range;
 
 use num_bigint::BigUint;
 use powercut_model::{pending, Cut, Event, Mask, Piece};
+use smallvec::SmallVec;
 
 use crate::keep::Keep;
 use crate::recording::Recording;
@@ -35,6 +36,10 @@ struct Layer {
     hash: u128,
 }
 
+/// Mostly one pending piece and the stable content: without a detour over the heap, as a cut may have
+/// millions of units.
+type Layers = SmallVec<[Layer; 2]>;
+
 /// A unit with pending pieces, its versions topmost first.
 #[derive(Debug)]
 pub struct Unit {
@@ -43,7 +48,7 @@ pub struct Unit {
     pub place: usize,
     /// Whether each of them covers it whole.
     is_whole: bool,
-    layers: Vec<Layer>,
+    layers: Layers,
     /// What it adds to the image's hash when none of its pieces is kept.
     stable: u128,
 }
@@ -79,6 +84,8 @@ pub struct Choices<'r> {
     /// The pending writes, each by its entry and the range of its pieces.
     writes: Vec<Write>,
     units: Vec<Unit>,
+    /// Once they are asked for.
+    telling_writes: OnceCell<Box<[u32]>>,
     /// Of a disk on which writes survive as prefixes, once it is asked for.
     lengths: OnceCell<Lengths>,
     prefixes: OnceCell<(BigUint, bool)>,
@@ -104,6 +111,7 @@ impl<'r> Choices<'r> {
             pieces,
             writes,
             units,
+            telling_writes: OnceCell::new(),
             lengths: OnceCell::new(),
             prefixes: OnceCell::new(),
         }
@@ -213,17 +221,27 @@ impl<'r> Choices<'r> {
         telling
     }
 
-    /// The pending writes that make a difference, as [`Self::writes`].
-    pub fn telling_writes(&self) -> Vec<Write> {
-        let telling = self.telling();
-        let mut writes = self.writes.clone();
-        writes.retain(|(_, pieces)| pieces.clone().any(|piece| telling.contains(piece)));
-        writes
+    /// The pending writes that make a difference, by their numbers among [`Self::writes`].
+    pub fn telling_writes(&self) -> &[u32] {
+        self.telling_writes.get_or_init(|| {
+            let telling = self.telling();
+            let writes = (0..).zip(&self.writes);
+            let writes = writes.filter(|(_, (_, pieces))| {
+                let mut pieces = pieces.clone();
+                pieces.any(|piece| telling.contains(piece))
+            });
+            writes.map(|(nr, _)| nr).collect()
+        })
     }
 
     /// The pending writes, each by its entry and the range of its pieces.
     pub fn writes(&self) -> &[Write] {
         &self.writes
+    }
+
+    /// The pieces of the write of that number.
+    pub fn pieces_of(&self, write: u32) -> Range<usize> {
+        self.writes[write as usize].1.clone()
     }
 
     /// The write that a piece is of, by its number among them.

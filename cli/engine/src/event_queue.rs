@@ -21,13 +21,15 @@ pub struct EventQueue {
 }
 
 impl EventQueue {
-    /// From pairs in any order; what never happens is left out.
-    pub fn new(pairs: impl IntoIterator<Item = (Event, u32)>) -> Self {
-        let pairs = pairs.into_iter().filter(|(event, _)| *event != IN_FLIGHT);
-        let pairs = pairs.map(|(event, index)| event << INDEX_BITS | u64::from(index));
-        let mut pairs: Vec<u64> = pairs.collect();
-        pairs.sort_unstable();
-        Self { pairs, taken: 0 }
+    /// Adds a pair, in any order, unless it never happens; [`Self::sort`] comes before the first is taken.
+    pub fn add(&mut self, event: Event, index: u32) {
+        if event != IN_FLIGHT {
+            self.pairs.push(event << INDEX_BITS | u64::from(index));
+        }
+    }
+
+    pub fn sort(&mut self) {
+        self.pairs.sort_unstable();
     }
 
     /// The next pair.
@@ -50,8 +52,11 @@ mod tests {
 
     #[test]
     fn pairs_come_by_event_then_by_index() {
-        let pairs = [(7, 1), (3, 9), (IN_FLIGHT, 2), (3, 4)];
-        let mut queue = EventQueue::new(pairs);
+        let mut queue = EventQueue::default();
+        for (event, index) in [(7, 1), (3, 9), (IN_FLIGHT, 2), (3, 4)] {
+            queue.add(event, index);
+        }
+        queue.sort();
         assert_eq!(queue.peek(), Some((3, 4)));
         assert_eq!(queue.take_by(2), None);
         let taken: Vec<_> = std::iter::from_fn(|| queue.take_by(6)).collect();

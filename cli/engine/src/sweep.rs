@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use num_bigint::BigUint;
 use powercut_model::{coverage, units, visible, Cut, Event, History as _, Mask, Piece, IN_FLIGHT};
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
 use crate::choices::Unit;
 use crate::count;
@@ -35,7 +36,7 @@ pub struct Sweep<'r> {
 /// A unit with pending writes.
 #[derive(Debug, Default)]
 struct Open {
-    pending: Vec<u32>,
+    pending: SmallVec<[u32; 2]>,
     /// How many of them were counted.
     pieces: usize,
     /// The number of its contents; 1 if it is among the large ones.
@@ -46,14 +47,14 @@ impl<'r> Sweep<'r> {
     pub fn new(recording: &'r Recording) -> Self {
         let geometry = recording.geometry();
         let whole = Mask::from_range(0, geometry.unit_sectors);
-        let mut changes = Vec::new();
+        let mut changes = EventQueue::default();
         for (index, recorded) in recording.entries().iter().enumerate() {
             let entry = &recorded.entry();
             let touched = units(geometry, entry);
             if touched.is_empty() || entry.start == IN_FLIGHT {
                 continue;
             }
-            let mut at = |event: Event| changes.push((event, index as u32));
+            let mut at = |event: Event| changes.add(event, index as u32);
             at(entry.start);
             at(recording.stable_from(index));
             // Which of two lies above the other makes a difference where one does not cover the other.
@@ -62,9 +63,10 @@ impl<'r> Sweep<'r> {
                 at(entry.complete);
             }
         }
+        changes.sort();
         Self {
             recording,
-            changes: EventQueue::new(changes),
+            changes,
             open: FxHashMap::default(),
             exponents: BTreeMap::new(),
             large: FxHashMap::default(),

@@ -116,7 +116,7 @@ impl<'a> Examiner<'a> {
 
     fn write_marks(&mut self, marks: &[Mark]) -> Result<()> {
         if self.marks != Some(marks.len()) {
-            let text = lines(marks.iter().map(|m| m.text.as_str()));
+            let text = lines(marks.iter().map(|m| &*m.text));
             let path = self.scratch.marks();
             fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
             self.marks = Some(marks.len());

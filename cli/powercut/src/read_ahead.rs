@@ -62,11 +62,7 @@ impl ReadAhead {
     }
 }
 
-fn fill(
-    mut inner: impl Read,
-    empty: &Receiver<Vec<u8>>,
-    filled: &SyncSender<io::Result<Vec<u8>>>,
-) {
+fn fill(mut inner: impl Read, empty: &Receiver<Vec<u8>>, filled: &SyncSender<io::Result<Vec<u8>>>) {
     while let Ok(mut buffer) = empty.recv() {
         buffer.clear();
         let read = inner.by_ref().take(SIZE as u64).read_to_end(&mut buffer);

@@ -108,7 +108,7 @@ impl<'a> Deep<'a> {
 
     fn marked(&mut self, marks: &[Mark]) -> Result<Verdict> {
         // Given before the power went, they hold for the recovery as well.
-        self.origin.mark(marks.iter().map(|m| m.text.as_str()))?;
+        self.origin.mark(marks.iter().map(|m| &*m.text))?;
         self.examiner.look()
     }
 

@@ -4,7 +4,7 @@
 
 use powercut_model::{coverage, units as model_units, Cut, Mask, Piece};
 
-use super::{Layer, Unit};
+use super::{Layer, Layers, Unit};
 use crate::recording::Recording;
 
 /// The units of pending pieces, ascending, each with its versions.
@@ -47,16 +47,20 @@ impl Unit {
         let unit = recording.written()[place];
         let is_whole = recording.is_whole(unit);
         let mut layers = layers(recording, cut, unit, place, pending);
-        if is_whole {
+        let stable = if is_whole {
             let hash = |layer: &mut Layer| layer.hash = recording.unit_hash(unit, layer.entry);
             layers.iter_mut().for_each(hash);
-        }
+            let bottom = layers.last().filter(|layer| layer.piece.is_none());
+            bottom.map_or(0, |layer| layer.hash)
+        } else {
+            recording.stable_content(place, cut.event)
+        };
         Self {
             unit,
             place,
             is_whole,
             layers,
-            stable: recording.stable_content(place, cut.event),
+            stable,
         }
     }
 }
@@ -69,7 +73,7 @@ fn layers(
     unit: u64,
     place: usize,
     pending: impl Iterator<Item = Pending>,
-) -> Vec<Layer> {
+) -> Layers {
     let geometry = cut.geometry();
     let entry = |index: u32| recording.entries()[index as usize].entry();
     let layer = |index: u32, piece: Option<u32>| Layer {
@@ -78,7 +82,7 @@ fn layers(
         piece,
         hash: 0,
     };
-    let mut layers: Vec<Layer> = pending
+    let mut layers: Layers = pending
         .map(|(index, number)| layer(index, Some(number)))
         .collect();
     let newest = |writes| newest_stable(recording, cut, writes);

@@ -223,7 +223,10 @@ impl Loader {
         // Mostly that of the entry before.
         let previous = self.recording.entries.last().map(|entry| entry.task);
         let is_same = |number: &u32| *self.recording.tasks[*number as usize] == *task;
-        if let Some(number) = previous.filter(is_same).or_else(|| self.tasks.get(task).copied()) {
+        if let Some(number) = previous
+            .filter(is_same)
+            .or_else(|| self.tasks.get(task).copied())
+        {
             return number;
         }
         let number = self.recording.tasks.len() as u32;

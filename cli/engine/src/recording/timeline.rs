@@ -32,12 +32,7 @@ const NEVER: u32 = u32::MAX;
 
 impl Timeline {
     /// `stable`: of each entry, when it is stable.
-    pub fn new(
-        recording: &Recording,
-        units: &Versions,
-        blocks: &Versions,
-        stable: &[u32],
-    ) -> Self {
+    pub fn new(recording: &Recording, units: &Versions, blocks: &Versions, stable: &[u32]) -> Self {
         Builder::new(recording, units, blocks).build(stable)
     }
 
@@ -83,7 +78,9 @@ impl<'r> Builder<'r> {
             units,
             blocks,
             newest: vec![0; places.len()],
-            next: places.map(|place| units.range(place).start as u32).collect(),
+            next: places
+                .map(|place| units.range(place).start as u32)
+                .collect(),
             newest_of_blocks: vec![0; blocks.keys().len()],
             image: 0,
             timeline: Timeline {

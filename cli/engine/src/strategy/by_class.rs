@@ -88,7 +88,8 @@ pub fn singles<'s, 'r: 's>(
 /// The telling writes of a cut, by class, each by its pieces.
 fn by_class(choices: &Choices<'_>, kinds: &Kinds) -> BTreeMap<Class, Vec<Range<usize>>> {
     let mut by_class: BTreeMap<Class, Vec<Range<usize>>> = BTreeMap::new();
-    for (entry, pieces) in choices.telling_writes() {
+    for write in choices.telling_writes() {
+        let (entry, pieces) = choices.writes()[*write as usize].clone();
         let class = kinds.classes.of(entry);
         if by_class.len() < CLASSES || by_class.contains_key(&class) {
             by_class.entry(class).or_default().push(pieces);

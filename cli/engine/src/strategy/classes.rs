@@ -42,7 +42,10 @@ impl Classes {
         let mut known: HashMap<Key, Class> = HashMap::new();
         let mut words = Words::default();
         // The word of each task.
-        let tasks: Vec<u32> = recording.tasks().map(|task| words.add(word(task))).collect();
+        let tasks: Vec<u32> = recording
+            .tasks()
+            .map(|task| words.add(word(task)))
+            .collect();
         let none = words.add("");
         let mut nr_marks = 0;
         for (index, recorded) in recording.entries().iter().enumerate() {

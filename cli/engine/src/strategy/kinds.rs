@@ -139,9 +139,7 @@ fn representatives(
             .collect();
         rare.sort_unstable();
         rare.iter().for_each(|(.., nr)| chosen[*nr as usize] = true);
-        rare.into_iter()
-            .map(|(.., nr)| cuts[nr as usize])
-            .collect()
+        rare.into_iter().map(|(.., nr)| cuts[nr as usize]).collect()
     });
     (found, patterns)
 }
@@ -171,28 +169,32 @@ struct Walk<'r> {
 
 impl<'r> Walk<'r> {
     fn new(recording: &'r Recording, classes: &'r Classes) -> Self {
-        let mut changes = Vec::new();
-        let mut boundaries = Vec::new();
+        let mut changes = EventQueue::default();
+        let mut boundaries = EventQueue::default();
         let cached = recording.geometry().write_cache;
         for (index, recorded) in (0u32..).zip(recording.entries()) {
             let entry = &recorded.entry();
             if entry.is_write() && entry.start != IN_FLIGHT {
-                changes.push((entry.start, index));
-                changes.push((recording.stable_from(index as usize), index));
+                changes.add(entry.start, index);
+                changes.add(recording.stable_from(index as usize), index);
             }
-            boundaries.extend(entry.flush_complete().map(|event| (event, index)));
+            if let Some(event) = entry.flush_complete() {
+                boundaries.add(event, index);
+            }
             if entry.op == Op::Mark || (entry.is_write() && (entry.fua || !cached)) {
-                boundaries.push((entry.complete, index));
+                boundaries.add(entry.complete, index);
             }
         }
+        changes.sort();
+        boundaries.sort();
         Self {
             recording,
             classes,
-            changes: EventQueue::new(changes),
+            changes,
             pending: vec![0; classes.len()],
             pending_hash: 0,
             oldest: 0,
-            boundaries: EventQueue::new(boundaries),
+            boundaries,
             marks_before: 0,
             marks: 0,
             submitted: 0,

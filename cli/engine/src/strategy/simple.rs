@@ -36,10 +36,12 @@ pub fn drop_one<'s, 'r: 's>(
 ) -> impl Iterator<Item = State<'r>> + 's {
     space.at(cuts, |choices| {
         let choices = Rc::clone(choices);
-        choices
-            .telling_writes()
-            .into_iter()
-            .map(move |(_, pieces)| Keep::that(choices.len(), |index| !pieces.contains(&index)))
+        (0..choices.telling_writes().len()).map(move |nr| {
+            let pieces = choices.pieces_of(choices.telling_writes()[nr]);
+            let mut keep = choices.all();
+            pieces.for_each(|piece| keep.remove(piece));
+            keep
+        })
     })
 }
 
@@ -50,10 +52,12 @@ pub fn keep_one<'s, 'r: 's>(
 ) -> impl Iterator<Item = State<'r>> + 's {
     space.at(cuts, |choices| {
         let choices = Rc::clone(choices);
-        choices
-            .telling_writes()
-            .into_iter()
-            .map(move |(_, pieces)| Keep::that(choices.len(), |index| pieces.contains(&index)))
+        (0..choices.telling_writes().len()).map(move |nr| {
+            let pieces = choices.pieces_of(choices.telling_writes()[nr]);
+            let mut keep = choices.none();
+            pieces.for_each(|piece| keep.insert(piece));
+            keep
+        })
     })
 }
 
@@ -82,8 +86,7 @@ pub fn marks<'s, 'r: 's>(
         let choices = Rc::clone(choices);
         events.into_iter().map(move |mark| {
             let pieces = choices.pieces();
-            let before =
-                pieces.partition_point(|p| recording.entries()[p.entry].submit() < mark);
+            let before = pieces.partition_point(|p| recording.entries()[p.entry].submit() < mark);
             Keep::that(choices.len(), |index| index < before)
         })
     })

@@ -21,18 +21,13 @@ pub fn tears<'s, 'r: 's>(
 ) -> impl Iterator<Item = State<'r>> + 's {
     space.at(cuts, |choices| {
         let choices = Rc::clone(choices);
-        let mut writes: Vec<Range<usize>> = Vec::new();
-        let (commits, others): (Vec<_>, Vec<_>) = choices
-            .telling_writes()
-            .into_iter()
-            .partition(|(entry, _)| is_commit(&choices, *entry));
-        for (_, pieces) in commits.into_iter().chain(others) {
-            if pieces.len() > 1 {
-                writes.push(pieces);
-            }
-        }
-        writes.into_iter().flat_map(move |pieces| {
+        let writes = choices.telling_writes().iter().copied();
+        let writes = writes.filter(|write| choices.pieces_of(*write).len() > 1);
+        let (commits, others): (Vec<u32>, Vec<u32>) =
+            writes.partition(|write| is_commit(&choices, *write));
+        commits.into_iter().chain(others).flat_map(move |write| {
             let choices = Rc::clone(&choices);
+            let pieces = choices.pieces_of(write);
             let parts = parts(&choices, &pieces).into_iter();
             parts.map(move |part| {
                 Keep::that(choices.len(), |index| {
@@ -62,7 +57,8 @@ pub fn parts(choices: &Choices<'_>, pieces: &Range<usize>) -> Vec<Range<usize>> 
     parts
 }
 
-fn is_commit(choices: &Choices<'_>, entry: usize) -> bool {
+fn is_commit(choices: &Choices<'_>, write: u32) -> bool {
+    let entry = choices.writes()[write as usize].0;
     let flags = choices.recording().entries()[entry].flags();
     flags.contains(Flags::FUA) || flags.contains(Flags::PREFLUSH)
 }

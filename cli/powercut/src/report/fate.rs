@@ -81,7 +81,10 @@ fn describe(choices: &Choices<'_>, recorded: &Recorded, units: Option<Vec<(u64, 
         write: recorded.submit(),
         op: recorded.op().name().into(),
         sector: recorded.sector(),
-        place: choices.recording().members().place_in_group(recorded.sector()),
+        place: choices
+            .recording()
+            .members()
+            .place_in_group(recorded.sector()),
         sectors: recorded.nr_sectors(),
         flags: recorded.flags().names().map(str::to_string).collect(),
         task: choices.recording().task(recorded).into(),

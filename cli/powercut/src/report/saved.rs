@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{bail, Context, Result};
 use lz4_flex::frame::{FrameDecoder, FrameEncoder, FrameInfo};
 use powercut_engine::explore::RUNS;
-use powercut_engine::recording::Recording;
+use powercut_engine::recording::{Recording, RecordingError};
 use serde::Deserialize;
 
 use super::found::{self, VIOLATIONS};
@@ -190,7 +190,7 @@ impl Saved {
     }
 
     /// The stream that the driver gave.
-    pub fn stream(&self) -> Result<impl Read> {
+    pub fn stream(&self) -> Result<ReadAhead> {
         let path = self.recording_path();
         let file = File::open(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let stream = FrameDecoder::new(BufReader::new(file));
@@ -198,18 +198,18 @@ impl Saved {
     }
 
     pub fn recording(&self) -> Result<Recording> {
-        self.read(Recording::read)
+        self.read(|stream| Recording::read(stream))
     }
 
     /// The recording without what was written: for what depends on the log alone.
     pub fn log(&self) -> Result<Recording> {
-        self.read(Recording::read_log)
+        self.read(|stream| Recording::read_log(stream))
     }
 
-    fn read<E>(&self, read: impl FnOnce(&mut dyn Read) -> Result<Recording, E>) -> Result<Recording>
-    where
-        Result<Recording, E>: Context<Recording, E>,
-    {
+    fn read(
+        &self,
+        read: impl FnOnce(&mut ReadAhead) -> Result<Recording, RecordingError>,
+    ) -> Result<Recording> {
         let failed = || format!("cannot use {}", self.recording_path().display());
         let mut stream = self.stream()?;
         let recording = read(&mut stream).with_context(failed)?;

@@ -117,7 +117,7 @@ pub fn details(report: &Report, dir: Option<&str>) -> String {
 /// A state: where the power was cut, what was kept and what was lost.
 pub fn state(id: &str, cut: Event, marks: &[Mark], kept: &[Write], lost: &[Write]) -> String {
     let mut out = String::new();
-    let newest = marks.last().map(|m| m.text.as_str());
+    let newest = marks.last().map(|m| &*m.text);
     head(&mut out, id, cut, marks.len() as u64, newest);
     writes(&mut out, "kept", kept);
     writes(&mut out, "lost", lost);

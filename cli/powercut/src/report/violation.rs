@@ -105,7 +105,7 @@ impl Violation {
             output: Arc::clone(&found.finding.output),
             output_left_out: 0,
             marks: marks.len() as u64,
-            last_mark: marks.last().map(|m| m.text.clone()),
+            last_mark: marks.last().map(|m| m.text.to_string()),
             kept_writes: kept.len() as u64,
             lost_writes: lost.len() as u64,
             kept: Some(kept),

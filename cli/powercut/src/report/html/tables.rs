@@ -37,9 +37,7 @@ pub struct Epoch {
 
 pub fn epochs(recording: &Recording) -> Vec<Epoch> {
     let flushes = recording.entries().iter();
-    let flushes = flushes
-        .filter(|r| r.flush_complete().is_some())
-        .count();
+    let flushes = flushes.filter(|r| r.flush_complete().is_some()).count();
     let join = (flushes / ROWS + 1) as u64;
     let mut epochs = Vec::new();
     let mut epoch = Epoch::default();
