@@ -46,10 +46,10 @@ struct Check {
     /// How many states have a verdict.
     states: Rc<Cell<u64>>,
     /// From the end of a run to the begin of the next, for each state that got its verdict then; and
-    /// how many pieces were pending in the next.
+    /// how many pieces were pending in that of the two that has more.
     between: Vec<(Duration, usize)>,
-    /// The end of a run, and how many states had a verdict then.
-    ended: Option<(Instant, u64)>,
+    /// The end of a run, how many states had a verdict then, and the pieces pending in its own.
+    ended: Option<(Instant, u64, usize)>,
 }
 
 impl Runner for Check {
@@ -63,9 +63,10 @@ impl Runner for Check {
         }
         let began = Instant::now();
         let states = self.states.get();
-        let between = self.ended.map(|(ended, then)| {
+        let pieces = state.choices.len();
+        let between = self.ended.map(|(ended, then, before)| {
             let states = u32::try_from(states - then).unwrap_or(u32::MAX);
-            ((began - ended) / states.max(1), state.choices.len())
+            ((began - ended) / states.max(1), pieces.max(before))
         });
         self.between.extend(between);
         self.runs += 1;
@@ -93,7 +94,7 @@ impl Runner for Check {
         let seen = Seen::new(verdict, Some(Reads::from_ranges(ranges)));
         self.seen.push((key, seen));
         self.spent += began.elapsed();
-        self.ended = Some((Instant::now(), states));
+        self.ended = Some((Instant::now(), states, pieces));
         Ok(())
     }
 

@@ -2,15 +2,16 @@
 
 //! What is looked up in a log, so that no look takes longer the longer the log is.
 
-use powercut_model::{coverage, units, Entry, Event, Mask};
+use powercut_model::{coverage, units, Event, Mask};
 
+use super::blocks::covered;
 use super::entry::Recorded;
 use super::max_tree::MaxTree;
 use super::stability::stable_from;
 use super::submits::Submits;
 use super::timeline::Timeline;
 use super::versions::{Pair, Versions};
-use super::{weight, Recording};
+use super::Recording;
 use crate::faults::Faults;
 
 #[derive(Debug, Default)]
@@ -80,14 +81,6 @@ impl Index {
     }
 }
 
-/// The blocks of a unit that a write covers, counted from the first of the unit.
-pub fn covered(recording: &Recording, entry: &Entry, unit: u64) -> impl Iterator<Item = u32> {
-    let mask = coverage(recording.geometry, entry, unit);
-    let per_block = recording.block_sectors() as u32;
-    let per_unit = recording.geometry.unit_sectors / per_block;
-    (0..per_unit).filter(move |at| mask.contains(at * per_block))
-}
-
 fn blocks(recording: &Recording, units: &Versions) -> Versions {
     let geometry = recording.geometry;
     let per_unit = u64::from(geometry.unit_sectors) / recording.block_sectors();
@@ -120,27 +113,4 @@ fn faults(entries: &[Recorded]) -> Vec<(Event, Faults)> {
         }
     }
     met
-}
-
-impl Recording {
-    /// How the image's hash differs from the base's where a block holds what a write put there.
-    pub fn block_hash(&self, block: u64, index: u32) -> u128 {
-        let (content, base) = (
-            self.content(index as usize, block),
-            self.base_content(block),
-        );
-        if content == base {
-            return 0;
-        }
-        weight(block, content).wrapping_sub(weight(block, base))
-    }
-
-    /// The same of a unit that a write covers whole.
-    pub fn unit_hash(&self, unit: u64, index: u32) -> u128 {
-        let per_unit = u64::from(self.geometry.unit_sectors) / self.block_sectors();
-        let blocks = unit * per_unit..(unit + 1) * per_unit;
-        blocks.fold(0, |hash, block| {
-            hash.wrapping_add(self.block_hash(block, index))
-        })
-    }
 }

@@ -3,6 +3,7 @@
 //! A record of a disk as read from the driver or from a file: its log for the
 //! model, and a hash for every block of content in place of the content.
 
+mod blocks;
 mod entry;
 mod index;
 mod max_tree;

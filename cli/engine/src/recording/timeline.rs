@@ -4,8 +4,8 @@
 
 use powercut_model::{units, Event};
 
+use super::blocks::covered;
 use super::entry::short;
-use super::index::covered;
 use super::versions::Versions;
 use super::Recording;
 

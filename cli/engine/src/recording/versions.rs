@@ -135,7 +135,8 @@ impl Buckets {
 
     /// The number of keys below one.
     fn before(&self, keys: &[u64], key: u64) -> usize {
-        let bucket = usize::try_from(key >> self.shift).unwrap_or(usize::MAX - 1);
+        let bucket = usize::try_from(key >> self.shift).unwrap_or(usize::MAX);
+        let bucket = bucket.min(self.firsts.len());
         match (self.firsts.get(bucket), self.firsts.get(bucket + 1)) {
             (Some(first), Some(end)) => {
                 let first = *first as usize;
