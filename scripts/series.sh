@@ -2,6 +2,8 @@
 # shellcheck shell=bash
 #
 # The driver as a series of patches against a kernel tree; sourced by scripts/integrate.
+#
+# shellcheck disable=SC2154 # tree is scripts/integrate's
 
 # Each commit: its title, a blank line, its text.
 describe() {

@@ -6,6 +6,7 @@
 DIR=$(dirname -- "$(readlink -f -- "$0")")
 # Beside the other selftests there are helpers; elsewhere these few do.
 if [[ -f $DIR/../kselftest/ktap_helpers.sh ]]; then
+	# shellcheck source=/dev/null
 	. "$DIR/../kselftest/ktap_helpers.sh"
 else
 	ktap_print_header() { echo "TAP version 13"; }

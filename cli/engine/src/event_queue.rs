@@ -24,7 +24,7 @@ impl EventQueue {
     /// Adds a pair, in any order, unless it never happens; [`Self::sort`] comes before the first is taken.
     pub fn add(&mut self, event: Event, index: u32) {
         if event != IN_FLIGHT {
-            self.pairs.push(event << INDEX_BITS | u64::from(index));
+            self.pairs.push((event << INDEX_BITS) | u64::from(index));
         }
     }
 

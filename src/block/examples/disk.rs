@@ -35,6 +35,7 @@ pub(super) fn zeroes() -> Result<Disk<Zeroes>> {
         fua: false,
         discard: false,
         synchronous: true,
+        partscan: true,
     };
     Disk::new(c"powercut!example", 2048, limits, Zeroes)
 }

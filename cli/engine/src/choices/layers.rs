@@ -18,7 +18,7 @@ pub fn units(recording: &Recording, cut: &Cut, pieces: &[Piece]) -> Vec<Unit> {
         let first_place = recording.places(index).start as u64;
         for (number, piece) in (first_number..).zip(of_write) {
             let place = first_place + (piece.unit - touched.start);
-            by_unit.push(place << 32 | number);
+            by_unit.push((place << 32) | number);
         }
         first_number += of_write.len() as u64;
     }

@@ -220,8 +220,9 @@ impl Partition for ByUnits<'_> {
             let OpenUnit {
                 contents, newest, ..
             } = self.open[at as usize];
-            if !self.read.contains_key(&at) {
-                self.read.insert(at, self.options(&self.open[at as usize]));
+            if self.read.get(&at).is_none() {
+                let options = self.options(&self.open[at as usize]);
+                self.read.insert(at, options);
             }
             share /= f64::from(contents);
             for content in (0..contents).filter(|content| *content != newest) {

@@ -96,7 +96,7 @@ impl<'r> Builder<'r> {
         let mut order: Vec<u64> = Vec::new();
         for (index, event) in stable.iter().enumerate() {
             if self.recording.entries[index].is_write() && *event != NEVER {
-                order.push(u64::from(*event) << 32 | index as u64);
+                order.push((u64::from(*event) << 32) | index as u64);
             }
         }
         order.sort_unstable();

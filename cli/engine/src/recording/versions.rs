@@ -16,7 +16,7 @@ pub struct Pair(u64);
 
 impl Pair {
     pub fn new(key: u64, entry: u32) -> Self {
-        Self(key << ENTRY_BITS | u64::from(entry))
+        Self((key << ENTRY_BITS) | u64::from(entry))
     }
 
     fn key(self) -> u64 {
