@@ -220,7 +220,8 @@ impl Partition for ByUnits<'_> {
             let OpenUnit {
                 contents, newest, ..
             } = self.open[at as usize];
-            if self.read.get(&at).is_none() {
+            let is_known = self.read.contains_key(&at);
+            if !is_known {
                 let options = self.options(&self.open[at as usize]);
                 self.read.insert(at, options);
             }
