@@ -65,7 +65,7 @@ impl fmt::Display for Illegal {
             Illegal::Retired => "newer stable writes have retired that piece",
             Illegal::OutsideWrite => "the write does not touch that unit",
             Illegal::OutOfOrder => "pieces must ascend, by write, then by unit, without repeats",
-            Illegal::Gap => "an earlier piece is lost of a write that survives as a prefix",
+            Illegal::Gap => "an earlier piece of that write is lost, which tear=prefix rules out",
         })
     }
 }

@@ -291,8 +291,7 @@ def bad_replay():
 def readme():
     with open(README, encoding="utf-8") as file:
         text = file.read()
-    block = text[text.index("    cat > check") :].split("\n\n")[0]
-    script = "\n".join(line[4:] for line in block.splitlines())
+    script = text[text.index("cat >check") :].split("\n```")[0]
     assert "powercut run" in script, script
     with tidy() as own:
         script = script.replace("powercut run", f"powercut run --budget {rounds(30, 8)}")

@@ -38,7 +38,7 @@ ATTRIBUTES = (
     "badblocks_once", "badblocks_mode", "badblocks_hits", "state", "partscan", "nothing",
 )  # fmt: skip
 WORDS = (
-    "0", "1", "2", "512", "4096", "-1", "18446744073709551616", "", "any", "prefix", "zeroes", "garbage:7", "inline",
+    "0", "1", "2", "512", "4096", "-1", "18446744073709551616", "\n", "any", "prefix", "zeroes", "garbage:7", "inline",
     "delayed:50", "delayed:random:10-500,3", "start", "stop", "reset", "drop", "off", "eio now", "eio writes:3",
     "eio flushes:1", "eio mark:x", "eio ms:1", "eio lba:0-7", "hang now", "hang writes:1", "x", "x\ny\nz", "\0",
     "data:1 log:1", "a:1 b:2 c:1", "flush-lies", "+lost prob=1/3 seed=2", "eio op=write every=5", "latency usec=10",
@@ -83,7 +83,7 @@ class Sharer:
                 ("state", ("cut=0 keep=none", "cut=2 keep=none", "cut=4 keep=all")),
                 ("cut", ("eio writes:5", "eio now", "hang writes:2", "off")),
                 ("restore", ("cut=0 keep=none", "cut=2 keep=none", "cut=4 keep=all")),
-                ("faults", ("", "lost every=3", "flush-lies", "eio every=9")),
+                ("faults", ("\n", "lost every=3", "flush-lies", "eio every=9")),
             )
         )
         put(f"{self.directory()}/{attribute}", self.random.choice(words))

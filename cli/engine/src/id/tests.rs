@@ -163,7 +163,7 @@ fn a_gap_is_refused_where_writes_survive_as_prefixes() {
         assert!(matches!(refused, IdError::Gap { .. }), "{text}");
         let words = format!("keeps piece {index} but not piece {gap}: ");
         assert!(
-            text.contains(&words) && text.contains("survives as a prefix"),
+            text.contains(&words) && text.contains("tear=prefix"),
             "{text}"
         );
     }
