@@ -130,7 +130,7 @@ def overtaking():
             return sum(a.complete > b.complete for a, b in zip(entries, entries[1:]))
 
         # More rounds where threads are so slow to start that none is overtaken.
-        enough = rounds(40, 15)
+        enough = rounds(40, 10)
         for number in range(20 * enough):
             if number >= enough and overtaken():
                 break

@@ -88,7 +88,7 @@ def not_recorded(block, settings):
     note("seed", seed)
     with Disk(size=4, blocksize=block, **settings) as disk:
         pair = Pair(disk, seed, block)
-        pair.run(rounds(200, 50))
+        pair.run(rounds(200, 25))
         pair.close()
 
 
@@ -99,7 +99,7 @@ def not_recorded(block, settings):
 def recorded(block, end):
     seed = random.randrange(1 << 32)
     note("seed", seed)
-    steps = rounds(60, 20)
+    steps = rounds(60, 12)
     with Disk(size=4, blocksize=block) as disk:
         pair = Pair(disk, seed, block)
         base = pair.run(steps)

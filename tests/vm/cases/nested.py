@@ -125,7 +125,7 @@ def replay():
             equal(events > 10, True, f"a replay of more than 10 events: {events}")
             with Nested(view, "w") as second:
                 second.on()
-                for again in range(0, events + 1, max(1, events // rounds(40, 8))):
+                for again in range(0, events + 1, max(1, events // rounds(40, 5))):
                     for keep in ("none", "all"):
                         second.point(again, keep)
                         mount(second.device)
