@@ -226,7 +226,7 @@ class Owner:
                 if stable:
                     unit = next(e for e in model.writes if e.submit == stable[0]).sector // model.unit
                     with fails(errno.EINVAL, "a stable piece"):
-                        view.point(cut, f"{stable[0]}:{unit}")
+                        once_closed(view.point, cut, f"{stable[0]}:{unit}")
                     equal(view.read(BLOCK), found[:BLOCK], "after a state that was refused")
                 self.steps += 3
             once_closed(view.off)
