@@ -5,16 +5,22 @@ import os
 from pathlib import Path
 
 
-class Recorded:
-    """The disk that a workload writes to."""
+class Mounted:
+    """A filesystem, mounted."""
 
     @property
     def mount(self):
-        """Where the filesystem is mounted."""
+        """Where it is mounted."""
         return Path(os.environ["POWERCUT_MNT"])
+
+
+class Recorded(Mounted):
+    """The disk that a workload writes to."""
 
     def promise(self, what):
         """Promises something to the user: from here on, what it stands for has to survive. One line."""
+        if not str(what) or "\n" in str(what):
+            raise ValueError(f"a promise is one line that is not empty: {what!r}")
         descriptor = os.open(os.environ["POWERCUT_MARK"], os.O_WRONLY | os.O_APPEND)
         try:
             # In one write: a line is a mark.
@@ -23,13 +29,8 @@ class Recorded:
             os.close(descriptor)
 
 
-class Checked:
+class Checked(Mounted):
     """A state that the disk may be in after a power failure."""
-
-    @property
-    def mount(self):
-        """Where the state is mounted."""
-        return Path(os.environ["POWERCUT_MNT"])
 
     @property
     def slot(self):

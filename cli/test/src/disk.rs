@@ -5,57 +5,78 @@
 use std::env;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{bail, Context, Result};
 
-/// The disk that a workload writes to.
+/// A filesystem, mounted.
 #[derive(Debug)]
-pub struct Recorded(());
+pub struct Mounted(PathBuf);
 
-/// A state that the disk may be in after a power failure.
-#[derive(Debug)]
-pub struct Checked(());
-
-impl Recorded {
-    pub(crate) fn of_this_process() -> Self {
-        Self(())
+impl Mounted {
+    fn of_this_process() -> Self {
+        Self(variable("POWERCUT_MNT"))
     }
 
-    /// Where the filesystem is mounted.
-    pub fn mount(&self) -> PathBuf {
-        variable("POWERCUT_MNT")
+    /// Where it is mounted.
+    pub fn mount(&self) -> &Path {
+        &self.0
     }
 
     /// A path below the mount.
     pub fn path(&self, below: impl AsRef<Path>) -> PathBuf {
-        self.mount().join(below)
+        self.0.join(below)
+    }
+}
+
+/// The disk that a workload writes to.
+#[derive(Debug)]
+pub struct Recorded(Mounted);
+
+impl Deref for Recorded {
+    type Target = Mounted;
+
+    fn deref(&self) -> &Mounted {
+        &self.0
+    }
+}
+
+impl Recorded {
+    pub(crate) fn of_this_process() -> Self {
+        Self(Mounted::of_this_process())
     }
 
     /// Promises something to the user: from here on, what it stands for has to survive. It is in
-    /// the record when this returns. A promise is one line.
+    /// the record when this returns. A promise is one line; more than one is an error.
     pub fn promise(&self, what: impl AsRef<str>) -> Result<()> {
+        let what = what.as_ref();
+        if what.is_empty() || what.contains('\n') {
+            bail!("a promise is one line that is not empty: {what:?}");
+        }
         let path = variable("POWERCUT_MARK");
         let mut file = OpenOptions::new().append(true).open(path)?;
-        let line = format!("{}\n", what.as_ref());
         // In one write: a line is a mark.
+        let line = format!("{what}\n");
         file.write_all(line.as_bytes()).context("cannot promise")
+    }
+}
+
+/// A state that the disk may be in after a power failure.
+#[derive(Debug)]
+pub struct Checked(Mounted);
+
+impl Deref for Checked {
+    type Target = Mounted;
+
+    fn deref(&self) -> &Mounted {
+        &self.0
     }
 }
 
 impl Checked {
     pub(crate) fn of_this_process() -> Self {
-        Self(())
-    }
-
-    /// Where the state is mounted.
-    pub fn mount(&self) -> PathBuf {
-        variable("POWERCUT_MNT")
-    }
-
-    /// A path below the mount.
-    pub fn path(&self, below: impl AsRef<Path>) -> PathBuf {
-        self.mount().join(below)
+        Self(Mounted::of_this_process())
     }
 
     /// What was promised before the power failed, in order.

@@ -44,7 +44,7 @@ mod report;
 mod role;
 mod test;
 
-pub use disk::{Checked, Recorded};
+pub use disk::{Checked, Mounted, Recorded};
 pub use test::CrashTest;
 
 /// What a workload or a check ends with: an error is shown, and fails it.
