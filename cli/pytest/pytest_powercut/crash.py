@@ -46,7 +46,7 @@ class Report:
             if violation["sort"] in sorts:
                 continue
             sorts.add(violation["sort"])
-            promise = (violation.get("last_mark") or {"text": "none"})["text"]
+            promise = violation.get("last_mark") or "none"
             lines += [
                 "",
                 f"violation {violation['number']}: {violation['kind']} ({violation['how']}), last promise: {promise}",
