@@ -21,9 +21,6 @@ use kernel::{
     prelude::*, //
 };
 
-// Versions, locks and slots of the store are laid out for it. Kconfig says so, too.
-const _: () = assert!(PAGE_SIZE == 4096, "powercut needs pages of 4 KiB");
-
 /// A page of memory that holds the data of a page of a disk. Clones share it.
 ///
 /// Whoever has one may write to it while others read it: then these find the old or

@@ -120,6 +120,9 @@ pub(super) type Leaf = Lending<Pages>;
 #[cfg(not(any(CONFIG_DEBUG_MUTEXES, CONFIG_DEBUG_LOCK_ALLOC)))]
 const _: () = assert!(size_of::<Leaf>() <= PAGE_SIZE);
 
+// Slots and masks of sectors are made for pages of this size. Kconfig says so, too.
+const _: () = assert!(PAGE_SIZE == 4096, "powercut needs pages of 4 KiB");
+
 pub(super) fn new_leaf(nowait: NoWait) -> Result<Pin<KBox<Leaf>>> {
     // In its place: it is too large for the stack.
     let pages = pin_init::init!(Pages {
