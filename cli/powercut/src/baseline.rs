@@ -121,7 +121,7 @@ impl Subject<'_> {
             view_faults: Vec::new(),
             ..self.examination.clone()
         };
-        let mut executor = Executor::new(self.signals);
+        let mut executor = Executor::new(self.signals, what.mount_timeout());
         let verdict = Examiner::new(show, &what, &mut executor)
             .and_then(|mut examiner| examiner.look_at(&Selection::base(), marks))
             .with_context(|| format!("the check could not be run on {when}"))?;

@@ -2,6 +2,8 @@
 
 //! How states are examined: as it was asked for, and as reports keep it.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::device::Settings;
@@ -30,9 +32,22 @@ pub struct Examination {
     pub view_faults: Vec<String>,
     /// How long the check may take.
     pub timeout_ms: u64,
+    /// How long a mount or an unmount may take.
+    #[serde(default = "default_mount_timeout_ms")]
+    pub mount_timeout_ms: u64,
+}
+
+/// Of reports that were written before it could be set, and of what is not told otherwise.
+pub fn default_mount_timeout_ms() -> u64 {
+    60_000
 }
 
 impl Examination {
+    /// How long a mount or an unmount may take.
+    pub fn mount_timeout(&self) -> Duration {
+        Duration::from_millis(self.mount_timeout_ms)
+    }
+
     /// Tells of a filesystem that does not recover when it is mounted, if nothing else has it
     /// recover.
     pub fn say_advice(&self) {

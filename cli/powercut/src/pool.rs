@@ -115,7 +115,7 @@ impl Worker<'_> {
     fn work(&self, mut view: View) {
         let work = self.work;
         let origin = view.as_origin();
-        let mut executor = Executor::new(work.signals);
+        let mut executor = Executor::new(work.signals, work.what.mount_timeout());
         let mut examiner = Examiner::new(&mut view, work.what, &mut executor).map(|examiner| {
             let examiner = examiner.among(self.among.clone());
             match work.deep {

@@ -33,6 +33,9 @@ pub struct ReplayArgs {
     /// The longest the check may take, if not as in the report; in seconds, or with units: 90s
     #[arg(long, value_name = "TIME")]
     pub check_timeout: Option<String>,
+    /// The longest a mount or an unmount may take, if not as in the report; in seconds, or with units: 3m
+    #[arg(long, value_name = "TIME")]
+    pub mount_timeout: Option<String>,
     /// Mount it read-only, and without recovery where the filesystem can
     #[arg(long)]
     pub read_only: bool,

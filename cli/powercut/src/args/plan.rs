@@ -35,6 +35,11 @@ pub struct CheckArgs {
     /// The longest a check may take: 90s, 1h 30m [default: 60s, or as in the report]
     #[arg(long, value_name = "TIME")]
     pub check_timeout: Option<String>,
+    /// The longest a mount or an unmount may take [default: 60s, or as in the report]
+    ///
+    /// If one takes longer, that is no verdict: the kernel may hang, so the run ends with an error.
+    #[arg(long, value_name = "TIME", hide_short_help = true)]
+    pub mount_timeout: Option<String>,
     /// Explore even if the check fails without a crash
     ///
     /// It is not run first on the disk as it was before the workload, nor on the one that the

@@ -27,7 +27,7 @@ pub struct ExploreArgs {
     /// What would make it another one is refused: --budget and --jobs may be other ones. The
     /// commands of the report run as root.
     #[arg(long, value_name = "DIR", help_heading = "Record", conflicts_with_all = ["name", "check",
-        "resident", "mount", "fsck", "view_fault", "check_timeout", "no_baseline", "cleanup", "strategy",
+        "resident", "mount", "fsck", "view_fault", "check_timeout", "mount_timeout", "no_baseline", "cleanup", "strategy",
         "seed", "shard", "marks", "depth", "recovery_budget", "stop_on_first", "max_violations",
         "report", "case", "dry_run"])]
     pub resume: Option<PathBuf>,

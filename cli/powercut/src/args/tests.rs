@@ -10,13 +10,14 @@ use clap::{CommandFactory, Parser};
 use super::Cli;
 
 /// Options of `explore`, with a value for those that take one.
-const OPTIONS: [(&str, Option<&str>, With); 21] = [
+const OPTIONS: [(&str, Option<&str>, With); 22] = [
     ("name", Some("a"), With::Neither),
     ("check", Some("true"), With::Recording),
     ("mount", Some("ext4"), With::Recording),
     ("fsck", Some("true"), With::Recording),
     ("view_fault", Some("eio"), With::Recording),
     ("check_timeout", Some("3s"), With::Recording),
+    ("mount_timeout", Some("3s"), With::Recording),
     ("no_baseline", None, With::Recording),
     ("cleanup", Some("true"), With::Recording),
     ("strategy", Some("ends"), With::Recording),

@@ -76,7 +76,7 @@ impl Session<'_> {
         let choices = Choices::new(recording, Cut::new(recording, end)?);
         let mut view = self.disk.create_some_view()?;
         View::read_no_more(&view);
-        let mut executor = Executor::new(self.signals);
+        let mut executor = Executor::new(self.signals, self.examination.mount_timeout());
         let mut examiner = Examiner::new(&mut view, self.examination, &mut executor)?;
         let began = Instant::now();
         let selection = Selection::of(&choices, &choices.all());

@@ -43,7 +43,7 @@ pub fn culprits(
     if budget < LEAST {
         return Ok(());
     }
-    let mut executor = Executor::new(signals);
+    let mut executor = Executor::new(signals, examination.mount_timeout());
     let firsts = report::first_of_sorts(&report.violations, sorts);
     for at in firsts {
         let violation = &mut report.violations[at];

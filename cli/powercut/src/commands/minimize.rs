@@ -93,7 +93,7 @@ fn fails(
     let id = StateId::of(&choices, &keep);
     options.replay.say_borrowed(what);
     let mut view = disk.create_some_view()?;
-    let mut executor = Executor::new(signals);
+    let mut executor = Executor::new(signals, what.mount_timeout());
     let verdict = {
         let mut examiner = Examiner::new(&mut view, what, &mut executor)?;
         let marks = recording.marks_by(choices.event());

@@ -110,7 +110,7 @@ fn show<'d>(
         (false, true) => None,
         (false, false) => {
             options.replay.say_borrowed(&what);
-            let mut executor = Executor::new(signals);
+            let mut executor = Executor::new(signals, what.mount_timeout());
             let mut examiner = Examiner::new(&mut view, &what, &mut executor)?;
             let verdict = examiner.examine(&state)?;
             Some((verdict, std::mem::take(&mut examiner.output)))

@@ -108,7 +108,7 @@ fn record(options: &Run, disk: &Disk, signals: &Signals) -> Result<Vec<RuleStatu
     let mut bench = Bench {
         options,
         disk,
-        executor: Executor::new(signals),
+        executor: Executor::new(signals, options.examination.mount_timeout()),
         scratch: Scratch::new()?,
     };
     bench.mkfs()?;

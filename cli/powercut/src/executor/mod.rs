@@ -42,16 +42,14 @@ pub use resident::{Heard, Told};
 pub use sandbox::{is_held, own_mounts};
 pub use scratch::Scratch;
 
-/// How long it may take to mount, to unmount, to kill, and to list files.
-const LIMIT: Duration = Duration::from_secs(60);
-
 #[derive(Debug, Error)]
 pub enum ExecutorError {
     #[error("the executor died ({how}) when it was to {what}; was it killed, or out of memory?")]
     Died { what: &'static str, how: String },
     #[error(
-        "the executor was given up: to {what} took more than {} s, so the kernel may hang",
-        limit.as_secs()
+        "the executor was given up: to {what} took more than {}, so the kernel may hang; is the \
+         machine just slow, --mount-timeout gives it more time",
+        humantime::format_duration(*limit)
     )]
     Stuck { what: &'static str, limit: Duration },
 }
@@ -87,13 +85,16 @@ pub fn retried<T>(mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
 #[derive(Debug)]
 pub struct Executor {
     signals: Signals,
+    /// How long it may take to mount, to unmount, to kill, and to list files.
+    limit: Duration,
     process: Option<Process>,
 }
 
 impl Executor {
-    pub fn new(signals: &Signals) -> Self {
+    pub fn new(signals: &Signals, limit: Duration) -> Self {
         Self {
             signals: signals.clone(),
+            limit,
             process: None,
         }
     }
@@ -107,7 +108,8 @@ impl Executor {
             self.process = Some(Process::start(&self.signals)?);
         }
         let tmp = scratch.tmp();
-        self.ask(&Request::Begin(Begin { tmp, depth }), Some(LIMIT))?;
+        let limit = Some(self.limit);
+        self.ask(&Request::Begin(Begin { tmp, depth }), limit)?;
         Ok(Sandbox {
             executor: self,
             is_over: false,
@@ -138,7 +140,7 @@ pub struct Sandbox<'e> {
 impl Sandbox<'_> {
     /// Runs a program to its end, or until its time is over. What it started may go on.
     pub fn run(&mut self, program: Program) -> Result<Finished> {
-        let limit = program.limit.map(|limit| limit + LIMIT);
+        let limit = program.limit.map(|limit| limit + self.executor.limit);
         match self.executor.ask(&Request::Run(program), limit)? {
             Reply::Finished(finished) => Ok(finished),
             other => Err(unexpected(&other)),
@@ -148,7 +150,7 @@ impl Sandbox<'_> {
     /// Asks a check that lives from one sandbox to the next, and starts it if it does not run: what
     /// it has to say of a state that is on these devices.
     pub fn ask(&mut self, program: Program, nodes: Vec<PathBuf>) -> Result<Told> {
-        let limit = program.limit.map(|limit| limit + LIMIT);
+        let limit = program.limit.map(|limit| limit + self.executor.limit);
         let request = Request::Ask(Question { program, nodes });
         match self.executor.ask(&request, limit)? {
             Reply::Told(told) => Ok(told),
@@ -163,7 +165,7 @@ impl Sandbox<'_> {
             node: node.into(),
             dir: dir.into(),
         });
-        match self.executor.ask(&request, Some(LIMIT))? {
+        match self.ask_in_time(&request)? {
             Reply::Done => Ok(None),
             Reply::Errno(errno) => Ok(Some(Errno::from_raw_os_error(errno))),
             other => Err(unexpected(&other)),
@@ -174,15 +176,21 @@ impl Sandbox<'_> {
     pub fn files(&mut self, dir: &Path, limit: usize) -> Result<Vec<File>> {
         let dir = dir.into();
         let request = Request::Files { dir, limit };
-        match self.executor.ask(&request, Some(LIMIT))? {
+        match self.ask_in_time(&request)? {
             Reply::Files(files) => Ok(files),
             other => Err(unexpected(&other)),
         }
     }
 
+    /// For what the kernel does, not a command of the user's.
+    fn ask_in_time(&mut self, request: &Request) -> Result<Reply> {
+        let limit = self.executor.limit;
+        self.executor.ask(request, Some(limit))
+    }
+
     /// Kills what still runs.
     pub fn kill(&mut self) -> Result<()> {
-        self.executor.ask(&Request::Kill, Some(LIMIT)).map(drop)
+        self.ask_in_time(&Request::Kill).map(drop)
     }
 
     /// Kills what still runs, and unmounts.
@@ -196,7 +204,7 @@ impl Sandbox<'_> {
         if self.executor.process.is_none() {
             return Ok(());
         }
-        if let Reply::Restarted(why) = self.executor.ask(&Request::End, Some(LIMIT))? {
+        if let Reply::Restarted(why) = self.ask_in_time(&Request::End)? {
             RESTARTED.call_once(|| {
                 say(format_args!(
                     "warning: the resident check was ended after a state, and is started anew for \

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{bail, Context, Result};
 use powercut_engine::id::StateId;
 
-use super::check::{command, timeout_ms, DEFAULT_TIMEOUT};
+use super::check::{command, given_ms, DEFAULT_TIMEOUT_MS};
 use super::{borrowed, name, say_borrowed, Given, RecordSource};
 use crate::args;
-use crate::examination::Examination;
+use crate::examination::{default_mount_timeout_ms, Examination};
 use crate::fs::MountSpec;
 use crate::report::{directory, Saved};
 
@@ -22,7 +22,8 @@ pub struct Replay {
     /// `Some(None)`: without a mount.
     pub mount: Option<Option<MountSpec>>,
     pub fsck: Option<String>,
-    pub timeout_ms: Option<u64>,
+    pub check_timeout_ms: Option<u64>,
+    pub mount_timeout_ms: Option<u64>,
     pub read_only: bool,
     pub json: bool,
 }
@@ -97,7 +98,8 @@ impl Replay {
                 cleanup: None,
                 mount: None,
                 view_faults: Vec::new(),
-                timeout_ms: timeout_ms(DEFAULT_TIMEOUT)?,
+                timeout_ms: DEFAULT_TIMEOUT_MS,
+                mount_timeout_ms: default_mount_timeout_ms(),
             },
         };
         if let Some(check) = &self.check {
@@ -110,7 +112,8 @@ impl Replay {
         if self.fsck.is_some() {
             what.fsck.clone_from(&self.fsck);
         }
-        what.timeout_ms = self.timeout_ms.unwrap_or(what.timeout_ms);
+        what.timeout_ms = self.check_timeout_ms.unwrap_or(what.timeout_ms);
+        what.mount_timeout_ms = self.mount_timeout_ms.unwrap_or(what.mount_timeout_ms);
         if self.read_only {
             what.mount = what.mount.as_ref().map(MountSpec::read_only);
         }
@@ -153,7 +156,6 @@ impl Replay {
         if let Some(check) = &args.check {
             command("--check", check)?;
         }
-        let timeout = args.check_timeout.as_deref().map(timeout_ms);
         let report = args.report.clone();
         let report = report.unwrap_or(crate::report::DEFAULT_DIR.into());
         let given = id_of(&args, &report)?;
@@ -171,7 +173,8 @@ impl Replay {
             check: args.check,
             mount,
             fsck: args.fsck,
-            timeout_ms: timeout.transpose()?,
+            check_timeout_ms: given_ms("--check-timeout", args.check_timeout.as_deref())?,
+            mount_timeout_ms: given_ms("--mount-timeout", args.mount_timeout.as_deref())?,
             read_only: args.read_only,
             json: args.json,
         })

@@ -56,6 +56,7 @@ mod tests {
             mount: None,
             view_faults: Vec::new(),
             timeout_ms: 1000,
+            mount_timeout_ms: 1000,
         };
         let given = |check, fsck, cleanup| Given {
             check,

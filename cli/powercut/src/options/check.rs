@@ -5,17 +5,19 @@
 use anyhow::{bail, Context, Result};
 
 use crate::args;
-use crate::examination::Examination;
+use crate::examination::{default_mount_timeout_ms, Examination};
 use crate::faults::rules;
 use crate::fs::MountSpec;
 use crate::size;
 
 /// The default of --check-timeout.
-pub const DEFAULT_TIMEOUT: &str = "60s";
+pub const DEFAULT_TIMEOUT_MS: u64 = 60_000;
 
-pub fn timeout_ms(text: &str) -> Result<u64> {
-    let time = size::time(text).context("--check-timeout")?;
-    Ok(u64::try_from(time.as_millis())?)
+/// The time that an option was given, in milliseconds.
+pub fn given_ms(flag: &'static str, text: Option<&str>) -> Result<Option<u64>> {
+    let Some(text) = text else { return Ok(None) };
+    let time = size::time(text).context(flag)?;
+    Ok(Some(u64::try_from(time.as_millis())?))
 }
 
 pub fn command(flag: &str, text: &str) -> Result<()> {
@@ -43,6 +45,8 @@ pub fn examination(
         command("--cleanup", cleanup)?;
     }
     rules(&args.view_fault).context("--view-fault")?;
+    let check_timeout_ms = given_ms("--check-timeout", args.check_timeout.as_deref())?;
+    let mount_timeout_ms = given_ms("--mount-timeout", args.mount_timeout.as_deref())?;
     Ok(Examination {
         view_faults: args.view_fault,
         resident: args.resident.is_some(),
@@ -50,7 +54,8 @@ pub fn examination(
         fsck: args.fsck,
         cleanup: args.cleanup,
         mount,
-        timeout_ms: timeout_ms(args.check_timeout.as_deref().unwrap_or(DEFAULT_TIMEOUT))?,
+        timeout_ms: check_timeout_ms.unwrap_or(DEFAULT_TIMEOUT_MS),
+        mount_timeout_ms: mount_timeout_ms.unwrap_or_else(default_mount_timeout_ms),
     })
 }
 
@@ -83,8 +88,9 @@ pub fn instead(
         rules(&args.view_fault).context("--view-fault")?;
         what.view_faults = args.view_fault;
     }
-    if let Some(text) = &args.check_timeout {
-        what.timeout_ms = timeout_ms(text)?;
-    }
+    let check_timeout_ms = given_ms("--check-timeout", args.check_timeout.as_deref())?;
+    let mount_timeout_ms = given_ms("--mount-timeout", args.mount_timeout.as_deref())?;
+    what.timeout_ms = check_timeout_ms.unwrap_or(what.timeout_ms);
+    what.mount_timeout_ms = mount_timeout_ms.unwrap_or(what.mount_timeout_ms);
     Ok(what)
 }

@@ -19,6 +19,7 @@ fn saved() -> tempfile::TempDir {
         cleanup: None,
         view_faults: Vec::new(),
         timeout_ms: 1000,
+        mount_timeout_ms: 1000,
     };
     let dir = tempfile::tempdir().unwrap();
     Saved::at(dir.path())
@@ -43,7 +44,7 @@ type Applied = (&'static [&'static str], fn(&Examination) -> bool);
 
 #[test]
 fn what_is_given_with_a_recording_is_in_place_of_what_its_report_says() {
-    let cases: [Applied; 6] = [
+    let cases: [Applied; 7] = [
         (&["--mount", "none"], |what| what.mount.is_none()),
         (&["--mount", "xfs"], |what| {
             what.mount.as_ref().is_some_and(|mount| mount.fs == "xfs")
@@ -55,6 +56,9 @@ fn what_is_given_with_a_recording_is_in_place_of_what_its_report_says() {
             what.cleanup.as_deref() == Some("./stop")
         }),
         (&["--check-timeout", "7s"], |what| what.timeout_ms == 7000),
+        (&["--mount-timeout", "7s"], |what| {
+            what.mount_timeout_ms == 7000
+        }),
         (&["--view-fault", "eio"], |what| what.view_faults == ["eio"]),
     ];
     let reported = examination(&[]);

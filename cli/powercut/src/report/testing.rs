@@ -32,6 +32,7 @@ pub fn report(recording: &Recording) -> Report {
             cleanup: None,
             view_faults: Vec::new(),
             timeout_ms: 1000,
+            mount_timeout_ms: 1000,
         },
         plan: PlanFacts {
             strategy: "auto".into(),

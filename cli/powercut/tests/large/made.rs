@@ -104,6 +104,7 @@ fn without_violations(recording: &Recording) -> Report {
             cleanup: None,
             view_faults: Vec::new(),
             timeout_ms: 60_000,
+            mount_timeout_ms: 60_000,
         },
         plan: PlanFacts {
             strategy: "auto".into(),
