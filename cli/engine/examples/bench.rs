@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Measures the engine on a made-up record, without any machine; called by scripts/bench.
+//! Measures the engine on a record, without any machine; called by scripts/bench.
 //!
-//! `bench KIND EVENTS [BUDGET]` prints one line of JSON; `bench flaws ENTRIES` one for each flaw and
+//! `bench KIND EVENTS [BUDGET]` prints one line of JSON, of a made-up record; `bench read NAME FILE
+//! [BUDGET]` the same of a recorded one, as a report has it; `bench flaws ENTRIES` one for each flaw and
 //! order of states: how many states it took to find it; `bench write KIND EVENTS FILE` writes a
 //! record to a file.
 
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{BufReader, BufWriter, Read};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, Context, Result};
+use lz4_flex::frame::FrameDecoder;
 use powercut_engine::budget::Budget;
 use powercut_engine::explore::{
     explore, Journal, JournaledRunner, Key, Outcome, Plan, Progress, Runner, Seen, Watch,
@@ -150,11 +152,14 @@ fn main() -> Result<()> {
             Ok(())
         }
         ["flaws", entries] => flaws(entries.parse()?),
-        [kind, events] => measure(kind, events.parse()?, 300),
-        [kind, events, budget] => measure(kind, events.parse()?, budget.parse()?),
+        ["read", name, file] => measure_recorded(name, file, 300),
+        ["read", name, file, budget] => measure_recorded(name, file, budget.parse()?),
+        [kind, events] => measure_made_up(kind, events.parse()?, 300),
+        [kind, events, budget] => measure_made_up(kind, events.parse()?, budget.parse()?),
         _ => {
             bail!(
-                "bench KIND EVENTS [BUDGET], bench flaws ENTRIES, or bench write KIND EVENTS FILE"
+                "bench KIND EVENTS [BUDGET], bench read NAME FILE [BUDGET], bench flaws ENTRIES, or \
+                 bench write KIND EVENTS FILE"
             )
         }
     }
@@ -237,13 +242,23 @@ fn ends_of_heaviest<'s, 'r: 's>(space: &'s Space<'r>) -> States<'s, 'r> {
     }))
 }
 
-fn measure(kind: &str, events: u64, budget: u64) -> Result<()> {
+fn measure_made_up(kind: &str, events: u64, budget: u64) -> Result<()> {
     let made_up = plain(kind, events)?;
+    measure(kind, || Ok(stream(made_up)), budget)
+}
+
+fn measure_recorded(name: &str, file: &str, budget: u64) -> Result<()> {
+    let open = || File::open(file).context(file.to_string());
+    measure(name, || Ok(FrameDecoder::new(BufReader::new(open()?))), budget)
+}
+
+/// `from` gives the record, each time that it is called.
+fn measure<R: Read>(kind: &str, from: impl Fn() -> Result<R>, budget: u64) -> Result<()> {
     let timer = Timer::start()?;
-    std::io::copy(&mut stream(made_up), &mut std::io::sink())?;
+    std::io::copy(&mut from()?, &mut std::io::sink())?;
     let making = timer.seconds()?;
     let timer = Timer::start()?;
-    let recording = Recording::read(stream(made_up))?;
+    let recording = Recording::read(from()?)?;
     let read = timer.seconds()?;
     let memory = peak_kib()?;
     let timer = Timer::start()?;
@@ -299,7 +314,7 @@ fn measure(kind: &str, events: u64, budget: u64) -> Result<()> {
     let events = recording.header().newest_event;
     let per_event = |kib: u64| (kib * 1024) as f64 / events as f64;
     print(&json!({
-        "section": "engine", "kind": kind, "entries": made_up.entries, "events": events,
+        "section": "engine", "kind": kind, "entries": recording.entries().len(), "events": events,
         "cuts": cuts, "legal_bits": states_bits,
         "runs": check.runs, "states": counter.0.get(), "violations": outcome.violations.len(),
         "making_s": making, "read_s": read, "count_s": count, "first_s": first,

@@ -20,8 +20,11 @@ FIO_MIB, FIO_WRITES = 1024, 1000000
 
 
 class Workload:
-    def __init__(self, name, size_mib, argument, filesystems, has_setup=True, workload_only=""):
+    def __init__(self, name, size_mib, argument, filesystems, has_setup=True, workload_only="", program=None,
+                 budget=12):  # fmt: skip
         self.name = name
+        self.program = program or name
+        self.budget = budget
         self.size_mib = size_mib
         self.argument = argument
         self.workload_only = workload_only
@@ -29,7 +32,7 @@ class Workload:
         self.has_setup = has_setup
 
     def command(self, what, more=""):
-        return f"{PROGRAMS}/{self.name} {what} {self.argument} {more}".strip()
+        return f"{PROGRAMS}/{self.program} {what} {self.argument} {more}".strip()
 
     def words(self):
         yield from ("--workload", self.command("workload", self.workload_only))
@@ -40,6 +43,8 @@ class Workload:
 WORKLOADS = {
     workload.name: workload
     for workload in (
+        Workload("sqlite-24", 256, "24", ALL, has_setup=False, program="sqlite", budget=300),
+        Workload("sqlite-4000", 256, "4000", ALL, has_setup=False, program="sqlite", budget=300),
         Workload("pgbench", 512, "", POSIX, workload_only="60"),
         Workload("packages", 512, PACKAGES, POSIX),
         Workload("untar", 2048, f"{SHARE}/source", POSIX, has_setup=False),
@@ -70,7 +75,7 @@ class Watch(threading.Thread):
             time.sleep(0.2)
 
 
-def recorded(workload, filesystem, budget):
+def recorded(workload, filesystem):
     """Records, explores and reports; or what the command says, if it refuses."""
     say(f"workloads: {workload.name} on {filesystem}")
     report = f"{SHARE}/report-{workload.name}-{filesystem}"
@@ -81,7 +86,7 @@ def recorded(workload, filesystem, budget):
     # When each check began.
     check = f"mktemp {checked}/XXXXXX >/dev/null; exec {workload.command('check')}"
     command = ["powercut", "run", "--fs", filesystem, "--size", f"{workload.size_mib}M", *workload.words(), "--check", check,
-               "--check-timeout", "600s", "--no-baseline", "--budget", str(budget), "--report", report, "--json"]
+               "--check-timeout", "600s", "--no-baseline", "--budget", str(workload.budget), "--report", report, "--json"]
     began = time.time()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     watch = Watch(process.pid)
@@ -114,7 +119,7 @@ def recorded(workload, filesystem, budget):
             "recording_mib": recording / (1 << 20), "report_mib": sum(sizes.values()) / (1 << 20)}
 
 
-def measure(words, budget):
+def measure(words):
     """`words` choose: WORKLOAD, or WORKLOAD:FILESYSTEM."""
     chosen = [word.partition(":") for word in words] or [(name, "", "") for name in WORKLOADS]
     for name, _, filesystem in chosen:
@@ -122,4 +127,4 @@ def measure(words, budget):
         if name == "packages" and not os.path.exists(PACKAGES):
             run(f"{PROGRAMS}/packages", "make", PACKAGES)
         for one in (filesystem,) if filesystem else workload.filesystems:
-            yield recorded(workload, one, budget)
+            yield recorded(workload, one)
