@@ -295,7 +295,7 @@ def imported(settings, has_all):
         log = made_up(dice, disk.size() // 512, settings, used)
         fmt.send_import(disk, log.pack())
 
-    histories(rounds(15, 2), settings, make, has_all)
+    histories(rounds(15, 1), settings, make, has_all)
 
 
 for shape, *rest in SHAPES:

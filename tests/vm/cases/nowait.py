@@ -174,7 +174,7 @@ def in_part(kind, settings):
             counts["in part" if NEW in found else "not at all"] += 1
             raw.write(at, PATIENT * (PAGES * PAGE))
             equal(pages(raw, at), PATIENT * PAGES, "once there was time")
-            if min(counts["in part"], counts["not at all"]) >= rounds(20, 5):
+            if min(counts["in part"], counts["not at all"]) >= rounds(20, 2):
                 break
     note(dict(counts))
     assert counts["in part"] and counts["not at all"], "no write was refused halfway"
@@ -193,7 +193,7 @@ def in_no_part(kind, settings):
             equal(pages(raw, at), PATIENT * PAGES, "once there was time")
             equal(disk.events(), before["events"] + 2, "events")
             counts["refused"] += 1
-            if counts["refused"] >= rounds(40, 10):
+            if counts["refused"] >= rounds(40, 4):
                 break
         disk.record("stop")
         # Nor has what is made of the record: every write in it is whole, and was served.
