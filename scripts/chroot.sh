@@ -8,7 +8,7 @@
 # too, or, with a tab between, at another one; with COVER="A B", directory A of these is seen in the place
 # of B.
 enter_root() {
-	local root=$1 dir at
+	local root=$1 dir at copies
 	shift
 	mount -t proc proc "$root/proc"
 	mount -t sysfs sysfs "$root/sys"
@@ -23,11 +23,17 @@ enter_root() {
 		mkdir -p "$root${COVER#* }"
 		mount --bind "$root${COVER% *}" "$root${COVER#* }"
 	fi
+	# What the network is reached by is as on the host, and a copy: a package that is installed there may write to it.
+	copies=$(mktemp -d)
+	mount -t tmpfs tmpfs "$copies"
 	for dir in /etc/resolv.conf /etc/hosts /etc/ssl/certs; do
 		[[ -e $dir ]] || continue
 		if [[ -d $dir ]]; then mkdir -p "$root$dir"; else touch "$root$dir"; fi
-		mount --bind "$dir" "$root$dir"
+		cp -rL --preserve=mode "$dir" "$copies/${dir##*/}" 2>/dev/null || true
+		mount --bind "$copies/${dir##*/}" "$root$dir"
 	done
+	umount --lazy "$copies"
+	rmdir "$copies"
 	# The shell stays: process 1 has to reap, and gets no signal it doesn't handle.
 	exec chroot "$root" env -i "${CLEAN_ENV[@]}" \
 		sh -c 'cd "$0" 2>/dev/null || cd /; "$@"; exit $?' "$PWD" "$@"
