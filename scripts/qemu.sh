@@ -26,9 +26,10 @@ kvm_works() {
 	if [[ ! -e $answer ]]; then
 		rm -f "$CACHE"/kvm-*
 		dir=$(mktemp -d "$RUNS/XXXXXX")
-		timeout --kill-after=2 10 "${QEMU_IN[@]}" "${QEMU[@]}" -accel kvm -cpu max -smp 2 -m 512 \
+		# QEMU may abort, which bash would tell.
+		{ timeout --kill-after=2 10 "${QEMU_IN[@]}" "${QEMU[@]}" -accel kvm -cpu max -smp 2 -m 512 \
 			-kernel "$1/kernel" -initrd "$1/initramfs" -append "console=ttyS0 quiet panic=-1 powercut.probe" \
-			-serial "file:$dir/console" >"$dir/qemu" 2>&1 </dev/null || true
+			-serial "file:$dir/console" >"$dir/qemu" 2>&1 </dev/null || true; } 2>/dev/null
 		if grep -qs "powercut-vm: alive" "$dir/console"; then echo yes; else echo no; fi >"$dir/answer"
 		{ mkdir -p "$CACHE" && mv "$dir/answer" "$answer"; } 2>/dev/null || answer=$dir/answer
 		[[ $(<"$answer") == yes ]] && NO_KVM=''
