@@ -10,6 +10,8 @@
 enter_root() {
 	local root=$1 dir at copies
 	shift
+	# As a mount of its own it can be remounted there, which container engines do.
+	mount --bind "$root" "$root"
 	mount -t proc proc "$root/proc"
 	mount -t sysfs sysfs "$root/sys"
 	mount --rbind /dev "$root/dev"
