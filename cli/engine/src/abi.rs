@@ -27,8 +27,11 @@ pub(crate) const VERSION_OF_PREFIXES: u32 = 3;
 pub const SECTOR: u64 = 512;
 /// The complete event of what is still in flight.
 pub const IN_FLIGHT: u64 = u64::MAX;
-/// No payload is longer: a bio holds far less, a mark 1024 bytes.
+/// No payload is longer: a bio holds far less.
 const MAX_PAYLOAD: u32 = 1 << 30;
+const MAX_MARK: u32 = 1024;
+/// Memory is taken for so much of a payload before that is there.
+const PAYLOAD_STEP: usize = 1 << 20;
 
 #[derive(Debug, Error)]
 pub enum AbiError {
@@ -281,14 +284,15 @@ impl Entry {
         if end.is_none_or(|end| end > header.capacity_sectors) {
             return bad("lies outside the disk");
         }
-        let has_data = self.op == EntryOp::Base || self.op == EntryOp::Write && header.with_data;
-        let data_len = if self.flags.contains(Flags::LOST) {
-            0
-        } else {
-            u64::from(self.nr_sectors) * SECTOR
+        let is_lost = self.flags.contains(Flags::LOST);
+        let data_len = match self.op {
+            EntryOp::Base => u64::from(self.nr_sectors) * SECTOR,
+            EntryOp::Write if header.with_data && !is_lost => u64::from(self.nr_sectors) * SECTOR,
+            EntryOp::Mark => self.payload_len.min(MAX_MARK).into(),
+            _ => 0,
         };
-        if has_data && u64::from(self.payload_len) != data_len {
-            return bad("does not carry its data");
+        if u64::from(self.payload_len) != data_len {
+            return bad("does not carry its data, or more than that");
         }
         let block = u64::from(header.block_size) / SECTOR;
         let touches = self.op.changes_data() || self.op == EntryOp::Base;
@@ -368,8 +372,12 @@ impl<R: Read> Reader<R> {
         let raw: wire::Entry = wire::read(&mut self.inner, "an entry is missing")?;
         let entry = Entry::parse(&raw, &self.header)?;
         payload.clear();
-        payload.resize(entry.payload_len as usize, 0);
-        read_exact(&mut self.inner, payload, "an entry's data is missing")?;
+        while payload.len() < entry.payload_len as usize {
+            let begin = payload.len();
+            payload.resize((begin + PAYLOAD_STEP).min(entry.payload_len as usize), 0);
+            let piece = &mut payload[begin..];
+            read_exact(&mut self.inner, piece, "an entry's data is missing")?;
+        }
         Ok(Some(entry))
     }
 }

@@ -171,6 +171,53 @@ fn prefixes_have_a_version_of_their_own() {
     }
 }
 
+/// The step from one byte of a header to a gigabyte of memory.
+#[test]
+fn memory_is_taken_for_data_that_is_there_alone() {
+    let mut long = entry();
+    long.nr_sectors = 1 << 20;
+    let mut header = header();
+    header.capacity_sectors = 1 << 21;
+    let mut bytes = stream(&header, &long, &[7; 4096]);
+    let at = bytes.len() - 4096 - 96 + 44;
+    bytes[at..at + 4].copy_from_slice(&(512u32 << 20).to_le_bytes());
+    let mut reader = Reader::new(&bytes[..]).unwrap();
+    let mut payload = Vec::new();
+    let short = reader.next_entry(&mut payload);
+    assert!(matches!(short, Err(AbiError::Short(_))), "{short:?}");
+    assert!(payload.capacity() <= 4 << 20, "{}", payload.capacity());
+}
+
+#[test]
+fn data_where_none_belongs_is_refused() {
+    let rows: [(EntryOp, u32, usize, bool); 7] = [
+        (EntryOp::Write, 8, 4096, true),
+        (EntryOp::Mark, 0, 1024, true),
+        (EntryOp::Mark, 0, 1025, false),
+        (EntryOp::Flush, 0, 1, false),
+        (EntryOp::Discard, 8, 4096, false),
+        (EntryOp::WriteZeroes, 8, 512, false),
+        (EntryOp::Flush, 0, 0, true),
+    ];
+    for (op, nr_sectors, len, is_good) in rows {
+        let entry = Entry {
+            op,
+            nr_sectors,
+            ..entry()
+        };
+        let bytes = stream(&header(), &entry, &vec![7; len]);
+        assert_eq!(read(&bytes).is_ok(), is_good, "{op:?} with {len} bytes");
+    }
+    // No data, and 2 TiB of pages that a discard would then leave garbage in.
+    let lost = Entry {
+        op: EntryOp::Base,
+        flags: Flags::LOST,
+        ..entry()
+    };
+    let bytes = stream(&header(), &lost, &[]);
+    assert!(matches!(read(&bytes), Err(AbiError::Malformed(_))));
+}
+
 #[test]
 fn damage_is_refused() {
     let breakers: [fn(&mut Entry); 4] = [
