@@ -7,7 +7,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::parse::{blocks, chunks, dumpe2fs, Chunk};
+use super::parse::{blocks, chunks, dumpe2fs, sectors_of, Chunk};
 use super::Extent;
 use crate::executor::Sandbox;
 
@@ -25,6 +25,7 @@ pub fn ext4(node: &Path, sandbox: &mut Sandbox<'_>) -> Vec<Extent> {
     let size = header
         .lines()
         .find_map(|line| line.strip_prefix("Block size:")?.trim().parse().ok())
+        .filter(|size| (1024..=65536).contains(size))
         .unwrap_or(4096u64);
     let sectors = size / 512;
     let mut extents = Vec::new();
@@ -34,19 +35,21 @@ pub fn ext4(node: &Path, sandbox: &mut Sandbox<'_>) -> Vec<Extent> {
         for block in first..=last {
             let mut head = [0; 8];
             let read = device.as_ref().ok().map(|device| {
-                let at = device.read_exact_at(&mut head, block * size);
-                at.is_ok()
+                let at = block.checked_mul(size);
+                at.is_some_and(|at| device.read_exact_at(&mut head, at).is_ok())
             });
             let kind = match read {
                 Some(true) => journal_block(head),
                 _ => "a block",
             };
-            extents.push(Extent {
-                first: block * sectors,
-                last: block * sectors + sectors - 1,
-                what: format!("journal (inode 8), {kind}"),
-                how: "debugfs `blocks <8>` and the block's own header, on the state",
-            });
+            extents.extend(
+                sectors_of((block, block), sectors).map(|(first, last)| Extent {
+                    first,
+                    last,
+                    what: format!("journal (inode 8), {kind}"),
+                    how: "debugfs `blocks <8>` and the block's own header, on the state",
+                }),
+            );
         }
     }
     let text = output("dumpe2fs", &[], node, sandbox);
@@ -110,7 +113,7 @@ pub fn ext4_journal(node: &Path) -> Vec<Extent> {
 }
 
 /// The number that btrfs gave a device; none if it is none of its own.
-fn btrfs_number(node: &Path) -> Option<u64> {
+pub fn btrfs_number(node: &Path) -> Option<u64> {
     let mut head = [0; 209];
     let device = File::open(node).ok()?;
     device.read_exact_at(&mut head, 64 << 10).ok()?;
@@ -136,7 +139,7 @@ pub fn btrfs(nodes: &[&Path], sandbox: &mut Sandbox<'_>, files: &[Extent]) -> Ve
     nodes.iter().map(of).collect()
 }
 
-fn btrfs_device(node: &Path, number: u64, chunks: &[Chunk], files: &[Extent]) -> Vec<Extent> {
+pub fn btrfs_device(node: &Path, number: u64, chunks: &[Chunk], files: &[Extent]) -> Vec<Extent> {
     let mut extents = Vec::new();
     for copy in [64 << 10, 64 << 20] {
         extents.push(Extent {

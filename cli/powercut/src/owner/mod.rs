@@ -3,9 +3,9 @@
 //! Which file or metadata a sector belongs to, by the filesystem's own tools
 //! run on a state. What can't be told stays untold.
 
-mod layout;
-mod parse;
-mod superblock;
+pub mod layout;
+pub mod parse;
+pub mod superblock;
 
 use std::ffi::OsStr;
 use std::path::Path;

@@ -28,11 +28,12 @@ pub fn filefrag(text: &str, root: &str, how: &'static str) -> Vec<Extent> {
         if nr.parse::<u64>().is_err() || flags.split(',').any(|f| nowhere.contains(&f)) {
             continue;
         }
-        if let (Some((from, _)), Some((first, last))) = (range(logical), range(physical)) {
+        let from = range(logical).and_then(|(from, _)| from.checked_mul(512));
+        if let (Some(from), Some((first, last))) = (from, range(physical)) {
             extents.push(Extent {
                 first,
                 last,
-                what: format!("{file} at byte {}", from * 512),
+                what: format!("{file} at byte {from}"),
                 how,
             });
         }
@@ -94,10 +95,10 @@ pub fn dumpe2fs(text: &str, sectors: u64) -> Vec<Extent> {
             };
             let place = place.split_whitespace().next().unwrap_or("");
             let blocks = range(place).or_else(|| place.parse().ok().map(|block| (block, block)));
-            if let Some((first, last)) = blocks {
+            if let Some((first, last)) = blocks.and_then(|blocks| sectors_of(blocks, sectors)) {
                 extents.push(Extent {
-                    first: first * sectors,
-                    last: last * sectors + sectors - 1,
+                    first,
+                    last,
                     what: format!("{} of group {group}", lower(name)),
                     how: "dumpe2fs on the state",
                 });
@@ -105,6 +106,12 @@ pub fn dumpe2fs(text: &str, sectors: u64) -> Vec<Extent> {
         }
     }
     extents
+}
+
+/// The sectors of some blocks, both ends in; none if no disk has so many.
+pub fn sectors_of((first, last): (u64, u64), sectors: u64) -> Option<(u64, u64)> {
+    let end = last.checked_add(1)?.checked_mul(sectors)?;
+    Some((first.checked_mul(sectors)?, end.checked_sub(1)?))
 }
 
 fn lower(name: &str) -> String {
@@ -118,7 +125,7 @@ pub fn blocks(text: &str) -> Vec<(u64, u64)> {
     let mut ranges: Vec<(u64, u64)> = Vec::new();
     for block in text.split_whitespace().filter_map(|w| w.parse().ok()) {
         match ranges.last_mut() {
-            Some(last) if last.1 + 1 == block => last.1 = block,
+            Some(last) if last.1.checked_add(1) == Some(block) => last.1 = block,
             _ => ranges.push((block, block)),
         }
     }
@@ -134,6 +141,17 @@ pub struct Chunk {
     pub length: u64,
     /// The devices of its copies, by btrfs's numbers, and where in them they begin, in bytes.
     pub copies: Vec<(u64, u64)>,
+}
+
+impl Chunk {
+    /// Whether it lies where a device can have bytes.
+    fn is_possible(&self) -> bool {
+        const MAX_BYTES: u64 = 1 << 62;
+        let starts = self.copies.iter().map(|(_, start)| *start);
+        starts
+            .chain([self.logical, self.length])
+            .all(|bytes| bytes <= MAX_BYTES)
+    }
 }
 
 /// `btrfs inspect-internal dump-tree -t chunk`.
@@ -164,13 +182,15 @@ pub fn chunks(text: &str) -> Vec<Chunk> {
             _ => {}
         }
     }
+    chunks.retain(Chunk::is_possible);
     chunks
 }
 
 /// FIRST..LAST or FIRST-LAST
 fn range(text: &str) -> Option<(u64, u64)> {
     let (first, last) = text.split_once("..").or_else(|| text.split_once('-'))?;
-    Some((first.trim().parse().ok()?, last.trim().parse().ok()?))
+    let range = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+    (range.0 <= range.1).then_some(range)
 }
 
 #[cfg(test)]

@@ -8,13 +8,15 @@ use std::path::Path;
 
 use super::Extent;
 
-fn extent(first: u64, sectors: u64, what: &str, how: &'static str) -> Extent {
-    Extent {
+/// An area; none if it has no sectors.
+fn extent(first: u64, sectors: u64, what: &str, how: &'static str) -> Option<Extent> {
+    let more = sectors.checked_sub(1)?;
+    Some(Extent {
         first,
-        last: (first + sectors).saturating_sub(1),
+        last: first + more,
         what: what.into(),
         how,
-    }
+    })
 }
 
 fn head<const N: usize>(node: &Path, at: u64) -> Option<[u8; N]> {
@@ -52,6 +54,7 @@ fn f2fs_areas(b: &[u8; 96]) -> Vec<Extent> {
     [extent(0, 16, "superblock", HOW)]
         .into_iter()
         .chain(areas)
+        .flatten()
         .collect()
 }
 
@@ -78,18 +81,17 @@ fn fat_areas(b: &[u8; 64]) -> Vec<Extent> {
         0 => large(32),
         all => all,
     } * scale;
-    let mut extents = vec![extent(0, reserved, "boot sector and its neighbours", HOW)];
+    let mut extents = Vec::new();
+    extents.extend(extent(0, reserved, "boot sector and its neighbours", HOW));
     for nr in 0..fats {
         let what = format!("file allocation table {}", nr + 1);
-        extents.push(extent(reserved + nr * fat, fat, &what, HOW));
+        extents.extend(extent(reserved + nr * fat, fat, &what, HOW));
     }
     let data = reserved + fats * fat;
-    if roots > 0 {
-        extents.push(extent(data, roots, "root directory", HOW));
-    }
+    extents.extend(extent(data, roots, "root directory", HOW));
     let files = data + roots;
     let what = "data area (directories or a file)";
-    extents.push(extent(files, all.saturating_sub(files), what, HOW));
+    extents.extend(extent(files, all.saturating_sub(files), what, HOW));
     extents
 }
 
@@ -125,5 +127,16 @@ mod tests {
             [(0, 3), (4, 131), (132, 259), (260, 291), (292, 131_071)]
         );
         assert!(fat_areas(&[0; 64]).is_empty());
+    }
+
+    /// An area of no sectors would end before it begins, and be taken for its neighbour's owner.
+    #[test]
+    fn empty_areas_are_left_out() {
+        let mut b = [0; 64];
+        b[11..13].copy_from_slice(&512u16.to_le_bytes());
+        (b[16], b[22]) = (1, 128);
+        let extents = fat_areas(&b);
+        let short: Vec<_> = extents.iter().map(|e| (e.first, e.last)).collect();
+        assert_eq!(short, [(0, 127)]);
     }
 }

@@ -95,3 +95,30 @@ fn chunks_of_btrfs() {
     assert_eq!(chunks[1].length, 33_554_432);
     assert_eq!(chunks[1].copies, [(1, 38_797_312), (2, 72_351_744)]);
 }
+
+/// Numbers that no disk has, and areas that end before they begin: of those nothing is told.
+#[test]
+fn what_cannot_be_is_left_out() {
+    let most = u64::MAX;
+    let group = format!(
+        "Group 1:\n  Bitmap at 510, Descriptors at 256-2, Table at {most}, Inodes at 0-{most}\n"
+    );
+    assert_eq!(
+        short(&dumpe2fs(&group, 8)),
+        [(4080, 4087, "bitmap of group 1")]
+    );
+    for physical in ["9..3".to_string(), format!("0..{most}0")] {
+        let line = format!("0: 0..7: {physical}: 8: last");
+        assert!(filefrag(&line, "/mnt", "").is_empty(), "{line}");
+    }
+    let far = format!("0: {most}..{most}: 0..7: 8: last");
+    assert!(filefrag(&far, "/mnt", "").is_empty());
+    assert!(fsmap("0: 254:0 [7..0]: inode 131 data 0..7 8", |_| None).is_empty());
+    assert_eq!(blocks(&format!("{most} 0")), [(most, most), (0, 0)]);
+    for (logical, length, start) in [(most, 1, 0), (0, most, 0), (0, 1, most)] {
+        let item = format!(
+            " CHUNK_ITEM {logical})\n length {length} type DATA\n stripe 0 devid 1 offset {start}"
+        );
+        assert!(chunks(&item).is_empty(), "{item}");
+    }
+}
