@@ -95,7 +95,7 @@ impl Down {
         let after = self.regions.partition_point(|r| r.first <= sector);
         let region = self.regions.get(after.checked_sub(1)?)?;
         let scale = region.height / (region.end - region.first) as f64;
-        let (first, end) = (sector, (sector + sectors).min(region.end));
+        let (first, end) = (sector, sector.saturating_add(sectors).min(region.end));
         if first >= end {
             return None;
         }

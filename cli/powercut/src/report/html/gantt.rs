@@ -101,7 +101,7 @@ pub fn gantt(violation: &Violation, recording: &Recording) -> Gantt {
         at.map(|at| &entries[at])
     };
     let done = |write: Event| match entry(write).map_or(write, Recorded::complete) {
-        IN_FLIGHT => write + 2,
+        IN_FLIGHT => write.saturating_add(2),
         complete => complete,
     };
     let broken = violation.culprit.as_ref().and_then(|c| c.broken.as_ref());
@@ -115,7 +115,7 @@ pub fn gantt(violation: &Violation, recording: &Recording) -> Gantt {
     let to = rows.iter().map(|row| done(row.write)).max().unwrap_or(0);
     let across = Across {
         from,
-        to: to.max(violation.cut) + 1,
+        to: to.max(violation.cut).saturating_add(1),
         left: LEFT,
         right: RIGHT,
     };

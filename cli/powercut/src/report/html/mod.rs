@@ -144,7 +144,7 @@ pub fn html(report: &Report, recording: &Recording, dir: &str) -> Result<String>
 fn around(violation: &Violation, recording: &Recording) -> Option<Around> {
     let entries = recording.entries();
     let place = |event| entries.partition_point(|r| r.submit() < event);
-    let at = place(violation.cut + 1);
+    let at = place(violation.cut.saturating_add(1));
     let culprit = violation.culprit.iter();
     let suspects = culprit.flat_map(|c| c.must_be_stable.iter().chain(&c.before));
     let places = suspects.map(|suspect| place(suspect.write));
@@ -190,7 +190,7 @@ fn view<'r>(
         &writes[..writes.len().min(WRITES)]
     };
     let (kept, lost) = (listed(&violation.kept), listed(&violation.lost));
-    let all = violation.kept_writes + violation.lost_writes;
+    let all = violation.kept_writes.saturating_add(violation.lost_writes);
     View {
         nr,
         id: tables::short(&violation.id, 200),
@@ -204,7 +204,9 @@ fn view<'r>(
         gantt: gantt::gantt(violation, recording),
         around: None,
         output: &output[..end],
-        output_left_out: violation.output_left_out + (output.len() - end) as u64,
+        output_left_out: violation
+            .output_left_out
+            .saturating_add((output.len() - end) as u64),
         replay: replay_command("replay", violation, dir),
         minimize: replay_command("minimize", violation, dir),
         hows,

@@ -55,6 +55,20 @@ fn without_violations_there_is_none_to_see() {
 }
 
 #[test]
+fn numbers_that_no_disk_has_are_shown_all_the_same() {
+    let recording = History::new().write(0, "a").done();
+    let mut report = report(&recording);
+    add(&mut report, violation(&recording, 2, |_| false));
+    let violation = &mut report.violations[0];
+    violation.cut = u64::MAX;
+    violation.kept_writes = u64::MAX;
+    violation.lost_writes = 1;
+    violation.output = "x".repeat(100_000).into();
+    violation.output_left_out = u64::MAX;
+    assert!(html(&report, &recording, "d").is_ok());
+}
+
+#[test]
 fn a_big_log_makes_a_small_page() {
     let mut log = History::new();
     for n in 0..9_000u64 {
