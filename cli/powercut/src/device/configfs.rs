@@ -176,7 +176,7 @@ pub struct RecordStatus {
 }
 
 impl RecordStatus {
-    fn parse(line: &str) -> Self {
+    pub fn parse(line: &str) -> Self {
         let mut status = Self::default();
         for (key, value) in line.split_whitespace().filter_map(|w| w.split_once('=')) {
             let number = value.parse().unwrap_or(0);

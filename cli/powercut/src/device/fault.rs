@@ -57,7 +57,7 @@ impl View {
 }
 
 impl FaultStatus {
-    fn parse_rules(text: &str) -> Vec<RuleStatus> {
+    pub fn parse_rules(text: &str) -> Vec<RuleStatus> {
         let parse = |line: &str| {
             let (rule, hits) = line.rsplit_once(" hits=")?;
             Some(RuleStatus {
@@ -69,11 +69,11 @@ impl FaultStatus {
     }
 
     /// The driver has a run a line, as first sector and number.
-    fn parse_bad(text: &str) -> Vec<(u64, u64)> {
+    pub fn parse_bad(text: &str) -> Vec<(u64, u64)> {
         let parse = |line: &str| {
             let (first, number) = line.split_once(' ')?;
             let (first, number): (u64, u64) = (first.parse().ok()?, number.parse().ok()?);
-            Some((first, (first + number).checked_sub(1)?))
+            Some((first, first.checked_add(number.checked_sub(1)?)?))
         };
         text.lines().filter_map(parse).collect()
     }
@@ -184,6 +184,8 @@ mod tests {
         assert_eq!(rules.len(), 2);
         let bad = FaultStatus::parse_bad("8 1\n16 16\n");
         assert_eq!(bad, [(8, 8), (16, 31)]);
+        let none = "0 0\n18446744073709551615 2\n";
+        assert!(FaultStatus::parse_bad(none).is_empty());
         let status = FaultStatus {
             badblocks: bad,
             badblocks_mode: "read".into(),
