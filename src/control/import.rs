@@ -222,7 +222,11 @@ fn check(entry: &RawEntry, properties: Properties, members: &Members) -> Result 
             let is_empty = entry.nr_sectors == 0 && payload_len == 0;
             is_empty && is_start && entry.flags.contains(Flags::PREFLUSH)
         }
-        EntryKind::Log(Op::Mark) => (1..=MARK_MAX_BYTES as u64).contains(&payload_len),
+        EntryKind::Log(Op::Mark) => {
+            let is_nowhere = entry.sector == 0 && entry.nr_sectors == 0;
+            let is_text = (1..=MARK_MAX_BYTES as u64).contains(&payload_len);
+            is_nowhere && is_text && entry.flags == Flags::default()
+        }
     };
     if is_valid && are_possible(entry, properties) {
         Ok(())
