@@ -78,7 +78,7 @@ fn names(line: &str, disk: &str) -> bool {
 }
 
 /// The text of a record: after the prefix, before the key-value lines.
-fn message(record: &[u8]) -> Option<String> {
+pub fn message(record: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(record);
     let (_, text) = text.split_once(';')?;
     text.lines().next().map(str::to_string)

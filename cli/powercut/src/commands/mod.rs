@@ -13,7 +13,7 @@ mod findings;
 mod finish;
 mod github;
 mod lint;
-mod log;
+pub mod log;
 mod manage;
 mod manual;
 mod merge;

@@ -2,7 +2,7 @@
 
 //! `powercut log`: what a disk went through, entry by entry, as it is read.
 
-mod filter;
+pub mod filter;
 mod line;
 mod page;
 
