@@ -20,7 +20,7 @@ endif
 KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR) CONFIG_BLK_DEV_POWERCUT=m
 
 .PHONY: all modules modules_install install clean help rust-analyzer check-kdir
-.PHONY: cli install-cli demo test bench bundle deb container kunit kcsan in-tree
+.PHONY: cli install-cli demo test bench bundle deb container kunit kcsan in-tree fuzz soak
 
 all: modules
 
@@ -105,6 +105,13 @@ kcsan:
 in-tree:
 	scripts/in-tree
 
+# FUZZ_SECONDS, SOAK_SECONDS: how long, an hour each.
+fuzz:
+	scripts/fuzz
+
+soak:
+	scripts/soak
+
 help:
 	@echo 'In a virtual machine, with nothing to install first (as root; see README.md):'
 	@echo '  demo             - cut the power under SQLite, ext4 and XFS, and show what is lost'
@@ -116,6 +123,8 @@ help:
 	@echo '  kunit            - run the KUnit suites only'
 	@echo '  kcsan            - look for data races, on a kernel of its own (tests/README.md)'
 	@echo '  in-tree          - build the driver in a kernel tree, built in and as a module, and boot both'
+	@echo '  fuzz             - libFuzzer on every parser, for FUZZ_SECONDS (3600)'
+	@echo '  soak             - load and power cuts with fio, files and stress-ng, for SOAK_SECONDS (3600)'
 	@echo
 	@echo 'For the running kernel, or the one built in KDIR:'
 	@echo '  all, modules     - build src/powercut.ko (default)'
