@@ -249,7 +249,11 @@ fn measure_made_up(kind: &str, events: u64, budget: u64) -> Result<()> {
 
 fn measure_recorded(name: &str, file: &str, budget: u64) -> Result<()> {
     let open = || File::open(file).context(file.to_string());
-    measure(name, || Ok(FrameDecoder::new(BufReader::new(open()?))), budget)
+    measure(
+        name,
+        || Ok(FrameDecoder::new(BufReader::new(open()?))),
+        budget,
+    )
 }
 
 /// `from` gives the record, each time that it is called.
