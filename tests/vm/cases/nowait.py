@@ -193,7 +193,7 @@ def in_no_part(kind, settings):
             equal(pages(raw, at), PATIENT * PAGES, "once there was time")
             equal(disk.events(), before["events"] + 2, "events")
             counts["refused"] += 1
-            if counts["refused"] >= rounds(40, 4):
+            if counts["refused"] >= rounds(40, 10):
                 break
         disk.record("stop")
         # Nor has what is made of the record: every write in it is whole, and was served.
