@@ -95,11 +95,11 @@ def grown(count):
 
 @test("loaded, used and unloaded over and over takes no memory", limit=900)
 def churn():
-    count = rounds(40, 4)
+    count = rounds(80, 4)
     clean.rmmod()
     try:
         # Some memory is taken once and kept: for the text of modules, in lists per processor.
-        for _ in range(rounds(20, 2)):
+        for _ in range(rounds(40, 2)):
             one_round()
         gc.collect()
         settle()
