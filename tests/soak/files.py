@@ -4,7 +4,7 @@
 
 Among them are files that are made safe and never touched again: once they are, their number is written to
 MARK, the disk's attribute. So it is in the record, before what comes after it: what is said to be safe when the power
-has gone is no promise (XFS has a directory's fsync succeed while it shuts down).
+has gone is no promise. (A file on XFS that was told to be safe about then was missing once; why is not known.)
 """
 
 import ctypes

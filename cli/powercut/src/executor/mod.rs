@@ -47,8 +47,8 @@ pub enum ExecutorError {
     #[error("the executor died ({how}) when it was to {what}; was it killed, or out of memory?")]
     Died { what: &'static str, how: String },
     #[error(
-        "the executor was given up: to {what} took more than {}, so the kernel may hang; is the \
-         machine just slow, --mount-timeout gives it more time",
+        "the executor was given up: to {what} took more than {}, so the kernel may hang; if the \
+         machine is only slow, give more time with --mount-timeout",
         humantime::format_duration(*limit)
     )]
     Stuck { what: &'static str, limit: Duration },
