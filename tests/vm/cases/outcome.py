@@ -19,14 +19,14 @@ FOREVER = "86399.5"
 # As it is in the command line of who waits.
 WAITING = f"sleep\0{FOREVER}"
 # Reads all, and is content.
-READ = "data=$(head -c 24576 $POWERCUT_DEV | tr -ds '\\0' A-F)"
+READ = "data=$(head -c 16384 $POWERCUT_DEV | tr -ds '\\0' A-D)"
 # Wrong if of the first and the last block one is there and the other is not: half of all states.
-CHECK = READ + "; case $data in ''|A*F|[!AF]|[!A]*[!F]) ;; *) echo \"not $data\"; exit 1 ;; esac"
+CHECK = READ + "; case $data in ''|A*D|[!AD]|[!A]*[!D]) ;; *) echo \"not $data\"; exit 1 ;; esac"
 PLAN = ("--strategy", "exhaustive", "--budget", "none")
 
 
 @contextmanager
-def recorded(blocks=6):
+def recorded(blocks=4):
     """A disk with a record of writes that are all pending."""
     with tidy() as own, Disk("a") as disk:
         disk.record("start")
@@ -93,7 +93,8 @@ def small(own, size="1m"):
 
 def ended_by_an_error(break_it, says):
     for found in (True, False):
-        with recorded() as own, small(own) as where:
+        # So many states that the lines about them don't go into the last page of a file that is there.
+        with recorded(6) as own, small(own) as where:
             check = nth(own, break_it(own), 9) + (CHECK if found else READ)
             options = ("--report", where, "--junit", f"{own}/junit")
             report = explored(check, *options, code=1 if found else 2)
@@ -287,7 +288,7 @@ def untold():
 @test("a shard that was interrupted: the merged report is 2 and names it; once it went on, it is clean")
 def shards():
     with recorded() as own:
-        record = ["--recording", f"{own}/record", "--strategy", "random", "--budget", "24"]
+        record = ["--recording", f"{own}/record", "--strategy", "random", "--budget", "12"]
         powercut("export", "a", f"{own}/record")
         parts = [f"{own}/1", f"{own}/2"]
         check = f"test -e {own}/go || {{ {nth(own, f'sleep {FOREVER}', 3)} }}; {READ}"
