@@ -121,6 +121,8 @@ machine_qemu() {
 		qemu_accel "$KERNEL" "${cpu_flags:+,$cpu_flags}" "$accel"
 	fi
 	[[ -z $verbose ]] || append+=" ignore_loglevel"
+	# The suites are there then, and run when they are asked to (kunit.autorun=1: whenever the module is loaded).
+	[[ $FLAVOUR != debug && $FLAVOUR != kcsan ]] || append+=" kunit.enable=1"
 	qemu_memory "$memory"
 	qemu_disk "$KERNEL/modules"
 	# Who works in a shell changes files on the host meanwhile.

@@ -26,7 +26,7 @@ def report(fs, sync, code, *options, check=ALL):
     steps = "; ".join((SAVE, sync, 'echo "$n" > "$POWERCUT_MARK"') if sync else (SAVE, 'echo "$n" > "$POWERCUT_MARK"'))
     workload = f"for n in a b c; do {steps}; done"
     with tidy() as own:
-        return powercut("run", "--fs", fs, *options, "--workload", workload, "--check", check, "--budget", 40, "--json",
+        return powercut("run", "--fs", fs, *options, "--workload", workload, "--check", check, "--budget", 24, "--json",
                         "--report", f"{own}/r", code=code, json_of=True)  # fmt: skip
 
 

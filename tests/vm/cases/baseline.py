@@ -54,9 +54,9 @@ def unsound():
             (BEFORE, 0, "fsck failed, exit 4", "true", "--fsck", "exit 4"),
         ):
             report = ("--report", f"{own}/r")
-            for part in (where, says, "--no-baseline"):
-                refused(part, "run", "--fs", "none", "--workload", BLOCKS, "--check", counted(own, check), *report, *options)
-                equal(runs(own), number, f"runs of {check}")
+            refused((where, says, "--no-baseline"), "run", "--fs", "none", "--workload", BLOCKS,
+                    "--check", counted(own, check), *report, *options)  # fmt: skip
+            equal(runs(own), number, f"runs of {check}")
             equal(os.path.exists(f"{own}/r"), False, "a report")
             run("--no-baseline", *report, *options, check=check, code=1, says="violation")
             powercut("report", f"{own}/r")

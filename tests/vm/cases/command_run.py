@@ -211,6 +211,8 @@ def explore():
             coverage = report["coverage"]
             assert 1 <= coverage["checked"] <= legal, f"{strategy}: {coverage}"
             equal(coverage["legal_states"], str(legal), "legal states")
+            if strategy not in ("auto", "random"):
+                continue
             again = powercut("explore", "a", *plan, "--strategy", strategy, code=1, json_of=True)
             equal([v["id"] for v in again["violations"]], [v["id"] for v in report["violations"]], f"{strategy}, again")
         first = powercut("explore", "a", *plan, "--stop-on-first", code=1, json_of=True)

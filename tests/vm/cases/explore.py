@@ -12,7 +12,7 @@ from lib.tap import LIMIT, equal, rounds, test, wait_until
 HERE = "/mnt/powercut/tests/explore"
 
 
-def record(own, *options, how="careless", check=f"{HERE}/wal-check", count=4):
+def record(own, *options, how="careless", check=f"{HERE}/wal-check", count=3):
     """A log on a bare device, recorded."""
     powercut("run", "--fs", "none", "--size", "1M", "--workload", f"{HERE}/wal-workload {how} {count}",
              "--check", check, "--record-only", "--report", f"{own}/record", *options)  # fmt: skip
@@ -35,7 +35,7 @@ def gist(report):
 @test("explore: side by side finds the same in the same order")
 def side_by_side():
     with tidy() as own:
-        where = record(own, count=rounds(4, 2))
+        where = record(own, count=rounds(3, 2))
         alone = explore(where, f"{own}/1")
         equal(alone["coverage"]["all"], True, "all covered")
         assert alone["coverage"]["checked"] < int(alone["coverage"]["legal_states"]), alone["coverage"]
@@ -48,7 +48,7 @@ def side_by_side():
 
 @test("explore: all states of the careful twin are clean; of the careless one a culprit is named")
 def culprit():
-    count = rounds(4, 1)
+    count = rounds(3, 1)
     with tidy() as own:
         clean = explore(record(own, how="careful", count=count), f"{own}/clean", "--jobs", "2", code=0)
         equal((clean["coverage"]["all"], clean["violations"]), (True, []), "the careful one")

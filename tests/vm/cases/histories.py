@@ -282,12 +282,12 @@ def histories(number, settings, make, has_all):
 
 
 def one_by_one(settings, _):
-    histories(rounds(20, 2), settings, issue, True)
+    histories(rounds(12, 2), settings, issue, True)
 
 
 def together(settings, has_all):
     delayed = settings | {"completion": "delayed:random:200-3000,1"}
-    histories(rounds(10, 1), delayed, issue_together, has_all)
+    histories(rounds(6, 1), delayed, issue_together, has_all)
 
 
 def imported(settings, has_all):
@@ -295,7 +295,7 @@ def imported(settings, has_all):
         log = made_up(dice, disk.size() // 512, settings, used)
         fmt.send_import(disk, log.pack())
 
-    histories(rounds(15, 1), settings, make, has_all)
+    histories(rounds(10, 1), settings, make, has_all)
 
 
 for shape, *rest in SHAPES:

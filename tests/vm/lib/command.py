@@ -43,8 +43,8 @@ def check(words, status, out, err, code, says):
     assert "panicked" not in err, f"{what}: {told}"
     if code == 2:
         assert err.startswith(("powercut: ", "error: ")), f"{what}: {told}"
-    if says is not None:
-        assert says in (err if code >= 2 else out + err), f"{what} does not say {says!r}: {told}"
+    for part in (says,) if isinstance(says, str) else says or ():
+        assert part in (err if code >= 2 else out + err), f"{what} does not say {part!r}: {told}"
 
 
 def refused(says, *words, **options):

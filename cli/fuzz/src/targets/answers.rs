@@ -28,7 +28,7 @@ pub const ANSWERS: Target = Target {
         seeds
     },
     words: &[";", "\n", " ", " hits=", "entries=", "18446744073709551615"],
-    inputs: 40_000,
+    inputs: 20_000,
 };
 
 fn answers(input: &[u8]) {

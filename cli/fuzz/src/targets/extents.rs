@@ -50,7 +50,7 @@ pub const EXTENTS: Target = Target {
         "9223372036854775807",
         "36028797018963968",
     ],
-    inputs: 30_000,
+    inputs: 15_000,
 };
 
 pub const SUPERBLOCKS: Target = Target {
@@ -58,7 +58,7 @@ pub const SUPERBLOCKS: Target = Target {
     run: superblocks,
     seeds,
     words: &["_BHRfS_M", "\x10\x20\u{5}"],
-    inputs: 20_000,
+    inputs: 10_000,
 };
 
 /// Heads of filesystems, each cut off behind what is looked at.

@@ -38,7 +38,7 @@ pub const FILTER: Target = Target {
         "discard",
         "META",
     ],
-    inputs: 40_000,
+    inputs: 20_000,
 };
 
 fn filter(input: &[u8]) {

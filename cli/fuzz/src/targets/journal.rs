@@ -35,7 +35,7 @@ pub const JOURNAL: Target = Target {
         "-1",
         "1e99",
     ],
-    inputs: 8000,
+    inputs: 4000,
 };
 
 fn seeds() -> Vec<Vec<u8>> {

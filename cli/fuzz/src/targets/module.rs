@@ -18,7 +18,7 @@ pub const IMPORT: Target = Target {
     run: take,
     seeds: || histories().iter().map(|stream| compact(stream)).collect(),
     words: &[],
-    inputs: 40_000,
+    inputs: 20_000,
 };
 
 pub const RULES: Target = Target {
@@ -69,7 +69,7 @@ pub const RULES: Target = Target {
         "\n",
         " ",
     ],
-    inputs: 80_000,
+    inputs: 40_000,
 };
 
 fn take(input: &[u8]) {

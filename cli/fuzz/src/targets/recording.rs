@@ -29,7 +29,7 @@ pub const RECORDING: Target = Target {
     run: recording,
     seeds: || histories().iter().map(|stream| compact(stream)).collect(),
     words: &[],
-    inputs: 8000,
+    inputs: 4000,
 };
 
 /// Entry by entry, as `powercut log` does.
@@ -42,7 +42,7 @@ pub const LOG: Target = Target {
         streams
     },
     words: &["powercut"],
-    inputs: 30_000,
+    inputs: 15_000,
 };
 
 /// Streams of small histories of all sorts.

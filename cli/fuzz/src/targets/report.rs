@@ -47,7 +47,7 @@ pub const REPORT: Target = Target {
     run: report_json,
     seeds: || vec![MADE.report.clone()],
     words: WORDS,
-    inputs: 1500,
+    inputs: 750,
 };
 
 pub const VIOLATIONS: Target = Target {
@@ -55,7 +55,7 @@ pub const VIOLATIONS: Target = Target {
     run: violations,
     seeds: || vec![MADE.violations.clone()],
     words: WORDS,
-    inputs: 800,
+    inputs: 400,
 };
 
 /// A report made up.

@@ -35,7 +35,7 @@ pub const STATE_ID: Target = Target {
         "stale",
         "0",
     ],
-    inputs: 60_000,
+    inputs: 30_000,
 };
 
 /// All states at the ends of spans, with nothing, all, or every other piece kept.

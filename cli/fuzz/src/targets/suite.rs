@@ -56,7 +56,7 @@ pub const SUITE: Target = Target {
         "shard",
         "marks",
     ],
-    inputs: 4000,
+    inputs: 2000,
 };
 
 fn suite(input: &[u8]) {

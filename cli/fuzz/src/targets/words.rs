@@ -56,7 +56,7 @@ pub const WORDS: Target = Target {
         "delayed:", "random:", "garbage:", "seed:", "writes:", "mark:", "lba:", "states", "e99",
         "inf", "NaN",
     ],
-    inputs: 40_000,
+    inputs: 20_000,
 };
 
 /// What is read is shown as it is read.
