@@ -55,6 +55,7 @@ pub mod marks;
 pub mod members;
 pub mod minimize;
 pub mod oracle;
+pub mod rate;
 pub mod reads;
 pub mod recording;
 pub mod recoveries;

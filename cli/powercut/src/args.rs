@@ -7,6 +7,7 @@ mod fault;
 mod groups;
 mod log;
 mod plan;
+mod rate;
 mod run;
 mod suite;
 mod values;
@@ -22,6 +23,7 @@ pub use fault::{FaultArgs, FaultCommand};
 pub use groups::command;
 pub use log::{LogArgs, LogFilter};
 pub use plan::{CheckArgs, PlanArgs, SessionArgs};
+pub use rate::RateArgs;
 pub use run::{ExploreArgs, RunArgs};
 pub use suite::{case_command, RunCommand, SuiteArgs, NOT_OF_A_CASE};
 pub use values::Value;
@@ -91,6 +93,11 @@ pub enum Command {
     Minimize(MinimizeArgs),
     /// Find promises and flushes at fault in the log alone, without a crash
     Lint(LintArgs),
+    /// Tell which flushes a check watches over, and which nothing needs
+    ///
+    /// Each flush and each FUA of a record is taken out in turn: does the check notice what may be lost
+    /// then? docs/rate.md.
+    Rate(Box<RateArgs>),
     /// Print a report again, or write it in another format
     Report(ReportArgs),
     /// Print the completions for a shell

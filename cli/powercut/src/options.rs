@@ -7,6 +7,8 @@ mod again;
 mod borrowed;
 mod check;
 mod disk;
+mod of_record;
+mod rate;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,13 +25,15 @@ use crate::device::{CutMode, CutRequest, Name, Settings, Trigger};
 use crate::examination::Examination;
 use crate::faults::{rules, Rule};
 use crate::fs::{Fs, MountSpec};
-use crate::report::Saved;
 use crate::size;
 
 pub use again::{Minimize, Replay, ShowState};
 pub use borrowed::{borrowed, say_borrowed, Given};
-use check::{command, examination, instead, simple};
+use check::{command, examination, simple};
 pub use disk::settings;
+pub use of_record::OfRecord;
+use of_record::Typed;
+pub use rate::Rate;
 
 /// What to do, and what to do with the result.
 #[derive(Debug)]
@@ -239,9 +243,9 @@ fn budget(args: &args::PlanArgs) -> Result<Option<Budget>> {
     budget.transpose().context("--budget")
 }
 
-fn jobs(args: &args::PlanArgs) -> Result<Option<usize>> {
-    match args.jobs {
-        None | Some(1..=MAX_JOBS) => Ok(args.jobs),
+fn number_of_jobs(jobs: Option<usize>) -> Result<Option<usize>> {
+    match jobs {
+        None | Some(1..=MAX_JOBS) => Ok(jobs),
         Some(other) => bail!("--jobs {other}: give a number from 1 to {MAX_JOBS}"),
     }
 }
@@ -266,7 +270,7 @@ pub fn deadline(args: &args::SessionArgs) -> Result<Option<Duration>> {
 
 fn reporting(args: &args::PlanArgs, session: args::SessionArgs, case: String) -> Result<Reporting> {
     Ok(Reporting {
-        jobs: jobs(args)?,
+        jobs: number_of_jobs(args.jobs)?,
         wanted: wanted(args, &session),
         deadline: deadline(&session)?,
         dry_run: session.dry_run,
@@ -346,46 +350,20 @@ impl Run {
 
 impl Explore {
     pub fn new(args: args::ExploreArgs) -> Result<Self> {
-        let mount = args.mount.as_deref().map(MountSpec::parse);
-        let mount = mount.transpose().context("--mount")?;
-        let (from, case) = match (args.name, args.recording) {
-            (Some(disk), _) => (RecordSource::Disk(name(&disk)?), disk),
-            (None, Some(path)) => (
-                RecordSource::Report(path.clone()),
-                path.display().to_string(),
-            ),
-            (None, None) => bail!("give a disk, or --recording PATH"),
-        };
-        let has_check = args.check.is_some() || args.examine.resident.is_some();
-        let reported = match &from {
-            RecordSource::Report(path) if !has_check => Some(Saved::at(path).report()?.examination),
-            _ => None,
-        };
-        let given = Given {
-            check: has_check,
-            fsck: args.examine.fsck.is_some(),
-            cleanup: args.examine.cleanup.is_some(),
-        };
-        let borrowed = match (&from, &reported) {
-            (RecordSource::Report(path), Some(what)) => borrowed(path, what, given),
-            _ => Vec::new(),
-        };
-        let no_baseline = args.examine.no_baseline;
-        let examination = match reported {
-            Some(reported) => instead(reported, args.examine, mount)?,
-            None => examination(args.check.as_deref(), args.examine, mount.flatten())?,
-        };
+        let record = OfRecord::new(Typed {
+            name: args.name,
+            recording: args.recording,
+            check: args.check,
+            mount: args.mount,
+            examine: args.examine,
+        })?;
         Ok(Self {
-            from,
-            baseline: if no_baseline {
-                Extent::Nothing
-            } else {
-                Extent::Before
-            },
-            borrowed,
-            examination: simple(examination, &args.plan)?,
+            from: record.from,
+            baseline: record.baseline,
+            borrowed: record.borrowed,
+            examination: simple(record.examination, &args.plan)?,
             plan: plan(&args.plan)?,
-            reporting: reporting(&args.plan, args.session, case)?,
+            reporting: reporting(&args.plan, args.session, record.case)?,
         })
     }
 }
@@ -395,7 +373,7 @@ impl Resume {
         Ok(Self {
             dir,
             budget: budget(args)?,
-            jobs: jobs(args)?,
+            jobs: number_of_jobs(args.jobs)?,
             wanted: wanted(args, session),
             deadline: deadline(session)?,
             json: session.json,

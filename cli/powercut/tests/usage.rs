@@ -135,6 +135,20 @@ fn minimizes_and_lints() {
 }
 
 #[test]
+fn rates() {
+    refused(&["rate"], "--recording");
+    refused(&["rate", "a"], "--check");
+    refused(&["rate", "a", "--check", " "], "--check is empty");
+    refused(&["rate", "--recording", "/none"], "cannot read /none");
+    for limit in ["--budget", "--most"] {
+        refused(
+            &["rate", "a", "--check", "true", limit, "0"],
+            "0 looks at nothing",
+        );
+    }
+}
+
+#[test]
 fn completions_and_man_pages() {
     for shell in ["bash", "zsh", "fish"] {
         powercut(&["completions", shell])

@@ -18,15 +18,26 @@ from lib.tap import LIMIT, equal, test, wait_until
 FOREVER = "86399.5"
 # As it is in the command line of who waits.
 WAITING = f"sleep\0{FOREVER}"
-# Reads all, and is content.
-READ = "data=$(head -c 16384 $POWERCUT_DEV | tr -ds '\\0' A-D)"
-# Wrong if of the first and the last block one is there and the other is not: half of all states.
-CHECK = READ + "; case $data in ''|A*D|[!AD]|[!A]*[!D]) ;; *) echo \"not $data\"; exit 1 ;; esac"
+
+
+def reads(blocks):
+    """A check that reads all, and is content."""
+    return f"data=$(head -c {blocks * 4096} $POWERCUT_DEV | tr -ds '\\0' A-{chr(64 + blocks)})"
+
+
+def checks(blocks):
+    """Wrong if of the first and the last block one is there and the other is not: half of all states."""
+    last = chr(64 + blocks)
+    return reads(blocks) + f"; case $data in ''|A*{last}|[!A{last}]|[!A]*[!{last}]) ;; *) echo \"not $data\"; exit 1 ;; esac"
+
+
+BLOCKS = 4
+READ, CHECK = reads(BLOCKS), checks(BLOCKS)
 PLAN = ("--strategy", "exhaustive", "--budget", "none")
 
 
 @contextmanager
-def recorded(blocks=4):
+def recorded(blocks=BLOCKS):
     """A disk with a record of writes that are all pending."""
     with tidy() as own, Disk("a") as disk:
         disk.record("start")
@@ -95,7 +106,7 @@ def ended_by_an_error(break_it, says):
     for found in (True, False):
         # So many states that the lines about them don't go into the last page of a file that is there.
         with recorded(6) as own, small(own) as where:
-            check = nth(own, break_it(own), 9) + (CHECK if found else READ)
+            check = nth(own, break_it(own), 9) + (checks(6) if found else reads(6))
             options = ("--report", where, "--junit", f"{own}/junit")
             report = explored(check, *options, code=1 if found else 2)
             equal(report["coverage"]["ended"], "failed", "how it ended")

@@ -10,7 +10,7 @@ use super::Cli;
 const GROUPS: [(&str, &[&str]); 4] = [
     (
         "Try software",
-        &["run", "explore", "replay", "minimize", "merge"],
+        &["run", "explore", "replay", "minimize", "rate", "merge"],
     ),
     (
         "Look at records and reports",

@@ -20,6 +20,7 @@ mod merge;
 mod minimize;
 mod postmortem;
 mod power;
+mod rate;
 mod replay;
 mod report;
 mod run;
@@ -65,6 +66,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Run(args) => suite::command(&args),
         Command::Minimize(args) => minimize::minimize(&options::Minimize::new(args)?),
         Command::Lint(args) => lint::run(&args),
+        Command::Rate(args) => rate::rate(&options::Rate::new(*args)?),
         Command::Report(args) => report::run(&args),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { dir } => manual::man(&dir),
@@ -82,5 +84,6 @@ fn makes_or_shows_disks(command: &Command) -> bool {
             | Command::Explore(_)
             | Command::Replay(_)
             | Command::Minimize(_)
+            | Command::Rate(_)
     )
 }

@@ -187,7 +187,7 @@ impl Session<'_> {
     }
 
     /// The report before anything is explored.
-    fn report(&self, recording: &Recording) -> Report {
+    pub fn report(&self, recording: &Recording) -> Report {
         let view_rules = &self.examination.view_faults;
         let faults = FaultFacts::of(recording, &self.rules, view_rules, self.plan.marks);
         Report {
@@ -295,13 +295,8 @@ impl Session<'_> {
         }
     }
 
-    /// Whether states are better not mounted beside each other: disks of a group may hold one array or
-    /// filesystem, of which there can't be two; btrfs knows its filesystems by their ids, which are the
-    /// same in all states, and so may a filesystem that nothing is known of.
     fn is_single(&self) -> bool {
-        let mount = self.examination.mount.as_ref();
-        let is_singular = mount.is_some_and(|spec| !spec.is_plural());
-        is_singular || self.disk.nodes().members().next().is_some()
+        is_single(self.examination, self.disk)
     }
 
     /// Makes a directory that of the report.
@@ -309,6 +304,14 @@ impl Session<'_> {
         let stream = self.root.control().export(self.disk.name().as_str())?;
         Saved::at(dir).begin(report, stream)
     }
+}
+
+/// Whether states are better not mounted beside each other: disks of a group may hold one array or
+/// filesystem, of which there can't be two; btrfs knows its filesystems by their ids, which are the
+/// same in all states, and so may a filesystem that nothing is known of.
+pub fn is_single(what: &Examination, disk: &Disk) -> bool {
+    let is_singular = what.mount.as_ref().is_some_and(|spec| !spec.is_plural());
+    is_singular || disk.nodes().members().next().is_some()
 }
 
 /// Takes over what a second examination showed, which came after they were noted.

@@ -6,6 +6,7 @@ use powercut_engine::recording::testing::History;
 use super::*;
 use crate::args::{Cli, Command};
 use crate::report::testing::report;
+use crate::report::Saved;
 
 /// A report whose check mounts ext4 and runs a fsck.
 fn saved() -> tempfile::TempDir {

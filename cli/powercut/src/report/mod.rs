@@ -16,6 +16,7 @@ mod junit;
 mod kinds;
 mod merge;
 mod model;
+mod rating;
 mod recoveries;
 mod register;
 mod saved;
@@ -40,6 +41,7 @@ pub use model::{
     Coverage, DiskFacts, Ended, PlanFacts, Pruned, Record, Repeats, Report, Seconds, Source,
     SCHEMA, SCHEMA_FAULTS,
 };
+pub use rating::{Counts, Noticed, Rated, Rating, Watch, RATING_SCHEMA};
 pub use recoveries::{copy_recoveries, copy_recovery, directory};
 pub use register::{first_of_sorts, Register};
 pub use saved::{compress, Saved, DEFAULT_DIR, PAGE};
