@@ -136,7 +136,7 @@ fn minimizes_and_lints() {
 
 #[test]
 fn rates() {
-    refused(&["rate"], "--recording");
+    refused(&["rate"], "NAME");
     refused(&["rate", "a"], "--check");
     refused(&["rate", "a", "--check", " "], "--check is empty");
     refused(&["rate", "--recording", "/none"], "cannot read /none");

@@ -57,7 +57,7 @@ def others():
         (f"{put('a')}; {MARK}; sync $POWERCUT_DEV", ["watched", "idle"]),
         # Without either of the two the other one does.
         (f"{put('a')}; sync $POWERCUT_DEV; {MARK}", ["idle", "idle"]),
-        (f"{put('a')}; {put('b', FAR)}; {MARK}", ["watched", "unread"]),
+        (f"{put('a')}; {MARK}; {put('b', FAR)}; {MARK}", ["watched", "unread"]),
         # Nothing is promised: with it or without, the check is content.
         (f"{put('a')}; {put('b', FAR)}", ["unwatched", "idle"]),
     ):
