@@ -67,6 +67,17 @@ def others():
             equal(outcomes(rate(own)), expected, workload)
 
 
+@test("of two disks, each flush is of its own, and keeps what is on that disk")
+def group():
+    two = f"{EXPLORE}/two-disks"
+    with tidy() as own:
+        powercut("run", "--fs", "none", "--disks", "data:1M,log:1M", "--workload", f"{two} careful", "--check", f"{two} check",
+                 "--record-only", "--report", f"{own}/record")  # fmt: skip
+        rating = rate(own)
+        assert rating["counts"]["watched"] >= 2 and not rating["counts"]["broken"], rating["guarantees"]
+        assert {one["writes"] for one in rating["guarantees"] if one["outcome"] == "watched"} <= {1, 2}, rating["guarantees"]
+
+
 @test("a check that fails in a legal state is no rating: 1, and which state")
 def broken():
     with tidy() as own:
