@@ -117,7 +117,8 @@ impl<'r> States<'r> {
         let mut lost = choices.none();
         // Of what is kept, that which came after the guarantee: a write's data starts once its flush is complete.
         let mut later = choices.none();
-        for (piece, of) in choices.pieces().iter().enumerate() {
+        for piece in choices.all().iter() {
+            let of = choices.pieces()[piece];
             let is_protected = protected(of.entry);
             let is_lost =
                 is_protected && (plan.loss == Loss::All || plan.loss == Loss::One(of.entry));
