@@ -86,7 +86,7 @@ place_sources() {
 	local file
 	while read -r file; do
 		place "$TOP/src/$file" "drivers/block/powercut/$file"
-	done < <(cd "$TOP/src" && find . -type f \( -name '*.rs' -o -name '*.[ch]' -o -name Kbuild -o -name Kconfig \) \
+	done < <(cd "$TOP/src" && find . -type f \( -name '*.rs' -o -name '*.[ch]' -o -name Kbuild -o -name Kconfig -o -name .kunitconfig \) \
 		! -name '*.mod.c' ! -name shim_bindings.rs ! -path './uapi/*' "$@" -printf '%P\n' | sort)
 }
 
@@ -103,7 +103,7 @@ commit_patch() {
 }
 
 # Which part of src/ a file is of: tests come with their own patch.
-IS_TEST=(-path '*/tests.rs' -o -path '*/tests/*' -o -path './model_kunit/*' -o -path './block/examples/*')
+IS_TEST=(-path '*/tests.rs' -o -path '*/tests/*' -o -path './model_kunit/*' -o -path './block/examples/*' -o -name .kunitconfig)
 
 patches() {
 	local file
