@@ -3,7 +3,7 @@
 //! `export` and `import`: a record as a file, an LZ4 frame of what the driver gives.
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Write};
+use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -12,7 +12,7 @@ use powercut_engine::recording::Recording;
 
 use super::manage::{own_name, settings_of};
 use crate::args::{ExportArgs, ImportArgs};
-use crate::device::{Disk, Root};
+use crate::device::{when_closed, Disk, Name, Root};
 use crate::examination::Examination;
 use crate::exit::Exit;
 use crate::options;
@@ -61,7 +61,7 @@ pub fn import(args: &ImportArgs) -> Result<Exit> {
         )
     })?;
     let disk = root.create(&name, &settings_of(&recording))?;
-    root.control().import(name.as_str(), open()?)?;
+    import_stream(&root, &name, open)?;
     print(format_args!("{}\n", disk.nodes().whole().display()))?;
     disk.leave();
     Ok(Exit::NoViolation)
@@ -72,11 +72,22 @@ pub fn import_as_new(root: &Root, saved: &Saved, what: &Examination) -> Result<D
     let recording = saved.recording()?;
     let settings = what.disk(settings_of(&recording));
     let disk = root.create(&own_name("import", &settings)?, &settings)?;
-    root.control()
-        .import(disk.name().as_str(), saved.stream()?)
-        .with_context(|| {
-            let from = saved.dir().display();
-            format!("cannot bring back the recording of {from}")
-        })?;
+    import_stream(root, disk.name(), || saved.stream()).with_context(|| {
+        let from = saved.dir().display();
+        format!("cannot bring back the recording of {from}")
+    })?;
     Ok(disk)
+}
+
+/// As often as it takes until nobody has the disk open when all has arrived.
+fn import_stream<R: Read, E: Into<anyhow::Error>>(
+    root: &Root,
+    name: &Name,
+    open: impl Fn() -> Result<R, E>,
+) -> Result<()> {
+    when_closed(|| match open() {
+        Ok(stream) => root.control().import(name.as_str(), stream).map(Ok),
+        Err(e) => Ok(Err(e)),
+    })?
+    .map_err(Into::into)
 }

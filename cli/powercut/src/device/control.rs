@@ -5,14 +5,32 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use powercut_engine::reads::Reads;
 use rustix::io::Errno;
 
+use super::attribute::PATIENCE;
 use super::{errno, DeviceError, Selection};
+use crate::pause::Pause;
 
 /// Entries come in pieces of this size.
 const BUFFER: usize = 1 << 20;
+
+/// For what needs a disk to be closed: its last user may not be quite gone, and udev opens it for a moment
+/// when it is made and whenever it has another content.
+pub fn when_closed<T>(
+    mut attempt: impl FnMut() -> Result<T, DeviceError>,
+) -> Result<T, DeviceError> {
+    let until = Instant::now() + PATIENCE;
+    let mut pause = Pause::default();
+    loop {
+        match attempt() {
+            Err(DeviceError::Busy(_)) if Instant::now() < until => pause.sleep(),
+            other => return other,
+        }
+    }
+}
 
 #[derive(Debug, Clone)]
 pub struct Control {
@@ -40,7 +58,7 @@ impl Control {
             .map(|file| BufReader::with_capacity(BUFFER, file))
     }
 
-    /// Gives a disk what `export` gave of another.
+    /// Gives a disk what `export` gave of another. It needs to be closed when all has arrived: else it is busy.
     pub fn import(&self, disk: &str, mut stream: impl Read) -> Result<(), DeviceError> {
         let file = self.ask(&format!("import {disk}"), disk)?;
         let mut out = io::BufWriter::with_capacity(BUFFER, file);
@@ -51,13 +69,13 @@ impl Control {
 
     /// Points a view at a state.
     pub fn state(&self, view: &str, selection: &Selection) -> Result<(), DeviceError> {
-        self.ask(&format!("state {view} {selection}"), view)
+        self.ask_when_closed(&format!("state {view} {selection}"), view)
             .map(drop)
     }
 
     /// Brings the power of a disk back that was cut, in a state at the cut.
     pub fn restore(&self, disk: &str, selection: &Selection) -> Result<(), DeviceError> {
-        self.ask(&format!("restore {disk} {selection}"), disk)
+        self.ask_when_closed(&format!("restore {disk} {selection}"), disk)
             .map(drop)
     }
 
@@ -78,6 +96,10 @@ impl Control {
                 _ => Err(self.refused(&request, view, e)),
             },
         }
+    }
+
+    fn ask_when_closed(&self, request: &str, disk: &str) -> Result<File, DeviceError> {
+        when_closed(|| self.ask(request, disk))
     }
 
     fn ask(&self, request: &str, disk: &str) -> Result<File, DeviceError> {

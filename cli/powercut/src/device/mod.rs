@@ -24,7 +24,7 @@ use thiserror::Error;
 use crate::faults::Rule;
 
 pub use configfs::{Disk, DiskInfo, RecordStatus, Root};
-pub use control::Control;
+pub use control::{when_closed, Control};
 pub use cut::{CutMode, CutRequest, Trigger, TriggerError};
 pub use fault::{FaultDir, FaultStatus, RuleStatus};
 pub use mark::{MarkError, MarkText};

@@ -4,19 +4,17 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use powercut_engine::members::Members;
 use powercut_engine::reads::Reads;
 use rustix::io::Errno;
 
-use super::attribute::{get, retry_busy, subdirectories, wait_for, write, PATIENCE};
+use super::attribute::{get, retry_busy, subdirectories, wait_for, write};
 use super::name::{MAX, TOO_LONG};
 use super::{errno, Control, DeviceError, Name, Nodes, Selection, Show, CONTROL};
 use crate::faults::Rule;
 use crate::notes::{note, Item, Note};
 use crate::output::say;
-use crate::pause::Pause;
 
 /// Bytes of marks written at a time: configfs takes a page.
 const MARKS_LEN: usize = 2048;
@@ -206,16 +204,7 @@ impl Origin {
 
 impl Show for View {
     fn show(&mut self, selection: &Selection) -> Result<(), DeviceError> {
-        let control = Control::new(CONTROL);
-        let until = Instant::now() + PATIENCE;
-        let mut pause = Pause::default();
-        loop {
-            match control.state(&self.name, selection) {
-                // The last user of the state before may not be quite gone.
-                Err(DeviceError::Busy(_)) if Instant::now() < until => pause.sleep(),
-                other => return other,
-            }
-        }
+        Control::new(CONTROL).state(&self.name, selection)
     }
 
     fn nodes(&self) -> &Nodes {
