@@ -70,6 +70,7 @@ cli:
 
 install-cli: cli
 	install -D $(CLI) $(DESTDIR)$(PREFIX)/bin/powercut
+	install -D -m 644 packaging/59-powercut.rules $(DESTDIR)$(PREFIX)/lib/udev/rules.d/59-powercut.rules
 	install -d $(COMPLETIONS:%=$(DESTDIR)$(PREFIX)/share/%)
 	$(CLI) man $(DESTDIR)$(PREFIX)/share/man/man1
 	$(CLI) completions bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/powercut
@@ -131,7 +132,7 @@ help:
 	@echo '  install, modules_install - install it (INSTALL_MOD_PATH=, as for the kernel)'
 	@echo '  rust-analyzer    - write rust-project.json'
 	@echo '  clean            - remove what was built'
-	@echo '  cli, install-cli - build, install the powercut command, its man pages and completions (PREFIX=, DESTDIR=)'
+	@echo '  cli, install-cli - build, install the powercut command, man pages, completions, udev rules (PREFIX=, DESTDIR=)'
 	@echo
 	@echo '  KDIR=DIR         - kernel build tree; now $(KDIR)'
 	@echo '  CLIPPY=1         - check with clippy (remove that build: it is not one to load)'
