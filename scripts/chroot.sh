@@ -13,7 +13,8 @@ enter_root() {
 	# As a mount of its own it can be remounted there, which container engines do.
 	mount --bind "$root" "$root"
 	mount -t proc proc "$root/proc"
-	mount -t sysfs sysfs "$root/sys"
+	# In a user namespace it is the network's, which is not its own.
+	mount -t sysfs sysfs "$root/sys" 2>/dev/null || mount --rbind /sys "$root/sys"
 	mount --rbind /dev "$root/dev"
 	mount -t tmpfs tmpfs "$root/tmp"
 	while IFS=$'\t' read -r dir at; do

@@ -51,8 +51,25 @@ end_group() {
 	wait "$1" || true
 }
 
+# How the script was called that reads this.
+CALLED=("$0" "$@")
+
+# need_root: it makes Debian roots and mounts in them. The root of a user namespace may do that, too: the script is run again as that.
 need_root() {
-	((EUID == 0)) || die "this needs root: it makes Debian roots and mounts in them. Run it as root, or with sudo; what needs no root is a bundle, once it is made (docs/bundle.md)"
+	((EUID != 0)) || return 0
+	local or="or run this as root; what needs neither is a bundle, once it is made (docs/bundle.md)"
+	command -v newuidmap >/dev/null ||
+		die "without root this needs newuidmap: install it (Debian, Ubuntu: uidmap; Fedora: shadow-utils; Arch: shadow), $or"
+	[[ $(grep -lE "^($(id -un)|$EUID):" /etc/subuid /etc/subgid 2>/dev/null | wc -l) == 2 ]] ||
+		die "without root this needs 65536 further user ids, and /etc/subuid or /etc/subgid has none for $(id -un): usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $(id -un), $or"
+	unshare --user --map-root-user true 2>/dev/null ||
+		die "without root this needs user namespaces, which are not allowed here (in a container, or by sysctl: user.max_user_namespaces, kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns): allow them, $or"
+	exec unshare --user --map-root-user --map-auto --mount --pid --fork --kill-child --mount-proc "${CALLED[@]}"
+}
+
+# is_namespace: whether this is root of a user namespace only.
+is_namespace() {
+	[[ ! $(</proc/self/uid_map) =~ ^\ *0\ +0\ +4294967295$ ]]
 }
 
 need_cache() {
