@@ -17,7 +17,7 @@ BOOT_LIMIT=${POWERCUT_BOOT_LIMIT:-180}
 # How long a command may take to end that was told to, in seconds.
 END_LIMIT=60
 
-share='' cpus=2 memory=2G timeout='' append='' log='' verbose='' icount='' cpu_flags='' shell='' accel=''
+share='' cpus=2 memory=2G timeout='' append='' log='' verbose='' icount='' cpu_flags='' shell='' accel='' udev=1
 
 # machine_option ARG..: takes an option of the machine; TAKEN are its words. False if it is none.
 # shellcheck disable=SC2034 # for who reads this
@@ -38,6 +38,7 @@ machine_option() {
 	--verbose) TAKEN=1 verbose=1 ;;
 	--icount) TAKEN=1 icount=1 cpus=1 ;;
 	--shell) TAKEN=1 shell=1 ;;
+	--no-udev) TAKEN=1 udev='' ;;
 	*) return 1 ;;
 	esac
 }
@@ -65,7 +66,7 @@ machine_options_done() {
 
 # setting NAME VALUE: tells scripts/guest/session.
 setting() {
-	printf '%s=%s\n' "$1" "$(quoted "$2")" >>"$run/settings"
+	printf '%s=%s\n' "$1" "$(quoted "$2")" >>"$run/files/settings"
 }
 
 # container_environment FILE: its variables, NAME=VALUE with a NUL after each, as a shell exports
@@ -93,21 +94,33 @@ share_transport() {
 	fi
 }
 
-# machine_files LOAD-MODULE CMD..: what this run tells the guest: see scripts/guest/session.
+# What a check may start for each state: directories of REPOSITORY that are in the machine's memory. To start a
+# program on a share takes six requests to the host.
+IN_MEMORY=(tests/demo tests/explore tests/vm/programs)
+
+# machine_files LOAD-MODULE CMD..: what this run tells the guest, see scripts/guest/session; as a disk, from which
+# even a slow kernel reads it fast.
 machine_files() {
 	local load=$1
 	shift
-	cp "$SCRIPTS/guest/session" "$run/"
+	mkdir "$run/files"
+	cp "$SCRIPTS/guest/session" "$run/files/"
 	if [[ -n $ROOT_ENVIRONMENT ]]; then
-		container_environment "$ROOT_ENVIRONMENT" >>"$run/settings"
+		container_environment "$ROOT_ENVIRONMENT" >>"$run/files/settings"
 	fi
+	cp "$TOP/packaging/59-powercut.rules" "$run/files/udev.rules"
 	setting module "$load"
+	setting udev "$udev"
 	setting command "$(quoted "$@")"
 	setting terminal "${shell:+$TERM}"
 	[[ -z $shell ]] || setting size "$(stty size <&6)"
-	[[ -z $MODULE ]] || cp "$MODULE" "$run/"
-	[[ -z $COMMAND ]] || cp "$COMMAND" "$run/"
-	touch "$run"/{console,status,dmesg}
+	[[ -z $MODULE ]] || ln -s "$MODULE" "$run/files/powercut.ko"
+	[[ -z $COMMAND ]] || ln -s "$COMMAND" "$run/files/powercut"
+	setting in_memory "${REPOSITORY:+${IN_MEMORY[*]}}"
+	tar --owner=0 --group=0 --numeric-owner -chf "$run/files.tar" -C "$run/files" . \
+		${REPOSITORY:+-C "$REPOSITORY" "${IN_MEMORY[@]}"}
+	rm -r "$run/files"
+	touch "$run"/{console,status,log}
 	mkfifo "$run"/signals.{in,out}
 }
 
@@ -125,6 +138,7 @@ machine_qemu() {
 	[[ $FLAVOUR != debug && $FLAVOUR != kcsan ]] || append+=" kunit.enable=1"
 	qemu_memory "$memory"
 	qemu_disk "$KERNEL/modules"
+	qemu_disk "$run/files.tar"
 	# Who works in a shell changes files on the host meanwhile.
 	policy=$([[ -n $shell ]] && echo auto || echo always)
 	for image in "${ROOT_IMAGES[@]}"; do
@@ -133,7 +147,6 @@ machine_qemu() {
 	[[ -z $ROOT_SHARE ]] ||
 		qemu_share "$transport" root "${ROOT_AT:-$ROOT_SHARE}" always --readonly --xattr --no-announce-submounts
 	[[ -z $REPOSITORY ]] || qemu_share "$transport" repository "$REPOSITORY" "$policy" --readonly
-	qemu_share "$transport" run "$run" auto
 	[[ -z $share ]] || qemu_share "$transport" share "${SHARE_AT:-$share}" "$policy"
 	QEMU_APPEND+=" powercut.transport=$transport powercut.shares=$(IFS=, && echo "${SHARES[*]}")"
 	QEMU+=(-smp "$cpus" -kernel "$KERNEL/kernel" -initrd "$KERNEL/initramfs"
@@ -143,6 +156,7 @@ machine_qemu() {
 	qemu_port stdout file /dev/fd/3,append=on
 	qemu_port stderr file /dev/fd/4,append=on
 	qemu_port status file "$run/status,append=on"
+	qemu_port log file "$run/log,append=on"
 	qemu_port signals pipe "$run/signals"
 	[[ -z $shell ]] ||
 		QEMU+=(-chardev "stdio,id=terminal,signal=off" -device "virtconsole,chardev=terminal,name=terminal")
@@ -162,7 +176,7 @@ machine_start() {
 # comes_up: waits until the command is about to be run; false if the machine is gone, or late.
 comes_up() {
 	local end=$((SECONDS + BOOT_LIMIT))
-	while [[ ! -e $run/alive ]]; do
+	while [[ ! -s $run/status ]]; do
 		if ((SECONDS > end)) || ! kill -0 "$vm" 2>/dev/null; then
 			return 1
 		fi
@@ -182,7 +196,7 @@ machine_cleanup() {
 # machine_signal NAME STATUS: passes a signal on to the command, which may have a report to write. The machine
 # is killed if that takes long, or at a second signal.
 machine_signal() {
-	if [[ -n $told || -n $shell || -z $vm || ! -e $run/alive ]]; then
+	if [[ -n $told || -n $shell || -z $vm || ! -s $run/status ]]; then
 		exit "$2"
 	fi
 	told=$2
@@ -247,8 +261,8 @@ machine_run() {
 	exec 3>&- 4>&- 7>&-
 	wait "${cats[@]}" || true
 
-	[[ -z $log ]] || cat -- "$(if [[ -s $run/dmesg ]]; then echo "$run/dmesg"; else echo "$run/console"; fi)" >"$log"
-	if splat=$(show_splat "$run/dmesg" "$run/console"); then
+	[[ -z $log ]] || cat -- "$(if [[ -s $run/log ]]; then echo "$run/log"; else echo "$run/console"; fi)" >"$log"
+	if splat=$(show_splat "$run/log" "$run/console"); then
 		printf '%s\n' "$splat" >&2
 		say "error: the $FLAVOUR kernel complained (above) while running: ${*:-a shell}"
 		exit 99
@@ -258,7 +272,7 @@ machine_run() {
 		say "error: killed the machine after $timeout s, running: $*"
 		exit 124
 	fi
-	status=$(<"$run/status")
+	status=$(tail -n 1 "$run/status")
 	if [[ ! $status =~ ^[0-9]+$ ]]; then
 		[[ -z $told ]] || exit "$told"
 		cat "$run/qemu" >&2

@@ -8,7 +8,7 @@ import subprocess
 import time
 
 CONFIG = "/sys/kernel/config/powercut"
-KO = os.environ.get("POWERCUT_KO", "/run/vm/powercut.ko")
+KO = os.environ.get("POWERCUT_KO", "/run/powercut-vm/powercut.ko")
 
 
 def is_loaded():
