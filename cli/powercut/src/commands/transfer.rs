@@ -80,7 +80,7 @@ pub fn import_as_new(root: &Root, saved: &Saved, what: &Examination) -> Result<D
 }
 
 /// As often as it takes until nobody has the disk open when all has arrived.
-fn import_stream<R: Read, E: Into<anyhow::Error>>(
+pub(super) fn import_stream<R: Read, E: Into<anyhow::Error>>(
     root: &Root,
     name: &Name,
     open: impl Fn() -> Result<R, E>,

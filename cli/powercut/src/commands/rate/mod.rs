@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{bail, Context, Result};
 use powercut_engine::budget::Budget;
+use powercut_engine::choices::Choices;
 use powercut_engine::explore::{self, Plan, Rank};
 use powercut_engine::id::StateId;
 use powercut_engine::marks::Marks;
@@ -22,8 +23,9 @@ use powercut_model::{Cut, History};
 
 use super::manage::{load, own_name, settings_of};
 use super::session::{is_single, Session};
+use super::transfer::import_stream;
 use crate::baseline::Subject;
-use crate::device::{Disk, Root, Selection, Show, View};
+use crate::device::{Disk, Name, Root, Selection, Show, View};
 use crate::executor::Executor;
 use crate::exit::Exit;
 use crate::fs;
@@ -35,7 +37,6 @@ use crate::report::{
     Watch, RATING_SCHEMA,
 };
 use crate::signals::{Interrupted, Signals};
-use powercut_engine::choices::Choices;
 use raters::{Told, Work};
 
 /// Of what a guarantee protects, the names that are told.
@@ -53,7 +54,8 @@ pub fn rate(options: &Rate) -> Result<Exit> {
         fs::need(&spec.fs)?;
     }
     what.say_advice();
-    let (log, stream) = source(&root, &options.record.from)?;
+    let kept = Kept::new(&root, &options.record.from)?;
+    let log = kept.recording()?;
     if !log.header().faults.is_empty() {
         bail!(
             "the disk had faults when this was recorded ({}): its flushes promised nothing; rate a \
@@ -63,7 +65,7 @@ pub fn rate(options: &Rate) -> Result<Exit> {
     }
     let all = guarantees(&log);
     let chosen = chosen(all.len(), options.most);
-    let disk = disk_without(&root, options, &log, stream)?;
+    let disk = disk_without(&root, options, &log, &kept)?;
     let without = load(&root, disk.name().as_str())?;
     options.record.baseline.run(Subject {
         disk: &disk,
@@ -145,30 +147,42 @@ fn exit(rating: &Rating, signal: Option<Interrupted>) -> Exit {
     }
 }
 
-type Stream = Box<dyn Read>;
+/// What rates take: a record that is there.
+enum Kept<'r> {
+    Disk(&'r Root, Name),
+    Report(Saved),
+}
 
-/// The record, and the same once more as the driver gives it.
-fn source(root: &Root, from: &RecordSource) -> Result<(Recording, Stream)> {
-    Ok(match from {
-        RecordSource::Disk(name) => {
-            let disk = root.disk(name)?;
-            let name = disk.name().as_str();
-            (load(root, name)?, Box::new(root.control().export(name)?))
+impl<'r> Kept<'r> {
+    fn new(root: &'r Root, from: &RecordSource) -> Result<Self> {
+        Ok(match from {
+            RecordSource::Disk(name) => Self::Disk(root, root.disk(name)?.name().clone()),
+            RecordSource::Report(path) => Self::Report(Saved::at(path)),
+        })
+    }
+
+    fn recording(&self) -> Result<Recording> {
+        match self {
+            Self::Disk(root, name) => load(root, name.as_str()),
+            Self::Report(saved) => saved.recording(),
         }
-        RecordSource::Report(path) => {
-            let saved = Saved::at(path);
-            (saved.recording()?, Box::new(saved.stream()?))
-        }
-    })
+    }
+
+    /// As the driver gives it.
+    fn stream(&self) -> Result<Box<dyn Read>> {
+        Ok(match self {
+            Self::Disk(root, name) => Box::new(root.control().export(name.as_str())?),
+            Self::Report(saved) => Box::new(saved.stream()?),
+        })
+    }
 }
 
 /// A new disk that has the record without guarantees.
-fn disk_without(root: &Root, options: &Rate, log: &Recording, stream: Stream) -> Result<Disk> {
+fn disk_without(root: &Root, options: &Rate, log: &Recording, kept: &Kept<'_>) -> Result<Disk> {
     let settings = options.record.examination.disk(settings_of(log));
     let disk = root.create(&own_name("rate", &settings)?, &settings)?;
-    let stream = WithoutGuarantees::new(stream)?;
-    root.control()
-        .import(disk.name().as_str(), stream)
+    let without = || anyhow::Ok(WithoutGuarantees::new(kept.stream()?)?);
+    import_stream(root, disk.name(), without)
         .context("cannot make a disk of the record without its flushes")?;
     Ok(disk)
 }
