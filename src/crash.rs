@@ -19,13 +19,15 @@ use crate::{
         self,
         Cut,
         History,
-        Piece, //
+        Piece,
+        Tear, //
     },
     record::Record,
     store::{
         SectorMask,
         Sink,
-        Survival, //
+        Survival,
+        PAGE_SECTORS, //
     },
     text::{
         fields,
@@ -36,6 +38,7 @@ use kernel::{
     fmt,
     new_mutex,
     prelude::*,
+    rbtree::RBTree,
     sync::{
         Arc,
         Mutex, //
@@ -67,6 +70,8 @@ enum Survivors {
 pub(crate) struct Selection {
     cut: Cut,
     survivors: Survivors,
+    /// The sectors that writes cost their neighbours, by page.
+    lost: RBTree<u64, SectorMask>,
 }
 
 impl Selection {
@@ -75,6 +80,7 @@ impl Selection {
         Ok(Self {
             cut: Cut::new(record, 0).map_err(|_| EINVAL)?,
             survivors: Survivors::Pieces(KVVec::new()),
+            lost: RBTree::new(),
         })
     }
 
@@ -94,9 +100,17 @@ impl Selection {
             b"none" => Survivors::Pieces(KVVec::new()),
             list => Survivors::Pieces(parse_pieces(list, record, &cut)?),
         };
+        let lost = match &survivors {
+            Survivors::All => RBTree::new(),
+            Survivors::Pieces(kept) => lost(kept, record, &cut)?,
+        };
         // INVARIANT: `parse_pieces` has checked each piece; `All` names none, and
         // keeps what may be kept.
-        Ok(Self { cut, survivors })
+        Ok(Self {
+            cut,
+            survivors,
+            lost,
+        })
     }
 
     /// The event that the power was cut after.
@@ -175,6 +189,11 @@ impl Survival for Survived<'_> {
             }
         }
     }
+
+    fn lost(&self, page: u64) -> SectorMask {
+        let lost = self.selection.lost.get(&page);
+        lost.copied().unwrap_or(SectorMask::EMPTY)
+    }
 }
 
 /// Parses `WRITE:UNIT` and `WRITE:FIRST-LAST`, joined by commas.
@@ -210,6 +229,36 @@ fn parse_pieces(list: &[u8], record: &Record, cut: &Cut) -> Result<KVVec<Kept>> 
         pieces.push(kept, GFP_KERNEL)?;
     }
     Ok(pieces)
+}
+
+/// What the pieces that the writes do not touch stand for: units that these cost.
+fn lost(kept: &[Kept], record: &Record, cut: &Cut) -> Result<RBTree<u64, SectorMask>> {
+    let mut lost: RBTree<u64, SectorMask> = RBTree::new();
+    let geometry = cut.geometry();
+    if geometry.tear != Tear::Rmw {
+        return Ok(lost);
+    }
+    let unit_sectors = u64::from(geometry.unit_sectors);
+    for kept in kept {
+        let entry = record.entry(kept.entry as usize).ok_or(EINVAL)?;
+        for units in model::neighbours(geometry, &entry) {
+            let first = kept.first_unit.max(units.start);
+            let end = kept.last_unit.saturating_add(1).min(units.end);
+            if first >= end {
+                continue;
+            }
+            // A page, as a physical block is, so that they are all in one.
+            let (sector, nr_sectors) = (first * unit_sectors, (end - first) * unit_sectors);
+            let page = sector / PAGE_SECTORS as u64;
+            let sectors = SectorMask::of_page(page, sector, nr_sectors);
+            if let Some(all) = lost.get_mut(&page) {
+                *all = all.or(sectors);
+            } else {
+                lost.try_create_and_insert(page, sectors, GFP_KERNEL)?;
+            }
+        }
+    }
+    Ok(lost)
 }
 
 impl fmt::Display for Selection {

@@ -20,7 +20,11 @@ use crate::{
         Members, //
         Properties,
     },
-    model::Tear,
+    model::{
+        Tear,
+        PHYSICAL_SECTORS, //
+    },
+    store::SECTOR_SIZE,
     text::{
         parse_bool,
         parse_u64, //
@@ -94,10 +98,12 @@ settings! {
     TEAR: |settings| match settings.tear {
         Tear::Any => "any",
         Tear::Prefix => "prefix",
+        Tear::Rmw => "rmw",
     }, |settings, text| {
         settings.tear = match text {
             b"any" => Tear::Any,
             b"prefix" => Tear::Prefix,
+            b"rmw" => Tear::Rmw,
             _ => return Err(EINVAL),
         };
         Ok(())
@@ -238,9 +244,15 @@ impl Settings {
     }
 
     /// The disk that they describe. [`EINVAL`] if they don't go together: a unit or a
-    /// physical block smaller than a block.
+    /// physical block smaller than a block; or, with [`Tear::Rmw`], a unit that is no sector or a
+    /// physical block of other than [`PHYSICAL_SECTORS`].
     pub(super) fn properties(&self) -> Result<Properties> {
-        if self.unit_bytes().min(self.physical_bytes()) < self.block_size {
+        let (unit, physical) = (self.unit_bytes(), self.physical_bytes());
+        if unit.min(physical) < self.block_size {
+            return Err(EINVAL);
+        }
+        let sector = SECTOR_SIZE as u32;
+        if self.tear == Tear::Rmw && (unit, physical) != (sector, PHYSICAL_SECTORS * sector) {
             return Err(EINVAL);
         }
         Ok(Properties {

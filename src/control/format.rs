@@ -4,7 +4,8 @@
 //!
 //! A group's is of version 2: its header is followed by its members. That of a disk on which
 //! writes survive as prefixes is of version 3, of a group or not: readers that know
-//! of no such disk would take for legal what is not.
+//! of no such disk would take for legal what is not. That of one on which they may cost their
+//! neighbours is of version 4, likewise: other readers would miss what is legal.
 
 #[cfg(CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST)]
 mod tests;
@@ -42,11 +43,13 @@ const MAGIC: [u8; 8] = *b"powercut";
 const VERSION: u32 = 1;
 const VERSION_OF_GROUPS: u32 = 2;
 const VERSION_OF_PREFIXES: u32 = 3;
+const VERSION_OF_RMW: u32 = 4;
 
 const FLAG_WRITE_CACHE: u32 = 1;
 const FLAG_FUA: u32 = 2;
 const FLAG_DATA: u32 = 4;
 const FLAG_PREFIX: u32 = 8;
+const FLAG_RMW: u32 = 16;
 /// Where the number of members is.
 const FLAGS_MEMBERS_SHIFT: u32 = 8;
 
@@ -139,6 +142,7 @@ const FLAG_GARBAGE: u32 = 1 << 16;
 fn version(nr_members: usize, tear: Tear) -> u32 {
     match (tear, nr_members) {
         (Tear::Prefix, _) => VERSION_OF_PREFIXES,
+        (Tear::Rmw, _) => VERSION_OF_RMW,
         (Tear::Any, 0) => VERSION,
         (Tear::Any, _) => VERSION_OF_GROUPS,
     }
@@ -148,6 +152,7 @@ fn tear_flag(tear: Tear) -> u32 {
     match tear {
         Tear::Any => 0,
         Tear::Prefix => FLAG_PREFIX,
+        Tear::Rmw => FLAG_RMW,
     }
 }
 

@@ -8,6 +8,7 @@ use crate::{
     disk::tests::{
         disk,
         disk_of_prefixes,
+        disk_of_rmw,
         disk_with,
         flush,
         look_after,
@@ -304,6 +305,63 @@ mod suite {
         for state in illegal {
             assert!(parse(&disk, state).is_err_and(|error| error == EINVAL));
         }
+        Ok(())
+    }
+
+    #[test]
+    fn writes_cost_their_neighbours() -> Result {
+        // Pages 1 and 2: a base, stable data, then writes of a part of one, and of parts of both.
+        let disk = disk_of_rmw()?;
+        put(&disk, (8, 16), 1)?;
+        flush(&disk)?;
+        put(&disk, (10, 2), 2)?;
+        put(&disk, (15, 2), 3)?;
+        write(&disk, Flags::FUA, (12, 1), 4)?;
+        let legal: &[(&[u8], Shown, Shown)] = &[
+            (b"cut=10 keep=none", [1, 1, 1, 1, 4, 1, 1, 1], [1; 8]),
+            (
+                b"cut=10 keep=all",
+                [1, 1, 2, 2, 4, 1, 1, 3],
+                [3, 1, 1, 1, 1, 1, 1, 1],
+            ),
+            // What is lost is, whether or not the write is, and though it was stable.
+            (b"cut=10 keep=5:12", [1, 1, 1, 1, 0, 1, 1, 1], [1; 8]),
+            (b"cut=10 keep=5:8-15", [0, 0, 2, 2, 0, 0, 0, 0], [1; 8]),
+            // It lies above what is kept.
+            (b"cut=10 keep=5:10,7:10", [1, 1, 0, 1, 4, 1, 1, 1], [1; 8]),
+            (
+                b"cut=10 keep=5:9,7:13-14,7:16-17,7:23",
+                [1, 0, 1, 1, 4, 0, 0, 1],
+                [3, 0, 1, 1, 1, 1, 1, 0],
+            ),
+            // The FUA write is in flight.
+            (b"cut=9 keep=9:13", [1, 1, 1, 1, 1, 0, 1, 1], [1; 8]),
+        ];
+        let view = view_of(&disk)?;
+        for (state, first, second) in legal {
+            assert!(look_after(&view, state, 1)? == *first);
+            assert!(look_after(&view, state, 2)? == *second);
+        }
+        let illegal: [&[u8]; 7] = [
+            // Not of that block, nor of both.
+            b"cut=10 keep=5:16",
+            b"cut=10 keep=5:7",
+            b"cut=10 keep=5:8-16",
+            b"cut=10 keep=7:24",
+            // Stable, or covered whole.
+            b"cut=10 keep=9:13",
+            b"cut=10 keep=1:7",
+            b"cut=2 keep=1:24",
+        ];
+        for state in illegal {
+            assert!(parse(&disk, state).is_err_and(|error| error == EINVAL));
+        }
+        // A disk without the setting has no such states.
+        let other = disk_with(512, 0)?;
+        other.start_record()?;
+        put(&other, (10, 2), 2)?;
+        assert!(parse(&other, b"cut=2 keep=1:10").is_ok());
+        assert!(parse(&other, b"cut=2 keep=1:12").is_err_and(|error| error == EINVAL));
         Ok(())
     }
 

@@ -98,7 +98,8 @@ pub(crate) struct Properties {
     pub(crate) nr_sectors: u64,
     /// Its logical block size in bytes.
     pub(crate) block_size: u32,
-    /// Its physical block size in bytes, which changes nothing but what it advertises.
+    /// Its physical block size in bytes, which changes nothing but what it advertises: with
+    /// [`Tear::Rmw`](model::Tear::Rmw) it is the model's.
     pub(crate) physical_block_size: u32,
     /// What never tears, in bytes.
     pub(crate) atomic_unit: u32,

@@ -78,6 +78,13 @@ pub(crate) fn disk_of_prefixes() -> Result<Arc<RecordedDisk>> {
     Ok(disk)
 }
 
+/// The same of blocks of 512 bytes, on which writes may cost their neighbours.
+pub(crate) fn disk_of_rmw() -> Result<Arc<RecordedDisk>> {
+    let disk = disk_of(Members::NONE, 512, Tear::Rmw, 0)?;
+    disk.start_record()?;
+    Ok(disk)
+}
+
 /// A crash-state disk on another's record.
 pub(crate) fn view_of(disk: &Arc<RecordedDisk>) -> Result<Arc<RecordedDisk>> {
     let below = CrashState::new(disk.clone())?;

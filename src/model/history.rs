@@ -130,6 +130,8 @@ pub enum Tear {
     Any,
     /// Its first units, in ascending order: none, some or all.
     Prefix,
+    /// Any of its units; and a write of a part of a physical block may cost other units of that.
+    Rmw,
 }
 
 /// The properties of a disk that legality depends on.

@@ -5,7 +5,6 @@
 
 use core::{
     fmt,
-    iter::FusedIterator,
     ops::{
         Range,
         RangeInclusive, //
@@ -17,8 +16,13 @@ use super::{
     history::{
         Entry,
         Event,
+        Geometry,
         History,
         Tear, //
+    },
+    rmw::{
+        is_loss,
+        is_neighbour, //
     },
     unit::{
         coverage,
@@ -95,9 +99,15 @@ pub fn find_write<H: History + ?Sized>(history: &H, event: Event) -> Result<usiz
 /// piece is retired: it can't be seen again (R5). Means nothing for a piece that is not pending.
 pub fn visible<H: History + ?Sized>(history: &H, cut: &Cut, piece: Piece) -> Mask {
     match history.entry(piece.entry) {
+        Some(entry) if is_loss(history, cut, piece, &entry) => whole(cut.geometry()),
         Some(entry) => visible_of(history, cut, piece, &entry),
         None => Mask::EMPTY,
     }
+}
+
+/// All sectors of a unit.
+fn whole(geometry: Geometry) -> Mask {
+    Mask::from_range(0, 1 << geometry.unit_shift())
 }
 
 /// The same, with the piece's entry at hand.
@@ -106,7 +116,12 @@ pub fn visible<H: History + ?Sized>(history: &H, cut: &Cut, piece: Piece) -> Mas
 /// completed before its submit, in the same unit and so of the same member, completed before the
 /// watermark, and is stable too. Say the cache was off: then what is pending is in flight still,
 /// and nothing was submitted after its completion.
-fn visible_of<H: History + ?Sized>(history: &H, cut: &Cut, piece: Piece, entry: &Entry) -> Mask {
+pub(super) fn visible_of<H: History + ?Sized>(
+    history: &H,
+    cut: &Cut,
+    piece: Piece,
+    entry: &Entry,
+) -> Mask {
     let geometry = cut.geometry();
     let mut visible = coverage(geometry, entry, piece.unit);
 
@@ -130,69 +145,11 @@ fn visible_of<H: History + ?Sized>(history: &H, cut: &Cut, piece: Piece, entry: 
     visible
 }
 
-/// All pieces that may be kept or lost at a cut, in ascending order.
-///
-/// Every subset is a crash state of the contract, and every crash state is a subset: R3 has pending
-/// writes survive in part, unit by unit, and R4 has no order among them that R1 and R2 do not make.
-/// With [`Tear::Prefix`] that is so of the subsets that have of each write its first pieces.
-/// Two subsets may have the same content: see [`is_shadowed`].
-pub fn pending<'h, H: History + ?Sized>(history: &'h H, cut: &Cut) -> Pending<'h, H> {
-    Pending {
-        history,
-        cut: *cut,
-        indices: cut.window(),
-        current: None,
-    }
-}
-
-/// The iterator that [`pending`] returns.
-#[derive(Clone, Debug)]
-pub struct Pending<'h, H: History + ?Sized> {
-    history: &'h H,
-    cut: Cut,
-    indices: Range<usize>,
-    current: Option<(usize, Entry, Range<u64>)>,
-}
-
-impl<H: History + ?Sized> Iterator for Pending<'_, H> {
-    type Item = Piece;
-
-    fn next(&mut self) -> Option<Piece> {
-        loop {
-            if let Some((index, entry, units)) = &mut self.current {
-                for unit in units.by_ref() {
-                    let piece = Piece {
-                        entry: *index,
-                        unit,
-                    };
-
-                    if !visible_of(self.history, &self.cut, piece, entry).is_empty() {
-                        return Some(piece);
-                    }
-                }
-            }
-
-            self.indices.start = self
-                .history
-                .next_unstable(self.indices.start, self.cut.event);
-
-            let index = self.indices.next()?;
-
-            self.current = self
-                .history
-                .entry(index)
-                .filter(|entry| self.cut.is_pending(entry))
-                .map(|entry| (index, entry, units(self.cut.geometry(), &entry)));
-        }
-    }
-}
-
-impl<H: History + ?Sized> FusedIterator for Pending<'_, H> {}
-
 /// Whether `piece` may be kept at a cut, as one of a selection in which it follows `previous`.
 ///
-/// Accepts what [`pending`] yields, and nothing else; with [`Tear::Prefix`] only what it yields
-/// next of the same write, or first.
+/// Accepts what [`pending()`](super::pending()) yields, and nothing else; with [`Tear::Prefix`]
+/// only what it yields next of the same write, or first; with [`Tear::Rmw`] what
+/// [`losses`](super::losses()) yields, too.
 ///
 /// # Errors
 ///
@@ -221,6 +178,7 @@ pub fn check_pieces<H: History + ?Sized>(
     previous: Option<Piece>,
 ) -> Result<(), Illegal> {
     let (first, last) = (*run.start(), *run.end());
+    let end = last.saturating_add(1);
     let piece = |unit| Piece { entry: index, unit };
 
     if previous.is_some_and(|previous| previous >= piece(first)) {
@@ -233,6 +191,11 @@ pub fn check_pieces<H: History + ?Sized>(
         Some(previous) => previous.unit.saturating_add(1),
         None => units.start,
     };
+    // Those before and after what the write touches; few, if they may be lost.
+    let (before, after) = (first..end.min(units.start), first.max(units.end)..end);
+    let own = first.max(units.start)..end.min(units.end);
+    let is_outside = |unit| !is_neighbour(cut.geometry(), &entry, unit);
+    let is_retired = |unit| !is_loss(history, cut, piece(unit), &entry);
 
     if !entry.is_write() {
         Err(Illegal::NotAWrite)
@@ -242,9 +205,9 @@ pub fn check_pieces<H: History + ?Sized>(
         Err(Illegal::NotStarted)
     } else if cut.is_stable(&entry) {
         Err(Illegal::AlreadyStable)
-    } else if first > last || !units.contains(&first) || !units.contains(&last) {
+    } else if first >= end || before.clone().chain(after.clone()).any(is_outside) {
         Err(Illegal::OutsideWrite)
-    } else if any_retired(history, cut, index, &entry, first..last.saturating_add(1)) {
+    } else if any_retired(history, cut, index, &entry, own) || before.chain(after).any(is_retired) {
         Err(Illegal::Retired)
     } else if cut.geometry().tear == Tear::Prefix
         && any_visible(history, cut, index, &entry, next..first)
@@ -350,7 +313,8 @@ fn retired_until<H: History + ?Sized>(history: &H, cut: &Cut, entry: &Entry, uni
 ///
 /// Such a selection is legal, but has the content of the one without the piece. Those that hold no
 /// shadowed piece are one for each content, as far as the log can tell contents apart. `kept` may
-/// hold pieces of other units and `piece` itself; they make no difference.
+/// hold pieces of other units and `piece` itself; they make no difference. What is lost with
+/// [`Tear::Rmw`] lies above all that is kept, for it is when the power fails that it is lost.
 pub fn is_shadowed<H: History + ?Sized>(
     history: &H,
     cut: &Cut,
@@ -360,14 +324,22 @@ pub fn is_shadowed<H: History + ?Sized>(
     let Some(entry) = history.entry(piece.entry) else {
         return false;
     };
-    let place = |index: usize, entry: &Entry| (cut.arrival(entry), index);
-    let mut left = visible_of(history, cut, piece, &entry);
+    let is_lost = |entry: &Entry| is_neighbour(cut.geometry(), entry, piece.unit);
+    let place = |index: usize, entry: &Entry| (is_lost(entry), cut.arrival(entry), index);
+    let covered = |entry: &Entry| {
+        if is_lost(entry) {
+            whole(cut.geometry())
+        } else {
+            coverage(cut.geometry(), entry, piece.unit)
+        }
+    };
+    let mut left = visible(history, cut, piece);
 
     for other in kept {
         if other.unit == piece.unit && !left.is_empty() {
             if let Some(above) = history.entry(other.entry) {
                 if place(other.entry, &above) > place(piece.entry, &entry) {
-                    left = left.without(coverage(cut.geometry(), &above, piece.unit));
+                    left = left.without(covered(&above));
                 }
             }
         }

@@ -3,7 +3,7 @@
 //! Which disk contents a power cut may legally leave: the contract, as pure functions of a log.
 //!
 //! Nothing here allocates, locks, does I/O or knows of bios. The recorded disk is handed in as a
-//! [`History`]; the answers are a [`Cut`] (what is stable, what is not), the [`pending`] pieces
+//! [`History`]; the answers are a [`Cut`] (what is stable, what is not), the [`pending()`] pieces
 //! that may or may not have survived it, and [`check_piece`] for a selection that somebody else
 //! made. The same source is compiled into the kernel module and into the `powercut` command, so
 //! that what is legal has one definition.
@@ -30,12 +30,14 @@
 //! - **R2 FUA.** When a FUA write completes, its own data is stable; it says nothing of others.
 //! - **R3 pending.** A write that has started and is not stable may survive, be lost, or survive in
 //!   part, piece by piece, complete or in flight. On a disk with [`Tear::Prefix`] the pieces that
-//!   survive of one write are its first.
+//!   survive of one write are its first. On one with [`Tear::Rmw`] see R7.
 //! - **R4 no other order.** Nothing but R1 and R2 orders two units.
 //! - **R5 versions.** A sector holds its stable version or any one newer. A stable version retires
 //!   the older ones. Overlapping writes in flight at the same time: either order, so that none of
 //!   them is the older one, until both are stable.
 //! - **R6 write cache off.** A complete write is stable; only writes in flight vary.
+//! - **R7 read-modify-write**, with [`Tear::Rmw`] only. A pending WRITE or WRITE_ZEROES that covers
+//!   a physical block in part may cost any other unit of that block, stable or not: it is zeroes.
 //!
 //! # Model
 //!
@@ -45,7 +47,7 @@
 //! member. R2 and R6 add `complete <= k` for FUA writes, and for all writes when the cache is off
 //! ([`Cut::is_stable`]).
 //! What has started and is not stable is pending (R3, [`Cut::is_pending`]); by R4 every pending
-//! piece is kept or lost by itself; R5 takes out those that nothing could show ([`pending`]).
+//! piece is kept or lost by itself; R5 takes out those that nothing could show ([`pending()`]).
 //!
 //! A crash state is a cut and a set of kept pieces. The content of a sector in it is that of the
 //! topmost of the stable writes and the kept pieces that cover it, or else the base. They lie in
@@ -63,13 +65,24 @@
 //!
 //! # Prefixes
 //!
-//! [`Tear::Prefix`] narrows R3 and nothing else: of the pieces of one write that are [`pending`],
+//! [`Tear::Prefix`] narrows R3 and nothing else: of the pieces of one write that are [`pending()`],
 //! those kept are the first, by unit; none and all are among that. A retired piece does not count:
 //! newer data has been put in its place for good, and whether it was there before can't be seen. So
 //! a cut has a state for each way to give every write with pending pieces a number of these.
 //!
 //! With prefixes, one more order is not told apart: two writes that were in flight together lie in
 //! the order above in *all* units that they share, not in one order here and in the other there.
+//!
+//! # Read-modify-write
+//!
+//! [`Tear::Rmw`] is of a disk that writes [`PHYSICAL_SECTORS`] at a time. A write of less has it
+//! read the rest of that block and write it anew, and if the power fails meanwhile, the rest is
+//! gone. What is read there then is for the disk to say; here it is zeroes. So a pending write has,
+//! beside its pieces, [`losses`]: the units of its first and its last physical block that it does
+//! not touch. Each may be lost or not, by itself, whatever else is kept, and whether or not the
+//! write is. It is lost when the power fails, so it lies above all else. A stable write costs
+//! nothing any more, nor does one whose own pieces in that block are all retired. The write's own
+//! units are old or new, as ever.
 //!
 //! # A trace
 //!
@@ -113,6 +126,8 @@ mod cut;
 mod history;
 mod legal;
 mod members;
+mod pending;
+mod rmw;
 mod span;
 mod unit;
 
@@ -132,14 +147,22 @@ pub use legal::{
     check_pieces,
     find_write,
     is_shadowed,
-    pending,
     visible,
-    Illegal,
-    Pending, //
+    Illegal, //
 };
 pub use members::{
     Members,
     MAX_MEMBERS, //
+};
+pub use pending::{
+    pending,
+    Pending, //
+};
+pub use rmw::{
+    is_neighbour,
+    losses,
+    neighbours,
+    PHYSICAL_SECTORS, //
 };
 pub use span::{
     spans,

@@ -85,7 +85,7 @@ impl Slot {
     }
 
     /// As [`Self::read`], but as a crash left them: of the versions only what
-    /// `survival` lets through, newest first.
+    /// `survival` lets through, newest first, below what it lost.
     pub(crate) fn read_crashed(
         &self,
         page: u64,
@@ -97,7 +97,8 @@ impl Slot {
             return self.read(wanted, to);
         };
 
-        let mut rest = wanted;
+        let lost = Layer::zeroes(survival.lost(page));
+        let mut rest = wanted.without(lost.read(wanted, to));
         let (first, end) = survival.unordered();
         let first = chain.before(first);
         let versions = chain.versions();
@@ -276,6 +277,9 @@ pub(crate) trait Survival {
 
     /// Which of the sectors `there`, that the entry wrote to a page, are seen of it.
     fn shown(&self, entry: u32, page: u64, there: SectorMask) -> SectorMask;
+
+    /// The sectors of a page that was written to which are gone: they read as zeroes.
+    fn lost(&self, page: u64) -> SectorMask;
 }
 
 /// The highest of some versions that shows any of the sectors `wanted` of a page, and which.

@@ -88,6 +88,10 @@ impl Survival for Kept<'_> {
             SectorMask::EMPTY
         }
     }
+
+    fn lost(&self, _page: u64) -> SectorMask {
+        SectorMask::EMPTY
+    }
 }
 
 /// A crash that no entry survived, and how often it was asked whether one did.
@@ -113,6 +117,10 @@ impl Survival for Counted {
         } else {
             SectorMask::EMPTY
         }
+    }
+
+    fn lost(&self, _page: u64) -> SectorMask {
+        SectorMask::EMPTY
     }
 }
 

@@ -24,6 +24,8 @@ pub(crate) const VERSION: u32 = 1;
 pub(crate) const VERSION_OF_GROUPS: u32 = 2;
 /// Of recordings of disks on which writes survive as prefixes, groups or not.
 pub(crate) const VERSION_OF_PREFIXES: u32 = 3;
+/// Of a disk on which writes may cost their neighbours; of a group or not.
+pub(crate) const VERSION_OF_RMW: u32 = 4;
 pub const SECTOR: u64 = 512;
 /// The complete event of what is still in flight.
 pub const IN_FLIGHT: u64 = u64::MAX;
@@ -37,7 +39,7 @@ const PAYLOAD_STEP: usize = 1 << 20;
 pub enum AbiError {
     #[error("not a powercut recording: it does not begin with \"powercut\"")]
     Magic,
-    #[error("a powercut recording of version {0}; this command reads versions {VERSION} to {VERSION_OF_PREFIXES}: use the powercut that wrote it")]
+    #[error("a powercut recording of version {0}; this command reads versions {VERSION} to {VERSION_OF_RMW}: use the powercut that wrote it")]
     Version(u32),
     #[error("the recording is damaged: {0}")]
     Malformed(String),
@@ -149,12 +151,13 @@ impl Header {
             VERSION_OF_GROUPS if (bits >> 8) & 0xff == 0 => {
                 return Err(AbiError::Malformed("a group without disks".into()))
             }
-            VERSION_OF_GROUPS | VERSION_OF_PREFIXES => (bits >> 8) & 0xff,
+            VERSION_OF_GROUPS | VERSION_OF_PREFIXES | VERSION_OF_RMW => (bits >> 8) & 0xff,
             version => return Err(AbiError::Version(version)),
         };
-        let tear = match (version, flags.contains(HeaderFlags::PREFIX)) {
-            (VERSION_OF_PREFIXES, true) => Tear::Prefix,
-            (VERSION | VERSION_OF_GROUPS, false) => Tear::Any,
+        let tear = match (version, flags & (HeaderFlags::PREFIX | HeaderFlags::RMW)) {
+            (VERSION_OF_PREFIXES, HeaderFlags::PREFIX) => Tear::Prefix,
+            (VERSION_OF_RMW, HeaderFlags::RMW) => Tear::Rmw,
+            (VERSION | VERSION_OF_GROUPS, flags) if flags.is_empty() => Tear::Any,
             (version, _) => {
                 let what = format!("a header of version {version} with flags {bits:#x}");
                 return Err(AbiError::Malformed(what));
@@ -189,6 +192,12 @@ impl Header {
         {
             return bad(format!("atomic unit {}", self.atomic_unit));
         }
+        if self.tear == Tear::Rmw && u64::from(self.atomic_unit) != SECTOR {
+            return bad(format!(
+                "tear=rmw with an atomic unit of {}",
+                self.atomic_unit
+            ));
+        }
         if self.capacity_sectors == 0 || self.capacity_sectors > 1 << 35 {
             return bad(format!("capacity of {} sectors", self.capacity_sectors));
         }
@@ -204,9 +213,11 @@ impl Header {
         flags.set(HeaderFlags::WRITE_CACHE, self.write_cache);
         flags.set(HeaderFlags::FUA, self.fua);
         flags.set(HeaderFlags::WITH_DATA, self.with_data);
-        flags.set(HeaderFlags::PREFIX, !self.tear.is_any());
+        flags.set(HeaderFlags::PREFIX, self.tear == Tear::Prefix);
+        flags.set(HeaderFlags::RMW, self.tear == Tear::Rmw);
         let version = match (self.tear, nr_members) {
             (Tear::Prefix, _) => VERSION_OF_PREFIXES,
+            (Tear::Rmw, _) => VERSION_OF_RMW,
             (Tear::Any, 0) => VERSION,
             (Tear::Any, _) => VERSION_OF_GROUPS,
         };

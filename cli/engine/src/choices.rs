@@ -9,16 +9,18 @@ mod lengths;
 mod prefixes;
 
 use std::cell::OnceCell;
+use std::cmp::Reverse;
 use std::ops::Range;
 
 use num_bigint::BigUint;
-use powercut_model::{pending, Cut, Event, Mask, Piece};
+use powercut_model::{losses, pending, Cut, Event, Mask, Piece};
 use smallvec::SmallVec;
 
 use crate::keep::Keep;
 use crate::recording::Recording;
 
 use layers::units;
+pub use layers::Found;
 pub use lengths::{Bounds, Lengths};
 
 /// A pending write, by its entry and the range of its pieces.
@@ -31,6 +33,8 @@ struct Layer {
     mask: Mask,
     /// The index of the piece; none for a stable write.
     piece: Option<u32>,
+    /// It stands for the loss of the unit.
+    is_lost: bool,
     /// What the unit adds to the image's hash where this layer alone shows, of a unit that every
     /// write covers whole.
     hash: u128,
@@ -80,7 +84,9 @@ pub enum Fate {
 pub struct Choices<'r> {
     recording: &'r Recording,
     cut: Cut,
+    /// Those that are pending, then those that may be lost.
     pieces: Vec<Piece>,
+    nr_pending: usize,
     /// The pending writes, each by its entry and the range of its pieces.
     writes: Vec<Write>,
     units: Vec<Unit>,
@@ -93,9 +99,19 @@ pub struct Choices<'r> {
     stable: u128,
 }
 
+/// The units that a cut may cost, each by the newest write that it may be lost by: all leave the same.
+fn newest_losses(recording: &Recording, cut: &Cut) -> Vec<Piece> {
+    let mut found: Vec<Piece> = losses(recording, cut).collect();
+    found.sort_by_key(|piece| (piece.unit, Reverse(piece.entry)));
+    found.dedup_by_key(|piece| piece.unit);
+    found.sort_unstable();
+    found
+}
+
 impl<'r> Choices<'r> {
     pub fn new(recording: &'r Recording, cut: Cut) -> Self {
-        let pieces: Vec<Piece> = pending(recording, &cut).collect();
+        let mut pieces: Vec<Piece> = pending(recording, &cut).collect();
+        let nr_pending = pieces.len();
         let mut writes: Vec<Write> = Vec::new();
         for (index, piece) in pieces.iter().enumerate() {
             match writes.last_mut() {
@@ -103,12 +119,14 @@ impl<'r> Choices<'r> {
                 _ => writes.push((piece.entry, index..index + 1)),
             }
         }
-        let units = units(recording, &cut, &pieces);
+        pieces.extend(newest_losses(recording, &cut));
+        let units = units(recording, &cut, &pieces, nr_pending);
         Self {
             stable: recording.stable_image(cut.event),
             recording,
             cut,
             pieces,
+            nr_pending,
             writes,
             units,
             telling_writes: OnceCell::new(),
@@ -152,9 +170,26 @@ impl<'r> Choices<'r> {
         &self.cut
     }
 
-    /// The pending pieces, by write, then unit: what a state's id counts.
+    /// The pending pieces, by write, then unit; then likewise the units that writes may cost, each
+    /// by the newest of these: what a state's id counts.
     pub fn pieces(&self) -> &[Piece] {
         &self.pieces
+    }
+
+    /// The pending ones alone.
+    pub fn pending(&self) -> &[Piece] {
+        &self.pieces[..self.nr_pending]
+    }
+
+    /// Those that writes may cost, each by its number among all.
+    pub fn losses(&self) -> impl Iterator<Item = (usize, Piece)> + '_ {
+        let pieces = self.pieces.iter().copied().enumerate();
+        pieces.skip(self.nr_pending)
+    }
+
+    /// Whether the piece of that number stands for a unit that a write costs.
+    pub fn is_loss(&self, piece: usize) -> bool {
+        piece >= self.nr_pending
     }
 
     /// The units that they lie in, ascending.
@@ -174,8 +209,14 @@ impl<'r> Choices<'r> {
         Keep::none(self.len())
     }
 
+    /// All that is pending, and nothing lost.
     pub fn all(&self) -> Keep {
-        Keep::all(self.len())
+        self.that(|_| true)
+    }
+
+    /// Of what is pending the pieces whose number satisfies `wanted`, and nothing lost.
+    pub fn that(&self, mut wanted: impl FnMut(usize) -> bool) -> Keep {
+        Keep::that(self.len(), |piece| !self.is_loss(piece) && wanted(piece))
     }
 
     /// Whether its pieces make a difference: not if they are zeroes over

@@ -97,6 +97,21 @@ mod tests {
         assert_eq!(count(&log, 6), 6);
     }
 
+    /// A unit that a write may cost has one content more, however many writes may cost it.
+    #[test]
+    fn neighbours_that_may_be_lost_count() {
+        let log = |log: History| log.base(2, "x").base(9, "y");
+        let rmw = log(History::new().rmw());
+        assert_eq!(count(&rmw.clone().write(1, "a").done(), 2), 2 << 7);
+        let two = rmw.clone().write(1, "a").write(4, "b");
+        // 0, 2, 3, 5, 6, 7 may be lost, by either; 1 and 4 have their own writes, too.
+        assert_eq!(count(&two.done(), 4), (2 << 5) * 3 * 3);
+        assert_eq!(count(&two.flush().done(), 6), 1);
+        let whole = rmw.write_run(0, &["a"; 8]).done();
+        assert_eq!(count(&whole, 2), 1 << 8);
+        assert_eq!(count(&log(History::new()).write(1, "a").done(), 2), 2);
+    }
+
     #[test]
     fn a_flush_leaves_one_state() {
         let log = History::new().write(0, "a").write(1, "b").flush().done();
@@ -117,8 +132,14 @@ mod tests {
 
     #[test]
     fn equals_brute_force() {
-        for seed in 0..60 {
-            let log = History::random(seed).done();
+        let logs = (0..60).flat_map(|seed| {
+            [
+                (seed, History::random(seed)),
+                (seed, History::random_rmw(seed)),
+            ]
+        });
+        for (seed, log) in logs {
+            let log = log.done();
             for cut in spans(&log, Marks::Any) {
                 let choices = Choices::new(&log, cut);
                 if choices.len() > 12 {

@@ -9,7 +9,7 @@ use powercut_model::{coverage, units, visible, Cut, Event, History as _, Mask, P
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use crate::choices::Unit;
+use crate::choices::{Found, Unit};
 use crate::count;
 use crate::event_queue::EventQueue;
 use crate::recording::Recording;
@@ -146,8 +146,13 @@ impl<'r> Sweep<'r> {
         open.ways = if recording.is_whole(unit) {
             open.pieces as u64 + 1
         } else {
-            let numbered = open.pending.iter().copied().zip(0..);
-            let contents = count::contents(&Unit::new(recording, cut, place as usize, numbered));
+            let pieces = open.pending.iter().copied().zip(0..);
+            let pieces = pieces.map(|(entry, number)| Found {
+                entry,
+                number,
+                is_lost: false,
+            });
+            let contents = count::contents(&Unit::new(recording, cut, place as usize, pieces));
             u64::try_from(&contents).unwrap_or_else(|_| {
                 self.large.insert(place, contents);
                 1

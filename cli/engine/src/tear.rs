@@ -15,6 +15,8 @@ pub enum Tear {
     Any,
     /// Their first units survive: none, some or all
     Prefix,
+    /// Any survive, and writes smaller than the physical block may cost their neighbours
+    Rmw,
 }
 
 impl Tear {
@@ -26,6 +28,7 @@ impl Tear {
         match self {
             Self::Any => powercut_model::Tear::Any,
             Self::Prefix => powercut_model::Tear::Prefix,
+            Self::Rmw => powercut_model::Tear::Rmw,
         }
     }
 }
@@ -35,6 +38,7 @@ impl fmt::Display for Tear {
         f.write_str(match self {
             Self::Any => "any",
             Self::Prefix => "prefix",
+            Self::Rmw => "rmw",
         })
     }
 }

@@ -64,10 +64,10 @@ fn disk_of(stream: &[u8]) -> Option<(Properties, Members)> {
         nr_sectors: u64_at(16)?,
         block_size: u32_at(24)?,
         atomic_unit: u32_at(28)?,
-        tear: if flags & 8 == 0 {
-            Tear::Any
-        } else {
-            Tear::Prefix
+        tear: match flags & 24 {
+            0 => Tear::Any,
+            8 => Tear::Prefix,
+            _ => Tear::Rmw,
         },
         write_cache: flags & 1 != 0,
         fua: flags & 2 != 0,
@@ -77,6 +77,7 @@ fn disk_of(stream: &[u8]) -> Option<(Properties, Members)> {
     let is_disk = matches!(properties.block_size, 512 | 4096)
         && properties.atomic_unit.is_power_of_two()
         && (properties.block_size..=65536).contains(&properties.atomic_unit)
+        && (properties.tear != Tear::Rmw || properties.atomic_unit == 512)
         && properties.nr_sectors % block_sectors == 0
         && (1..=1 << 35).contains(&properties.nr_sectors)
         && (properties.write_cache || !properties.fua);

@@ -144,23 +144,22 @@ mod suite {
     }
 
     #[test]
-    fn headers_of_prefixes() -> Result {
-        let prefix = Properties {
-            tear: Tear::Prefix,
-            ..PROPERTIES
-        };
-        for (nr_members, begin) in [
-            (0, b"powercut\x03\0\0\0\x0d\0\x21\0"),
-            (2, b"powercut\x03\0\0\0\x0d\x02\x21\0"),
+    fn headers_of_other_ways_to_tear() -> Result {
+        for (tear, nr_members, begin) in [
+            (Tear::Prefix, 0, b"powercut\x03\0\0\0\x0d\0\x21\0"),
+            (Tear::Prefix, 2, b"powercut\x03\0\0\0\x0d\x02\x21\0"),
+            (Tear::Rmw, 0, b"powercut\x04\0\0\0\x15\0\x21\0"),
+            (Tear::Rmw, 2, b"powercut\x04\0\0\0\x15\x02\x21\0"),
         ] {
+            let torn = Properties { tear, ..PROPERTIES };
             let header = Header {
-                properties: prefix,
+                properties: torn,
                 nr_members,
                 ..header()
             };
             let bytes = header.encode();
             assert!(bytes.starts_with(begin));
-            assert!(Header::decode(&bytes, prefix, nr_members)?.encode() == bytes);
+            assert!(Header::decode(&bytes, torn, nr_members)?.encode() == bytes);
             let refused = Header::decode(&bytes, PROPERTIES, nr_members);
             assert!(refused.is_err_and(|error| error == EINVAL));
 
@@ -170,14 +169,14 @@ mod suite {
                 if let Some(byte) = other.get_mut(offset) {
                     *byte = if offset == 8 { 1 } else { 5 };
                 }
-                for properties in [prefix, PROPERTIES] {
+                for properties in [torn, PROPERTIES] {
                     let refused = Header::decode(&other, properties, nr_members);
                     assert!(refused.is_err_and(|error| error == EINVAL));
                 }
             }
+            let refused = Header::decode(&self::header().encode(), torn, 0);
+            assert!(refused.is_err_and(|error| error == EINVAL));
         }
-        let refused = Header::decode(&header().encode(), prefix, 0);
-        assert!(refused.is_err_and(|error| error == EINVAL));
         Ok(())
     }
 

@@ -18,12 +18,14 @@
 #define POWERCUT_LOG_DISK		1	/* of one disk */
 #define POWERCUT_LOG_GROUP		2	/* of several: members follow */
 #define POWERCUT_LOG_PREFIX		3	/* writes survive as prefixes */
+#define POWERCUT_LOG_RMW		4	/* writes may cost their neighbours */
 
 /* Flags of a header. */
 #define POWERCUT_LOG_WRITE_CACHE	0x00000001
 #define POWERCUT_LOG_FUA		0x00000002
 #define POWERCUT_LOG_DATA		0x00000004	/* base and data */
 #define POWERCUT_LOG_TEAR_PREFIX	0x00000008
+#define POWERCUT_LOG_TEAR_RMW		0x00000010
 #define POWERCUT_LOG_MEMBERS_SHIFT	8
 #define POWERCUT_LOG_MEMBERS_MASK	0x0000ff00
 #define POWERCUT_LOG_LIED		0x00010000

@@ -115,8 +115,8 @@ fn a_short_stream_is_refused_wherever_it_ends() {
 #[test]
 fn other_files_and_versions_are_refused() {
     let mut bytes = stream(&header(), &entry(), &[7; 4096]);
-    bytes[8] = 4;
-    assert!(matches!(read(&bytes), Err(AbiError::Version(4))));
+    bytes[8] = 5;
+    assert!(matches!(read(&bytes), Err(AbiError::Version(5))));
     bytes[0] = b'P';
     assert!(matches!(read(&bytes), Err(AbiError::Magic)));
 }
@@ -152,18 +152,29 @@ fn a_group_comes_with_its_members() {
     assert!(matches!(read(&bytes), Err(AbiError::Malformed(_))));
 }
 
-/// A version of its own, so that nobody takes a state with gaps for legal.
+/// A version of its own, so that nobody takes for legal what is not, or misses what is.
 #[test]
-fn prefixes_have_a_version_of_their_own() {
-    for header in [header(), group()] {
+fn other_ways_to_tear_have_versions_of_their_own() {
+    let tears = [(Tear::Prefix, 3, 8), (Tear::Rmw, 4, 16)];
+    let tears = tears.map(|tear| [(tear, header()), (tear, group())]);
+    for ((tear, version, bit), header) in tears.into_iter().flatten() {
         let header = Header {
-            tear: Tear::Prefix,
+            tear,
+            block_size: 512,
+            atomic_unit: 512,
             ..header
         };
         let bytes = stream(&header, &entry(), &[7; 4096]);
         assert_eq!(read(&bytes).unwrap(), (header.clone(), entry()));
-        assert_eq!((bytes[8], bytes[12] & 8), (3, 8));
-        for (at, value) in [(8, 1), (8, 2), (12, bytes[12] & !8)] {
+        assert_eq!((bytes[8], bytes[12] & 24), (version, bit));
+        let both = (12, bytes[12] | 24);
+        for (at, value) in [
+            (8, 1),
+            (8, 2),
+            (8, 7 - version),
+            (12, bytes[12] & !24),
+            both,
+        ] {
             let mut bytes = bytes.clone();
             bytes[at] = value;
             assert!(matches!(read(&bytes), Err(AbiError::Malformed(_))), "{at}");

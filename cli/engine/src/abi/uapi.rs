@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 use std::mem::{offset_of, size_of};
 
 use super::wire;
-use super::{EntryOp, Flags, IN_FLIGHT, MAGIC, VERSION, VERSION_OF_GROUPS, VERSION_OF_PREFIXES};
+use super::{
+    EntryOp, Flags, IN_FLIGHT, MAGIC, VERSION, VERSION_OF_GROUPS, VERSION_OF_PREFIXES,
+    VERSION_OF_RMW,
+};
 use crate::faults::Faults;
 
 const HEADER: &str = include_str!("../../../../src/uapi/linux/powercut.h");
@@ -124,6 +127,7 @@ fn numbers_are_the_same() {
         ("LOG_DISK".to_string(), u64::from(VERSION)),
         ("LOG_GROUP".into(), u64::from(VERSION_OF_GROUPS)),
         ("LOG_PREFIX".into(), u64::from(VERSION_OF_PREFIXES)),
+        ("LOG_RMW".into(), u64::from(VERSION_OF_RMW)),
         (
             "LOG_WRITE_CACHE".into(),
             header(wire::HeaderFlags::WRITE_CACHE),
@@ -131,6 +135,7 @@ fn numbers_are_the_same() {
         ("LOG_FUA".into(), header(wire::HeaderFlags::FUA)),
         ("LOG_DATA".into(), header(wire::HeaderFlags::WITH_DATA)),
         ("LOG_TEAR_PREFIX".into(), header(wire::HeaderFlags::PREFIX)),
+        ("LOG_TEAR_RMW".into(), header(wire::HeaderFlags::RMW)),
         ("LOG_MEMBERS_SHIFT".into(), 8),
         ("LOG_MEMBERS_MASK".into(), 0xff00),
         ("IN_FLIGHT".into(), IN_FLIGHT),

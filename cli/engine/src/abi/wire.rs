@@ -34,6 +34,8 @@ bitflags! {
         const WITH_DATA = 1 << 2;
         /// Writes survive as prefixes.
         const PREFIX = 1 << 3;
+        /// Writes may cost their neighbours.
+        const RMW = 1 << 4;
         const _ = !0;
     }
 }

@@ -130,13 +130,21 @@ mod tests {
     use crate::keep::Keep;
     use crate::marks::Marks;
     use crate::recording::testing::History;
+    use crate::tear::Tear;
+    use powercut_model::Event;
 
     #[test]
     fn images_are_counted_as_by_brute_force() {
-        for seed in 0..300 {
-            let log = History::random(seed).done();
+        let rmw = (0..100).map(History::random_rmw);
+        let logs = (0..300).map(History::random).chain(rmw);
+        for (seed, log) in logs.enumerate() {
+            let log = log.done();
             let space = Space::new(&log, Marks::Any);
             let mut all = HashSet::new();
+            let many = |event: &Event| space.choices(*event).unwrap().len() > 14;
+            if log.header().tear == Tear::Rmw && space.cuts().iter().any(many) {
+                continue;
+            }
             for event in space.cuts() {
                 let choices = space.choices(*event).unwrap();
                 let marks = log.marks_by(*event).len();

@@ -31,13 +31,12 @@ pub fn passing(
 ) -> Result<Passing> {
     let before = trials.runs;
     let writes = choices.writes();
-    let len = choices.len();
     let but = writes
         .iter()
-        .map(|(_, pieces)| Keep::that(len, |p| !pieces.contains(&p)));
+        .map(|(_, pieces)| choices.that(|p| !pieces.contains(&p)));
     let only = writes
         .iter()
-        .map(|(_, pieces)| Keep::that(len, |p| pieces.contains(&p)));
+        .map(|(_, pieces)| choices.that(|p| pieces.contains(&p)));
     let every = every(choices, budget);
     let all = every.is_some();
     let others: Box<dyn Iterator<Item = Keep>> = match every {

@@ -91,7 +91,8 @@ fn later(
     passing: &Passing,
     marks: usize,
 ) -> Result<Later> {
-    if passing.keep.is_some() && !found.lost.is_empty() {
+    let costs = found.kept.iter().any(|piece| choices.is_loss(piece));
+    if passing.keep.is_some() && (costs || !found.lost.is_empty()) {
         return Ok(Later::NotAsked);
     }
     let mended = mended_by(trials, choices.recording(), choices.event(), marks)?;

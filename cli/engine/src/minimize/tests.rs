@@ -117,6 +117,50 @@ fn the_unit_at_which_a_prefix_ends() {
     assert!(found.minimal);
 }
 
+/// Fails where a unit is lost because of a write beside it.
+struct Beside(u64);
+
+impl Trial for Beside {
+    fn examine(&mut self, choices: &Choices<'_>, keep: &Keep, _: usize) -> Result<Verdict> {
+        let shown = choices.shown(keep);
+        let is_lost = choices
+            .losses()
+            .any(|(nr, piece)| piece.unit == self.0 && shown.contains(nr));
+        Ok(if is_lost {
+            Verdict::Violation(finding())
+        } else {
+            Verdict::Consistent
+        })
+    }
+}
+
+#[test]
+fn a_write_that_costs_what_is_beside_it() {
+    // Unit 3 is stable; 2 and 5 are written, of the same physical block, and 20 of another.
+    let log = History::new().rmw().write(3, "a").flush();
+    let log = log.write(2, "b").write(5, "c").write(20, "d").done();
+    let choices = Choices::new(&log, Cut::new(&log, 10).unwrap());
+    let every = Keep::all(choices.len());
+    let mut trial = Beside(3);
+    let mut trials = Trials::new(&mut trial, Failure::from(&finding()), 400);
+    let found = minimize(&mut trials, &choices, &every).unwrap().unwrap();
+    let cost: Vec<_> = found
+        .kept
+        .iter()
+        .map(|piece| choices.pieces()[piece])
+        .collect();
+    // By the newest of the writes that may.
+    let expected = powercut_model::Piece { entry: 3, unit: 3 };
+    assert_eq!((set(&found.lost), cost), (vec![], vec![expected]));
+    assert!(found.minimal && !found.all_fail);
+    assert_eq!(found.later, Later::NotAsked);
+    // Beside what the passing state has: all, and nothing lost.
+    assert_eq!(
+        (found.fails.count(), found.passes.unwrap()),
+        (4, choices.all())
+    );
+}
+
 #[test]
 fn a_state_that_passes_has_no_culprit() {
     let (found, runs) = culprit(&twenty(), 40, |_| true, |_, _| true);

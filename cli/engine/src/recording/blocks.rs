@@ -3,9 +3,11 @@
 //! The blocks that units consist of: which of them a write covers, and what they add to the image's
 //! hash then.
 
+use std::ops::Range;
+
 use powercut_model::{coverage, Entry};
 
-use super::{weight, Recording};
+use super::{weight, ContentHash, Recording};
 
 /// The blocks of a unit that a write covers, counted from the first of the unit.
 pub fn covered(recording: &Recording, entry: &Entry, unit: u64) -> impl Iterator<Item = u32> {
@@ -18,10 +20,12 @@ pub fn covered(recording: &Recording, entry: &Entry, unit: u64) -> impl Iterator
 impl Recording {
     /// How the image's hash differs from the base's where a block holds what a write put there.
     pub fn block_hash(&self, block: u64, index: u32) -> u128 {
-        let (content, base) = (
-            self.content(index as usize, block),
-            self.base_content(block),
-        );
+        self.content_hash(block, self.content(index as usize, block))
+    }
+
+    /// The same where it holds something else.
+    fn content_hash(&self, block: u64, content: ContentHash) -> u128 {
+        let base = self.base_content(block);
         if content == base {
             return 0;
         }
@@ -30,10 +34,22 @@ impl Recording {
 
     /// The same of a unit that a write covers whole.
     pub fn unit_hash(&self, unit: u64, index: u32) -> u128 {
+        let hashes = self
+            .blocks_in(unit)
+            .map(|block| self.block_hash(block, index));
+        hashes.fold(0, u128::wrapping_add)
+    }
+
+    /// The same of a unit that is lost.
+    pub fn lost_hash(&self, unit: u64) -> u128 {
+        let hashes = self
+            .blocks_in(unit)
+            .map(|block| self.content_hash(block, self.zeroes));
+        hashes.fold(0, u128::wrapping_add)
+    }
+
+    fn blocks_in(&self, unit: u64) -> Range<u64> {
         let per_unit = u64::from(self.geometry.unit_sectors) / self.block_sectors();
-        let blocks = unit * per_unit..(unit + 1) * per_unit;
-        blocks.fold(0, |hash, block| {
-            hash.wrapping_add(self.block_hash(block, index))
-        })
+        unit * per_unit..(unit + 1) * per_unit
     }
 }

@@ -2,7 +2,7 @@
 
 //! What is looked up in a log, so that no look takes longer the longer the log is.
 
-use powercut_model::{coverage, units, Event, Mask};
+use powercut_model::{coverage, neighbours, units, Event, Mask};
 
 use super::blocks::covered;
 use super::entry::Recorded;
@@ -26,7 +26,7 @@ pub struct Index {
     pub flushes: Vec<Vec<u32>>,
     /// The writes with FUA.
     pub fuas: Vec<u32>,
-    /// The writes of each unit.
+    /// The writes of each unit, and, without any, the units that a write may cost.
     pub units: Versions,
     /// The writes of each block, of the units that some write covers in part.
     pub blocks: Versions,
@@ -35,14 +35,16 @@ pub struct Index {
     pub faults: Vec<(Event, Faults)>,
 }
 
-/// The writes of each unit.
+/// The writes of each unit; units that a write may cost are there without any.
 pub fn unit_versions(recording: &Recording) -> Versions {
     let geometry = recording.geometry;
     let entries = (0u32..).zip(&recording.entries);
     let pairs = entries.flat_map(|(index, recorded)| {
         units(geometry, &recorded.entry()).map(move |unit| Pair::new(unit, index))
     });
-    Versions::new(pairs.collect())
+    let entries = recording.entries.iter().map(Recorded::entry);
+    let costs = entries.flat_map(|entry| neighbours(geometry, &entry));
+    Versions::with_keys(pairs.collect(), costs.flatten().collect())
 }
 
 impl Index {

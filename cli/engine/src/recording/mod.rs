@@ -144,7 +144,8 @@ impl Recording {
         u64::from(self.header.block_size) / abi::SECTOR
     }
 
-    /// The units written to, and the writes of each, oldest first.
+    /// The units written to, and the writes of each, oldest first; and, without any, the units that
+    /// writes may cost ([`Tear::Rmw`](powercut_model::Tear::Rmw)).
     pub fn units(&self) -> impl Iterator<Item = (u64, &[u32])> {
         let units = &self.index.units;
         let places = units.keys().iter().copied().enumerate();
@@ -182,7 +183,8 @@ impl Recording {
         whole.into_iter().chain(blocks)
     }
 
-    /// The units written to, ascending: their positions in it are short names.
+    /// The units written to, or that a write may cost, ascending: their positions in it are short
+    /// names.
     pub fn written(&self) -> &[u64] {
         self.index.units.keys()
     }

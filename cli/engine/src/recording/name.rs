@@ -9,6 +9,7 @@ use xxhash_rust::xxh3::{xxh3_64, Xxh3};
 
 use super::{Recorded, Recording};
 use crate::abi::{EntryOp, Flags, IN_FLIGHT};
+use crate::tear::Tear;
 
 /// Entries between two checkpoints.
 const APART: usize = 256;
@@ -87,8 +88,12 @@ fn of_disk(recording: &Recording) -> Xxh3 {
     put(&mut h, header.capacity_sectors);
     put(&mut h, u64::from(header.block_size));
     put(&mut h, u64::from(header.atomic_unit));
-    let prefixes = u64::from(!header.tear.is_any());
-    let cache = u64::from(header.write_cache) | (u64::from(header.fua) << 1) | (prefixes << 2);
+    let tear = match header.tear {
+        Tear::Any => 0,
+        Tear::Prefix => 1,
+        Tear::Rmw => 2,
+    };
+    let cache = u64::from(header.write_cache) | (u64::from(header.fua) << 1) | (tear << 2);
     put(&mut h, cache);
     for member in header.members.iter() {
         put(&mut h, member.sectors);

@@ -65,6 +65,12 @@ impl History {
         self
     }
 
+    /// Writes may cost their neighbours: blocks are of 512 bytes, eight to a physical one.
+    pub fn rmw(mut self) -> Self {
+        self.tear = Tear::Rmw;
+        self
+    }
+
     pub fn no_write_cache(mut self) -> Self {
         self.write_cache = false;
         self
@@ -292,6 +298,15 @@ impl History {
         log
     }
 
+    /// Some history of a few small writes, on a disk on which these may cost their neighbours; the same
+    /// for the same seed.
+    pub fn random_rmw(seed: u64) -> Self {
+        let mut log = Self::some(seed, 3, 8);
+        log.blocks_per_unit = 1;
+        log.members = Members::default();
+        log.rmw()
+    }
+
     fn next(&mut self) -> u64 {
         self.event += 1;
         self.event
@@ -299,13 +314,15 @@ impl History {
 
     /// The stream that the driver would give.
     pub fn stream(&self) -> Vec<u8> {
+        let smaller = if self.tear == Tear::Rmw { 8 } else { 1 };
+        let block_size = (BLOCK / smaller) as u32;
         let header = Header {
             write_cache: self.write_cache,
             fua: true,
             with_data: true,
             capacity_sectors: 2048,
-            block_size: BLOCK as u32,
-            atomic_unit: BLOCK as u32 * self.blocks_per_unit,
+            block_size,
+            atomic_unit: block_size * self.blocks_per_unit,
             tear: self.tear,
             entries: self.entries.len() as u64,
             newest_event: self.event,
@@ -316,7 +333,20 @@ impl History {
         };
         let mut out = header.to_bytes();
         for (entry, payload) in self.base.iter().chain(&self.entries) {
-            write_entry(&mut out, entry, payload).unwrap();
+            let blocks = payload.chunks(BLOCK);
+            let payload = match entry.op {
+                EntryOp::Mark => payload.clone(),
+                _ => blocks
+                    .flat_map(|block| &block[..BLOCK / smaller])
+                    .copied()
+                    .collect(),
+            };
+            let entry = Entry {
+                sector: entry.sector / smaller as u64,
+                nr_sectors: entry.nr_sectors / smaller as u32,
+                ..entry.clone()
+            };
+            write_entry(&mut out, &entry, &payload).unwrap();
         }
         out
     }

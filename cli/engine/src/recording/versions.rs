@@ -41,25 +41,43 @@ pub struct Versions {
 
 impl Versions {
     /// From pairs in any order.
-    pub fn new(mut pairs: Vec<Pair>) -> Self {
+    pub fn new(pairs: Vec<Pair>) -> Self {
+        Self::with_keys(pairs, Vec::new())
+    }
+
+    /// The same, and keys that are there even if they have no entries.
+    pub fn with_keys(mut pairs: Vec<Pair>, mut keys: Vec<u64>) -> Self {
         // Most come in the order of the entries, with keys that ascend: then this is fast.
         pairs.sort_unstable();
+        keys.sort_unstable();
+        let mut keys = keys.into_iter().peekable();
         let mut versions = Self {
             entries: pairs.iter().map(|pair| pair.entry()).collect(),
             ..Self::default()
         };
         for (end, pair) in (1..).zip(&pairs) {
-            if versions.keys.last() == Some(&pair.key()) {
-                versions.ends.pop();
-            } else {
-                versions.keys.push(pair.key());
+            while let Some(key) = keys.next_if(|key| *key <= pair.key()) {
+                versions.end_key(key, end - 1);
             }
-            versions.ends.push(end);
+            versions.end_key(pair.key(), end);
+        }
+        for key in keys {
+            versions.end_key(key, versions.entries.len() as u32);
         }
         versions.keys.shrink_to_fit();
         versions.ends.shrink_to_fit();
         versions.buckets = Buckets::new(&versions.keys);
         versions
+    }
+
+    /// The list of a key, the last one or a new one, ends there.
+    fn end_key(&mut self, key: u64, end: u32) {
+        if self.keys.last() == Some(&key) {
+            self.ends.pop();
+        } else {
+            self.keys.push(key);
+        }
+        self.ends.push(end);
     }
 
     pub fn keys(&self) -> &[u64] {
@@ -167,6 +185,18 @@ mod tests {
         assert_eq!(versions.places(3..8), 0..2);
         assert!(versions.places(4..7).is_empty());
         assert!(Versions::new(Vec::new()).keys().is_empty());
+    }
+
+    #[test]
+    fn keys_are_there_without_entries() {
+        let pairs = vec![Pair::new(3, 1), Pair::new(3, 0), Pair::new(5, 1)];
+        let versions = Versions::with_keys(pairs, vec![9, 3, 4, 1, 4, 9]);
+        assert_eq!(versions.keys(), [1, 3, 4, 5, 9]);
+        let lists = (0..5).map(|place| versions.at(place).len());
+        assert_eq!(lists.collect::<Vec<_>>(), [0, 2, 0, 1, 0]);
+        assert_eq!((versions.of(3), versions.of(5)), (&[0, 1][..], &[1][..]));
+        let alone = Versions::with_keys(Vec::new(), vec![2]);
+        assert_eq!((alone.keys(), alone.at(0)), (&[2][..], &[][..]));
     }
 
     proptest! {

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use super::by_class::{classes, singles};
 use super::kinds::LEVELS;
 use super::simple::{all_but_last, drop_one, ends, keep_one, marks, metadata};
-use super::tears::tears;
+use super::tears::{costs, tears};
 use super::{Space, State, States};
 
 /// What is directed. Pairs and chance come after it, in turn with the proof.
@@ -19,7 +19,9 @@ pub fn states<'s, 'r: 's>(space: &'s Space<'r>) -> States<'s, 'r> {
     let of_kinds = || kinds.representatives(0).iter().copied();
     let patterns = || (1..LEVELS).flat_map(|level| kinds.representatives(level).iter().copied());
     let both = || of_kinds().chain(patterns());
-    let few = ends(space, of_kinds()).chain(marks(space, of_kinds()));
+    let few = ends(space, of_kinds())
+        .chain(marks(space, of_kinds()))
+        .chain(costs(space, of_kinds()));
     // Each of these has its share of a budget, however many the others are.
     let shares: Vec<(States<'s, 'r>, usize)> = vec![
         (
@@ -51,6 +53,7 @@ fn many<'s, 'r: 's>(space: &'s Space<'r>) -> impl Iterator<Item = State<'r>> + '
         .chain(metadata(space, all()))
         .chain(RoundRobin::new(dropped_or_kept))
         .chain(tears(space, all()))
+        .chain(costs(space, all()))
 }
 
 /// One of each in turn. There may be very many: each is made when its first turn comes.

@@ -65,9 +65,9 @@ pub fn singles<'s, 'r: 's>(
             let (Some(first), Some(last)) = (writes.first(), writes.last()) else {
                 continue;
             };
-            let keep = Keep::that(choices.len(), |index| !last.contains(&index));
+            let keep = choices.that(|index| !last.contains(&index));
             found.push((class, Change::DropOne, keep));
-            let keep = Keep::that(choices.len(), |index| first.contains(&index));
+            let keep = choices.that(|index| first.contains(&index));
             found.push((class, Change::KeepOne, keep));
             let largest = writes.iter().max_by_key(|pieces| pieces.len());
             let torn = largest
@@ -77,7 +77,7 @@ pub fn singles<'s, 'r: 's>(
                 let lost = |index: usize| {
                     largest.is_some_and(|all| all.contains(&index)) && !part.contains(&index)
                 };
-                let keep = Keep::that(choices.len(), |index| !lost(index));
+                let keep = choices.that(|index| !lost(index));
                 found.push((class, Change::Tear(nr), keep));
             }
         }

@@ -58,7 +58,7 @@ pub enum Strategy {
     KeepOne,
     /// At the end of every span: two writes lost, or two kept
     Pairs,
-    /// At the end of every span: one write torn, in several ways
+    /// At the end of every span: one write torn, in several ways; or the neighbours that it costs
     Tears,
     /// Any legal state, by the seed
     Random,
@@ -112,7 +112,7 @@ impl Strategy {
             Self::DropOne => Box::new(simple::drop_one(space, cuts())),
             Self::KeepOne => Box::new(simple::keep_one(space, cuts())),
             Self::Pairs => Box::new(pairs::pairs(space, cuts())),
-            Self::Tears => Box::new(tears::tears(space, cuts())),
+            Self::Tears => Box::new(tears::tears(space, cuts()).chain(tears::costs(space, cuts()))),
             Self::Random => Box::new(Random::new(space, seed)),
             Self::Exhaustive => return Vec::new(),
         };
@@ -287,8 +287,9 @@ impl<'r> Space<'r> {
 
     /// Tells of each of these cuts, by its number, how many pending pieces and legal states it has.
     pub fn each_cut(&self, mut tell: impl FnMut(u64, usize, &BigUint)) {
-        let has_prefixes = self.recording.geometry().tear == Tear::Prefix;
-        let mut sweep = (!has_prefixes).then(|| Sweep::new(self.recording));
+        // It knows of units that survive each by itself, and of nothing that is lost.
+        let is_any = self.recording.geometry().tear == Tear::Any;
+        let mut sweep = is_any.then(|| Sweep::new(self.recording));
         for (nr, event) in (0..).zip(&self.cuts) {
             let Ok(cut) = Cut::new(self.recording, *event) else {
                 continue;

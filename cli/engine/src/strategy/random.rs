@@ -46,11 +46,9 @@ enum Options {
 enum Leaning {
     /// Every content of a unit alike.
     Even,
-    /// Most units have the newest content.
-    Kept,
     /// Most units have the stable content.
     Lost,
-    /// The older writes kept, the newer lost, with exceptions.
+    /// The older writes kept, up to that piece, the newer lost, with exceptions.
     Ordered(u32),
 }
 
@@ -124,11 +122,12 @@ impl<'r> Urn<'r> {
         if self.drawn.len() as u128 >= self.total {
             return None;
         }
+        let nr_pending = self.choices.pending().len();
         let leaning = match below(rng, 4) {
             0 => Leaning::Even,
-            1 => Leaning::Kept,
+            1 => Leaning::Ordered((nr_pending as u32).saturating_sub(1)),
             2 => Leaning::Lost,
-            _ => Leaning::Ordered(below(rng, self.choices.len().max(1)) as u32),
+            _ => Leaning::Ordered(below(rng, nr_pending.max(1)) as u32),
         };
         let mut picks: Vec<u32> = Vec::new();
         for _ in 0..TRIES {
@@ -245,7 +244,6 @@ fn pick(options: &Options, leaning: Leaning, rng: &mut ChaCha8Rng) -> usize {
     }
     match leaning {
         Leaning::Even => below(rng, options.len()),
-        Leaning::Kept => by(u32::MAX),
         Leaning::Lost => 0,
         Leaning::Ordered(limit) => by(limit),
     }

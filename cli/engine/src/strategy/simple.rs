@@ -8,7 +8,6 @@ use powercut_model::{Event, History};
 
 use super::{Space, State};
 use crate::choices::Choices;
-use crate::keep::Keep;
 
 /// Everything kept, everything lost.
 pub fn ends<'s, 'r: 's>(
@@ -70,10 +69,10 @@ pub fn marks<'s, 'r: 's>(
     space.at(cuts, |choices| {
         let recording = choices.recording();
         let submitted = |index: usize| {
-            let entry = choices.pieces()[index].entry;
+            let entry = choices.pending()[index].entry;
             recording.entries()[entry].submit()
         };
-        let (first, last) = match choices.len() {
+        let (first, last) = match choices.pending().len() {
             0 => (Event::MAX, 0),
             len => (submitted(0), submitted(len - 1)),
         };
@@ -85,9 +84,9 @@ pub fn marks<'s, 'r: 's>(
             .collect();
         let choices = Rc::clone(choices);
         events.into_iter().map(move |mark| {
-            let pieces = choices.pieces();
+            let pieces = choices.pending();
             let before = pieces.partition_point(|p| recording.entries()[p.entry].submit() < mark);
-            Keep::that(choices.len(), |index| index < before)
+            choices.that(|index| index < before)
         })
     })
 }
@@ -99,8 +98,9 @@ pub fn all_but_last<'s, 'r: 's>(
 ) -> impl Iterator<Item = State<'r>> + 's {
     space.at(cuts, |choices: &Rc<Choices<'r>>| {
         let mut keep = choices.all();
-        for newest in choices.units().iter().filter_map(|u| u.pieces().next()) {
-            keep.remove(newest);
+        for unit in choices.units() {
+            let newest = unit.pieces().find(|piece| !choices.is_loss(*piece));
+            newest.into_iter().for_each(|newest| keep.remove(newest));
         }
         (!keep.is_empty()).then_some(keep)
     })
@@ -112,14 +112,13 @@ pub fn metadata<'s, 'r: 's>(
     cuts: impl Iterator<Item = Event> + 's,
 ) -> impl Iterator<Item = State<'r>> + 's {
     space.at(cuts, |choices: &Rc<Choices<'r>>| {
-        let len = choices.len();
         let is_meta = |index: usize| {
             let entry = choices.pieces()[index].entry;
             let flags = choices.recording().entries()[entry].flags();
             flags.contains(crate::abi::Flags::META)
         };
-        let meta = Keep::that(len, is_meta);
-        let data = Keep::that(len, |index| !is_meta(index));
+        let meta = choices.that(is_meta);
+        let data = choices.that(|index| !is_meta(index));
         let both = !meta.is_empty() && !data.is_empty();
         both.then_some([data, meta]).into_iter().flatten()
     })

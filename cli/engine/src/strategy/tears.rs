@@ -10,7 +10,6 @@ use powercut_model::Event;
 use super::{Space, State};
 use crate::abi::Flags;
 use crate::choices::Choices;
-use crate::keep::Keep;
 
 /// Each write torn, the others kept: its first unit alone, all but its first,
 /// its first half, its second half, all but its last, its last alone; where
@@ -30,11 +29,31 @@ pub fn tears<'s, 'r: 's>(
             let pieces = choices.pieces_of(write);
             let parts = parts(&choices, &pieces).into_iter();
             parts.map(move |part| {
-                Keep::that(choices.len(), |index| {
-                    !pieces.contains(&index) || part.contains(&index)
-                })
+                choices.that(|index| !pieces.contains(&index) || part.contains(&index))
             })
         })
+    })
+}
+
+/// Everything kept, but that each write which may cost its neighbours costs all of them; then one
+/// after the other.
+pub fn costs<'s, 'r: 's>(
+    space: &'s Space<'r>,
+    cuts: impl Iterator<Item = Event> + 's,
+) -> impl Iterator<Item = State<'r>> + 's {
+    space.at(cuts, |choices| {
+        let telling = choices.telling();
+        let lost = choices.losses().filter(|(nr, _)| telling.contains(*nr));
+        let lost: Vec<(usize, usize)> = lost.map(|(nr, piece)| (piece.entry, nr)).collect();
+        let by_write = || lost.chunk_by(|one, next| one.0 == next.0);
+        let several = by_write().filter(|lost| lost.len() > 1);
+        let alone = several.flat_map(|lost| lost.chunks(1));
+        let states = by_write().chain(alone).map(|lost| {
+            let mut keep = choices.all();
+            lost.iter().for_each(|(_, nr)| keep.insert(*nr));
+            keep
+        });
+        states.collect::<Vec<_>>()
     })
 }
 

@@ -29,6 +29,36 @@ fn ids(recording: &Recording, strategy: Strategy, seed: u64, limit: usize) -> Ve
         .collect()
 }
 
+#[test]
+fn what_is_beside_a_write_is_lost_with_all_else_kept() {
+    // Pieces: 0, 1 the writes, then what they may cost: 0, 2 to 7 of the first, 8, 10 to 15.
+    let log = History::new().rmw().base(0, "x").base(2, "y").base(12, "z");
+    let log = log.write(1, "a").write(9, "b").done();
+    let torn = kept(&log, Strategy::Tears);
+    // All of the first, of the second; then each alone: of what is zeroes anyhow, nothing.
+    let expected = ["0-3", "0-1,12", "0-2", "0-1,3"].map(|keep| format!("k=4:keep={keep}"));
+    assert_eq!(torn, expected);
+    for strategy in [
+        Strategy::Ends,
+        Strategy::DropOne,
+        Strategy::KeepOne,
+    ] {
+        for id in kept(&log, strategy) {
+            assert!(
+                ["none", "all", "0", "1"].contains(&id.rsplit('=').next().unwrap()),
+                "{id}"
+            );
+        }
+    }
+    let whole = History::new()
+        .rmw()
+        .base(8, "x")
+        .write_run(0, &["a"; 8])
+        .done();
+    let some = Space::new(&whole, Marks::Any);
+    assert!(some.choices(2).unwrap().losses().next().is_none());
+}
+
 /// The ids without their hash: what is cut and kept.
 fn kept(recording: &Recording, strategy: Strategy) -> Vec<String> {
     let ids = ids(recording, strategy, 0, 100);
@@ -39,15 +69,18 @@ fn kept(recording: &Recording, strategy: Strategy) -> Vec<String> {
 fn every_strategy_names_legal_states_only() {
     let plain = (0..100).map(History::random);
     let prefixes = (0..100).map(History::random_prefixes);
-    for (seed, history) in (0..).zip(plain.chain(prefixes)) {
+    let rmw = (0..100).map(History::random_rmw);
+    for (seed, history) in (0..).zip(plain.chain(prefixes).chain(rmw)) {
         let recording = history.done();
         let space = Space::new(&recording, Marks::Any);
         for strategy in ALL {
             for state in strategy.states(&space, seed).take(300) {
                 let choices = &state.choices;
                 let mut previous = None;
-                for index in state.keep.iter() {
-                    let piece = choices.pieces()[index];
+                let kept = state.keep.iter().map(|index| choices.pieces()[index]);
+                let mut kept: Vec<_> = kept.collect();
+                kept.sort_unstable();
+                for piece in kept {
                     check_piece(&recording, choices.cut(), piece, previous).unwrap();
                     previous = Some(piece);
                 }

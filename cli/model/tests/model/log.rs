@@ -107,6 +107,12 @@ impl Log {
         self
     }
 
+    /// The same for a disk that reads, modifies and writes physical blocks.
+    pub fn with_rmw(mut self) -> Self {
+        self.geometry.tear = Tear::Rmw;
+        self
+    }
+
     /// The number of the member that an entry is of; [`None`] for a mark.
     pub fn member(&self, entry: &Entry) -> Option<usize> {
         (entry.op != Op::Mark).then(|| self.geometry.members.of(entry.sector))

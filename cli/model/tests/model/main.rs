@@ -6,6 +6,7 @@
 mod behaviours;
 mod contents;
 mod device;
+mod drive;
 mod faults;
 mod groups;
 mod histories;
@@ -14,6 +15,7 @@ mod ordered;
 mod prefixes;
 mod random;
 mod reference;
+mod rmw;
 mod rules;
 mod selections;
 mod span;

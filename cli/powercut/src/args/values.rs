@@ -60,13 +60,18 @@ impl ValueEnum for Value<Strategy> {
 
 impl ValueEnum for Value<Tear> {
     fn value_variants<'a>() -> &'a [Self] {
-        &[Value(Tear::Any), Value(Tear::Prefix)]
+        &[Value(Tear::Any), Value(Tear::Prefix), Value(Tear::Rmw)]
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         let (name, help) = match self.0 {
             Tear::Any => ("any", "Any of their units survive"),
             Tear::Prefix => ("prefix", "Their first units survive: none, some or all"),
+            Tear::Rmw => (
+                "rmw",
+                "Any survive, and a write of a part of a physical block (4096 bytes; needs \
+                 --block-size 512) may cost the rest of that block",
+            ),
         };
         Some(PossibleValue::new(name).help(help))
     }

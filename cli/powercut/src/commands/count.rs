@@ -53,7 +53,8 @@ pub fn count(args: &CountArgs) -> Result<Exit> {
                 .with_context(|| format!("--cut {event}: the last event of {name} is {last}"))?;
             let choices = Choices::new(&recording, cut);
             let states = count::states(&choices);
-            (states, 1, Some(choices.len()), count::is_exact(&choices))
+            let pending = choices.pending().len();
+            (states, 1, Some(pending), count::is_exact(&choices))
         }
         None => {
             let space = Space::new(&recording, args.marks.0);

@@ -65,7 +65,7 @@ pub fn list(json: bool) -> Result<Exit> {
             disk.block_size.to_string(),
             match disk.tear {
                 Tear::Any => disk.atomic_unit.to_string(),
-                Tear::Prefix => format!("{} {}", disk.atomic_unit, disk.tear),
+                Tear::Prefix | Tear::Rmw => format!("{} {}", disk.atomic_unit, disk.tear),
             },
             on(disk.write_cache).to_string(),
             on(disk.fua).to_string(),

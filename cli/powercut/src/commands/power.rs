@@ -91,8 +91,8 @@ pub fn restore(args: &RestoreArgs) -> Result<Exit> {
     let restored = Restored {
         id: StateId::of(&choices, &keep).to_string(),
         cut: event,
-        pending: choices.len(),
-        kept: keep.iter().count(),
+        pending: choices.pending().len(),
+        kept: keep.iter().filter(|piece| !choices.is_loss(*piece)).count(),
     };
     if let Some(file) = &args.save {
         transfer::save(&root, name.as_str(), file)?;
@@ -116,7 +116,11 @@ fn choose(choices: &Choices<'_>, survivors: &Survivors) -> Keep {
             if choices.has_prefixes() {
                 choices.prefixes_by(|len| rng.next_u32() % (len + 1))
             } else {
-                Keep::that(choices.len(), |_| rng.next_u32() & 1 == 1)
+                Keep::that(choices.len(), |piece| {
+                    // Most of what may be lost is there, as on a disk that was cut once.
+                    let one_in = if choices.is_loss(piece) { 8 } else { 2 };
+                    rng.next_u32() % one_in == 1
+                })
             }
         }
         Survivors::None | Survivors::Id(_) => choices.none(),

@@ -10,7 +10,7 @@ use powercut_engine::id::StateId;
 use powercut_engine::keep::Keep;
 use powercut_engine::minimize::{Found, Later};
 use powercut_engine::recording::Recording;
-use powercut_model::{Cut, Event};
+use powercut_model::{Cut, Event, Piece};
 
 use crate::report::culprit::Sort;
 use crate::report::{ranges, Belongs, Culprit, Suspect};
@@ -77,7 +77,9 @@ fn mended(
 }
 
 fn sort_of(culprit: &Culprit, later: Later) -> Sort {
+    let costs = culprit.before.iter().any(|suspect| suspect.costs);
     match (culprit.must_be_stable.is_empty(), later) {
+        (true, Later::NotAsked) if costs => Sort::Neighbours,
         (true, _) => Sort::Unexplained,
         (false, Later::MendedBy(_)) => Sort::TooLate,
         _ if !culprit.before.is_empty() => Sort::Order,
@@ -86,7 +88,7 @@ fn sort_of(culprit: &Culprit, later: Later) -> Sort {
     }
 }
 
-/// The writes of some pieces, oldest first.
+/// The writes of some pieces, oldest first; then those that cost some.
 fn suspects(choices: &Choices<'_>, keep: &Keep) -> Vec<Suspect> {
     let mut suspects = Vec::new();
     for (entry, pieces) in choices.writes() {
@@ -100,6 +102,15 @@ fn suspects(choices: &Choices<'_>, keep: &Keep) -> Vec<Suspect> {
             let units = (!whole).then(|| ranges(units));
             suspects.push(suspect(choices.recording(), *entry, units));
         }
+    }
+    let lost = choices.losses().filter(|(nr, _)| keep.contains(*nr));
+    let lost: Vec<Piece> = lost.map(|(_, piece)| piece).collect();
+    for by_write in lost.chunk_by(|one, next| one.entry == next.entry) {
+        let units = by_write.iter().map(|piece| piece.unit).collect();
+        suspects.push(Suspect {
+            costs: true,
+            ..suspect(choices.recording(), by_write[0].entry, Some(ranges(units)))
+        });
     }
     suspects
 }
@@ -117,6 +128,7 @@ fn suspect(recording: &Recording, index: usize, units: Option<Vec<(u64, u64)>>) 
         flags: recorded.flags().names().map(str::to_string).collect(),
         task: recording.task(recorded).into(),
         units,
+        costs: false,
         after_mark: next.checked_sub(1).map(|at| (&marks[at]).into()),
         before_mark: marks.get(next).map(Acknowledged::from),
         belongs: None,

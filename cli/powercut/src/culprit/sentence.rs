@@ -16,10 +16,11 @@ const NAMED: usize = 3;
 pub fn sentence(culprit: &Culprit, choices: &Choices<'_>, found: &Found) -> String {
     let mut text = match culprit.sort {
         Sort::Order | Sort::Promise | Sort::Stable => pending(culprit, choices),
+        Sort::Neighbours => neighbours(culprit),
         Sort::TooLate => too_late(culprit, choices, found),
         Sort::Unexplained => unexplained(culprit, choices, found),
     };
-    let named = matches!(culprit.sort, Sort::Order | Sort::Promise | Sort::Stable);
+    let named = !matches!(culprit.sort, Sort::TooLate | Sort::Unexplained);
     if named && !culprit.minimal {
         text.push_str("; the trials ran out: fewer writes may do");
     }
@@ -38,6 +39,19 @@ fn pending(culprit: &Culprit, choices: &Choices<'_>) -> String {
         before.push_str(&format!(", for {} to hold", acknowledgement(culprit)));
     }
     format!("{lost} must be stable before {before}")
+}
+
+/// Nothing had to be stable: something that may have been was lost.
+fn neighbours(culprit: &Culprit) -> String {
+    let (verb, it) = match culprit.before.len() {
+        1 => ("covers", "it"),
+        _ => ("cover", "they"),
+    };
+    format!(
+        "{} {verb} a physical block in part, so that {it} may cost the rest of it, stable or not \
+         (tear=rmw): what is there must not matter, or be written along",
+        names(&culprit.before)
+    )
 }
 
 /// Nothing pending at the cut would have helped.

@@ -19,6 +19,9 @@ use crate::output::say;
 
 pub(super) const CONFIGFS: &str = "/sys/kernel/config";
 
+/// The physical block of a disk with tear=rmw, in bytes.
+const RMW_PHYSICAL_BLOCK: u32 = 4096;
+
 /// The driver's directory.
 #[derive(Debug, Clone)]
 pub struct Root {
@@ -83,6 +86,9 @@ impl Root {
         disk.set("atomic_unit", settings.atomic_unit)?;
         if !settings.tear.is_any() {
             disk.set("tear", settings.tear)?;
+        }
+        if settings.tear == Tear::Rmw {
+            disk.set("physical_blocksize", RMW_PHYSICAL_BLOCK)?;
         }
         // FUA needs the cache: off in that order, on in the other.
         if !settings.fua {
@@ -336,6 +342,7 @@ impl Disk {
             },
             tear: match self.get("tear")?.as_str() {
                 "prefix" => Tear::Prefix,
+                "rmw" => Tear::Rmw,
                 _ => Tear::Any,
             },
             write_cache: number("write_cache")? == 1,

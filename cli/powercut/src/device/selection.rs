@@ -7,7 +7,7 @@ use std::fmt;
 
 use powercut_engine::choices::Choices;
 use powercut_engine::keep::Keep;
-use powercut_model::Event;
+use powercut_model::{Event, Piece};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selection {
@@ -33,9 +33,11 @@ impl Selection {
     }
 
     pub fn of(choices: &Choices<'_>, keep: &Keep) -> Self {
+        let mut kept: Vec<Piece> = keep.iter().map(|index| choices.pieces()[index]).collect();
+        // What writes cost comes after all that is pending.
+        kept.sort_unstable();
         let mut pieces: Vec<Run> = Vec::new();
-        for index in keep.iter() {
-            let piece = choices.pieces()[index];
+        for piece in kept {
             let write = choices.recording().entries()[piece.entry].submit();
             match pieces.last_mut() {
                 Some(run) if run.write == write && run.last + 1 == piece.unit => {
@@ -90,5 +92,17 @@ mod tests {
         assert_eq!(text(&choices.all()), "cut=4 keep=1:4-6,3:7");
         let torn = Keep::that(4, |i| i != 1);
         assert_eq!(text(&torn), "cut=4 keep=1:4,1:6,3:7");
+    }
+
+    #[test]
+    fn what_writes_cost_is_in_its_place() {
+        let recording = History::new().rmw().write(1, "a").write(9, "b").done();
+        let choices = Choices::new(&recording, Cut::new(&recording, 4).unwrap());
+        let text = |keep: &Keep| Selection::of(&choices, keep).to_string();
+        assert_eq!(text(&choices.all()), "cut=4 keep=1:1,3:9");
+        let every = Keep::all(choices.len());
+        assert_eq!(text(&every), "cut=4 keep=1:0-7,3:8-15");
+        let last = Keep::that(choices.len(), |i| i == choices.len() - 1);
+        assert_eq!(text(&last), "cut=4 keep=3:15");
     }
 }

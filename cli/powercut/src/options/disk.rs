@@ -4,6 +4,7 @@
 
 use anyhow::{anyhow, bail, Context, Result};
 use powercut_engine::members::{Member, Members};
+use powercut_engine::tear::Tear;
 
 use crate::args::{self, Switch};
 use crate::device::{variable, Settings};
@@ -32,6 +33,12 @@ pub fn settings(args: &args::DiskArgs, default_mib: Option<u64>) -> Result<Setti
                 "--atomic-unit {unit}: give a power of two from the block size, {block_size}, to 65536"
             );
         }
+    }
+    if args.tear.0 == Tear::Rmw && (block_size, args.atomic_unit.unwrap_or(512)) != (512, 512) {
+        bail!(
+            "--tear rmw is about writes smaller than a physical block of 4096 bytes: it needs \
+             --block-size 512, and an atomic unit as large"
+        );
     }
     let write_cache = args.write_cache == Switch::On;
     let fua = args.fua.map_or(write_cache, |fua| fua == Switch::On);

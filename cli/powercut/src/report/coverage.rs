@@ -41,11 +41,15 @@ pub fn coverage(report: &Report) -> String {
     pruned(&mut text, coverage);
     recoveries(&mut text, coverage);
     repeats(&mut text, coverage);
-    if report.disk.tear == Tear::Prefix {
-        text.push_str(
-            "\nof a write that is not stable the first units survive, not any (tear=prefix)",
-        );
-    }
+    text.push_str(match report.disk.tear {
+        Tear::Any => "",
+        Tear::Prefix => {
+            "\nof a write that is not stable the first units survive, not any (tear=prefix)"
+        }
+        Tear::Rmw => {
+            "\na write of a part of a physical block may cost the rest of it, stable or not (tear=rmw)"
+        }
+    });
     for line in report.faults.iter().flat_map(FaultFacts::lines) {
         let _ = write!(text, "\n{line}");
     }

@@ -45,6 +45,8 @@ pub enum Sort {
     Promise,
     /// A write had to be stable before what is stable already.
     Stable,
+    /// A write cost units beside it, of its physical block (tear=rmw).
+    Neighbours,
     /// What is missing was written only after the cut.
     TooLate,
     /// No state tried passes, nor any later one.
@@ -68,6 +70,9 @@ pub struct Suspect {
     /// The units concerned, both ends in, if not all of the write's.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub units: Option<Vec<(u64, u64)>>,
+    /// The units are not its own: it cost them, and nothing of itself is meant.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub costs: bool,
     /// The newest acknowledgement before it, and the next one after it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub after_mark: Option<Acknowledged>,
@@ -95,7 +100,8 @@ impl Suspect {
     pub fn name(&self) -> String {
         let mut name = format!("W{} (lba {} +{}", self.write, self.at(), self.sectors);
         if let Some(units) = &self.units {
-            name.push_str(&format!(", only units {}", list(units)));
+            let which = if self.costs { "costs" } else { "only" };
+            name.push_str(&format!(", {which} units {}", list(units)));
         }
         if self.op != EntryOp::Write.name() {
             name.push_str(&format!(", {}", self.op));

@@ -30,7 +30,7 @@ pub struct Write {
     /// The units concerned, both ends in, if not all of the write's.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub units: Option<Vec<(u64, u64)>>,
-    /// The rule of docs/ that lets it be lost.
+    /// The rule of docs/ that lets it be lost; R7: the units are not its own, and lost because of it.
     pub rule: String,
     /// That rule applied to this write.
     pub why: String,
@@ -48,35 +48,60 @@ pub fn place(place: &Option<String>, sector: u64) -> String {
     place.clone().unwrap_or_else(|| sector.to_string())
 }
 
+/// What became of some units of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Became {
+    Kept,
+    Lost,
+    /// They are not its own, and it cost them.
+    Costs,
+}
+
 /// The kept and the lost writes of a state, oldest first. Pieces that newer
-/// content hides are in neither.
+/// content hides are in neither. Among the lost are those that cost their neighbours, with these.
 pub fn fates(choices: &Choices<'_>, keep: &Keep) -> (Vec<Write>, Vec<Write>) {
-    let mut by_entry: BTreeMap<(bool, usize), Vec<u64>> = BTreeMap::new();
+    let mut by_entry: BTreeMap<(usize, Became), Vec<u64>> = BTreeMap::new();
     let mut all: BTreeMap<usize, usize> = BTreeMap::new();
     choices.fates(keep, |index, fate| {
         let piece = choices.pieces()[index];
-        *all.entry(piece.entry).or_default() += 1;
-        if fate != Fate::Hidden {
-            let units = by_entry.entry((fate == Fate::Kept, piece.entry));
+        let became = match (choices.is_loss(index), fate) {
+            (true, Fate::Kept) => Some(Became::Costs),
+            (false, Fate::Kept) => Some(Became::Kept),
+            (false, Fate::Lost) => Some(Became::Lost),
+            (true, Fate::Lost) | (_, Fate::Hidden) => None,
+        };
+        if !choices.is_loss(index) {
+            *all.entry(piece.entry).or_default() += 1;
+        }
+        if let Some(became) = became {
+            let units = by_entry.entry((piece.entry, became));
             units.or_default().push(piece.unit);
         }
     });
     let (mut kept, mut lost) = (Vec::new(), Vec::new());
-    for ((is_kept, entry), units) in by_entry {
-        let whole = all.get(&entry) == Some(&units.len());
+    for ((entry, became), units) in by_entry {
+        let whole = became != Became::Costs && all.get(&entry) == Some(&units.len());
         let units = (!whole).then(|| ranges(units));
-        let write = describe(choices, &choices.recording().entries()[entry], units);
-        if is_kept {
-            kept.push(write);
-        } else {
-            lost.push(write);
+        let recorded = &choices.recording().entries()[entry];
+        let rule = match became {
+            Became::Kept | Became::Lost => rule(choices, recorded),
+            Became::Costs => ("R7", "it cost these units of its physical block".into()),
+        };
+        let write = describe(choices, recorded, units, rule);
+        match became {
+            Became::Kept => kept.push(write),
+            Became::Lost | Became::Costs => lost.push(write),
         }
     }
     (kept, lost)
 }
 
-fn describe(choices: &Choices<'_>, recorded: &Recorded, units: Option<Vec<(u64, u64)>>) -> Write {
-    let (rule, why) = rule(choices, recorded);
+fn describe(
+    choices: &Choices<'_>,
+    recorded: &Recorded,
+    units: Option<Vec<(u64, u64)>>,
+    (rule, why): (&str, String),
+) -> Write {
     Write {
         write: recorded.submit(),
         op: recorded.op().name().into(),
@@ -154,5 +179,24 @@ mod tests {
         assert_eq!(lost[0].units, Some(vec![(5, 5)]));
         assert_eq!(lost[0].why, "complete at event 6, no flush yet");
         assert_eq!(lost[1].why, "in flight at the cut");
+    }
+
+    #[test]
+    fn what_a_write_cost_is_among_the_lost() {
+        let recording = History::new().rmw().write(1, "a").write(9, "b").done();
+        let choices = Choices::new(&recording, Cut::new(&recording, 4).unwrap());
+        let unit = |index: usize| choices.pieces()[index].unit;
+        let keep = Keep::that(choices.len(), |index| [1, 2, 4, 5].contains(&unit(index)));
+        let (kept, lost) = fates(&choices, &keep);
+        let told = |list: &[Write]| {
+            let told = list.iter();
+            let told = told.map(|w| format!("W{} {:?} {}", w.write, w.units, w.rule));
+            told.collect::<Vec<_>>()
+        };
+        assert_eq!(told(&kept), ["W1 None R3"]);
+        assert_eq!(told(&lost), ["W1 Some([(2, 2), (4, 5)]) R7", "W3 None R3"]);
+        // Nothing is lost that is not among what is kept.
+        let (kept, lost) = fates(&choices, &choices.all());
+        assert_eq!((kept.len(), lost.len()), (2, 0));
     }
 }

@@ -273,6 +273,9 @@ fn judged(out: &mut String, id: &str, rule: &str) {
 /// Which rules make it legal.
 fn legal(lost: &[Write]) -> &'static str {
     let in_flight = |w: &Write| w.why.starts_with("in flight");
+    if lost.iter().any(|w| w.rule == "R7") {
+        return "R7: a write of a part of a physical block may cost the rest of it; R3, R4";
+    }
     let cache_off = lost.iter().any(|w| w.rule == "R6");
     let volatile = lost.iter().any(|w| w.rule == "R3" && !in_flight(w));
     match (lost.is_empty(), cache_off, volatile) {

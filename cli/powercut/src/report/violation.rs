@@ -43,7 +43,8 @@ pub struct Violation {
     /// The newest of them.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub last_mark: Option<String>,
-    /// Pending writes that survived, in part or as a whole; and that did not.
+    /// Pending writes that survived, in part or as a whole; and that did not, or cost their
+    /// neighbours (rule R7, tear=rmw).
     #[serde(default)]
     pub kept_writes: u64,
     #[serde(default)]

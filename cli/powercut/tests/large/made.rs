@@ -206,6 +206,7 @@ fn culprit(recording: &Recording, violation: &Violation, nr: usize) -> Culprit {
             flags: recorded.flags().names().map(String::from).collect(),
             task: recording.task(recorded).into(),
             units: None,
+            costs: false,
             after_mark: None,
             before_mark: None,
             belongs: None,

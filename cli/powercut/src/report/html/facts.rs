@@ -184,6 +184,7 @@ pub fn facts(report: &Report) -> Vec<Fact> {
             match disk.tear {
                 Tear::Any => "",
                 Tear::Prefix => ", writes survive as prefixes (tear=prefix)",
+                Tear::Rmw => ", small writes may cost their neighbours (tear=rmw)",
             }
         )),
         false,
