@@ -38,7 +38,7 @@ ATTRIBUTES = (
     "badblocks_once", "badblocks_mode", "badblocks_hits", "state", "partscan", "nothing",
 )  # fmt: skip
 WORDS = (
-    "0", "1", "2", "512", "4096", "-1", "18446744073709551616", "\n", "any", "prefix", "zeroes", "garbage:7", "inline",
+    "0", "1", "2", "512", "4096", "-1", "18446744073709551616", "\n", "any", "prefix", "rmw", "zeroes", "garbage:7", "inline",
     "delayed:50", "delayed:random:10-500,3", "start", "stop", "reset", "drop", "off", "eio now", "eio writes:3",
     "eio flushes:1", "eio mark:x", "eio ms:1", "eio lba:0-7", "hang now", "hang writes:1", "x", "x\ny\nz", "\0",
     "data:1 log:1", "a:1 b:2 c:1", "flush-lies", "+lost prob=1/3 seed=2", "eio op=write every=5", "latency usec=10",

@@ -27,6 +27,8 @@ SHAPES = (
     ("4096-byte blocks, no write cache", {"blocksize": 4096, "write_cache": 0}, True),
     ("512-byte blocks that tear at 1024", {"blocksize": 512, "atomic_unit": 1024}, False),
     ("512-byte blocks, prefixes", {"blocksize": 512, "tear": "prefix"}, False),
+    ("512-byte blocks that may cost their neighbours", {"blocksize": 512, "physical_blocksize": 4096, "tear": "rmw"},
+     True),
     ("512-byte blocks that tear at 1024, prefixes", {"blocksize": 512, "atomic_unit": 1024, "tear": "prefix"}, False),
 )
 
@@ -37,9 +39,11 @@ class Range:
     def __init__(self, settings):
         self.block = settings["blocksize"]
         self.unit = settings.get("atomic_unit", self.block)
-        self.blocks = UNITS * self.unit // self.block
-        self.bytes = UNITS * self.unit
         self.is_prefix = settings.get("tear") == "prefix"
+        self.is_rmw = settings.get("tear") == "rmw"
+        self.units = 8 if self.is_rmw else UNITS
+        self.blocks = self.units * self.unit // self.block
+        self.bytes = self.units * self.unit
 
     def pick(self, dice):
         first = dice.randrange(self.blocks)
@@ -113,6 +117,8 @@ def made_up(dice, capacity, settings, used):
     log = fmt.Log(capacity, used.block, used.unit, cache=settings.get("write_cache", 1) == 1)
     if used.is_prefix:
         log.version, log.prefix = 3, True
+    if used.is_rmw:
+        log.version, log.rmw = 4, True
     event = 0
     in_flight = []
     for _ in range(dice.randint(5, 10)):
@@ -158,12 +164,12 @@ class Compared:
         return ", ".join(f"{number} {what}" for what, number in vars(self).items())
 
 
-def accepted(view, log, cut, compared):
+def accepted(view, log, cut, used, compared):
     """The pieces that the module lets one keep at a cut, found by asking for each."""
     pieces = []
     for entry in log.entries:
         own = []
-        for unit in range(UNITS + 1):
+        for unit in range(used.units + 1):
             # Of prefixes no piece is kept without those before it.
             piece = (entry.submit, unit)
             if is_taken(view, cut, [*own, piece] if log.prefix else [piece], compared):
@@ -199,6 +205,13 @@ def selections(log, pieces):
             yield kept, not log.prefix or is_prefix(kept, pieces)
 
 
+def samples(dice, pieces):
+    """Some sets of pieces, all legal: there are too many to go through."""
+    alone = [(piece,) for piece in dice.sample(pieces, min(4, len(pieces)))]
+    some = [tuple(p for p in pieces if dice.random() < share) for share in (0.1, 0.3, 0.5, 0.9)]
+    return [(kept, True) for kept in ((), tuple(pieces), *alone, *some)]
+
+
 def compare(dice, log, view, used, compared, is_exact):
     """Compares all that a view shows at each cut with all that a disk may be left with."""
     device, model = of(log), Model(log)
@@ -206,10 +219,14 @@ def compare(dice, log, view, used, compared, is_exact):
     left = STATES
     shown = {}
     for cut in device.history():
-        pieces = accepted(view, log, cut, compared)
-        if 1 << len(pieces) > SELECTIONS:
+        pieces = accepted(view, log, cut, used, compared)
+        if log.rmw:
+            equal(pieces, sorted(model.pieces(cut) + model.losses(cut)), f"cut={cut}: what is taken{listing(log)}")
+            chosen = samples(dice, pieces)
+        elif 1 << len(pieces) > SELECTIONS:
             break
-        chosen = list(selections(log, pieces))
+        else:
+            chosen = list(selections(log, pieces))
         left -= sum(is_legal for _, is_legal in chosen)
         if left < 0:
             break
@@ -225,8 +242,8 @@ def compare(dice, log, view, used, compared, is_exact):
                 raise AssertionError(f"cut={cut} keep={keep_list(kept)} differs{listing(log)}")
             images.add(image)
             compared.states += 1
-        legal = device.images(nr_sectors)
-        if not images <= legal:
+        legal = images if log.rmw else device.images(nr_sectors)
+        if log.rmw and not all(map(device.may_hold, images)) or not images <= legal:
             raise AssertionError(f"cut={cut}: no disk may be left like that{listing(log)}")
         if is_exact and not legal <= images:
             missing = len(legal - images)

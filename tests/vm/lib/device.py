@@ -13,10 +13,13 @@ import itertools
 from . import log as format_
 
 SECTOR = 512
+PHYSICAL = 4096
 
 
 def of(log):
     """The disk that a log was recorded of."""
+    if log.rmw:
+        return Rewriting(log)
     return Ordered(log) if log.prefix else Device(log)
 
 
@@ -260,6 +263,58 @@ class Ordered(Device):
 
     def count(self):
         return len(self.media())
+
+
+class Rewriting(Device):
+    """A disk that writes physical blocks (`tear=rmw`): for a write of less it reads the others of that block
+    and writes them, too. As long as any of that may be under way when the power fails, they may be gone."""
+
+    def is_gone(self, unit):
+        """Whether a unit may be."""
+        first = unit - unit % (PHYSICAL // SECTOR // self.unit)
+        block = range(first, first + PHYSICAL // SECTOR // self.unit)
+        own = {version for version, _ in self.parts.get(unit, ())}
+        return any(
+            version not in own
+            and version in self.started
+            and self.writes[version].op != format_.DISCARD
+            and self.is_to_do(other, version, sectors)
+            for other in block
+            for version, sectors in self.parts.get(other, ())
+        )
+
+    def is_to_do(self, unit, version, sectors):
+        return any(
+            version not in taken or not all(is_above(taken, medium[s], version) for s in sectors)
+            for taken, medium in self.states[unit]
+        )
+
+    def contents(self, unit):
+        """All that a unit may hold."""
+        blank = {(0,) * self.unit}
+        found = self.media(unit) if unit in self.states else blank
+        gone = {bytes(self.unit * SECTOR)} if self.is_gone(unit) else set()
+        return {self.bytes_of(unit, medium) for medium in found} | gone
+
+    def may_hold(self, image):
+        size = self.unit * SECTOR
+        units = range(len(image) // size)
+        return all(image[unit * size : (unit + 1) * size] in self.contents(unit) for unit in units)
+
+    def images(self, nr_sectors):
+        units = range(nr_sectors // self.unit)
+        return {b"".join(parts) for parts in itertools.product(*map(self.contents, units))}
+
+    def count(self):
+        # Whatever is lost is told apart from what was written, be it zeroes.
+        per_block = PHYSICAL // SECTOR // self.unit
+        blocks = {unit // per_block for unit in self.states}
+        product = super().count()
+        for unit in (block * per_block + nr for block in blocks for nr in range(per_block)):
+            if self.is_gone(unit):
+                known = len(self.media(unit)) if unit in self.states else 1
+                product = product // known * (known + 1)
+        return product
 
 
 def is_above(taken, shown, version):

@@ -72,9 +72,10 @@ class Log:
     faults: int = 0
     members: list = field(default_factory=list)  # (name, sectors)
     prefix: bool = False  # Writes survive as prefixes.
+    rmw: bool = False  # They may cost their neighbours.
 
     def pack(self):
-        flags = self.cache | self.fua << 1 | self.data << 2 | self.prefix << 3
+        flags = self.cache | self.fua << 1 | self.data << 2 | self.prefix << 3 | self.rmw << 4
         flags |= self.faults << 8 | len(self.members) << 8
         counts = (len(self.entries), self.newest, self.truncated, len(self.base))
         shape = (self.capacity, self.block, self.unit)
@@ -89,14 +90,14 @@ def parse(data):
         HEADER.unpack_from(data)
     )
     nr_members = flags >> 8 & 255
-    prefix = bool(flags & 8)
-    expected = 3 if prefix else 2 if nr_members else 1
+    prefix, rmw = bool(flags & 8), bool(flags & 16)
+    expected = 4 if rmw else 3 if prefix else 2 if nr_members else 1
     assert (magic, version) == (b"powercut", expected), (magic, version)
-    assert flags & ~(15 | 255 << 8 | FAULTS << 8) == 0, flags
+    assert flags & ~(31 | 255 << 8 | FAULTS << 8) == 0, flags
     log = Log(capacity, block, unit, bool(flags & 1), bool(flags & 2), bool(flags & 4))
     log.newest, log.truncated, log.faults = newest, truncated, flags >> 8 & FAULTS
     offset = HEADER.size
-    log.version, log.prefix = version, prefix
+    log.version, log.prefix, log.rmw = version, prefix, rmw
     for _ in range(nr_members):
         sectors, name = MEMBER.unpack_from(data, offset)
         log.members.append((name.rstrip(b"\0").decode(), sectors))

@@ -7,6 +7,7 @@ Written from the contract (docs/), not from the module's model: slow and plain.
 from . import log as format_
 
 SECTOR = 512
+PHYSICAL = 4096
 
 
 class Model:
@@ -61,6 +62,23 @@ class Model:
                     found.append((entry.submit, unit))
         return found
 
+    def losses(self, cut):
+        """All (submit event, unit) that a write may cost at a cut (`tear=rmw`), in order."""
+        if not self.log.rmw:
+            return []
+        per_block = PHYSICAL // SECTOR // self.unit
+        pending = self.pieces(cut)
+        found = []
+        for entry in self.writes:
+            own = {unit for submit, unit in pending if submit == entry.submit}
+            for block in sorted({unit // per_block for unit in own}):
+                if entry.op == format_.DISCARD:
+                    continue
+                for unit in range(block * per_block, (block + 1) * per_block):
+                    if not entry.sector < (unit + 1) * self.unit or not entry.end() > unit * self.unit:
+                        found.append((entry.submit, unit))
+        return found
+
     def place(self, entry, cut):
         if self.is_stable(entry, cut):
             return (entry.submit, entry.submit)
@@ -77,6 +95,10 @@ class Model:
             for sector in range(entry.sector, min(entry.end(), nr_sectors)):
                 if stable or (entry.submit, sector // self.unit) in kept:
                     content[sector] = sector_of(entry, sector)
+        # When the power failed, these were read to be written anew, and were not yet.
+        for unit in {unit for submit, unit in kept if (submit, unit) in self.losses(cut)}:
+            for sector in range(unit * self.unit, min((unit + 1) * self.unit, nr_sectors)):
+                content[sector] = bytes(SECTOR)
         return b"".join(content)
 
 
