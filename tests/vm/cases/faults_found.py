@@ -96,6 +96,39 @@ def fua_ignored():
             pass
 
 
+# One block after the other, each flushed and promised.
+IN_TURN = (
+    "for n in 1 2 3; do head -c 4096 /dev/zero | tr '\\0' $n |"
+    " dd of=$POWERCUT_DEV bs=4096 seek=$n iflag=fullblock oflag=direct conv=notrunc,fsync 2>/dev/null;"
+    " echo $n >>$POWERCUT_MARK; done"
+)
+AT = "at() { dd if=$POWERCUT_DEV bs=4096 skip=$1 count=1 iflag=direct 2>/dev/null | head -c 1 | tr '\\0' -; };"
+ALL_THERE = f'{AT} while read -r n; do test "$(at $n)" = $n || {{ echo $n was promised and is gone; exit 1; }}; done <$POWERCUT_MARKS'
+NO_GAP = (
+    f'{AT} gone=; for n in 1 2 3; do if test "$(at $n)" = -; then gone=$n;'
+    ' elif test -n "$gone"; then echo $n is there and $gone is not; exit 1; fi; done'
+)
+
+
+@test("a disk as it was a while ago: found out by who knows what was promised, and in order all the same")
+def rollback():
+    lies = ("--fault", "flush-lies", "--fault", "fua-ignored")
+    back = ("--strategy", "rollback")
+    with tidy() as own:
+        clean = run(own, "clean", "none", bash(IN_TURN), bash(ALL_THERE), *back, code=0)
+        equal(clean["violations"], [], "without faults")
+        found = run(own, "back", "none", bash(IN_TURN), bash(ALL_THERE), *lies, *back, code=1)
+        for violation in found["violations"]:
+            assert violation["id"].endswith(":faults=flush-lies"), violation["id"]
+        # Back by one, by two, by all: each is in it.
+        equal({v["kept_writes"] for v in found["violations"]}, {0, 1, 2}, "writes that are there")
+        powercut("replay", found["violations"][0]["id"], "--report", f"{own}/back", code=1, says="OUTSIDE OF THE CONTRACT")
+        equal(run(own, "ordered", "none", bash(IN_TURN), bash(NO_GAP), *lies, *back, code=0)["violations"], [], "in order")
+        # The same disk in another state is not in order.
+        other = ("--strategy", "keep-one", "--stop-on-first")
+        assert run(own, "any", "none", bash(IN_TURN), bash(NO_GAP), *lies, *other, code=1)["violations"]
+
+
 @test("lost, misdirected and corrupted writes are each found out by a checker that knows what it wrote")
 def checksums():
     with tidy() as own:

@@ -60,6 +60,8 @@ pub enum Strategy {
     Pairs,
     /// At the end of every span: one write torn, in several ways; or the neighbours that it costs
     Tears,
+    /// At the end of every span: the disk as it was a while ago, after each event that it goes back to
+    Rollback,
     /// Any legal state, by the seed
     Random,
     /// All legal states, one run for all that a check can't tell apart
@@ -67,7 +69,7 @@ pub enum Strategy {
 }
 
 impl Strategy {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Auto,
         Self::Ends,
         Self::Prefix,
@@ -75,6 +77,7 @@ impl Strategy {
         Self::KeepOne,
         Self::Pairs,
         Self::Tears,
+        Self::Rollback,
         Self::Random,
         Self::Exhaustive,
     ];
@@ -88,6 +91,7 @@ impl Strategy {
             Self::KeepOne => "keep-one",
             Self::Pairs => "pairs",
             Self::Tears => "tears",
+            Self::Rollback => "rollback",
             Self::Random => "random",
             Self::Exhaustive => "exhaustive",
         }
@@ -113,6 +117,7 @@ impl Strategy {
             Self::KeepOne => Box::new(simple::keep_one(space, cuts())),
             Self::Pairs => Box::new(pairs::pairs(space, cuts())),
             Self::Tears => Box::new(tears::tears(space, cuts()).chain(tears::costs(space, cuts()))),
+            Self::Rollback => Box::new(simple::rollback(space, cuts())),
             Self::Random => Box::new(Random::new(space, seed)),
             Self::Exhaustive => return Vec::new(),
         };

@@ -2,6 +2,7 @@
 
 //! The strategies that vary one thing at a time.
 
+use std::cmp::Reverse;
 use std::rc::Rc;
 
 use powercut_model::{Event, History};
@@ -87,6 +88,33 @@ pub fn marks<'s, 'r: 's>(
             let pieces = choices.pending();
             let before = pieces.partition_point(|p| recording.entries()[p.entry].submit() < mark);
             choices.that(|index| index < before)
+        })
+    })
+}
+
+/// What was complete at an event kept, what was later lost, the latest such event first; and all lost. So
+/// the disk is as it was then, if no flush since has made anything stable: on one whose flushes
+/// lied, that is a drive that comes back as it was a while ago.
+pub fn rollback<'s, 'r: 's>(
+    space: &'s Space<'r>,
+    cuts: impl Iterator<Item = Event> + 's,
+) -> impl Iterator<Item = State<'r>> + 's {
+    space.at(cuts, |choices| {
+        let choices = Rc::clone(choices);
+        let completed = |choices: &Choices<'_>, entry: usize| {
+            let recorded = &choices.recording().entries()[entry];
+            recorded.entry().complete
+        };
+        let writes = choices.writes().iter();
+        let mut events: Vec<Event> = writes
+            .map(|(entry, _)| completed(&choices, *entry))
+            .collect();
+        events.retain(|event| *event <= choices.event());
+        events.push(0);
+        events.sort_unstable_by_key(|event| Reverse(*event));
+        events.dedup();
+        events.into_iter().map(move |event| {
+            choices.that(|index| completed(&choices, choices.pieces()[index].entry) <= event)
         })
     })
 }

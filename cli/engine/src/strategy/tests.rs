@@ -6,11 +6,12 @@ use powercut_model::check_piece;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::*;
+use crate::faults::Faults;
 use crate::id::StateId;
 use crate::made_up::{stream, Kind, MadeUp};
 use crate::recording::testing::History;
 
-const ALL: [Strategy; 8] = [
+const ALL: [Strategy; 9] = [
     Strategy::Auto,
     Strategy::Ends,
     Strategy::Prefix,
@@ -18,6 +19,7 @@ const ALL: [Strategy; 8] = [
     Strategy::KeepOne,
     Strategy::Pairs,
     Strategy::Tears,
+    Strategy::Rollback,
     Strategy::Random,
 ];
 
@@ -42,6 +44,7 @@ fn what_is_beside_a_write_is_lost_with_all_else_kept() {
         Strategy::Ends,
         Strategy::DropOne,
         Strategy::KeepOne,
+        Strategy::Rollback,
     ] {
         for id in kept(&log, strategy) {
             assert!(
@@ -57,6 +60,39 @@ fn what_is_beside_a_write_is_lost_with_all_else_kept() {
         .done();
     let some = Space::new(&whole, Marks::Any);
     assert!(some.choices(2).unwrap().losses().next().is_none());
+}
+
+#[test]
+fn a_rollback_goes_back_event_by_event() {
+    let log = |lies: bool| {
+        let flush = |log: History| {
+            let log = log.flush();
+            if lies {
+                log.met(Faults::LIED)
+            } else {
+                log
+            }
+        };
+        let log = flush(History::new().write(0, "a")).write(1, "b");
+        flush(log).write(2, "c").done()
+    };
+    let last = |ids: Vec<String>| {
+        ids.into_iter()
+            .filter(|id| id.starts_with("k=10:"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        last(kept(&log(false), Strategy::Rollback)),
+        ["k=10:keep=all", "k=10:keep=none"]
+    );
+    let lied = [
+        "k=10:keep=all",
+        "k=10:keep=0-1",
+        "k=10:keep=0",
+        "k=10:keep=none",
+    ];
+    let lied = lied.map(|id| format!("{id}:faults=flush-lies"));
+    assert_eq!(last(kept(&log(true), Strategy::Rollback)), lied);
 }
 
 /// The ids without their hash: what is cut and kept.

@@ -49,6 +49,10 @@ impl ValueEnum for Value<Strategy> {
             Strategy::KeepOne => "At the end of every span: one write kept",
             Strategy::Pairs => "At the end of every span: two writes lost, or two kept",
             Strategy::Tears => "At the end of every span: one write torn, in several ways",
+            Strategy::Rollback => {
+                "At the end of every span: the disk as it was a while ago, as far back as no flush \
+                 holds it (with flush-lies and fua-ignored: to its base)"
+            }
             Strategy::Random => "Any legal state, by the seed",
             Strategy::Exhaustive => {
                 "All legal states, one run for all that a check can't tell apart"
