@@ -16,23 +16,33 @@ MODULES = (0xFFFFFFFFA0000000, 0xFFFFFFFFFF000000)
 WHOLE = (0, (1 << 64) - 1)
 
 
-def set_up(start, end, depth=32):
+def text(name):
+    """Where a function of the kernel is, from the first byte to the one behind the last."""
+    with open("/proc/kallsyms", encoding="ascii") as file:
+        symbols = sorted((int(line.split()[0], 16), line.split()[2]) for line in file if len(line.split()) == 3)
+    (at,) = [number for number, (_, symbol) in enumerate(symbols) if symbol == name]
+    start = symbols[at][0]
+    return start, next(address for address, _ in symbols[at:] if address > start)
+
+
+def set_up(start, end, depth=32, reject=(0, 0)):
     for kind, more in KINDS.items():
         settings = {
             "probability": 0, "verbose": 0, "ignore-gfp-wait": "N", "stacktrace-depth": depth,
-            "require-start": start, "require-end": end,
+            "require-start": start, "require-end": end, "reject-start": reject[0], "reject-end": reject[1],
         } | more  # fmt: skip
         for name, value in settings.items():
             put(f"/sys/kernel/debug/{kind}/{name}", value)
 
 
 @contextlib.contextmanager
-def ready(depth):
-    """While fail-nth counts allocations of the module, no more than `depth` calls from it, of slabs and of pages."""
+def ready(depth, but=None):
+    """While fail-nth counts allocations of the module, no more than `depth` calls from it, of slabs and of pages; `but`
+    those in a function of the kernel with that name."""
     for kind in KINDS:
         if not os.path.isdir(f"/sys/kernel/debug/{kind}"):
             raise Skip(f"the kernel has no {kind}")
-    set_up(*MODULES, depth)
+    set_up(*MODULES, depth, text(but) if but else (0, 0))
     try:
         yield
     finally:
