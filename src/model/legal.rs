@@ -192,7 +192,7 @@ pub fn check_pieces<H: History + ?Sized>(
         None => units.start,
     };
     // Those before and after what the write touches; few, if they may be lost.
-    let (before, after) = (first..end.min(units.start), first.max(units.end)..end);
+    let (mut before, mut after) = (first..end.min(units.start), first.max(units.end)..end);
     let own = first.max(units.start)..end.min(units.end);
     let is_outside = |unit| !is_neighbour(cut.geometry(), &entry, unit);
     let is_retired = |unit| !is_loss(history, cut, piece(unit), &entry);
@@ -205,9 +205,12 @@ pub fn check_pieces<H: History + ?Sized>(
         Err(Illegal::NotStarted)
     } else if cut.is_stable(&entry) {
         Err(Illegal::AlreadyStable)
-    } else if first >= end || before.clone().chain(after.clone()).any(is_outside) {
+    } else if first >= end || before.clone().any(is_outside) || after.clone().any(is_outside) {
         Err(Illegal::OutsideWrite)
-    } else if any_retired(history, cut, index, &entry, own) || before.chain(after).any(is_retired) {
+    } else if any_retired(history, cut, index, &entry, own)
+        || before.any(is_retired)
+        || after.any(is_retired)
+    {
         Err(Illegal::Retired)
     } else if cut.geometry().tear == Tear::Prefix
         && any_visible(history, cut, index, &entry, next..first)

@@ -37,10 +37,18 @@ pub fn neighbours(geometry: Geometry, entry: &Entry) -> [Range<u64>; 2] {
         return [0..0, 0..0];
     }
 
-    let start = own.start - own.start % per_block;
-    let end = own.end.div_ceil(per_block).saturating_mul(per_block);
+    let end = own.end.saturating_add(per_block.wrapping_sub(1));
 
-    [start..own.start, own.end..end]
+    [
+        block_start(per_block, own.start)..own.start,
+        own.end..block_start(per_block, end),
+    ]
+}
+
+/// The first unit of the physical block that has a unit. `per_block`, the units of one, is a power of
+/// two.
+fn block_start(per_block: u64, unit: u64) -> u64 {
+    unit & !per_block.wrapping_sub(1)
 }
 
 /// The pieces that a cut may cost: of each pending write its [`neighbours`], in ascending order.
@@ -85,7 +93,7 @@ pub(super) fn is_loss<H: History + ?Sized>(
 
     let per_block = u64::from(PHYSICAL_SECTORS) >> geometry.unit_shift();
     let own = units(geometry, entry);
-    let block = piece.unit - piece.unit % per_block;
+    let block = block_start(per_block, piece.unit);
     let mut here = own.start.max(block)..own.end.min(block.saturating_add(per_block));
 
     here.any(|unit| {

@@ -301,7 +301,7 @@ mod tests {
             let choices = Choices::new(log, Cut::new(log, event).unwrap());
             assert!(choices.len() <= 16, "{} pieces", choices.len());
             for bits in 0..1_u32 << choices.len() {
-                let keep = Keep::that(choices.len(), |piece| bits >> piece & 1 == 1);
+                let keep = Keep::that(choices.len(), |piece| (bits >> piece) & 1 == 1);
                 legal.insert((choices.image(&keep), log.marks_by(event).len()));
             }
         }
