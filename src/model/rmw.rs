@@ -45,8 +45,8 @@ pub fn neighbours(geometry: Geometry, entry: &Entry) -> [Range<u64>; 2] {
     ]
 }
 
-/// The first unit of the physical block that has a unit. `per_block`, the units of one, is a power of
-/// two.
+/// The first unit of the physical block that a unit is in; `per_block`, the units of a block, is a
+/// power of two.
 fn block_start(per_block: u64, unit: u64) -> u64 {
     unit & !per_block.wrapping_sub(1)
 }
