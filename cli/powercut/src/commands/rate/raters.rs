@@ -113,10 +113,10 @@ struct Rater<'w> {
 
 impl Rater<'_> {
     fn rate(&mut self, guarantee: &Guarantee) -> Result<Told> {
-        let forbidden = States::new(self.work.log, self.work.without, guarantee);
+        let mut all = States::new(self.work.log, self.work.without, guarantee);
         let (mut states, mut skipped) = (0, 0);
         let (mut has_read, mut knows_reads) = (false, true);
-        for forbidden in forbidden.take(usize::try_from(self.work.budget)?) {
+        for forbidden in all.by_ref().take(usize::try_from(self.work.budget)?) {
             states += 1;
             match self.look(&forbidden, false)? {
                 Verdict::Consistent => {}
@@ -132,9 +132,10 @@ impl Rater<'_> {
             }
         }
         Ok(Told {
-            outcome: if states == 0 {
+            outcome: if states == 0 && !all.leaves_out() {
                 Watch::Idle
             } else if skipped == states {
+                // Or there was none to look at.
                 Watch::Untold
             } else if knows_reads && !has_read {
                 Watch::Unread
@@ -157,14 +158,16 @@ impl Rater<'_> {
         let (outcome, noticed) = match self.look(forbidden, true)? {
             Verdict::Violation(finding) => {
                 let allowed = StateId::of(&forbidden.state.choices, &forbidden.allowed());
-                (Watch::Broken, (allowed, finding))
+                (Watch::Broken, Some((allowed, finding)))
             }
-            Verdict::Consistent | Verdict::Skipped => (Watch::Watched, (id, finding)),
+            Verdict::Consistent => (Watch::Watched, Some((id, finding))),
+            // It is not known whether the loss is what it fails for.
+            Verdict::Skipped => (Watch::Untold, None),
         };
         Ok(Told {
             outcome,
             states,
-            noticed: Some(noticed),
+            noticed,
         })
     }
 

@@ -82,7 +82,9 @@ fn meaning(outcome: Watch) -> &'static str {
         Watch::Unread => "the check reads nothing of what is lost without it",
         Watch::Idle => "nothing would be lost without it that is not lost with it",
         Watch::Broken => "the check fails in a legal state as well: use powercut explore first",
-        Watch::Untold => "the check could not tell (exit 125)",
+        Watch::Untold => {
+            "the check could not tell (exit 125), or it is not known what the disk would hold"
+        }
         Watch::NotRated => "not looked at: --most, or it was interrupted",
     }
 }
@@ -90,7 +92,7 @@ fn meaning(outcome: Watch) -> &'static str {
 /// Which part of all flushes could be saved.
 fn share(idle: usize, all: usize) -> String {
     format!(
-        "that is {:.0} % of all: flushes that could be saved, if it is so in other runs, too",
+        "that is {:.0} % of all; each could be saved by itself (not all together), if it is so in other runs, too",
         100.0 * idle as f64 / all as f64
     )
 }
