@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 
-from lib.command import nothing_left, powercut, processes, tidy
+from lib.command import kill_all, nothing_left, powercut, processes, tidy
 from lib.disk import Disk
 from lib.tap import LIMIT, Skip, equal, test, wait_until
 
@@ -262,8 +262,7 @@ def executor_dies(found):
             def kill(process=process):
                 if os.path.exists(f"{own}/up"):
                     os.remove(f"{own}/up")
-                    for path in found():
-                        os.kill(int(path.split("/")[2]), signal.SIGKILL)
+                    kill_all(found())
                 return process.poll() is not None
 
             wait_until(kill, "the end")

@@ -11,7 +11,7 @@ import tempfile
 from contextlib import contextmanager
 
 from lib.clean import CONFIG
-from lib.command import disks, nothing_left, powercut, processes, refused, tidy
+from lib.command import disks, kill_all, nothing_left, powercut, processes, refused, tidy
 from lib.disk import Disk
 from lib.tap import LIMIT, equal, test, wait_until
 
@@ -148,8 +148,7 @@ def daemon():
 
 def end_all(own):
     """Ends what a command that was killed left: its checks, mounts, views and temporary files."""
-    for path in processes(WAITING):
-        os.kill(int(path.split("/")[2]), signal.SIGKILL)
+    kill_all(processes(WAITING))
     nothing_left(WAITING)
     for view in glob.glob(f"{CONFIG}/*/*/"):
         if os.path.exists(f"{view}/state"):

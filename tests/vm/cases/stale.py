@@ -7,7 +7,7 @@ import subprocess
 
 from cases.command_run import KEPT, need
 from cases.command_signals import FOREVER, hang, said, start
-from lib.command import disks, nothing_left, powercut, processes, settings, tidy
+from lib.command import disks, kill_all, nothing_left, powercut, processes, settings, tidy
 from lib.disk import Disk
 from lib.tap import LIMIT, equal, test
 
@@ -26,8 +26,7 @@ def kill(process):
 
 
 def end_orphans():
-    for path in processes(FOREVER):
-        os.kill(int(path.split("/")[2]), signal.SIGKILL)
+    kill_all(processes(FOREVER))
     nothing_left(FOREVER)
 
 

@@ -4,9 +4,10 @@
 import glob
 import json
 import os
+import signal
 import subprocess
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from .clean import CONFIG
 from .tap import wait_until
@@ -85,6 +86,13 @@ def processes(word):
         except OSError:
             pass
     return found
+
+
+def kill_all(found):
+    """Kills what processes() found; one of them may have ended by itself meanwhile."""
+    for path in found:
+        with suppress(ProcessLookupError):
+            os.kill(int(path.split("/")[2]), signal.SIGKILL)
 
 
 def nothing_left(word):
