@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0
+
+use crate::execute::{execute, prepare};
+use crate::instances::Set;
+use crate::judge::judge;
+use crate::level::{Level, LEVELS};
+use crate::problem::Rule;
+use crate::program::{before, Program};
+use crate::random::Random;
+use crate::trace::{returned, Trace};
+use crate::tree::{Name, Tree};
+
+/// What a program does on a filesystem of this machine.
+fn trace(level: Level, text: &str) -> Trace {
+    let dir = tempfile::tempdir().unwrap();
+    prepare(dir.path(), &before(), false).unwrap();
+    let program: Program = text.parse().unwrap();
+    let mut marks = Vec::new();
+    let trace = execute(dir.path(), &program, level, true, |mark| {
+        marks.push(mark.to_string());
+        Ok(())
+    });
+    assert_eq!(
+        returned(marks.iter().map(String::as_str)),
+        program.ops.len()
+    );
+    trace.unwrap()
+}
+
+/// Changes a tree: `gone PATH`, `name PATH INODE-OF`, `byte PATH BYTE`, `cut PATH`, `mode PATH`,
+/// `links PATH`.
+fn changed(trace: &Trace, moment: usize, changes: &str) -> Tree {
+    let mut tree = trace.moment(moment).clone();
+    let mut more_links = None;
+    for change in changes.split(';').map(str::trim).filter(|c| !c.is_empty()) {
+        let words: Vec<&str> = change.split(' ').collect();
+        let (dir, name) = words[1].rsplit_once('/').unwrap_or(("/", words[1]));
+        let dir = tree.find(dir).unwrap();
+        let inode = tree.find(words[1]);
+        match words[0] {
+            "gone" => tree.names.retain(|n| (n.dir, &*n.name) != (dir, name)),
+            "name" => {
+                let mut moments = (0..=trace.steps.len()).rev();
+                let inode = moments
+                    .find_map(|nr| trace.moment(nr).find(words[2]))
+                    .unwrap();
+                for nr in 0..=trace.steps.len() {
+                    if let Some(file) = trace.moment(nr).files.get(&inode) {
+                        tree.files.entry(inode).or_insert(file.clone());
+                    }
+                }
+                tree.names.push(Name {
+                    dir,
+                    name: name.into(),
+                    inode,
+                });
+            }
+            "byte" => {
+                let file = tree.files.get_mut(&inode.unwrap()).unwrap();
+                let mut bytes = file.content.bytes();
+                bytes[0] = words[2].parse().unwrap();
+                file.content = Default::default();
+                file.content.push(&bytes);
+            }
+            "cut" => tree.files.get_mut(&inode.unwrap()).unwrap().content = Default::default(),
+            // Below, the others get the number of their names.
+            "links" => more_links = inode,
+            "mode" => tree.files.get_mut(&inode.unwrap()).unwrap().mode = 0,
+            other => panic!("{other}"),
+        }
+    }
+    for (inode, file) in &mut tree.files {
+        let names = tree
+            .names
+            .iter()
+            .filter(|name| name.inode == *inode)
+            .count();
+        if names > 0 && file.kind == crate::tree::Kind::Regular {
+            file.links = names as u32 + u32::from(more_links == Some(*inode));
+        }
+    }
+    tree
+}
+
+/// Rules that are broken.
+fn broken(trace: &Trace, returned: usize, found: &Tree) -> Vec<Rule> {
+    let mut rules: Vec<Rule> = judge(trace, returned, found)
+        .iter()
+        .map(|p| p.rule)
+        .collect();
+    rules.dedup();
+    rules
+}
+
+#[test]
+fn what_there_was_at_a_moment_that_may_show_is_never_wrong() {
+    let mut random = Random::new(Set::All, 6, 7, &before());
+    for _ in 0..40 {
+        let program = random.program();
+        for (level, _) in LEVELS {
+            let trace = trace(level, &program.to_string());
+            for returned in 0..=trace.steps.len() {
+                for moment in returned..=(returned + 1).min(trace.steps.len()) {
+                    let problems = judge(&trace, returned, trace.moment(moment));
+                    assert_eq!(problems, [], "{program}after {returned}, as after {moment}");
+                }
+            }
+        }
+    }
+}
+
+/// Program; operations that returned; the moment that the state found is made of; its changes; the
+/// rules broken at the levels posix, linux and ordered.
+type Case = (
+    &'static str,
+    usize,
+    usize,
+    &'static str,
+    [&'static [Rule]; 3],
+);
+
+const FINE: [&[Rule]; 3] = [&[]; 3];
+const NAMES: [&[Rule]; 3] = [&[Rule::Names]; 3];
+const DATA: [&[Rule]; 3] = [&[Rule::Data]; 3];
+
+#[rustfmt::skip]
+const CASES: &[Case] = &[
+    // Nothing is durable yet.
+    ("creat bar", 1, 0, "", FINE),
+    ("unlink foo", 1, 0, "", FINE),
+    // A file made durable, by itself and by its directory.
+    ("creat bar\nfsync bar", 2, 0, "", [&[], &[Rule::Names], &[Rule::Names]]),
+    ("creat bar\nfsync /", 2, 0, "", NAMES),
+    ("creat bar\nfsync /", 1, 0, "", FINE),
+    ("creat bar\nsync", 2, 0, "", NAMES),
+    ("creat bar\nfdatasync bar", 2, 0, "", FINE),
+    // What was removed stays away.
+    ("unlink foo\nfsync /", 2, 0, "", NAMES),
+    ("link foo bar\nunlink foo\nfsync bar", 3, 3, "name foo bar", [&[], &[Rule::Names], &[Rule::Names]]),
+    ("creat bar\nsync\nunlink bar", 2, 1, "", FINE),
+    ("creat bar\nsync\nunlink bar", 2, 0, "", FINE),
+    ("creat bar\nsync\nunlink bar\nsync", 4, 2, "", NAMES),
+    // A rename.
+    ("rename foo bar", 1, 1, "gone bar", [&[], &[Rule::AtomicRename], &[Rule::AtomicRename]]),
+    ("rename foo bar", 1, 1, "name foo bar", [&[], &[Rule::AtomicRename], &[Rule::AtomicRename]]),
+    ("rename foo A/foo", 1, 1, "gone A/foo", [&[Rule::Names], &[Rule::Names], &[Rule::Names]]),
+    ("rename foo bar\ncreat foo\nfsync foo", 3, 3, "gone bar", [&[], &[Rule::AtomicRename], &[Rule::AtomicRename]]),
+    ("rename A C\nfsync C/foo", 2, 0, "", [&[], &[], &[]]),
+    ("mkdir C\ncreat C/x\nfsync C/x", 3, 0, "", [&[], &[Rule::AtomicRename], &[Rule::AtomicRename]]),
+    // Order.
+    ("creat bar\ncreat A/bar", 2, 2, "gone bar", [&[], &[], &[Rule::Order]]),
+    // A name that never was.
+    ("creat bar", 1, 1, "name B/x foo", NAMES),
+    ("link foo bar", 1, 1, "links bar", [&[Rule::Links]; 3]),
+    // Data.
+    ("write foo 0 4096", 1, 0, "", FINE),
+    ("write foo 0 4096\nfsync foo", 2, 0, "", DATA),
+    ("write foo 0 4096\nfdatasync foo", 2, 0, "", DATA),
+    ("write foo 0 4096 dsync", 1, 0, "", DATA),
+    ("write foo 0 4096 msync", 1, 0, "", DATA),
+    ("write foo 0 4096 mmap", 1, 0, "", FINE),
+    ("write foo 0 4096", 1, 1, "byte foo 77", [&[], &[Rule::Data], &[Rule::Data]]),
+    ("creat bar\nwrite bar 0 4096", 2, 2, "byte bar 254", [&[], &[Rule::Data], &[Rule::Data]]),
+    ("creat bar\nwrite bar 0 4096", 2, 2, "byte bar 0", FINE),
+    ("creat bar\nwrite bar 0 4096\nfsync bar", 3, 3, "byte bar 0", DATA),
+    // The size.
+    ("write foo 12288 4096\nfdatasync foo", 2, 0, "", [&[Rule::Size]; 3]),
+    ("truncate foo 4096", 1, 0, "", FINE),
+    ("truncate foo 4096\nfsync foo", 2, 0, "", [&[Rule::Size]; 3]),
+    ("creat bar\nwrite bar 0 4096\nfsync bar", 3, 3, "cut bar", [&[Rule::Size]; 3]),
+    ("creat bar\nwrite bar 0 4096\nfsync bar", 2, 3, "cut bar", FINE),
+    // Attributes.
+    ("chmod foo 600", 1, 0, "", FINE),
+    ("chmod foo 600\nfsync foo", 2, 0, "", [&[Rule::Attributes]; 3]),
+    ("chmod foo 600\nfdatasync foo", 2, 0, "", FINE),
+    ("chmod foo 600", 1, 1, "mode foo", [&[Rule::Attributes]; 3]),
+    ("utimens foo 1000000000", 1, 0, "", FINE),
+    ("utimens foo 1000000000\nfsync foo", 2, 0, "", [&[Rule::Attributes]; 3]),
+    // A symbolic link.
+    ("symlink foo bar", 1, 1, "cut bar", [&[Rule::Target]; 3]),
+];
+
+#[test]
+fn each_rule_finds_what_breaks_it_at_its_levels_and_nothing_else() {
+    for (text, returned, moment, changes, rules) in CASES {
+        for ((level, name), rules) in LEVELS.into_iter().zip(rules) {
+            let trace = trace(level, text);
+            assert!(
+                trace.steps.iter().all(|step| step.errno.is_none()),
+                "{text}"
+            );
+            let found = changed(&trace, *moment, changes);
+            let problems = judge(&trace, *returned, &found);
+            let told =
+                format!("{text}; {returned} returned, {moment}, {changes}, {name}: {problems:#?}");
+            assert_eq!(&broken(&trace, *returned, &found), rules, "{told}");
+        }
+    }
+}

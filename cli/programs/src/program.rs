@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A program, and what every program finds.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::op::{BadOp, Op};
+
+/// A program. Its text is an operation a line.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Program {
+    pub ops: Vec<Op>,
+}
+
+/// More operations are no short program.
+pub const MAX_OPS: usize = 15;
+
+/// What every program finds, made durable: two directories, two files.
+pub fn before() -> Vec<Op> {
+    let lines =
+        "mkdir A\nmkdir B\ncreat foo\nwrite foo 0 12288\ncreat A/foo\nwrite A/foo 0 4096\nsync";
+    lines.lines().filter_map(|line| line.parse().ok()).collect()
+}
+
+impl fmt::Display for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.ops.iter().try_for_each(|op| writeln!(f, "{op}"))
+    }
+}
+
+/// Why a text is no program.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadProgram {
+    #[error("line {line}: {why}")]
+    Line { line: usize, why: BadOp },
+    #[error("there is no operation in it")]
+    Empty,
+    #[error("it has {0} operations; {MAX_OPS} are the most")]
+    Long(usize),
+}
+
+impl FromStr for Program {
+    type Err = BadProgram;
+
+    /// Empty lines and those that begin with # are left out.
+    fn from_str(text: &str) -> Result<Self, BadProgram> {
+        let mut ops = Vec::new();
+        for (nr, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let op = line.parse();
+            ops.push(op.map_err(|why| BadProgram::Line { line: nr + 1, why })?);
+        }
+        match ops.len() {
+            0 => Err(BadProgram::Empty),
+            1..=MAX_OPS => Ok(Self { ops }),
+            n => Err(BadProgram::Long(n)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_its_text() {
+        let text = "creat bar\nwrite bar 0 4096 plain\nfsync bar\n";
+        let program: Program = text.parse().unwrap();
+        assert_eq!(program.to_string(), text);
+        let commented: Program = format!("# a comment\n\n  {text}").parse().unwrap();
+        assert_eq!(commented, program);
+        assert_eq!(before().len(), 7);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_line() {
+        let error = "creat bar\nfoo".parse::<Program>().unwrap_err().to_string();
+        assert!(
+            error.starts_with("line 2: \"foo\" is no operation"),
+            "{error}"
+        );
+        assert_eq!("# no".parse::<Program>(), Err(BadProgram::Empty));
+        assert_eq!(
+            "sync\n".repeat(16).parse::<Program>(),
+            Err(BadProgram::Long(16))
+        );
+    }
+}
