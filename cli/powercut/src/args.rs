@@ -4,6 +4,7 @@
 
 mod after;
 mod fault;
+mod fuzz;
 mod groups;
 mod log;
 mod plan;
@@ -20,6 +21,7 @@ use powercut_engine::tear::Tear;
 
 pub use after::{LintArgs, MergeArgs, MinimizeArgs, ReplayArgs, ReportArgs, ShowArgs};
 pub use fault::{FaultArgs, FaultCommand};
+pub use fuzz::FuzzArgs;
 pub use groups::command;
 pub use log::{LogArgs, LogFilter};
 pub use plan::{CheckArgs, PlanArgs, SessionArgs};
@@ -98,6 +100,19 @@ pub enum Command {
     /// Each flush and each FUA of a record is taken out in turn: does the check notice what may be lost
     /// then? docs/rate.md.
     Rate(Box<RateArgs>),
+    /// Try a filesystem with programs that are made up
+    ///
+    /// Each is a few file operations. What the filesystem makes of every legal crash state is held to
+    /// what Linux promises: docs/fuzz.md and docs/oracles.md.
+    Fuzz(Box<FuzzArgs>),
+    /// Judge what is mounted at POWERCUT_MNT by the trace of a program: a check, for `replay`
+    ///
+    /// `powercut fuzz` writes the trace, beside the report whose check this is. POWERCUT_MARKS says
+    /// how far the program was.
+    Judge {
+        /// The trace
+        trace: PathBuf,
+    },
     /// Print a report again, or write it in another format
     Report(ReportArgs),
     /// Print the completions for a shell

@@ -4,6 +4,7 @@
 //! checker, mounts, runs the user's check, unmounts.
 
 mod look;
+mod mount;
 
 use std::fs;
 use std::sync::{Arc, Once};
@@ -24,6 +25,8 @@ use crate::output::say;
 use crate::signals::Interrupted;
 use crate::slots::Slots;
 use look::{Company, Look, Steps};
+
+pub use mount::MountPlace;
 
 pub struct Examiner<'a> {
     view: &'a mut dyn Show,

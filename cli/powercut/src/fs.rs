@@ -141,6 +141,11 @@ impl MountSpec {
         known(&self.fs).recovered_by
     }
 
+    /// A checker that changes nothing, for one that has recovered.
+    pub fn checked_by(&self) -> Option<&'static str> {
+        known(&self.fs).checked_by
+    }
+
     /// A mount that neither writes nor recovers, where the filesystem has one.
     #[must_use]
     pub fn read_only(&self) -> Self {

@@ -7,6 +7,7 @@ mod again;
 mod borrowed;
 mod check;
 mod disk;
+mod fuzz;
 mod of_record;
 mod rate;
 
@@ -31,6 +32,7 @@ pub use again::{Minimize, Replay, ShowState};
 pub use borrowed::{borrowed, say_borrowed, Given};
 use check::{command, examination, simple};
 pub use disk::settings;
+pub use fuzz::{Fuzz, Programs, Target};
 pub use of_record::OfRecord;
 use of_record::Typed;
 pub use rate::Rate;

@@ -26,6 +26,8 @@ use crate::walk::walk;
 
 /// What RWF_ATOMIC is; include/uapi/linux/fs.h.
 const RWF_ATOMIC: u32 = 0x40;
+/// Of the free space so much is filled: what is near to the directories, where files are put first.
+const FILLED_MIB: u32 = 48;
 /// What buffers and offsets of O_DIRECT are multiples of.
 const DIRECT_ALIGN: usize = 4096;
 
@@ -284,12 +286,17 @@ impl<'d> Runner<'d> {
         }
     }
 
-    /// Writes a file until there is no room, and removes it.
+    /// Writes a file as large as is of use, or until there is no room, and removes it.
     fn fill(&self) -> rustix::io::Result<()> {
         const NAME: &str = ".fill";
         let fd = self.open(NAME, OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY)?;
         let bytes = vec![data::STALE; 1 << 20];
+        let mut left = FILLED_MIB;
         let filled = loop {
+            if left == 0 {
+                break fsync(&fd);
+            }
+            left -= 1;
             match write(&fd, &bytes) {
                 Ok(0) | Err(Errno::NOSPC | Errno::FBIG | Errno::DQUOT) => break fsync(&fd),
                 Ok(_) => {}

@@ -10,7 +10,9 @@ use super::Cli;
 const GROUPS: [(&str, &[&str]); 4] = [
     (
         "Try software",
-        &["run", "explore", "replay", "minimize", "rate", "merge"],
+        &[
+            "run", "explore", "replay", "minimize", "fuzz", "rate", "merge",
+        ],
     ),
     (
         "Look at records and reports",
@@ -23,7 +25,7 @@ const GROUPS: [(&str, &[&str]); 4] = [
             "export", "import",
         ],
     ),
-    ("Other", &["completions", "man", "help"]),
+    ("Other", &["judge", "completions", "man", "help"]),
 ];
 
 /// The definition of the command.

@@ -11,13 +11,16 @@ mod explored;
 mod fault;
 mod findings;
 mod finish;
+mod fuzz;
 mod github;
+mod judge;
 mod lint;
 pub mod log;
 mod manage;
 mod manual;
 mod merge;
 mod minimize;
+mod mkfs;
 mod postmortem;
 mod power;
 mod rate;
@@ -66,6 +69,8 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Run(args) => suite::command(&args),
         Command::Minimize(args) => minimize::minimize(&options::Minimize::new(args)?),
         Command::Lint(args) => lint::run(&args),
+        Command::Fuzz(args) => fuzz::fuzz(&options::Fuzz::new(*args)?),
+        Command::Judge { trace } => judge::judge_here(&trace),
         Command::Rate(args) => rate::rate(&options::Rate::new(*args)?),
         Command::Report(args) => report::run(&args),
         Command::Completions { shell } => manual::completions(shell),
@@ -85,5 +90,6 @@ fn makes_or_shows_disks(command: &Command) -> bool {
             | Command::Replay(_)
             | Command::Minimize(_)
             | Command::Rate(_)
+            | Command::Fuzz(_)
     )
 }

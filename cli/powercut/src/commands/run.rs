@@ -2,12 +2,13 @@
 
 //! `powercut run`: from nothing to a report.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{bail, Context, Result};
 
 use super::explored::Explored;
 use super::manage::own_name;
+use super::mkfs::{mkfs, Maker};
 use super::session::{rules_of, Session};
 use crate::child::Line;
 use crate::device::{Disk, RecordStatus, Root, RuleStatus};
@@ -22,9 +23,6 @@ use crate::record_progress;
 use crate::report::Source;
 use crate::signals::Signals;
 use crate::writeback::Eager;
-
-/// How long making the filesystem may take.
-const MKFS_LIMIT: Duration = Duration::from_secs(300);
 
 /// One case.
 pub fn run(options: &Run) -> Result<Exit> {
@@ -111,7 +109,12 @@ fn record(options: &Run, disk: &Disk, signals: &Signals) -> Result<Vec<RuleStatu
         executor: Executor::new(signals, options.examination.mount_timeout()),
         scratch: Scratch::new()?,
     };
-    bench.mkfs()?;
+    let maker = Maker {
+        fs: &options.fs,
+        options: &options.mkfs_opts,
+        command: options.mkfs.as_deref(),
+    };
+    mkfs(&maker, disk.nodes(), &mut bench.executor, &bench.scratch)?;
     if let Some(setup) = &options.setup {
         bench.mounted("setup", setup, || Ok(()))?;
     }
@@ -150,32 +153,6 @@ fn used_up(disk: &Disk, status: &RecordStatus) -> String {
 }
 
 impl Bench<'_> {
-    /// Makes the filesystem.
-    fn mkfs(&mut self) -> Result<()> {
-        let (options, nodes) = (self.options, self.disk.nodes());
-        let (program, what) = match &options.mkfs {
-            Some(command) => {
-                let line = Line::new(&nodes.fill(command));
-                (line.program(), format!("--mkfs {line}"))
-            }
-            None => {
-                let Some(program) = options.fs.mkfs(nodes, &options.mkfs_opts) else {
-                    return Ok(());
-                };
-                let what = format!("{} {}", options.fs.maker(), options.mkfs_opts);
-                (program, what.trim_end().to_string())
-            }
-        };
-        let mut sandbox = self.executor.sandbox(&self.scratch, 0)?;
-        let program = program.env(nodes.env()).limit(Some(MKFS_LIMIT));
-        let done = sandbox.run(program);
-        let done = done.with_context(|| format!("cannot run {what}"))?;
-        if !done.ended.ok() {
-            bail!("{what} failed ({}):\n{}", done.ended, done.tail());
-        }
-        sandbox.end()
-    }
-
     /// Runs a command with the filesystem mounted, if there is one; then, before that is
     /// unmounted, something else.
     fn mounted<T>(

@@ -3,23 +3,21 @@
 //! One look at a state: the filesystem checker, the mount, the check, and what ends them.
 
 use std::path::Path;
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::Once;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use powercut_engine::oracle::{Finding, Kind, Verdict};
-use rustix::io::Errno;
 
+use super::mount::MountPlace;
 use crate::child::{Ended, Env, Finished, Line, Program};
 use crate::device::Nodes;
 use crate::examination::Examination;
-use crate::executor::{ExecutorError, Heard, Sandbox};
+use crate::executor::{Heard, Sandbox};
 use crate::fs::MountSpec;
 use crate::fsck::Statuses;
 use crate::kmsg::Kmsg;
-use crate::mount_failure::{mount_state, Needed};
 use crate::output::say;
-use crate::signals::Interrupted;
 use crate::slots::{Slot, Slots};
 
 /// The exit status of a check that can't tell.
@@ -78,10 +76,6 @@ pub struct Look<'l> {
     /// Whether the check ended without an answer that lives from state to state.
     pub has_died: bool,
 }
-
-/// Held while a btrfs is mounted. Two states have one id: the kernel gives the second that is mounted
-/// another, if the first is mounted by then.
-static BTRFS: Mutex<()> = Mutex::new(());
 
 /// Whether it was told that --cleanup fails.
 static CLEANUP_FAILED: Once = Once::new();
@@ -195,51 +189,17 @@ impl Look<'_> {
 
     /// Mounts; the finding if it can't be.
     fn mount(&mut self, spec: &MountSpec) -> Result<Option<Finding>> {
-        self.kmsg.skip();
-        let spec = match spec.fs.as_str() {
-            // It may have the same UUID as another.
-            "xfs" if self.company.has_twins => &spec.with("nouuid"),
-            _ => spec,
-        };
-        let needed = Needed {
-            fs: &spec.fs,
-            nodes: self.nodes.all().collect(),
+        let place = MountPlace {
+            nodes: self.nodes,
             dir: self.mnt,
+            has_twins: self.company.has_twins,
+            limit: self.steps.limit,
         };
-        let Some(errno) = mount_state(|| self.try_mount(spec), &needed)? else {
-            return Ok(None);
-        };
-        let output = self.kmsg.lines();
-        let output: String = output.iter().flat_map(|line| [line, "\n"]).collect();
-        self.output.push_str(&output);
-        let how = format!("{}: {}", spec.fs, std::io::Error::from(errno));
-        Ok(Some(Finding::new(Kind::Mount, how, output)))
-    }
-
-    fn try_mount(&mut self, spec: &MountSpec) -> Result<Option<Errno>> {
-        let node = self.nodes.first();
-        if spec.fs != "btrfs" {
-            return self.sandbox.mount(spec, node, self.mnt);
+        let finding = place.mount(spec, &mut self.sandbox, self.kmsg)?;
+        if let Some(finding) = &finding {
+            self.output.push_str(&finding.output);
         }
-        let _alone = BTRFS.lock().unwrap_or_else(PoisonError::into_inner);
-        let errno = self.sandbox.mount(spec, node, self.mnt)?;
-        if errno.is_none() {
-            return Ok(errno);
-        }
-        self.forget_btrfs()?;
-        self.kmsg.skip();
-        self.sandbox.mount(spec, node, self.mnt)
-    }
-
-    /// Has btrfs forget the devices that it remembers and that are not mounted: what it knows of
-    /// one that is gone, or showed another state, it would take for this one's. Without btrfs-progs
-    /// it can't be told to: then what the mount says counts.
-    fn forget_btrfs(&mut self) -> Result<()> {
-        let forget = Program::new("btrfs", ["device", "scan", "--forget"]);
-        match self.sandbox.run(forget.limit(Some(self.steps.limit))) {
-            Err(e) if e.is::<ExecutorError>() || e.is::<Interrupted>() => Err(e),
-            _ => Ok(()),
-        }
+        Ok(finding)
     }
 }
 

@@ -14,6 +14,7 @@ mod files;
 mod init;
 mod output;
 mod process;
+mod programs;
 mod resident;
 mod run;
 mod sandbox;
@@ -38,6 +39,7 @@ use process::Process;
 use wire::{Begin, Mount, Question, Reply, Request};
 
 pub use files::File;
+pub use programs::{FileReply, FileRequest};
 pub use resident::{Heard, Told};
 pub use sandbox::{is_held, own_mounts};
 pub use scratch::Scratch;
@@ -172,12 +174,26 @@ impl Sandbox<'_> {
         }
     }
 
+    /// Unmounts what was mounted on a directory.
+    pub fn unmount(&mut self, dir: &Path) -> Result<()> {
+        self.ask_in_time(&Request::Unmount(dir.into())).map(drop)
+    }
+
+    /// Runs a program of file operations, or takes down or uses what a filesystem holds. It takes
+    /// no process, so that it is fast.
+    pub fn with_files(&mut self, request: FileRequest) -> Result<FileReply> {
+        match self.ask_in_time(&Request::Files(request))? {
+            Reply::Files(reply) => Ok(reply),
+            other => Err(unexpected(&other)),
+        }
+    }
+
     /// The files and directories below one, itself included; not more than `limit`.
     pub fn files(&mut self, dir: &Path, limit: usize) -> Result<Vec<File>> {
         let dir = dir.into();
-        let request = Request::Files { dir, limit };
+        let request = Request::List { dir, limit };
         match self.ask_in_time(&request)? {
-            Reply::Files(files) => Ok(files),
+            Reply::List(files) => Ok(files),
             other => Err(unexpected(&other)),
         }
     }

@@ -33,6 +33,8 @@ pub struct Sandbox<'a> {
     /// The mount namespace to return to.
     home: &'a File,
     resident: Option<Resident>,
+    /// Whether a command was run that may have left something behind.
+    has_run: bool,
     /// What was mounted, and where.
     mounts: Vec<(PathBuf, PathBuf)>,
     /// The devices that the resident check was asked about.
@@ -60,6 +62,7 @@ impl<'a> Sandbox<'a> {
             children,
             home,
             resident: None,
+            has_run: false,
             mounts: Vec::new(),
             nodes: Vec::new(),
         }
@@ -94,11 +97,14 @@ impl<'a> Sandbox<'a> {
         while let Some(request) = wire.receive()? {
             let reply = match request {
                 Request::Begin(_) => bail!("a sandbox in a sandbox"),
-                Request::Run(program) => match run(&program, self.children, wire) {
-                    Ok(finished) => Reply::Finished(finished),
-                    Err(Stopped::Failed(e)) => Reply::Failed(e.to_string()),
-                    Err(Stopped::Alone) => return Ok(Over::Alone),
-                },
+                Request::Run(program) => {
+                    self.has_run = true;
+                    match run(&program, self.children, wire) {
+                        Ok(finished) => Reply::Finished(finished),
+                        Err(Stopped::Failed(e)) => Reply::Failed(e.to_string()),
+                        Err(Stopped::Alone) => return Ok(Over::Alone),
+                    }
+                }
                 Request::Ask(question) => match self.ask(question, wire) {
                     Ok(told) => Reply::Told(told),
                     Err(Stopped::Failed(e)) => Reply::Failed(e.to_string()),
@@ -111,7 +117,12 @@ impl<'a> Sandbox<'a> {
                     }
                     Err(e) => Reply::Errno(e.raw_os_error()),
                 },
-                Request::Files { dir, limit } => Reply::Files(files::below(&dir, limit)),
+                Request::Unmount(dir) => Reply::of(self.unmount(&dir)),
+                Request::Files(request) => match request.done() {
+                    Ok(reply) => Reply::Files(reply),
+                    Err(e) => Reply::Failed(format!("{e:#}")),
+                },
+                Request::List { dir, limit } => Reply::List(files::below(&dir, limit)),
                 Request::Kill => Reply::of(self.kill()),
                 Request::End => match self.end()? {
                     Next::Over(over) => return Ok(over),
@@ -164,8 +175,19 @@ impl<'a> Sandbox<'a> {
         killed.context("cannot kill what is left of the processes")
     }
 
+    fn unmount(&mut self, dir: &Path) -> Result<()> {
+        unmount(dir, UnmountFlags::empty())
+            .with_context(|| format!("cannot unmount {}", dir.display()))?;
+        self.mounts.retain(|(_, mounted)| mounted != dir);
+        Ok(())
+    }
+
     fn end(&mut self) -> Result<Next> {
         let mut why = None;
+        if !self.has_run && self.resident.is_none() && self.still_mounted().is_none() {
+            // Nothing ran in it: the next may have the same namespaces.
+            return Ok(Next::Another);
+        }
         if let Some(mut resident) = self.resident.take() {
             self.kill()?;
             if resident.is_ahead() {
@@ -188,16 +210,24 @@ impl<'a> Sandbox<'a> {
         Ok(Next::Over(why.map_or(Over::Ended, Over::Restarted)))
     }
 
-    /// Unmounts while the resident check lives; what it keeps of the state, if it does.
-    fn held_by(&mut self, resident: &Resident) -> Result<Option<String>> {
+    /// Unmounts; where something is still mounted or in use, if it is.
+    fn still_mounted(&mut self) -> Option<&Path> {
         while let Some((node, dir)) = self.mounts.pop() {
-            // The check may have done it. All other errors show in what follows.
+            // A check may have done it. All other errors show in what follows.
             let _ = unmount(&dir, UnmountFlags::empty());
             if is_held(&node) {
-                let why = format!("it keeps {} in use, or mounted elsewhere", dir.display());
                 self.mounts.push((node, dir));
-                return Ok(Some(why));
+                return self.mounts.last().map(|(_, dir)| dir.as_path());
             }
+        }
+        None
+    }
+
+    /// Unmounts while the resident check lives; what it keeps of the state, if it does.
+    fn held_by(&mut self, resident: &Resident) -> Result<Option<String>> {
+        if let Some(dir) = self.still_mounted() {
+            let why = format!("it keeps {} in use, or mounted elsewhere", dir.display());
+            return Ok(Some(why));
         }
         let has_open = resident.has_open(&self.nodes, self.children)?;
         Ok(has_open.then(|| "it keeps the device open".into()))

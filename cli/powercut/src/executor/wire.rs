@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::files::File;
+use super::programs::{FileReply, FileRequest};
 use super::resident::Told;
 use crate::child::{Finished, Program};
 use crate::fs::MountSpec;
@@ -27,8 +28,12 @@ pub enum Request {
     Ask(Question),
     /// Mounts until the sandbox ends.
     Mount(Mount),
+    /// Unmounts what is mounted there.
+    Unmount(PathBuf),
+    /// Does something with files of a filesystem that is mounted, without a process of its own.
+    Files(FileRequest),
     /// Tells the files and directories below one.
-    Files { dir: PathBuf, limit: usize },
+    List { dir: PathBuf, limit: usize },
     /// Kills all processes of the sandbox.
     Kill,
     /// Kills all processes of the sandbox, unmounts, and removes its directory.
@@ -43,7 +48,9 @@ impl Request {
             Self::Run(_) => "run a command",
             Self::Ask(_) => "ask the resident check",
             Self::Mount(_) => "mount",
-            Self::Files { .. } => "list files",
+            Self::Unmount(_) => "unmount",
+            Self::Files(_) => "run or judge a program",
+            Self::List { .. } => "list files",
             Self::Kill => "kill what was left behind",
             Self::End => "unmount",
         }
@@ -83,7 +90,8 @@ pub enum Reply {
     Restarted(String),
     /// mount() said so.
     Errno(i32),
-    Files(Vec<File>),
+    Files(FileReply),
+    List(Vec<File>),
     /// It can't be done: why.
     Failed(String),
 }

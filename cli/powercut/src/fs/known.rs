@@ -19,6 +19,8 @@ pub struct Known {
     pub is_plural: bool,
     /// A checker without which what a crash leaves can't be mounted, or not to be written to.
     pub recovered_by: Option<&'static str>,
+    /// A checker that changes nothing, of one that has recovered and is not mounted.
+    pub checked_by: Option<&'static str>,
 }
 
 /// Of a filesystem that is not in the table.
@@ -31,6 +33,7 @@ const UNKNOWN: Known = Known {
     // It may know its filesystems by an id, which all states have.
     is_plural: false,
     recovered_by: None,
+    checked_by: None,
 };
 
 /// Of most that are in it.
@@ -51,12 +54,14 @@ pub static KNOWN: [Known; 18] = [
         name: "ext4",
         args: EXT4,
         package: Some("e2fsprogs"),
+        checked_by: Some("e2fsck -fn"),
         ..COMMON
     },
     Known {
         name: "xfs",
         args: &["-q", "-f"],
         package: Some("xfsprogs"),
+        checked_by: Some("xfs_repair -n"),
         default_mib: 320,
         ..COMMON
     },
@@ -64,6 +69,7 @@ pub static KNOWN: [Known; 18] = [
         name: "btrfs",
         args: &["-q", "-f"],
         package: Some("btrfs-progs"),
+        checked_by: Some("btrfs check --readonly"),
         default_mib: 128,
         is_plural: false,
         ..COMMON
@@ -72,6 +78,7 @@ pub static KNOWN: [Known; 18] = [
         name: "f2fs",
         args: &["-q", "-f"],
         package: Some("f2fs-tools"),
+        checked_by: Some("fsck.f2fs --dry-run"),
         ..COMMON
     },
     Known {
@@ -140,12 +147,14 @@ pub static KNOWN: [Known; 18] = [
         name: "ext3",
         args: EXT4,
         package: Some("e2fsprogs"),
+        checked_by: Some("e2fsck -fn"),
         ..COMMON
     },
     Known {
         name: "ext2",
         args: &["-q", "-F"],
         package: Some("e2fsprogs"),
+        checked_by: Some("e2fsck -fn"),
         ..COMMON
     },
     Known {

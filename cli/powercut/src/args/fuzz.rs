@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The arguments of `fuzz`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use powercut_engine::explore::Shard;
+
+use super::DiskArgs;
+use crate::fs::Fs;
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Filesystem")]
+#[command(after_long_help = crate::exit::help())]
+pub struct FuzzArgs {
+    /// The filesystem to try, as the kernel calls it
+    #[arg(
+        long,
+        value_name = "FS",
+        hide_possible_values = true,
+        required_unless_present = "list"
+    )]
+    pub fs: Option<Fs>,
+    /// Mount options
+    #[arg(
+        long,
+        value_name = "OPTS",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub mount_opts: String,
+    /// More arguments for mkfs
+    #[arg(
+        long,
+        value_name = "OPTS",
+        default_value = "",
+        hide_default_value = true,
+        allow_hyphen_values = true
+    )]
+    pub mkfs_opts: String,
+    /// Make the filesystem with this command, on POWERCUT_DEV, instead of mkfs.FS
+    #[arg(
+        long,
+        value_name = "CMD",
+        conflicts_with = "mkfs_opts",
+        hide_short_help = true
+    )]
+    pub mkfs: Option<String>,
+    #[command(flatten)]
+    pub disk: DiskArgs,
+    /// What it is held to: posix, linux or ordered [default: what is known of the filesystem]
+    #[arg(long, value_name = "LEVEL", help_heading = "Check")]
+    pub level: Option<String>,
+    /// Run this before each state is mounted, on the device in POWERCUT_DEV
+    #[arg(long, value_name = "CMD", help_heading = "Check")]
+    pub fsck: Option<String>,
+    /// Mount once more, run a checker and try everything out in one of N states; 0: in none
+    #[arg(long, value_name = "N", default_value_t = 8, help_heading = "Check")]
+    pub thorough: u64,
+    /// The longest a mount, an unmount or a program may take
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "60s",
+        help_heading = "Check",
+        hide_short_help = true
+    )]
+    pub mount_timeout: String,
+    /// The operations that programs are made of: names, data, attributes or all
+    #[arg(
+        long,
+        value_name = "SET",
+        default_value = "all",
+        help_heading = "Programs"
+    )]
+    pub set: String,
+    /// Operations of a program, beside those that make something durable: this many, or up to it at random
+    /// [default: 2, or 4 at random]
+    #[arg(long, value_name = "N", help_heading = "Programs")]
+    pub ops: Option<u32>,
+    /// All programs of so many operations, in the order of their numbers, instead of random ones
+    #[arg(long, help_heading = "Programs")]
+    pub exhaustive: bool,
+    /// End after so many programs, such as 1000, or so much time, such as 1h [default: 500; exhaustive: none]
+    #[arg(
+        long,
+        value_name = "N|TIME",
+        allow_hyphen_values = true,
+        help_heading = "Programs"
+    )]
+    pub programs: Option<String>,
+    /// The number of the first program to try
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value_t = 0,
+        help_heading = "Programs"
+    )]
+    pub from: u64,
+    /// Try the program in this file alone: an operation a line
+    #[arg(long, value_name = "FILE", help_heading = "Programs",
+        conflicts_with_all = ["exhaustive", "programs", "from", "shard", "ops", "set"])]
+    pub program: Option<PathBuf>,
+    /// Only tell how many programs each bound has
+    #[arg(long, help_heading = "Programs")]
+    pub list: bool,
+    /// What random programs follow from
+    #[arg(long, value_name = "S", default_value_t = 0, help_heading = "Programs")]
+    pub seed: u64,
+    /// Try each N-th program only, from the I-th on
+    #[arg(long, value_name = "I/N", help_heading = "Programs")]
+    pub shard: Option<Shard>,
+    /// States to look at for each program, or none
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "60",
+        allow_hyphen_values = true,
+        help_heading = "Limits"
+    )]
+    pub budget: String,
+    /// Try that many programs side by side [default: the number of processors]
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    pub jobs: Option<usize>,
+    /// End once there are so many different findings
+    #[arg(long, value_name = "N", default_value_t = 10, help_heading = "Limits")]
+    pub max_violations: u64,
+    /// End this long after the start, all in all
+    #[arg(long, value_name = "TIME", help_heading = "Limits")]
+    pub deadline: Option<String>,
+    /// A report of earlier findings, which are told and are no violations; may be given again
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    pub known: Vec<PathBuf>,
+    /// Where the findings go [default: ./powercut-fuzz, if there are any]
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    pub report: Option<PathBuf>,
+    /// Write the findings as JUnit XML, too
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub junit: Option<PathBuf>,
+    /// Print as JSON
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+}

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A disk on which programs are run, one after the other, and their crash states judged.
+
+use anyhow::{bail, Context, Result};
+use powercut_engine::budget::Budget;
+use powercut_engine::choices::Choices;
+use powercut_engine::explore::{
+    explore, Journal, JournaledRunner, Outcome, Plan, Progress, Serial, Violation, Watch,
+};
+use powercut_engine::marks::Marks;
+use powercut_engine::recording::Recording;
+use powercut_engine::strategy::{Space, Strategy};
+use powercut_programs::level::keeps_inode_numbers;
+use powercut_programs::program::{before, Program};
+use powercut_programs::trace::Trace;
+
+use super::oracle::{StateOracle, Steps};
+use crate::child::Line;
+use crate::commands::manage::load;
+use crate::commands::mkfs::{mkfs, Maker};
+use crate::device::{Disk, Name, Root};
+use crate::executor::{Executor, FileReply, FileRequest, Scratch};
+use crate::fsck::Statuses;
+use crate::kmsg::Kmsg;
+use crate::options::Target;
+use crate::signals::Signals;
+
+pub struct Bench<'b> {
+    root: &'b Root,
+    target: &'b Target,
+    signals: &'b Signals,
+    disk: Disk,
+    executor: Executor,
+    scratch: Scratch,
+    kmsg: Kmsg,
+    steps: Steps,
+}
+
+/// What came of a program.
+pub struct Judged {
+    pub trace: Trace,
+    pub outcome: Outcome,
+    /// Why it ended early.
+    pub error: Option<anyhow::Error>,
+}
+
+impl<'b> Bench<'b> {
+    /// Makes a disk with a filesystem that holds what every program finds.
+    pub fn new(
+        root: &'b Root,
+        target: &'b Target,
+        signals: &'b Signals,
+        name: &Name,
+    ) -> Result<Self> {
+        let disk = root.create(name, &target.settings)?;
+        let fsck = target.fsck.as_deref();
+        let mut bench = Self {
+            root,
+            target,
+            signals,
+            disk,
+            executor: Executor::new(signals, target.mount_timeout),
+            scratch: Scratch::new()?,
+            kmsg: Kmsg::open(),
+            steps: Steps {
+                mount: target.mount.clone(),
+                fsck: fsck.map(Line::new),
+                statuses: Statuses::of(fsck.unwrap_or_default()),
+                thorough: target.thorough,
+                limit: target.mount_timeout,
+            },
+        };
+        bench.prepare()?;
+        Ok(bench)
+    }
+
+    pub fn disk(&self) -> &Disk {
+        &self.disk
+    }
+
+    fn prepare(&mut self) -> Result<()> {
+        let maker = Maker {
+            fs: &self.target.fs,
+            options: &self.target.mkfs_opts,
+            command: self.target.mkfs.as_deref(),
+        };
+        mkfs(&maker, self.disk.nodes(), &mut self.executor, &self.scratch)?;
+        let request = |dir| FileRequest::Prepare {
+            dir,
+            ops: before(),
+            fill: true,
+        };
+        self.mounted(request, || Ok(())).map(drop)
+    }
+
+    /// Does something with the filesystem mounted; then, before that is unmounted, something else.
+    fn mounted(
+        &mut self,
+        request: impl FnOnce(std::path::PathBuf) -> FileRequest,
+        then: impl FnOnce() -> Result<()>,
+    ) -> Result<FileReply> {
+        let (dir, node) = (self.scratch.mnt(), self.disk.nodes().first());
+        let mut sandbox = self.executor.sandbox(&self.scratch, 0)?;
+        if let Some(errno) = sandbox.mount(&self.target.mount, node, &dir)? {
+            let said: String = self.kmsg.lines().iter().flat_map(|l| ["\n", l]).collect();
+            let spec = &self.target.mount;
+            bail!(
+                "cannot mount the new filesystem as {} with options {:?}: {errno}{said}",
+                spec.fs,
+                spec.options
+            );
+        }
+        let reply = sandbox.with_files(request(dir))?;
+        then()?;
+        sandbox.end()?;
+        Ok(reply)
+    }
+
+    /// Has a program recorded.
+    fn record(&mut self, program: &Program) -> Result<Trace> {
+        self.disk.record("start")?;
+        let mark_file = self.disk.mark_file();
+        let level = self.target.level;
+        let keeps_inode_numbers = keeps_inode_numbers(self.target.fs.name());
+        let program = program.clone();
+        let request = |dir| FileRequest::Execute {
+            dir,
+            program,
+            level,
+            keeps_inode_numbers,
+            mark_file,
+        };
+        // The disk's handle stays with this; only its name is needed within.
+        let disk = self.root.disk(self.disk.name())?;
+        match self.mounted(request, || Ok(disk.record("stop")?))? {
+            FileReply::Traced(trace) => Ok(*trace),
+            other => bail!("an executor answered {other:?}"),
+        }
+    }
+
+    /// Records a program, and judges its crash states. The disk is as before then, unless `keep`
+    /// says that the record is needed further.
+    pub fn judge(
+        &mut self,
+        program: &Program,
+        budget: Budget,
+        keep: impl FnOnce(&Judged) -> bool,
+    ) -> Result<Judged> {
+        self.kmsg.skip();
+        let trace = self.record(program)?;
+        let recording = load(self.root, self.disk.name().as_str())?;
+        let judged = self.explore(trace, &recording, budget)?;
+        if !keep(&judged) {
+            self.reset()?;
+        }
+        Ok(judged)
+    }
+
+    /// Returns the disk to what every program finds.
+    pub fn reset(&self) -> Result<()> {
+        self.disk
+            .record("reset")
+            .context("cannot return the disk to what it was before the program")
+    }
+
+    /// Whether the record of the newest program is still there.
+    pub fn has_record(&self) -> Result<bool> {
+        Ok(self.disk.status()?.state != "off")
+    }
+
+    fn explore(&mut self, trace: Trace, recording: &Recording, budget: Budget) -> Result<Judged> {
+        let space = Space::new(recording, Marks::Any);
+        let mut view = self.disk.create_some_view()?;
+        view.read_no_more();
+        let mut oracle = StateOracle {
+            steps: &self.steps,
+            view: &mut view,
+            executor: &mut self.executor,
+            scratch: &self.scratch,
+            kmsg: &mut self.kmsg,
+            trace: &trace,
+        };
+        let mut serial = Serial::new(&mut oracle);
+        let mut journal = Journal::none();
+        let mut runner = JournaledRunner::new(&mut serial, &mut journal);
+        let plan = plan(budget);
+        let (outcome, error) = explore(&space, &plan, &mut runner, self.signals, &mut Quiet);
+        drop(view);
+        Ok(Judged {
+            trace,
+            outcome,
+            error,
+        })
+    }
+}
+
+/// How the states of a program are gone through.
+pub fn plan(budget: Budget) -> Plan {
+    Plan {
+        strategy: Strategy::Auto,
+        budget,
+        seed: 0,
+        max_violations: Some(1),
+        shard: None,
+        depth: 1,
+        recovery_budget: Budget::Unlimited,
+        marks: Marks::Any,
+    }
+}
+
+/// Tells nothing.
+struct Quiet;
+
+impl Watch for Quiet {
+    fn progress(&mut self, _progress: Progress) {}
+    fn violation(&mut self, _choices: &Choices<'_>, _violation: &Violation) {}
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What was found, each sort once: which finding a program belongs to, and the files of one.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use powercut_programs::op::Op;
+use powercut_programs::program::Program;
+use powercut_programs::render::{c, script, xfstest};
+use powercut_programs::trace::Trace;
+
+use crate::report::{FuzzFinding, Fuzzing, FUZZING_FILE};
+
+/// The findings so far, those of earlier reports included.
+#[derive(Default)]
+pub struct Findings {
+    all: Vec<FuzzFinding>,
+}
+
+impl Findings {
+    /// With those of earlier reports.
+    pub fn known(dirs: &[PathBuf]) -> Result<Self> {
+        let mut all = Vec::new();
+        for dir in dirs {
+            let path = dir.join(FUZZING_FILE);
+            let failed = || {
+                format!(
+                    "cannot read {}: --known takes the directory of a report of `powercut fuzz`",
+                    path.display()
+                )
+            };
+            let text = fs::read_to_string(&path).with_context(failed)?;
+            let fuzzing: Fuzzing = serde_json::from_str(&text).with_context(failed)?;
+            all.extend(fuzzing.findings.into_iter().map(|finding| FuzzFinding {
+                is_known: true,
+                duplicates: 0,
+                ..finding
+            }));
+        }
+        Ok(Self { all })
+    }
+
+    /// Counts a program as one more of a finding, if it breaks the same rule and has its operations in
+    /// it, in their order.
+    pub fn count(&mut self, rule: &str, program: &Program) -> bool {
+        let found = self.all.iter_mut().find(|finding| {
+            let least = finding.program.iter().filter_map(|op| op.parse().ok());
+            finding.rule == rule && contains(program, &least.collect::<Vec<Op>>())
+        });
+        if let Some(finding) = found {
+            finding.duplicates += 1;
+            return true;
+        }
+        false
+    }
+
+    /// Adds a new one; its number.
+    pub fn add(&mut self, finding: FuzzFinding) -> usize {
+        let number = self.new_ones() + 1;
+        self.all.push(FuzzFinding { number, ..finding });
+        number
+    }
+
+    /// How many are not known.
+    pub fn new_ones(&self) -> usize {
+        self.all.iter().filter(|finding| !finding.is_known).count()
+    }
+
+    /// Those of this run: the new ones, and the known ones that were met.
+    pub fn met(&self) -> Vec<FuzzFinding> {
+        let met = self.all.iter().filter(|f| !f.is_known || f.duplicates > 0);
+        met.cloned().collect()
+    }
+}
+
+/// Whether a program has operations of these kinds, in this order.
+fn contains(program: &Program, least: &[Op]) -> bool {
+    let mut ops = program.ops.iter();
+    least
+        .iter()
+        .all(|wanted| ops.any(|op| op.kind() == wanted.kind()))
+}
+
+/// The files of a program: itself, what it did, and itself for people. Where its trace is.
+pub fn save(dir: &Path, program: &Program, trace: &Trace, problem: &str) -> Result<PathBuf> {
+    fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    let told: String = problem.lines().map(|line| format!("# {line}\n")).collect();
+    let files = [
+        ("program.txt", format!("{told}{program}")),
+        ("program.sh", script(program)),
+        ("program.c", c(program)),
+        ("xfstest", xfstest(program, problem)),
+        ("trace.json", serde_json::to_string(trace)?),
+    ];
+    for (name, text) in files {
+        let path = dir.join(name);
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    let path = dir.join("trace.json");
+    path.canonicalize()
+        .with_context(|| format!("cannot find {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(rule: &str, ops: &[&str]) -> FuzzFinding {
+        FuzzFinding {
+            number: 0,
+            rule: rule.into(),
+            program: ops.iter().map(ToString::to_string).collect(),
+            from: Vec::new(),
+            program_number: 0,
+            state: String::new(),
+            text: String::new(),
+            duplicates: 0,
+            is_known: false,
+            is_flaky: false,
+        }
+    }
+
+    #[test]
+    fn a_program_with_the_operations_of_a_finding_is_one_more_of_it() {
+        let mut findings = Findings::default();
+        assert_eq!(
+            findings.add(finding("names", &["rename foo bar plain", "fsync bar"])),
+            1
+        );
+        for (rule, text, is_it) in [
+            (
+                "names",
+                "creat A/bar\nrename A/foo bar\nsync\nfsync A",
+                true,
+            ),
+            ("names", "fsync A\nrename A/foo bar", false),
+            ("names", "rename A/foo foo exchange\nfsync A", false),
+            ("data", "rename foo bar\nfsync bar", false),
+        ] {
+            assert_eq!(
+                findings.count(rule, &text.parse().unwrap()),
+                is_it,
+                "{rule}: {text}"
+            );
+        }
+        assert_eq!(findings.met()[0].duplicates, 1);
+        assert_eq!(findings.add(finding("data", &["sync"])), 2);
+    }
+
+    #[test]
+    fn the_files_of_a_finding_are_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let program: Program = "creat bar\nfsync bar".parse().unwrap();
+        let trace = Trace {
+            level: powercut_programs::level::Level::Posix,
+            keeps_inode_numbers: true,
+            before: Default::default(),
+            steps: Vec::new(),
+        };
+        let path = save(dir.path(), &program, &trace, "names: bar: it is gone\n").unwrap();
+        let back: Trace = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+        assert_eq!(back, trace);
+        let text = fs::read_to_string(dir.path().join("program.txt")).unwrap();
+        assert!(text.starts_with("# names: bar: it is gone\n"), "{text}");
+        assert_eq!(text.parse(), Ok(program));
+    }
+}

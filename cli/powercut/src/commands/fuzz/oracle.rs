@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Looks at a state after a program: mounts it, and judges what is there.
+
+use std::time::Duration;
+
+use anyhow::{bail, Context, Result};
+use powercut_engine::id::StateId;
+use powercut_engine::oracle::{Finding, Kind, Oracle, Verdict};
+use powercut_engine::reads::Reads;
+use powercut_engine::strategy::State;
+use powercut_programs::judge::judge;
+use powercut_programs::problem::{Problem, Rule};
+use powercut_programs::trace::Trace;
+use powercut_programs::tree::Tree;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::child::{Ended, Line};
+use crate::device::{Selection, Show, View};
+use crate::examine::MountPlace;
+use crate::executor::{retried, Executor, FileReply, FileRequest, Sandbox, Scratch};
+use crate::fs::MountSpec;
+use crate::fsck::Statuses;
+use crate::kmsg::Kmsg;
+
+/// What is done to each state.
+pub struct Steps {
+    pub mount: MountSpec,
+    /// Before it is mounted.
+    pub fsck: Option<Line>,
+    /// How its exit status is read.
+    pub statuses: Statuses,
+    /// Of one of so many states more is looked at; 0: of none.
+    pub thorough: u64,
+    /// How long a checker may take.
+    pub limit: Duration,
+}
+
+pub struct StateOracle<'o> {
+    pub steps: &'o Steps,
+    pub view: &'o mut View,
+    pub executor: &'o mut Executor,
+    pub scratch: &'o Scratch,
+    pub kmsg: &'o mut Kmsg,
+    pub trace: &'o Trace,
+}
+
+impl Oracle for StateOracle<'_> {
+    fn examine(&mut self, state: &State<'_>) -> Result<Verdict> {
+        let choices = &state.choices;
+        let returned = choices.recording().marks_by(choices.event()).len();
+        let id = StateId::of(choices, &state.keep).to_string();
+        let is_thorough = match self.steps.thorough {
+            0 => false,
+            of => xxh3_64(id.as_bytes()) % of == 0,
+        };
+        let selection = Selection::of(choices, &state.keep);
+        retried(|| {
+            self.view.show(&selection)?;
+            self.look(returned, is_thorough)
+        })
+        .with_context(|| format!("state {id}"))
+    }
+
+    fn reads(&mut self) -> Result<Option<Reads>> {
+        Ok(self.view.reads()?)
+    }
+}
+
+impl StateOracle<'_> {
+    fn look(&mut self, returned: usize, is_thorough: bool) -> Result<Verdict> {
+        let mnt = self.scratch.mnt();
+        let mut look = Look {
+            steps: self.steps,
+            sandbox: self.executor.sandbox(self.scratch, 1)?,
+            place: MountPlace {
+                nodes: self.view.nodes(),
+                dir: &mnt,
+                has_twins: false,
+                limit: self.steps.limit,
+            },
+            kmsg: self.kmsg,
+        };
+        let found = look.finding(self.trace, returned, is_thorough)?;
+        look.sandbox.end()?;
+        Ok(found.map_or(Verdict::Consistent, Verdict::Violation))
+    }
+}
+
+struct Look<'l> {
+    steps: &'l Steps,
+    sandbox: Sandbox<'l>,
+    place: MountPlace<'l>,
+    kmsg: &'l mut Kmsg,
+}
+
+impl Look<'_> {
+    fn finding(
+        &mut self,
+        trace: &Trace,
+        returned: usize,
+        is_thorough: bool,
+    ) -> Result<Option<Finding>> {
+        if let Some(fsck) = &self.steps.fsck {
+            if let Some(finding) = self.check(fsck, self.steps.statuses)? {
+                return Ok(Some(finding));
+            }
+            self.sandbox.kill()?;
+        }
+        if let Some(finding) = self.mount()? {
+            return Ok(Some(finding));
+        }
+        let tree = match self.walk()? {
+            Ok(tree) => tree,
+            Err(problem) => return Ok(Some(of_problems(&[problem]))),
+        };
+        let problems = judge(trace, returned, &tree);
+        if !problems.is_empty() {
+            return Ok(Some(of_problems(&problems)));
+        }
+        if is_thorough {
+            if let Some(finding) = self.again(&tree)? {
+                return Ok(Some(finding));
+            }
+        }
+        let dir = self.place.dir.to_path_buf();
+        match self.sandbox.with_files(FileRequest::Use { dir, tree })? {
+            FileReply::Used(problem) => Ok(problem.map(|problem| of_problems(&[problem]))),
+            other => bail!("an executor answered {other:?}"),
+        }
+    }
+
+    fn mount(&mut self) -> Result<Option<Finding>> {
+        self.place
+            .mount(&self.steps.mount, &mut self.sandbox, self.kmsg)
+    }
+
+    fn walk(&mut self) -> Result<std::result::Result<Tree, Problem>> {
+        let dir = self.place.dir.to_path_buf();
+        match self.sandbox.with_files(FileRequest::Walk { dir })? {
+            FileReply::Tree(tree) => Ok(Ok(tree)),
+            FileReply::Problem(text) => Ok(Err(Problem::new(Rule::Readable, text))),
+            other => bail!("an executor answered {other:?}"),
+        }
+    }
+
+    /// Unmounts, runs the checker on what recovered, and mounts again.
+    fn again(&mut self, before: &Tree) -> Result<Option<Finding>> {
+        self.sandbox.unmount(self.place.dir)?;
+        if let Some(checker) = self.steps.mount.checked_by() {
+            let line = Line::new(&format!("{checker} {}", self.place.nodes.first().display()));
+            if let Some(finding) = self.check(&line, Statuses::Zero)? {
+                return Ok(Some(finding));
+            }
+            self.sandbox.kill()?;
+        }
+        if let Some(finding) = self.mount()? {
+            return Ok(Some(finding));
+        }
+        let after = match self.walk()? {
+            Ok(after) => after,
+            Err(problem) => return Ok(Some(of_problems(&[problem]))),
+        };
+        if &after == before {
+            return Ok(None);
+        }
+        let text = "a second mount shows something else than the first after the crash";
+        Ok(Some(of_problems(&[Problem::new(Rule::Remount, text)])))
+    }
+
+    fn check(&mut self, line: &Line, statuses: Statuses) -> Result<Option<Finding>> {
+        let program = line.program().env(self.place.nodes.env());
+        let done = self.sandbox.run(program.limit(Some(self.steps.limit)));
+        let done = done.with_context(|| format!("cannot run {line}"))?;
+        let is_sound = matches!(done.ended, Ended::Exited(status) if statuses.is_sound(status));
+        if is_sound {
+            return Ok(None);
+        }
+        let how = format!("{line}: {}", done.ended);
+        Ok(Some(Finding::new(Kind::Fsck, how, done.output)))
+    }
+}
+
+/// The finding of broken rules: named by the first.
+fn of_problems(problems: &[Problem]) -> Finding {
+    let rule = problems.first().map_or("", |problem| problem.rule.name());
+    let text: String = problems
+        .iter()
+        .map(|problem| format!("{problem}\n"))
+        .collect();
+    Finding::new(Kind::Check, format!("rule {rule}"), text)
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Which program is next.
+
+use std::time::Instant;
+
+use powercut_engine::budget::Budget;
+use powercut_engine::explore::Shard;
+use powercut_programs::bounded::Bounded;
+use powercut_programs::program::{before, Program};
+use powercut_programs::random::Random;
+
+use crate::options::{Fuzz, Programs};
+
+/// Hands out programs with their numbers.
+pub struct Source {
+    kind: Kind,
+    /// The number of the next.
+    next: u64,
+    /// How many were handed out.
+    pub handed: u64,
+    most: Budget,
+    shard: Option<Shard>,
+    began: Instant,
+}
+
+enum Kind {
+    Bounded(Box<Bounded>),
+    Random(Box<Random>),
+    One(Option<Program>),
+}
+
+impl Source {
+    pub fn new(options: &Fuzz) -> Self {
+        let kind = match &options.programs {
+            Programs::Exhaustive { ops } => {
+                Kind::Bounded(Box::new(Bounded::new(options.set, *ops, &before())))
+            }
+            Programs::Random { ops } => {
+                let random = Random::new(options.set, *ops, options.seed, &before());
+                Kind::Random(Box::new(random))
+            }
+            Programs::This(program) => Kind::One(Some(program.clone())),
+        };
+        Self {
+            kind,
+            next: options.from,
+            handed: 0,
+            most: options.most,
+            shard: options.shard,
+            began: Instant::now(),
+        }
+    }
+
+    /// How much of it was handed out, of 1, if that is known.
+    pub fn fraction(&self) -> Option<f64> {
+        match (self.most, &self.kind) {
+            (Budget::States(most), _) => Some(self.handed as f64 / most.max(1) as f64),
+            (Budget::Time(time), _) => {
+                Some(self.began.elapsed().as_secs_f64() / time.as_secs_f64().max(1.0))
+            }
+            (Budget::Unlimited, Kind::Bounded(bounded)) => {
+                Some(self.next as f64 / bounded.numbers().max(1) as f64)
+            }
+            (Budget::Unlimited, _) => None,
+        }
+    }
+
+    /// The number after the last that was handed out.
+    pub fn next_number(&self) -> u64 {
+        self.next
+    }
+
+    fn is_spent(&self) -> bool {
+        match self.most {
+            Budget::States(most) => self.handed >= most,
+            Budget::Time(time) => self.began.elapsed() >= time,
+            Budget::Unlimited => false,
+        }
+    }
+}
+
+impl Iterator for Source {
+    type Item = (u64, Program);
+
+    fn next(&mut self) -> Option<(u64, Program)> {
+        if self.is_spent() {
+            return None;
+        }
+        loop {
+            let number = self.next;
+            let program = match &mut self.kind {
+                Kind::Bounded(bounded) if number < bounded.numbers() => bounded.program(number),
+                Kind::Bounded(_) => return None,
+                Kind::Random(random) => Some(random.program()),
+                Kind::One(program) => Some(program.take()?),
+            };
+            self.next += 1;
+            let is_ours = self.shard.is_none_or(|shard| shard.has(number));
+            if let (Some(program), true) = (program, is_ours) {
+                self.handed += 1;
+                return Some((number, program));
+            }
+        }
+    }
+}

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Tries programs, one after the other, beside others that do so; reduces those that fail.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Result;
+use powercut_engine::explore::{Again, Violation};
+use powercut_engine::oracle::Kind;
+use powercut_programs::program::Program;
+use powercut_programs::reduce::reduce;
+
+use super::bench::{plan, Bench, Judged};
+use super::findings::{save, Findings};
+use super::source::Source;
+use crate::baseline::Extent;
+use crate::commands::session::Session;
+use crate::device::Root;
+use crate::examination::Examination;
+use crate::executor::ExecutorError;
+use crate::options::{Format, Fuzz, Reporting, Target, Wanted};
+use crate::report::{FuzzCounts, FuzzFinding, Source as ReportSource};
+use crate::signals::{Interrupted, Signals};
+
+/// What all workers share.
+pub struct Shared<'s> {
+    pub root: &'s Root,
+    pub options: &'s Fuzz,
+    pub target: &'s Target,
+    pub signals: &'s Signals,
+    pub source: &'s Mutex<Source>,
+    pub findings: &'s Mutex<Findings>,
+    /// Where findings go.
+    pub dir: &'s Path,
+}
+
+/// What a worker tells.
+pub enum News {
+    /// A program was judged.
+    Judged(FuzzCounts),
+    /// Something is new: what, and where its files are.
+    Found(FuzzFinding, PathBuf),
+}
+
+/// The rule that a violation breaks.
+fn rule(violation: &Violation) -> String {
+    match violation.finding.kind {
+        Kind::Mount => "mount".into(),
+        Kind::Fsck => "fsck".into(),
+        Kind::Check | Kind::Timeout => {
+            let how = violation.finding.how.as_str();
+            how.strip_prefix("rule ").unwrap_or(how).into()
+        }
+    }
+}
+
+impl Shared<'_> {
+    /// Tries programs until there is none left, or enough was found.
+    pub fn work(&self, bench: &mut Bench<'_>, tell: impl Fn(News)) -> Result<()> {
+        loop {
+            self.signals.check()?;
+            let most = self.options.max_violations;
+            if self.lock(self.findings).new_ones() as u64 >= most {
+                return Ok(());
+            }
+            let next = self.lock(self.source).next();
+            let Some((number, program)) = next else {
+                return Ok(());
+            };
+            let tried = self.one(bench, number, &program, &tell);
+            tried.map_err(|e| e.context(format!("program {number}: {}", one_line(&program))))?;
+        }
+    }
+
+    fn lock<'l, T>(&self, mutex: &'l Mutex<T>) -> std::sync::MutexGuard<'l, T> {
+        mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn one(
+        &self,
+        bench: &mut Bench<'_>,
+        number: u64,
+        program: &Program,
+        tell: &impl Fn(News),
+    ) -> Result<()> {
+        let judged = bench.judge(program, self.options.budget, |_| false)?;
+        let steps = &judged.trace.steps;
+        tell(News::Judged(FuzzCounts {
+            judged: 1,
+            exhausted: u64::from(judged.outcome.all),
+            runs: judged.outcome.checked,
+            ops: steps.len() as u64,
+            failed_ops: steps.iter().filter(|step| step.errno.is_some()).count() as u64,
+            next: 0,
+        }));
+        let violation = judged.outcome.violations.first().map(rule);
+        if let Some(rule) = violation {
+            let is_more = self.lock(self.findings).count(&rule, program);
+            if !is_more {
+                self.found(bench, number, program, judged, tell)?;
+                return Ok(());
+            }
+        }
+        judged.error.map_or(Ok(()), Err)
+    }
+
+    /// Reduces a program that failed, and writes the report of what is left of it.
+    fn found(
+        &self,
+        bench: &mut Bench<'_>,
+        number: u64,
+        program: &Program,
+        first: Judged,
+        tell: &impl Fn(News),
+    ) -> Result<()> {
+        let Some(broken) = first.outcome.violations.first().map(rule) else {
+            return Ok(());
+        };
+        let budget = self.options.budget;
+        let fails = |judged: &Judged| {
+            judged
+                .outcome
+                .violations
+                .first()
+                .is_some_and(|violation| rule(violation) == broken)
+        };
+        let reduced = reduce(program, |less| match bench.judge(less, budget, |_| false) {
+            Ok(judged) => Ok(fails(&judged)),
+            Err(e) if e.is::<Interrupted>() || e.is::<ExecutorError>() => Err(e),
+            // A part of a program may be none.
+            Err(_) => Ok(false),
+        });
+        // An interrupt leaves what was found as it is.
+        let (least, error) = match reduced {
+            Ok(least) => (least, None),
+            Err(error) => (program.clone(), Some(error)),
+        };
+        // Once more, with its record kept.
+        let again = match &error {
+            None => Some(bench.judge(&least, budget, fails)?),
+            Some(_) => None,
+        };
+        let (shown, least) = match again {
+            Some(judged) if fails(&judged) => (judged, least),
+            _ => (first, program.clone()),
+        };
+        let Some(violation) = shown.outcome.violations.first() else {
+            return Ok(());
+        };
+        let lines = |program: &Program| program.ops.iter().map(ToString::to_string).collect();
+        let finding = FuzzFinding {
+            number: 0,
+            rule: broken,
+            program: lines(&least),
+            from: lines(program),
+            program_number: number,
+            state: violation.id.to_string(),
+            text: violation.finding.output.trim_end().to_string(),
+            duplicates: 0,
+            is_known: false,
+            is_flaky: violation.again == Some(Again::Passed),
+        };
+        let number = self.lock(self.findings).add(finding.clone());
+        let finding = FuzzFinding { number, ..finding };
+        let dir = self.dir.join(number.to_string());
+        let trace = save(&dir, &least, &shown.trace, &finding.text);
+        tell(News::Found(finding, dir.clone()));
+        let trace = trace?;
+        if bench.has_record()? {
+            let reported = self.report(bench, &dir, &trace, &least);
+            bench.reset()?;
+            reported?;
+        }
+        error.map_or(Ok(()), Err)
+    }
+
+    /// The report of all states of a program, for `replay` and `minimize`.
+    fn report(&self, bench: &Bench<'_>, dir: &Path, trace: &Path, program: &Program) -> Result<()> {
+        let target = self.target;
+        let given = |text: &String| (!text.is_empty()).then(|| text.clone());
+        let examination = Examination {
+            check: format!("powercut judge '{}'", trace.display()),
+            resident: false,
+            fsck: target.fsck.clone(),
+            mount: Some(target.mount.clone()),
+            cleanup: None,
+            view_faults: Vec::new(),
+            timeout_ms: u64::try_from(target.mount_timeout.as_millis())?,
+            mount_timeout_ms: u64::try_from(target.mount_timeout.as_millis())?,
+        };
+        let session = Session {
+            root: self.root,
+            disk: bench.disk(),
+            signals: self.signals,
+            examination: &examination,
+            plan: &powercut_engine::explore::Plan {
+                max_violations: None,
+                ..plan(self.options.budget)
+            },
+            reporting: &Reporting {
+                report: Some(dir.into()),
+                format: Format::Nothing,
+                case: one_line(program),
+                keep: false,
+                deadline: None,
+                dry_run: false,
+                jobs: Some(1),
+                wanted: Wanted::default(),
+            },
+            source: ReportSource {
+                disk: None,
+                fs: Some(target.fs.name().into()),
+                mkfs_opts: given(&target.mkfs_opts),
+                mkfs: target.mkfs.clone(),
+                mount_opts: given(&target.mount_opts),
+                setup: None,
+                workload: Some("sh program.sh".into()),
+                writeback: None,
+            },
+            rules: Vec::new(),
+            baseline: Extent::Nothing,
+            recorded_in: Duration::ZERO,
+            before: None,
+        };
+        session.explore().map(drop)
+    }
+}
+
+/// A program in a line.
+pub fn one_line(program: &Program) -> String {
+    let ops: Vec<String> = program.ops.iter().map(ToString::to_string).collect();
+    ops.join("; ")
+}

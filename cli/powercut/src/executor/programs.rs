@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Programs of file operations, and what a filesystem holds: done by the executor itself.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use powercut_programs::execute::{execute, prepare};
+use powercut_programs::level::Level;
+use powercut_programs::op::Op;
+use powercut_programs::problem::Problem;
+use powercut_programs::program::Program;
+use powercut_programs::trace::Trace;
+use powercut_programs::tree::Tree;
+use powercut_programs::usable::use_all;
+use powercut_programs::walk::walk;
+use serde::{Deserialize, Serialize};
+
+/// What to do with the files below a directory.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum FileRequest {
+    /// Makes what every program finds.
+    Prepare {
+        dir: PathBuf,
+        ops: Vec<Op>,
+        fill: bool,
+    },
+    /// Runs a program; its marks go into a file.
+    Execute {
+        dir: PathBuf,
+        program: Program,
+        level: Level,
+        keeps_inode_numbers: bool,
+        mark_file: PathBuf,
+    },
+    /// Takes down what there is.
+    Walk { dir: PathBuf },
+    /// Makes files everywhere, then removes all there is.
+    Use { dir: PathBuf, tree: Tree },
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub enum FileReply {
+    Done,
+    Traced(Box<Trace>),
+    Tree(Tree),
+    /// What can't be read, or what can't be done.
+    Problem(String),
+    Used(Option<Problem>),
+}
+
+impl FileRequest {
+    pub fn done(self) -> Result<FileReply> {
+        match self {
+            Self::Prepare { dir, ops, fill } => {
+                prepare(&dir, &ops, fill)?;
+                Ok(FileReply::Done)
+            }
+            Self::Execute {
+                dir,
+                program,
+                level,
+                keeps_inode_numbers,
+                mark_file,
+            } => {
+                let mut marks = OpenOptions::new()
+                    .write(true)
+                    .open(&mark_file)
+                    .with_context(|| format!("cannot open {}", mark_file.display()))?;
+                let trace = execute(&dir, &program, level, keeps_inode_numbers, |mark| {
+                    let written = marks.write_all(mark.as_bytes());
+                    written.with_context(|| format!("cannot mark {mark:?}"))
+                });
+                Ok(FileReply::Traced(Box::new(trace?)))
+            }
+            Self::Walk { dir } => Ok(match walk(root(&dir)?) {
+                Ok(tree) => FileReply::Tree(tree),
+                Err(unreadable) => FileReply::Problem(unreadable.to_string()),
+            }),
+            Self::Use { dir, tree } => Ok(FileReply::Used(use_all(root(&dir)?, &tree))),
+        }
+    }
+}
+
+fn root(dir: &Path) -> Result<File> {
+    File::open(dir).with_context(|| format!("cannot open {}", dir.display()))
+}

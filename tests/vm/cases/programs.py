@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-2.0
+"""powercut fuzz: programs that are made up, held to what a filesystem promises."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+from cases.command_run import need
+from lib.command import LIMIT, nothing_left, powercut, refused, tidy
+from lib.tap import Skip, equal, test, wait_until
+
+# Programs of a few operations each, with something made durable.
+SYNC = "unlink foo\nfsync /\n"
+
+
+def fuzz(*words, code=0, says=None):
+    return powercut("fuzz", "--json", *words, code=code, says=says, json_of=True)
+
+
+def program(own, text):
+    path = f"{own}/program.txt"
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
+    return path
+
+
+for fs in ("ext4", "xfs", "btrfs", "f2fs", "vfat"):
+
+    @test(f"{fs} at its defaults keeps what it promises, over random programs", fs)
+    def keeps(fs):
+        need(fs)
+        report = fuzz("--fs", fs, "--programs", "10", "--budget", "12", "--seed", "5")
+        equal((report["findings"], report["errors"], report["counts"]["judged"]), ([], [], 10), "the report")
+        assert report["counts"]["runs"] >= 20, report["counts"]
+
+
+# Without its flushes a filesystem keeps no promise; with them, at the same programs, it does.
+for fs, options, text in (
+    ("ext4", "barrier=0", SYNC),
+    ("btrfs", "nobarrier", SYNC),
+    ("f2fs", "nobarrier", "write foo 0 4096\nfsync foo\n"),
+):
+
+    @test(f"{fs} without its flushes breaks a promise, and keeps it with them", fs, options, text)
+    def barrier(fs, options, text):
+        need(fs)
+        with tidy() as own:
+            path = program(own, text)
+            report = fuzz("--fs", fs, "--program", path, "--mount-opts", options, "--report", f"{own}/r", code=1)
+            (finding,) = report["findings"]
+            equal(finding["is_known"], False, "whether it is known")
+            report = fuzz("--fs", fs, "--program", path)
+            equal((report["findings"], report["counts"]["judged"]), ([], 1), "with flushes")
+
+
+@test("what is found at random is reduced, replayed, known the next time")
+def found():
+    need("ext4")
+    with tidy() as own:
+        words = ("--fs", "ext4", "--mount-opts", "barrier=0", "--set", "names", "--seed", "3", "--programs", "30",
+                 "--max-violations", "1")  # fmt: skip
+        report = fuzz(*words, "--jobs", "1", "--report", f"{own}/r", "--junit", f"{own}/junit.xml", code=1)
+        finding = report["findings"][0]
+        least = finding["program"]
+        assert len(least) <= min(3, len(finding["from"])), finding
+        files = set(os.listdir(f"{own}/r/1"))
+        wanted = {"program.txt", "program.sh", "program.c", "xfstest", "trace.json", "report.json", "recording.pcut.lz4"}
+        assert {"fuzz.json"} <= set(os.listdir(f"{own}/r")) and wanted - {"recording.pcut.lz4"} <= files, files
+        with open(f"{own}/junit.xml", encoding="utf-8") as file:
+            assert 'failures="1"' in file.read(), "JUnit"
+        with open(f"{own}/r/fuzz.json", encoding="utf-8") as file:
+            equal(json.load(file)["findings"], report["findings"], "the file")
+        # The state fails again, by the check of its report.
+        powercut("replay", "1", "--report", f"{own}/r/1", code=1)
+        # The program alone does the same, and is known.
+        again = fuzz("--fs", "ext4", "--mount-opts", "barrier=0", "--program", f"{own}/r/1/program.txt", "--report",
+                     f"{own}/s", code=1)  # fmt: skip
+        equal(again["findings"][0]["rule"], finding["rule"], "the rule")
+        known = fuzz("--fs", "ext4", "--mount-opts", "barrier=0", "--program", f"{own}/r/1/program.txt", "--known",
+                     f"{own}/r")  # fmt: skip
+        equal([one["is_known"] for one in known["findings"]], [True], "known findings")
+        # Its shell script is a workload.
+        powercut("run", "--fs", "ext4", "--workload", f"sh {own}/r/1/program.sh", "--check", "true", "--budget", "3",
+                 "--no-baseline")  # fmt: skip
+
+
+@test("what can't be mounted is found, too")
+def unmountable():
+    need("ext4")
+    with tidy() as own:
+        path = program(own, "creat bar\nfsync bar\n")
+        report = fuzz("--fs", "ext4", "--program", path, "--fsck", "dd if=/dev/zero of=$POWERCUT_DEV bs=4096 count=1",
+                      "--report", f"{own}/r", code=1)  # fmt: skip
+        equal(report["findings"][0]["rule"], "mount", "the rule")
+
+
+@test("programs have numbers: a shard has a part of them, --from goes on, a seed gives the same")
+def numbers():
+    need("ext4")
+    base = ("--fs", "ext4", "--set", "names", "--exhaustive", "--ops", "1", "--budget", "1", "--thorough", "0")
+    whole = fuzz(*base, "--programs", "6")["counts"]
+    parts = [fuzz(*base, "--programs", "3", "--shard", f"{nr}/2")["counts"] for nr in (1, 2)]
+    equal(sum(part["judged"] for part in parts), whole["judged"], "programs")
+    following = fuzz(*base, "--programs", "2", "--from", whole["next"])["counts"]
+    assert following["next"] > whole["next"], following
+    random = ("--fs", "ext4", "--programs", "4", "--budget", "1", "--thorough", "0", "--seed", "9")
+    equal(fuzz(*random)["counts"]["ops"], fuzz(*random, "--jobs", "1")["counts"]["ops"], "operations")
+
+
+@test("the bounds are listed without a disk")
+def bounds():
+    rows = powercut("fuzz", "--list", "--json", json_of=True)
+    assert any(row["set"] == "names" and row["operations"] == 2 and row["programs"] > 1000 for row in rows), rows
+
+
+@test("interrupted, it leaves nothing and ends by the signal")
+def interrupted():
+    need("ext4")
+    with tidy() as own:
+        with open(f"{own}/err", "w", encoding="utf-8") as err:
+            process = subprocess.Popen(["powercut", "fuzz", "--fs", "ext4", "--programs", "none"], cwd=own, stderr=err,
+                                       stdout=err, start_new_session=True)  # fmt: skip
+        wait_until(lambda: any(name.startswith("fuzz-") for name in os.listdir("/sys/kernel/config/powercut")), "the disk")
+        time.sleep(2)
+        process.send_signal(signal.SIGINT)
+        equal(process.wait(LIMIT), 130, "status")
+        nothing_left("powercut\0executor\0")
+
+
+@test("what is no program, no level, no bound is refused with a word to it")
+def bad():
+    if not shutil.which("mkfs.ext4"):
+        raise Skip("no ext4 here")
+    with tidy() as own:
+        for says, *words in (
+            ("line 2", "--program", program(own, "sync\nformat foo\n")),
+            ("no level", "--level", "strict"),
+            ("--ops 9", "--ops", "9"),
+            ("no set", "--set", "some"),
+            ("--from needs --exhaustive", "--from", "3"),
+            ("--known takes the directory", "--known", own),
+        ):
+            refused(says, "fuzz", "--fs", "ext4", *words)
+        refused("a program needs a filesystem", "fuzz", "--fs", "none")
