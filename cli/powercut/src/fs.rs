@@ -141,6 +141,12 @@ impl MountSpec {
         known(&self.fs).recovered_by
     }
 
+    /// A checker that is run before the mount, where the mount does not recover.
+    pub fn repaired_by(&self) -> Option<&'static str> {
+        let known = known(&self.fs);
+        known.repaired_by.or(known.recovered_by)
+    }
+
     /// A checker that changes nothing, for one that has recovered.
     pub fn checked_by(&self) -> Option<&'static str> {
         known(&self.fs).checked_by

@@ -46,6 +46,10 @@ impl Events {
             if step.errno.is_some() {
                 continue;
             }
+            let is_whole = matches!(step.op, Op::Sync | Op::Syncfs);
+            if is_whole && trace.has_fat {
+                continue;
+            }
             let what = of_op(&step.op, &history.moments[at], trace.level);
             events.extend(what.into_iter().map(|what| Event { at, what }));
         }

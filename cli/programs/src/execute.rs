@@ -26,8 +26,9 @@ use crate::walk::walk;
 
 /// What RWF_ATOMIC is; include/uapi/linux/fs.h.
 const RWF_ATOMIC: u32 = 0x40;
-/// Of the free space so much is filled: what is near to the directories, where files are put first.
-const FILLED_MIB: u32 = 48;
+/// The file in each directory that fills free space near it, where files are put first, and its length.
+const FILL: &str = ".fill";
+const FILL_LEN: usize = 512 << 10;
 /// What buffers and offsets of O_DIRECT are multiples of.
 const DIRECT_ALIGN: usize = 4096;
 
@@ -37,13 +38,13 @@ pub fn execute(
     dir: &Path,
     program: &Program,
     level: Level,
-    keeps_inode_numbers: bool,
+    has_fat: bool,
     mut mark_with: impl FnMut(&str) -> Result<()>,
 ) -> Result<Trace> {
     let runner = Runner::new(dir)?;
     let mut trace = Trace {
         level,
-        keeps_inode_numbers,
+        has_fat,
         before: walk(&runner.root)?,
         steps: Vec::new(),
     };
@@ -59,8 +60,7 @@ pub fn execute(
     Ok(trace)
 }
 
-/// Makes what every program finds; with `fill` the free space is filled with [`data::STALE`] once,
-/// so that bytes that a file never held show.
+/// Makes what every program finds; with `fill` free space is filled with [`data::STALE`] once, so that bytes that a file never held show.
 pub fn prepare(dir: &Path, ops: &[Op], fill: bool) -> Result<()> {
     let runner = Runner::new(dir)?;
     for op in ops {
@@ -286,29 +286,26 @@ impl<'d> Runner<'d> {
         }
     }
 
-    /// Writes a file as large as is of use, or until there is no room, and removes it.
+    /// Writes a file in each directory, as large as is of use, and removes them.
     fn fill(&self) -> rustix::io::Result<()> {
-        const NAME: &str = ".fill";
-        let fd = self.open(NAME, OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY)?;
-        let bytes = vec![data::STALE; 1 << 20];
-        let mut left = FILLED_MIB;
-        let filled = loop {
-            if left == 0 {
-                break fsync(&fd);
-            }
-            left -= 1;
+        let mut files = Vec::new();
+        for dir in [ROOT, "A", "B"] {
+            let path = match dir {
+                ROOT => FILL.to_string(),
+                dir => format!("{dir}/{FILL}"),
+            };
+            let fd = self.open(&path, OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY)?;
+            let bytes = vec![data::STALE; FILL_LEN];
             match write(&fd, &bytes) {
-                Ok(0) | Err(Errno::NOSPC | Errno::FBIG | Errno::DQUOT) => break fsync(&fd),
-                Ok(_) => {}
-                Err(e) => break Err(e),
+                Ok(_) | Err(Errno::NOSPC) => files.push(path),
+                Err(e) => return Err(e),
             }
-        };
-        let removed = unlinkat(&self.root, NAME, AtFlags::empty());
-        drop(fd);
-        match filled {
-            Ok(()) | Err(Errno::NOSPC) => removed.and_then(|()| syncfs(&self.root)),
-            Err(e) => Err(e),
         }
+        syncfs(&self.root)?;
+        files
+            .iter()
+            .try_for_each(|path| unlinkat(&self.root, path, AtFlags::empty()))?;
+        syncfs(&self.root)
     }
 }
 

@@ -74,9 +74,11 @@ impl Level {
     }
 }
 
-/// Whether a file keeps its inode number from mount to mount.
-pub fn keeps_inode_numbers(fs: &str) -> bool {
-    !matches!(fs, "vfat" | "msdos" | "exfat")
+/// Whether what is known of a file is in its directory entry. Then it has another inode number with each
+/// mount; its new entry says nothing of its data until it is fsynced itself; and Linux sends no
+/// flush for sync(2) and syncfs(2).
+pub fn has_fat(fs: &str) -> bool {
+    matches!(fs, "vfat" | "msdos" | "exfat")
 }
 
 impl fmt::Display for Level {

@@ -133,7 +133,7 @@ mod tests {
         for program in programs() {
             let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
             prepare(ours.path(), &before(), false).unwrap();
-            let trace = execute(ours.path(), &program, Level::Posix, true, |_| Ok(())).unwrap();
+            let trace = execute(ours.path(), &program, Level::Posix, false, |_| Ok(())).unwrap();
             // Of what xfs_io does no name depends.
             let script = script(&program)
                 .replace("xfs_io ", ": ")

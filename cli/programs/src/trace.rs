@@ -12,8 +12,8 @@ use crate::tree::Tree;
 pub struct Trace {
     /// What the filesystem is held to.
     pub level: Level,
-    /// Whether a file keeps its inode number from mount to mount.
-    pub keeps_inode_numbers: bool,
+    /// See [`crate::level::has_fat`].
+    pub has_fat: bool,
     pub before: Tree,
     pub steps: Vec<Step>,
 }

@@ -37,6 +37,9 @@ pub struct File {
     /// Those of the name space `user`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub xattrs: BTreeMap<String, String>,
+    /// Why nothing is known of it: it can't be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreadable: Option<String>,
     /// Of a regular file; of a symbolic link what it points to.
     #[serde(default, skip_serializing_if = "Content::is_empty")]
     pub content: Content,
@@ -131,6 +134,21 @@ impl Tree {
             let found = self.names.iter().find(|n| n.dir == dir && n.name == name);
             found.map(|n| n.inode)
         })
+    }
+
+    /// Whether another tree has the same names, and what they stand for is the same but for inode
+    /// numbers.
+    pub fn shows_as(&self, other: &Self) -> bool {
+        let shown = |tree: &Self| -> BTreeMap<String, Option<File>> {
+            let names = tree.names.iter();
+            names
+                .map(|name| {
+                    let path = format!("{}/{}", tree.path(name.dir), name.name);
+                    (path, tree.files.get(&name.inode).cloned())
+                })
+                .collect()
+        };
+        shown(self) == shown(other)
     }
 
     /// A path of what has an inode number, for messages.

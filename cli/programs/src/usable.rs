@@ -4,11 +4,12 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{openat, unlinkat, AtFlags, Mode, OFlags};
+use rustix::fs::{openat, unlinkat, AtFlags, Dir, Mode, OFlags};
 use rustix::io::{write, Errno};
 
 use crate::problem::{Problem, Rule};
 use crate::tree::{Kind, Tree};
+use crate::walk::is_foreign;
 
 /// A name that no program has.
 const NEW: &str = ".new";
@@ -22,6 +23,10 @@ pub fn use_all(root: impl AsFd, tree: &Tree) -> Option<Problem> {
             format!("{path}: cannot {what}: {errno}"),
         ))
     };
+    if tree.files.values().any(|file| file.unreadable.is_some()) {
+        // It was judged as what it is.
+        return None;
+    }
     // The newest names first: what is in a directory is behind its name.
     let mut paths: Vec<(String, Kind)> = Vec::new();
     below(tree, tree.root, "", &mut paths);
@@ -36,11 +41,21 @@ pub fn use_all(root: impl AsFd, tree: &Tree) -> Option<Problem> {
             Kind::Directory => AtFlags::REMOVEDIR,
             _ => AtFlags::empty(),
         };
-        if let Err(errno) = unlinkat(&root, path, flags) {
-            return problem("remove it", path, errno);
+        match unlinkat(&root, path, flags) {
+            Ok(()) => {}
+            // What a checker put there stays.
+            Err(Errno::NOTEMPTY) if has_foreign(root.as_fd(), path) => return None,
+            Err(errno) => return problem("remove it", path, errno),
         }
     }
     None
+}
+
+fn has_foreign(root: impl AsFd, path: &str) -> bool {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let entries = openat(root, path, flags, Mode::empty()).and_then(Dir::read_from);
+    let mut names = entries.into_iter().flatten().flatten();
+    names.any(|entry| is_foreign(path, &entry.file_name().to_string_lossy()))
 }
 
 fn below(tree: &Tree, dir: u64, path: &str, paths: &mut Vec<(String, Kind)>) {

@@ -29,12 +29,17 @@ pub struct Unreadable {
     pub errno: Errno,
 }
 
-/// Names in the root that the filesystem or its checker makes.
-fn is_foreign(dir: &str, name: &str) -> bool {
-    dir == ROOT && (name == "lost+found" || (name.starts_with("FSCK") && name.ends_with(".REC")))
+/// Names that the filesystem or its checker makes: that of ext4 in the root, those of fsck.fat anywhere.
+pub(crate) fn is_foreign(dir: &str, name: &str) -> bool {
+    let is_fat = name.len() == 12 && name.starts_with("FSCK") && name.as_bytes()[8] == b'.';
+    is_fat || (dir == ROOT && name == "lost+found")
 }
 
-/// What a filesystem holds whose root is open. Access times stay as they are.
+/// The inode number of the first file that can't be read: no other has one like it.
+const UNREADABLE: u64 = u64::MAX;
+
+/// What a filesystem holds whose root is open. Access times stay as they are. What can't be read below
+/// the root is noted as such.
 pub fn walk(root: impl AsFd) -> Result<Tree, Unreadable> {
     let mut tree = Tree::default();
     let fd = open(root, ".", OFlags::DIRECTORY).map_err(failed(ROOT, "open"))?;
@@ -71,6 +76,15 @@ fn enter(tree: &mut Tree, fd: &OwnedFd, path: &str) -> Result<u64, Unreadable> {
     let mut file = file_of(&stat);
     file.xattrs = xattrs(fd).map_err(failed(path, "read the attributes"))?;
     tree.files.insert(inode, file);
+    let listed = list(tree, fd, path, inode);
+    if listed.is_err() {
+        tree.files.remove(&inode);
+    }
+    listed.map(|()| inode)
+}
+
+/// Takes down what is in a directory.
+fn list(tree: &mut Tree, fd: &OwnedFd, path: &str, inode: u64) -> Result<(), Unreadable> {
     let mut names = Vec::new();
     let entries = Dir::read_from(fd).map_err(failed(path, "list the directory"))?;
     for entry in entries {
@@ -90,14 +104,21 @@ fn enter(tree: &mut Tree, fd: &OwnedFd, path: &str) -> Result<u64, Unreadable> {
         } else {
             format!("{path}/{name}")
         };
-        let child = child(tree, fd, &name, &below)?;
+        let child = match child(tree, fd, &name, &below) {
+            Ok(inode) => inode,
+            Err(why) => {
+                let inode = UNREADABLE - tree.names.len() as u64;
+                tree.files.insert(inode, unreadable(&why));
+                inode
+            }
+        };
         tree.names.push(Name {
             dir: inode,
             name,
             inode: child,
         });
     }
-    Ok(inode)
+    Ok(())
 }
 
 /// Takes down what has a name; its inode number.
@@ -144,6 +165,20 @@ fn file_of(stat: &Statx) -> File {
         mode: u32::from(stat.stx_mode) & 0o7777,
         modified: (stat.stx_mtime.tv_sec, stat.stx_mtime.tv_nsec),
         xattrs: Default::default(),
+        unreadable: None,
+        content: Content::default(),
+    }
+}
+
+/// A file that can't be read.
+fn unreadable(why: &Unreadable) -> File {
+    File {
+        kind: Kind::Other,
+        links: 0,
+        mode: 0,
+        modified: (0, 0),
+        xattrs: Default::default(),
+        unreadable: Some(why.to_string()),
         content: Content::default(),
     }
 }

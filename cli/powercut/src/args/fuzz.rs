@@ -52,11 +52,13 @@ pub struct FuzzArgs {
     /// What it is held to: posix, linux or ordered [default: what is known of the filesystem]
     #[arg(long, value_name = "LEVEL", help_heading = "Check")]
     pub level: Option<String>,
-    /// Run this before each state is mounted, on the device in POWERCUT_DEV
+    /// Run this before each state is mounted, on the device in POWERCUT_DEV; none: nothing
+    ///
+    /// Without it, what a mount does not recover is repaired by its checker: vfat, exfat, jfs, hfsplus.
     #[arg(long, value_name = "CMD", help_heading = "Check")]
     pub fsck: Option<String>,
     /// Mount once more, run a checker and try everything out in one of N states; 0: in none
-    #[arg(long, value_name = "N", default_value_t = 8, help_heading = "Check")]
+    #[arg(long, value_name = "N", default_value_t = 32, help_heading = "Check")]
     pub thorough: u64,
     /// The longest a mount, an unmount or a program may take
     #[arg(
@@ -115,12 +117,12 @@ pub struct FuzzArgs {
     #[arg(
         long,
         value_name = "N",
-        default_value = "60",
+        default_value = "12",
         allow_hyphen_values = true,
         help_heading = "Limits"
     )]
     pub budget: String,
-    /// Try that many programs side by side [default: the number of processors]
+    /// Try that many programs side by side [default: two for each processor]
     #[arg(long, value_name = "N", help_heading = "Limits")]
     pub jobs: Option<usize>,
     /// End once there are so many different findings

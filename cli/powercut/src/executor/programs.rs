@@ -32,7 +32,7 @@ pub enum FileRequest {
         dir: PathBuf,
         program: Program,
         level: Level,
-        keeps_inode_numbers: bool,
+        has_fat: bool,
         mark_file: PathBuf,
     },
     /// Takes down what there is.
@@ -62,14 +62,14 @@ impl FileRequest {
                 dir,
                 program,
                 level,
-                keeps_inode_numbers,
+                has_fat,
                 mark_file,
             } => {
                 let mut marks = OpenOptions::new()
                     .write(true)
                     .open(&mark_file)
                     .with_context(|| format!("cannot open {}", mark_file.display()))?;
-                let trace = execute(&dir, &program, level, keeps_inode_numbers, |mark| {
+                let trace = execute(&dir, &program, level, has_fat, |mark| {
                     let written = marks.write_all(mark.as_bytes());
                     written.with_context(|| format!("cannot mark {mark:?}"))
                 });

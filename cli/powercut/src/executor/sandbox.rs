@@ -68,6 +68,11 @@ impl<'a> Sandbox<'a> {
         }
     }
 
+    /// The directory for temporary files, of the last sandbox if there were several.
+    pub fn tmp(&self) -> &Path {
+        &self.wanted.tmp
+    }
+
     /// Does what is asked, to the end. The thread that it is called in is of no other use.
     pub fn hold(&mut self, wire: &mut Wire) -> Over {
         let unshared = unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID);

@@ -37,7 +37,6 @@ pub fn serve() -> Result<()> {
             bail!("asked for {request:?} outside of a sandbox");
         };
         // A thread can have a mount namespace of its own; this one keeps that of the executor.
-        let tmp = wanted.tmp.clone();
         let mut sandbox = Sandbox::new(wanted, &children, &home);
         let held = thread::scope(|scope| scope.spawn(|| sandbox.hold(&mut wire)).join());
         let reply = match held {
@@ -50,7 +49,7 @@ pub fn serve() -> Result<()> {
             Err(_) => bail!("a thread of the executor panicked"),
         };
         // Whatever was mounted there is gone by now.
-        let reply = match (remove(&tmp), reply) {
+        let reply = match (remove(sandbox.tmp()), reply) {
             (_, failed @ Reply::Failed(_)) => failed,
             (Err(e), _) => Reply::Failed(format!("{e:#}")),
             (Ok(()), reply) => reply,

@@ -19,6 +19,8 @@ pub struct Known {
     pub is_plural: bool,
     /// A checker without which what a crash leaves can't be mounted, or not to be written to.
     pub recovered_by: Option<&'static str>,
+    /// A checker that Linux distributions run before the mount, where a mount does not recover.
+    pub repaired_by: Option<&'static str>,
     /// A checker that changes nothing, of one that has recovered and is not mounted.
     pub checked_by: Option<&'static str>,
 }
@@ -33,6 +35,7 @@ const UNKNOWN: Known = Known {
     // It may know its filesystems by an id, which all states have.
     is_plural: false,
     recovered_by: None,
+    repaired_by: None,
     checked_by: None,
 };
 
@@ -83,11 +86,13 @@ pub static KNOWN: [Known; 18] = [
     },
     Known {
         name: "vfat",
+        repaired_by: Some("fsck.fat -a"),
         package: Some("dosfstools"),
         ..COMMON
     },
     Known {
         name: "exfat",
+        repaired_by: Some("fsck.exfat -y"),
         args: &["-q"],
         package: Some("exfatprogs"),
         ..COMMON
@@ -159,6 +164,7 @@ pub static KNOWN: [Known; 18] = [
     },
     Known {
         name: "msdos",
+        repaired_by: Some("fsck.fat -a"),
         package: Some("dosfstools"),
         ..COMMON
     },

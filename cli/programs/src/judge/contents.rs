@@ -14,7 +14,11 @@ impl Judge<'_> {
     /// Judges what is in a file.
     pub fn contents(&self, inode: u64, nr: FileNr, problems: &mut Vec<Problem>) {
         let file = &self.found.files[&inode];
+        if file.unreadable.is_some() {
+            return;
+        }
         match file.kind {
+            Kind::Regular if self.trace.has_fat && !self.has_its_name(inode, nr) => {}
             Kind::Regular => {
                 let may_have_size = self.size(inode, nr, file, problems);
                 // Of another size, other bytes are no news.
@@ -26,6 +30,18 @@ impl Judge<'_> {
             _ => {}
         }
         self.attributes(inode, nr, file, problems);
+    }
+
+    /// Whether it has the name that it had since it was made durable: with another its directory entry is
+    /// another one, and what is being removed loses its data first.
+    fn has_its_name(&self, inode: u64, nr: FileNr) -> bool {
+        let since = self.events.of_size(nr, self.returned, self.history);
+        let path = self.path(inode);
+        self.history.moments[since..=self.last]
+            .iter()
+            .all(|moment| {
+                moment.files.contains_key(&nr) && moment.tree.path(self.history.inodes[nr]) == path
+            })
     }
 
     /// The file at the moments from one to the newest that may show.
@@ -94,7 +110,11 @@ impl Judge<'_> {
                 allowed.insert(0);
             }
             let byte = file.content.byte(at);
-            let is_durable = allowed.len() == 1;
+            // What is beyond the end is nobody's promise.
+            let is_within = self
+                .versions(nr, since)
+                .all(|version| at < version.content.len());
+            let is_durable = allowed.len() == 1 && is_within;
             if !allowed.contains(&byte) && (hides || is_durable) {
                 let allowed: Vec<String> = allowed.iter().map(|b| format!("{b:#04x}")).collect();
                 let text = format!(

@@ -50,21 +50,35 @@ impl Judge<'_> {
     /// Which file may have a name that is there.
     fn who(&self, place: &Place, name: &Name, known: Option<FileNr>) -> Result<FileNr, Problem> {
         let since = self.events.of_place(place, self.returned, self.history);
-        let kind = self.found.files[&name.inode].kind;
+        let found = &self.found.files[&name.inode];
+        let kind = found.kind;
         let path = self.path_of(name);
+        if let Some(why) = &found.unreadable {
+            return self
+                .unreadable(place)
+                .ok_or_else(|| self.problem(Rule::Readable, why));
+        }
         let mut is_there = false;
+        let mut other = None;
         for at in (since..=self.last).rev() {
             let moment = &self.history.moments[at];
             let Some(&nr) = moment.names.get(place) else {
                 continue;
             };
             is_there = true;
-            let is_it = !self.trace.keeps_inode_numbers || self.history.inodes[nr] == name.inode;
+            let is_it = self.trace.has_fat || self.history.inodes[nr] == name.inode;
             let is_known = known.is_none_or(|known| known == nr);
             let is_named = at >= self.events.of_names(nr, self.returned);
             if moment.files[&nr].kind == kind && is_it && is_known && is_named {
-                return Ok(nr);
+                // Without inode numbers it is whichever of the files that had the name it may be.
+                if !self.trace.has_fat || self.may_be(name.inode, nr) {
+                    return Ok(nr);
+                }
+                other.get_or_insert(nr);
             }
+        }
+        if let Some(nr) = other {
+            return Ok(nr);
         }
         let text = if is_there {
             format!("{path}: it is a {kind}, and not the file that has or had that name")
@@ -77,6 +91,24 @@ impl Judge<'_> {
             format!("{path}: it is there, and never was")
         };
         Err(self.problem(Rule::Names, &text))
+    }
+
+    /// Which file it is that can't be read, if it may be so: with a FAT, a new one that was not fsynced.
+    fn unreadable(&self, place: &Place) -> Option<FileNr> {
+        let moments = self.history.moments[..=self.last].iter();
+        let nr = moments
+            .rev()
+            .find_map(|moment| moment.names.get(place).copied())?;
+        let is_new = !self.history.moments[0].files.contains_key(&nr);
+        let is_durable = self.events.of_attributes(nr, self.returned) > 0;
+        (self.trace.has_fat && is_new && !is_durable).then_some(nr)
+    }
+
+    /// Whether what is in it is what may be in a file.
+    fn may_be(&self, inode: u64, nr: FileNr) -> bool {
+        let mut problems = Vec::new();
+        self.contents(inode, nr, &mut problems);
+        problems.is_empty()
     }
 
     fn path_of(&self, name: &Name) -> String {

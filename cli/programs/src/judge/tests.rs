@@ -16,7 +16,7 @@ fn trace(level: Level, text: &str) -> Trace {
     prepare(dir.path(), &before(), false).unwrap();
     let program: Program = text.parse().unwrap();
     let mut marks = Vec::new();
-    let trace = execute(dir.path(), &program, level, true, |mark| {
+    let trace = execute(dir.path(), &program, level, false, |mark| {
         marks.push(mark.to_string());
         Ok(())
     });
@@ -163,6 +163,8 @@ const CASES: &[Case] = &[
     ("creat bar\nwrite bar 0 4096", 2, 2, "byte bar 254", [&[], &[Rule::Data], &[Rule::Data]]),
     ("creat bar\nwrite bar 0 4096", 2, 2, "byte bar 0", FINE),
     ("creat bar\nwrite bar 0 4096\nfsync bar", 3, 3, "byte bar 0", DATA),
+    // Stale bytes where nothing was durable.
+    ("creat bar\nwrite bar 8192 4096", 2, 2, "byte bar 254", [&[], &[Rule::Data], &[Rule::Data]]),
     // The size.
     ("write foo 12288 4096\nfdatasync foo", 2, 0, "", [&[Rule::Size]; 3]),
     ("truncate foo 4096", 1, 0, "", FINE),
@@ -179,6 +181,29 @@ const CASES: &[Case] = &[
     // A symbolic link.
     ("symlink foo bar", 1, 1, "cut bar", [&[Rule::Target]; 3]),
 ];
+
+#[test]
+fn with_a_fat_a_name_stands_for_any_file_that_had_it() {
+    let mut trace = trace(Level::Posix, "rename foo A/foo exchange");
+    trace.has_fat = true;
+    for moment in 0..=1 {
+        let mut found = trace.moment(moment).clone();
+        // As vfat has them: new numbers with each mount.
+        let files = std::mem::take(&mut found.files);
+        found.files = files
+            .into_iter()
+            .map(|(inode, file)| (inode + 1000, file))
+            .collect();
+        found.root += 1000;
+        for name in &mut found.names {
+            name.dir += 1000;
+            name.inode += 1000;
+        }
+        assert_eq!(judge(&trace, 0, &found), []);
+        assert!(found.shows_as(trace.moment(moment)));
+        assert!(!found.shows_as(trace.moment(1 - moment)));
+    }
+}
 
 #[test]
 fn each_rule_finds_what_breaks_it_at_its_levels_and_nothing_else() {

@@ -11,7 +11,7 @@ use powercut_engine::explore::{
 use powercut_engine::marks::Marks;
 use powercut_engine::recording::Recording;
 use powercut_engine::strategy::{Space, Strategy};
-use powercut_programs::level::keeps_inode_numbers;
+use powercut_programs::level::has_fat;
 use powercut_programs::program::{before, Program};
 use powercut_programs::trace::Trace;
 
@@ -122,13 +122,13 @@ impl<'b> Bench<'b> {
         self.disk.record("start")?;
         let mark_file = self.disk.mark_file();
         let level = self.target.level;
-        let keeps_inode_numbers = keeps_inode_numbers(self.target.fs.name());
+        let has_fat = has_fat(self.target.fs.name());
         let program = program.clone();
         let request = |dir| FileRequest::Execute {
             dir,
             program,
             level,
-            keeps_inode_numbers,
+            has_fat,
             mark_file,
         };
         // The disk's handle stays with this; only its name is needed within.

@@ -155,7 +155,7 @@ mod tests {
         let program: Program = "creat bar\nfsync bar".parse().unwrap();
         let trace = Trace {
             level: powercut_programs::level::Level::Posix,
-            keeps_inode_numbers: true,
+            has_fat: false,
             before: Default::default(),
             steps: Vec::new(),
         };

@@ -134,9 +134,10 @@ fn beginning(options: &Fuzz, target: &Target) -> Fuzzing {
 
 /// Has workers try programs; what went wrong.
 fn run(shared: &Shared<'_>, fuzzing: &mut Fuzzing, began: Instant) -> Vec<anyhow::Error> {
+    // A mount and an unmount wait more than they work.
     let jobs = match shared.options.programs {
         Programs::This(_) => 1,
-        _ => shared.options.jobs.unwrap_or_else(default_jobs),
+        _ => shared.options.jobs.unwrap_or_else(|| 2 * default_jobs()),
     };
     let (news, told) = unbounded();
     thread::scope(|scope| {

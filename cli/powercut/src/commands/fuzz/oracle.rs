@@ -119,15 +119,9 @@ impl Look<'_> {
             return Ok(Some(of_problems(&problems)));
         }
         if is_thorough {
-            if let Some(finding) = self.again(&tree)? {
-                return Ok(Some(finding));
-            }
+            return self.further(tree);
         }
-        let dir = self.place.dir.to_path_buf();
-        match self.sandbox.with_files(FileRequest::Use { dir, tree })? {
-            FileReply::Used(problem) => Ok(problem.map(|problem| of_problems(&[problem]))),
-            other => bail!("an executor answered {other:?}"),
-        }
+        Ok(None)
     }
 
     fn mount(&mut self) -> Result<Option<Finding>> {
@@ -144,8 +138,8 @@ impl Look<'_> {
         }
     }
 
-    /// Unmounts, runs the checker on what recovered, and mounts again.
-    fn again(&mut self, before: &Tree) -> Result<Option<Finding>> {
+    /// Unmounts, runs the checker on what recovered, mounts again, and uses what is there.
+    fn further(&mut self, before: Tree) -> Result<Option<Finding>> {
         self.sandbox.unmount(self.place.dir)?;
         if let Some(checker) = self.steps.mount.checked_by() {
             let line = Line::new(&format!("{checker} {}", self.place.nodes.first().display()));
@@ -161,11 +155,18 @@ impl Look<'_> {
             Ok(after) => after,
             Err(problem) => return Ok(Some(of_problems(&[problem]))),
         };
-        if &after == before {
-            return Ok(None);
+        if !after.shows_as(&before) {
+            let text = "a second mount shows something else than the first after the crash";
+            return Ok(Some(of_problems(&[Problem::new(Rule::Remount, text)])));
         }
-        let text = "a second mount shows something else than the first after the crash";
-        Ok(Some(of_problems(&[Problem::new(Rule::Remount, text)])))
+        let dir = self.place.dir.to_path_buf();
+        match self
+            .sandbox
+            .with_files(FileRequest::Use { dir, tree: after })?
+        {
+            FileReply::Used(problem) => Ok(problem.map(|problem| of_problems(&[problem]))),
+            other => bail!("an executor answered {other:?}"),
+        }
     }
 
     fn check(&mut self, line: &Line, statuses: Statuses) -> Result<Option<Finding>> {

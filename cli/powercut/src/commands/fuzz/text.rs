@@ -29,7 +29,7 @@ pub fn finding(finding: &FuzzFinding, dir: &Path) -> String {
         text.push_str(&format!("  {line}\n"));
     }
     text.push_str(&format!(
-        "  state {}\n  program.txt, program.sh, program.c, xfstest, trace.json and its report are in {}\n",
+        "  state {}\n  program.txt, program.sh, program.c, xfstest, trace.json and report are in {}\n",
         finding.state,
         dir.display()
     ));

@@ -200,7 +200,7 @@ impl Shared<'_> {
                 ..plan(self.options.budget)
             },
             reporting: &Reporting {
-                report: Some(dir.into()),
+                report: Some(dir.join("report")),
                 format: Format::Nothing,
                 case: one_line(program),
                 keep: false,
