@@ -62,8 +62,6 @@ qemu_accel() {
 	# On a busy host a guest's processor may not run for long: that is no fault of the guest.
 	# Nor is its time stamp counter, which is the host's clock, any less reliable then than others, which are slow.
 	QEMU_APPEND+=" tsc=reliable no_timer_check watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120"
-	# But it may be measured wrongly as the machine boots: see check_clock in scripts/guest/session.
-	QEMU_APPEND+=" powercut.host_clock"
 }
 
 # qemu_count FLAGS: adds to QEMU what makes the guest's clock count its instructions.

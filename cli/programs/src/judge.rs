@@ -72,7 +72,7 @@ impl Judge<'_> {
     /// Who made something durable that is not there.
     fn since(&self, at: usize) -> String {
         match at {
-            0 => "it was durable before the program".into(),
+            0 => "durable since before the program".into(),
             nr => format!(
                 "durable since operation {nr}: {}",
                 self.trace.steps[nr - 1].op

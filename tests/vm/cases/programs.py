@@ -111,8 +111,10 @@ def numbers():
 
 @test("the bounds are listed without a disk")
 def bounds():
-    rows = powercut("fuzz", "--list", "--json", json_of=True)
-    assert any(row["set"] == "names" and row["operations"] == 2 and row["programs"] > 1000 for row in rows), rows
+    rows = fuzz("--list", "--ops", "1")
+    equal([row["set"] for row in rows], ["names", "data", "attributes", "all"], "sets")
+    (row,) = fuzz("--list", "--set", "attributes", "--ops", "2")
+    assert 1000 < row["programs"] < row["numbers"], row
 
 
 @test("interrupted, it leaves nothing and ends by the signal")

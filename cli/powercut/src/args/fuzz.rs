@@ -69,14 +69,9 @@ pub struct FuzzArgs {
         hide_short_help = true
     )]
     pub mount_timeout: String,
-    /// The operations that programs are made of: names, data, attributes or all
-    #[arg(
-        long,
-        value_name = "SET",
-        default_value = "all",
-        help_heading = "Programs"
-    )]
-    pub set: String,
+    /// The operations that programs are made of: names, data, attributes or all [default: all]
+    #[arg(long, value_name = "SET", help_heading = "Programs")]
+    pub set: Option<String>,
     /// Operations of a program, beside those that make something durable: this many, or up to it at random
     /// [default: 2, or 4 at random]
     #[arg(long, value_name = "N", help_heading = "Programs")]
@@ -104,7 +99,7 @@ pub struct FuzzArgs {
     #[arg(long, value_name = "FILE", help_heading = "Programs",
         conflicts_with_all = ["exhaustive", "programs", "from", "shard", "ops", "set"])]
     pub program: Option<PathBuf>,
-    /// Only tell how many programs each bound has
+    /// Only tell how many programs each bound has; with --set or --ops, that bound
     #[arg(long, help_heading = "Programs")]
     pub list: bool,
     /// What random programs follow from

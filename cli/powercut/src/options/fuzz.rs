@@ -32,6 +32,8 @@ pub struct Fuzz {
     pub programs: Programs,
     pub set: Set,
     pub set_name: String,
+    /// The set and the number of operations, if they were given.
+    pub bound: (Option<Set>, Option<u32>),
     /// Programs to try.
     pub most: Budget,
     pub from: u64,
@@ -93,6 +95,11 @@ impl Fuzz {
                 "--from needs --exhaustive: random programs follow from --seed, from the first on"
             );
         }
+        let set_name = args.set.as_deref().unwrap_or("all");
+        let set: Set = set_name
+            .parse()
+            .map_err(anyhow::Error::msg)
+            .context("--set")?;
         if args.max_violations == 0 {
             bail!("--max-violations 0: give 1 or more");
         }
@@ -105,12 +112,9 @@ impl Fuzz {
         };
         Ok(Self {
             programs,
-            set: args
-                .set
-                .parse()
-                .map_err(anyhow::Error::msg)
-                .context("--set")?,
-            set_name: args.set.clone(),
+            set,
+            set_name: set_name.into(),
+            bound: (args.set.as_ref().map(|_| set), args.ops),
             most: most.unwrap_or(default),
             from: args.from,
             shard: args.shard,

@@ -93,22 +93,46 @@ impl Judge<'_> {
         Err(self.problem(Rule::Names, &text))
     }
 
-    /// Which file it is that can't be read, if it may be so: with a FAT, a new one that was not fsynced.
+    /// Which file it is that can't be read, if it may be so: with a FAT, a new one that was not fsynced,
+    /// or one that is removed.
     fn unreadable(&self, place: &Place) -> Option<FileNr> {
-        let moments = self.history.moments[..=self.last].iter();
-        let nr = moments
+        let since = self.events.of_place(place, self.returned, self.history);
+        let moments = &self.history.moments[since..=self.last];
+        let mut named = moments
+            .iter()
             .rev()
-            .find_map(|moment| moment.names.get(place).copied())?;
-        let is_new = !self.history.moments[0].files.contains_key(&nr);
+            .filter_map(|moment| moment.names.get(place));
+        let nr = named.next().copied()?;
         let is_durable = self.events.of_attributes(nr, self.returned) > 0;
-        (self.trace.has_fat && is_new && !is_durable).then_some(nr)
+        let is_new = !self.history.moments[0].files.contains_key(&nr) && !is_durable;
+        let is_removed = !moments.iter().all(|moment| moment.files.contains_key(&nr));
+        (self.trace.has_fat && (is_new || is_removed)).then_some(nr)
     }
 
     /// Whether what is in it is what may be in a file.
     fn may_be(&self, inode: u64, nr: FileNr) -> bool {
+        if self.found.files[&inode].kind == Kind::Directory {
+            return self.may_be_dir(inode, nr);
+        }
         let mut problems = Vec::new();
         self.contents(inode, nr, &mut problems);
         problems.is_empty()
+    }
+
+    /// Whether the names in a directory are those of another, as far as they go.
+    fn may_be_dir(&self, inode: u64, nr: FileNr) -> bool {
+        let names = self.found.names.iter().filter(|name| name.dir == inode);
+        let names: BTreeSet<&str> = names.map(|name| name.name.as_str()).collect();
+        let mut places = self.history.places(self.last).into_iter();
+        let is_missing = |place: &Place| {
+            place.0 == nr && !names.contains(place.1.as_str()) && !self.may_lack(place)
+        };
+        let had = |name: &str| {
+            self.history
+                .places(self.last)
+                .contains(&(nr, name.to_string()))
+        };
+        !places.any(is_missing) && names.iter().all(|name| had(name))
     }
 
     fn path_of(&self, name: &Name) -> String {
@@ -138,9 +162,7 @@ impl Judge<'_> {
                 continue;
             }
             let since = self.events.of_place(place, self.returned, self.history);
-            let may_lack =
-                (since..=self.last).any(|at| !self.history.moments[at].names.contains_key(place));
-            if !may_lack {
+            if !self.may_lack(place) {
                 let text = format!(
                     "{}: it is gone; it is {}",
                     self.name(place),
@@ -149,6 +171,33 @@ impl Judge<'_> {
                 problems.push(self.problem(Rule::Names, &text));
             }
         }
+    }
+
+    /// Whether a name need not be there. Where a rename is not atomic, that is so while another file gets
+    /// it; where fsync of a directory covers its names alone, until the file itself is durable, too.
+    fn may_lack(&self, place: &Place) -> bool {
+        let since = self.events.of_place(place, self.returned, self.history);
+        let moments = &self.history.moments[since..=self.last];
+        let mut named = moments.iter().map(|moment| moment.names.get(place));
+        let first = named.next().flatten();
+        let is_atomic = self.trace.level.renames_are_atomic();
+        first.is_none_or(|nr| !is_atomic && !self.is_durable(*nr, place))
+            || named.any(|file| file.is_none() || (file != first && !is_atomic))
+    }
+
+    /// Whether a file is durable, not only a name of it: it was there before the program, or was fsynced.
+    /// With a FAT a directory has to be fsynced once more with each new name.
+    fn is_durable(&self, nr: FileNr, place: &Place) -> bool {
+        let since = self.events.of_attributes(nr, self.returned);
+        let moment = &self.history.moments[since];
+        let is_dir = |nr| {
+            moment
+                .files
+                .get(nr)
+                .is_some_and(|file| file.kind == Kind::Directory)
+        };
+        let has_name = moment.names.get(place) == Some(&nr);
+        moment.files.contains_key(&nr) && (has_name || !self.trace.has_fat || !is_dir(&nr))
     }
 
     /// A place as a path.

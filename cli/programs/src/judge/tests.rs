@@ -130,7 +130,9 @@ const CASES: &[Case] = &[
     ("unlink foo", 1, 0, "", FINE),
     // A file made durable, by itself and by its directory.
     ("creat bar\nfsync bar", 2, 0, "", [&[], &[Rule::Names], &[Rule::Names]]),
-    ("creat bar\nfsync /", 2, 0, "", NAMES),
+    ("creat bar\nfsync /", 2, 0, "", [&[], &[Rule::Names], &[Rule::Names]]),
+    ("creat bar\nfsync /\nfsync bar", 3, 0, "", NAMES),
+    ("rename foo bar\nfsync /", 2, 0, "", NAMES),
     ("creat bar\nfsync /", 1, 0, "", FINE),
     ("creat bar\nsync", 2, 0, "", NAMES),
     ("creat bar\nfdatasync bar", 2, 0, "", FINE),
@@ -143,7 +145,7 @@ const CASES: &[Case] = &[
     // A rename.
     ("rename foo bar", 1, 1, "gone bar", [&[], &[Rule::AtomicRename], &[Rule::AtomicRename]]),
     ("rename foo bar", 1, 1, "name foo bar", [&[], &[Rule::AtomicRename], &[Rule::AtomicRename]]),
-    ("rename foo A/foo", 1, 1, "gone A/foo", [&[Rule::Names], &[Rule::Names], &[Rule::Names]]),
+    ("rename foo A/foo", 1, 1, "gone A/foo", [&[], &[Rule::Names], &[Rule::Names]]),
     ("rename foo bar\ncreat foo\nfsync foo", 3, 3, "gone bar", [&[], &[Rule::AtomicRename], &[Rule::AtomicRename]]),
     ("rename A C\nfsync C/foo", 2, 0, "", [&[], &[], &[]]),
     ("mkdir C\ncreat C/x\nfsync C/x", 3, 0, "", [&[], &[Rule::AtomicRename], &[Rule::AtomicRename]]),

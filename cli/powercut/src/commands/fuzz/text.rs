@@ -86,8 +86,12 @@ pub fn summary(fuzzing: &Fuzzing) -> String {
 pub fn list(options: &Fuzz) -> Result<()> {
     let mut table = Table::new(["SET", "OPERATIONS", "NUMBERS", "PROGRAMS"]);
     let mut rows = Vec::new();
-    for (set, name) in SETS {
-        for ops in 1..=3 {
+    let (only_set, only_ops) = options.bound;
+    let sets = SETS
+        .iter()
+        .filter(|(set, _)| only_set.is_none_or(|only| only == *set));
+    for (set, name) in sets.copied() {
+        for ops in only_ops.map_or(1..=3, |ops| ops..=ops) {
             let bounded = Bounded::new(set, ops, &before());
             let programs = bounded.programs();
             let shown = programs.map_or_else(|| "not counted".into(), |n| n.to_string());
