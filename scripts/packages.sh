@@ -50,7 +50,7 @@ CONTAINER_PACKAGES=(qemu-system-x86 virtiofsd util-linux)
 IMAGE_PACKAGES=(umoci)
 # What runs them for a test.
 # shellcheck disable=SC2034 # for who reads this
-PODMAN_PACKAGES=(podman crun netavark ca-certificates)
+PODMAN_PACKAGES=(podman catatonit crun netavark ca-certificates)
 
 # What the GitHub action is checked and tried with, and what comes from the registries of Python and npm.
 # shellcheck disable=SC2034 # for who reads this

@@ -3,9 +3,10 @@
 #
 # How QEMU is called. Read after lib.sh.
 
-# What QEMU is started by: nothing, or a command that starts it elsewhere; and what tells one QEMU from another.
-QEMU_IN=() QEMU_VERSION=''
-QEMU=(qemu-system-x86_64 -nodefaults -nographic -no-reboot)
+# What QEMU is started by: nothing, or a command that starts it in another root; that root; and what tells one QEMU from
+# another.
+QEMU_IN=() QEMU_ROOT='' QEMU_VERSION=''
+QEMU=(qemu-system-x86_64 -nodefaults -display none -no-reboot)
 
 # The console is for what the kernel has to say when things go wrong (the whole log is
 # fetched at the end): a serial line is slow. The other processors are brought up by scripts/guest/session, when the
@@ -44,6 +45,19 @@ kvm_works() {
 	[[ -z $NO_KVM ]]
 }
 
+# qemu_emulated: adds to QEMU what has a machine boot faster whose processors are emulated: a firmware that does no more than
+# start the kernel, if QEMU has it, and no slots for hot plugging, which ACPI describes by programs.
+qemu_emulated() {
+	local data
+	for data in "$(dirname -- "$(command -v "${QEMU[0]}")")/../share/qemu" /usr/share/qemu; do
+		if [[ -e $QEMU_ROOT$data/qboot.rom ]]; then
+			QEMU+=(-bios qboot.rom)
+			break
+		fi
+	done
+	QEMU+=(-global PIIX4_PM.acpi-pci-hotplug-with-bridge-support=off -global PIIX4_PM.acpi-root-pci-hotplug=off)
+}
+
 # qemu_accel KERNEL-DIR FLAGS kvm|tcg|'': adds to QEMU what makes the guest's processors run: KVM, if it
 # is not said and KVM works.
 qemu_accel() {
@@ -56,6 +70,7 @@ qemu_accel() {
 	# Without ERMS and FSRM the kernel copies and clears 8 bytes at a time and not one: so does QEMU.
 	# shellcheck disable=SC2054 # QEMU's commas
 	QEMU+=(-accel tcg,thread=multi -cpu "max,la57=off,erms=off,fsrm=off$2")
+	qemu_emulated
 	# QEMU does the crc32 instruction bit by bit, an eighth of a state's time on ext4; the kernel's tables are quicker.
 	# Programs still find it.
 	QEMU_APPEND+=" clearcpuid=sse4_2"
