@@ -43,8 +43,8 @@ class Workload:
 WORKLOADS = {
     workload.name: workload
     for workload in (
-        Workload("sqlite-24", 256, "24", ALL, has_setup=False, program="sqlite", budget=300),
-        Workload("sqlite-4000", 256, "4000", ALL, has_setup=False, program="sqlite", budget=300),
+        Workload("sqlite-24", 320, "24", ALL, has_setup=False, program="sqlite", budget=300),
+        Workload("sqlite-4000", 320, "4000", ALL, has_setup=False, program="sqlite", budget=300),
         Workload("pgbench", 512, "", POSIX, workload_only="60"),
         Workload("packages", 512, PACKAGES, POSIX),
         Workload("untar", 2048, f"{SHARE}/source", POSIX, has_setup=False),
