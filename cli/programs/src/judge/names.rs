@@ -49,9 +49,14 @@ impl Judge<'_> {
 
     /// Which file may have a name that is there.
     fn who(&self, place: &Place, name: &Name, known: Option<FileNr>) -> Result<FileNr, Problem> {
-        let since = self.events.of_place(place, self.returned, self.history);
         let found = &self.found.files[&name.inode];
         let kind = found.kind;
+        // With a FAT a directory that has a new name is at the old place until it is fsynced.
+        let since = if self.trace.has_fat && kind == Kind::Directory {
+            0
+        } else {
+            self.events.of_place(place, self.returned, self.history)
+        };
         let path = self.path_of(name);
         if let Some(why) = &found.unreadable {
             return self
@@ -98,15 +103,15 @@ impl Judge<'_> {
     fn unreadable(&self, place: &Place) -> Option<FileNr> {
         let since = self.events.of_place(place, self.returned, self.history);
         let moments = &self.history.moments[since..=self.last];
-        let mut named = moments
-            .iter()
-            .rev()
-            .filter_map(|moment| moment.names.get(place));
-        let nr = named.next().copied()?;
-        let is_durable = self.events.of_attributes(nr, self.returned) > 0;
-        let is_new = !self.history.moments[0].files.contains_key(&nr) && !is_durable;
-        let is_removed = !moments.iter().all(|moment| moment.files.contains_key(&nr));
-        (self.trace.has_fat && (is_new || is_removed)).then_some(nr)
+        let may_be_unreadable = |nr: &FileNr| {
+            let is_durable = self.events.of_attributes(*nr, self.returned) > 0;
+            let is_new = !self.history.moments[0].files.contains_key(nr) && !is_durable;
+            is_new || !moments.iter().all(|moment| moment.files.contains_key(nr))
+        };
+        let named = moments.iter().rev();
+        let mut named = named.filter_map(|moment| moment.names.get(place).copied());
+        let found = named.find(may_be_unreadable);
+        found.filter(|_| self.trace.has_fat)
     }
 
     /// Whether what is in it is what may be in a file.
