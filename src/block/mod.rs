@@ -7,7 +7,8 @@
 //! segment; the queue [`Limits`], with the write cache and FUA among them; and
 //! a [`Disk`] whose `fops` name their module as owner. Each is a file here,
 //! shaped to move to `rust/kernel/block/`. The smaller neighbours
-//! ([`Lending`], [`StaticMutex`], [`noio`], [`task`], [`workqueue`]) wrap one thing each. None of
+//! ([`Lending`], [`StaticMutex`], [`noio`], [`stack`], [`task`],
+//! [`workqueue`]) wrap one thing each. None of
 //! them knows of the driver.
 //!
 //! docs/unsafe.md lists what is unsafe here, and why each kind of it holds.
@@ -31,6 +32,7 @@ mod page;
 #[cfg(all(CONFIG_KCSAN, CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST))]
 mod races;
 mod segment;
+pub(crate) mod stack;
 mod static_mutex;
 pub(crate) mod task;
 mod wait_var;

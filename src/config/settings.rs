@@ -14,6 +14,7 @@ use super::{
     }, //
 };
 use crate::{
+    block::stack::Stack,
     disk::{
         Behaviour,
         Completion,
@@ -128,6 +129,15 @@ settings! {
         settings.partscan = parse_bool(text)?;
         Ok(())
     };
+    /// Whether a record has hashes of stacks. [`EOPNOTSUPP`] where the kernel can't tell them.
+    STACKS: |settings| u8::from(settings.stacks), |settings, text| {
+        let stacks = parse_bool(text)?;
+        if stacks && !Stack::IS_KNOWN {
+            return Err(EOPNOTSUPP);
+        }
+        settings.stacks = stacks;
+        Ok(())
+    };
     /// What discarded sectors hold.
     DISCARD_CONTENT: |settings| Content(settings.garbage), |settings, text| {
         settings.garbage = match text.strip_prefix(b"garbage:") {
@@ -188,6 +198,7 @@ pub(super) struct Settings {
     fua: bool,
     discard: bool,
     partscan: bool,
+    stacks: bool,
     log_limit_mib: u64,
     completion: Completion,
     /// Discarded sectors hold what follows from it; [`None`]: zeroes.
@@ -210,6 +221,7 @@ impl Settings {
             fua: true,
             discard: true,
             partscan: true,
+            stacks: false,
             log_limit_mib: 1024,
             completion: Completion::Inline,
             garbage: None,
@@ -279,6 +291,7 @@ impl Settings {
             log_limit_bytes: self.log_limit_mib.saturating_mul(1 << 20),
             completion: self.completion,
             garbage: self.garbage,
+            stacks: self.stacks,
         }
     }
 }

@@ -122,6 +122,7 @@ impl Directory for ViewGroup {
         let members = *origin.disk().members();
         let behaviour = Behaviour {
             garbage: origin.disk().garbage(),
+            stacks: origin.disk().stacks(),
             ..Behaviour::default()
         };
         RecordedDisk::new(name, properties, members, behaviour, Some(below))

@@ -28,7 +28,10 @@ use crate::{
         self,
         Tear, //
     },
-    record::Write, //
+    record::{
+        Submitter,
+        Write, //
+    }, //
 };
 use kernel::prelude::*;
 
@@ -186,7 +189,7 @@ pub(super) struct RawEntry {
     pub(super) payload_len: u32,
     pub(super) submit_ns: u64,
     pub(super) complete_ns: u64,
-    pub(super) task: TaskId,
+    pub(super) submitter: Submitter,
     /// The faults that it met.
     pub(super) faults: Kinds,
     /// The first sector that it was for, if it was misdirected.
@@ -209,7 +212,7 @@ impl RawEntry {
             payload_len,
             submit_ns: 0,
             complete_ns: 0,
-            task: TaskId::default(),
+            submitter: Submitter::default(),
             faults: Kinds::default(),
             asked: 0,
             garbage: None,
@@ -217,7 +220,12 @@ impl RawEntry {
     }
 
     /// An entry of the log.
-    pub(super) fn new(write: &Write, task: TaskId, payload_len: u32, garbage: Option<u64>) -> Self {
+    pub(super) fn new(
+        write: &Write,
+        submitter: Submitter,
+        payload_len: u32,
+        garbage: Option<u64>,
+    ) -> Self {
         let entry = &write.entry;
         Self {
             kind: EntryKind::Log(entry.op),
@@ -234,7 +242,7 @@ impl RawEntry {
             payload_len,
             submit_ns: write.submit_ns,
             complete_ns: write.submit_ns + u64::from(write.duration_ns),
-            task,
+            submitter,
             faults: write.faults,
             asked: write.asked,
             garbage: garbage.filter(|_| entry.op == model::Op::Discard),
@@ -297,8 +305,10 @@ impl RawEntry {
         bytes.put(44, &self.payload_len.to_le_bytes());
         bytes.put(48, &self.submit_ns.to_le_bytes());
         bytes.put(56, &self.complete_ns.to_le_bytes());
-        bytes.put(64, &self.task.pid.to_le_bytes());
-        bytes.put(72, &self.task.comm);
+        let Submitter { task, stack } = &self.submitter;
+        bytes.put(64, &task.pid.to_le_bytes());
+        bytes.put(68, &stack.to_le_bytes());
+        bytes.put(72, &task.comm);
         let last = self.garbage.unwrap_or(self.asked);
         bytes.put(88, &last.to_le_bytes());
         bytes.0
@@ -315,7 +325,7 @@ impl RawEntry {
         let is_garbage = flags & FLAG_GARBAGE != 0;
         let is_unused = !is_elsewhere && !is_garbage;
         let is_other = is_garbage && (op != model::Op::Discard as u8 || is_elsewhere);
-        if reserved != [0; 3] || bytes.u32(68)? != 0 || (last != 0 && is_unused) || is_other {
+        if reserved != [0; 3] || (last != 0 && is_unused) || is_other {
             return Err(EINVAL);
         }
         Ok(Self {
@@ -332,9 +342,12 @@ impl RawEntry {
             payload_len: bytes.u32(44)?,
             submit_ns: bytes.u64(48)?,
             complete_ns: bytes.u64(56)?,
-            task: TaskId {
-                pid: bytes.u32(64)?,
-                comm: bytes.bytes::<COMM_LEN>(72)?,
+            submitter: Submitter {
+                task: TaskId {
+                    pid: bytes.u32(64)?,
+                    comm: bytes.bytes::<COMM_LEN>(72)?,
+                },
+                stack: bytes.u32(68)?,
             },
             faults: kinds,
             asked: if is_elsewhere { last } else { 0 },

@@ -163,7 +163,8 @@ impl Import {
                     }
                     _ => PageList::default(),
                 };
-                self.staged()?.entry(&write, entry.task, payload, data)?;
+                self.staged()?
+                    .entry(&write, entry.submitter, payload, data)?;
             }
         }
         self.expect_next()

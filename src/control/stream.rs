@@ -268,7 +268,12 @@ impl Stream {
         } else {
             u32::try_from(text.len())?
         };
-        let mut raw = RawEntry::new(write, record.task(write), payload_len, record.garbage());
+        let mut raw = RawEntry::new(
+            write,
+            record.submitter(write),
+            payload_len,
+            record.garbage(),
+        );
         // What happened since the header went out is yet to happen.
         for event in [&mut raw.start, &mut raw.complete] {
             if *event > self.last_event {

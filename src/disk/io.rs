@@ -31,8 +31,8 @@ use crate::{
     block::{
         noio,
         Bio,
-        Operations, //
-        ReqOp,
+        Operations,
+        ReqOp, //
     },
     fault::{
         Access,
@@ -42,6 +42,7 @@ use crate::{
     model,
     nowait::NoWait,
     record::{
+        stack_hash,
         Origin,
         Write, //
     },
@@ -93,6 +94,10 @@ impl RecordedDisk {
         let mut delay_us = 0;
         let served = noio(|| {
             let mut write = Write::asked_by(&bio)?;
+            // Here, for all of them: so the driver's own part of their stacks is the same.
+            if self.stacks && bio.op() != ReqOp::Read {
+                write.stack = stack_hash();
+            }
             if !self.check(&bio, &write)? {
                 return Ok((Served::Done, None));
             }

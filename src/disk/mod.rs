@@ -189,6 +189,8 @@ pub(crate) struct RecordedDisk {
     completion: Completion,
     /// What discarded sectors hold follows from this; without, they are zeroes.
     garbage: Option<u64>,
+    /// Whether the stacks are hashed that writes come from.
+    stacks: bool,
     below: Option<Pin<KBox<CrashState>>>,
     /// When it was made.
     began: Instant<Monotonic>,
@@ -220,6 +222,8 @@ pub(crate) struct Behaviour {
     pub(crate) completion: Completion,
     /// What discarded sectors hold follows from this; without, they are zeroes.
     pub(crate) garbage: Option<u64>,
+    /// Whether the stacks are hashed that writes come from.
+    pub(crate) stacks: bool,
 }
 
 impl RecordedDisk {
@@ -240,6 +244,7 @@ impl RecordedDisk {
                 log_limit_bytes: behaviour.log_limit_bytes,
                 completion: behaviour.completion,
                 garbage: behaviour.garbage,
+                stacks: behaviour.stacks,
                 below,
                 began: Instant::now(),
                 hints: Hints::new(),
@@ -339,6 +344,11 @@ impl RecordedDisk {
     /// What discarded sectors hold follows from this; without, they are zeroes.
     pub(crate) fn garbage(&self) -> Option<u64> {
         self.garbage
+    }
+
+    /// Whether the stacks are hashed that writes come from.
+    pub(crate) fn stacks(&self) -> bool {
+        self.stacks
     }
 
     /// Whether it completes bios before `submit_bio` returns.

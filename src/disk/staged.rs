@@ -7,10 +7,7 @@ use super::{
     State, //
 };
 use crate::{
-    block::{
-        noio,
-        task::TaskId, //
-    },
+    block::noio,
     fault::Kinds,
     model::{
         History,
@@ -18,6 +15,7 @@ use crate::{
     },
     record::{
         Origin,
+        Submitter,
         Write, //
     },
     store::{
@@ -78,12 +76,12 @@ impl Staged {
     pub(crate) fn entry(
         &mut self,
         write: &Write,
-        task: TaskId,
+        submitter: Submitter,
         text: &[u8],
         data: PageList,
     ) -> Result {
         let mut write = *write;
-        let origin = Origin::Import { task };
+        let origin = Origin::Import { submitter };
         match write.entry.op {
             Op::Write => {
                 self.state.apply_write(&mut write, origin, data)?;
@@ -94,7 +92,7 @@ impl Staged {
             }
             Op::Flush | Op::Mark => {
                 let record = self.state.recording().ok_or(EINVAL)?;
-                record.import(&mut write, task, text)?;
+                record.import(&mut write, submitter, text)?;
             }
         }
         Ok(())

@@ -5,13 +5,11 @@
 use super::{
     Origin,
     Record,
+    Submitter,
     Truncation,
     Write, //
 };
-use crate::{
-    block::task::TaskId,
-    model, //
-};
+use crate::model;
 use kernel::prelude::*;
 
 impl Record {
@@ -23,11 +21,16 @@ impl Record {
         }
     }
 
-    /// Appends an entry made elsewhere, as [`Self::push`] does, with its own task, text (of a mark)
-    /// and events. [`EINVAL`] if it can't follow the one before; whether all events were
+    /// Appends an entry made elsewhere, as [`Self::push`] does, with its own submitter, text (of a
+    /// mark) and events. [`EINVAL`] if it can't follow the one before; whether all events were
     /// there in the end: [`Self::check_import`].
-    pub(crate) fn import(&mut self, write: &mut Write, task: TaskId, text: &[u8]) -> Result<u32> {
-        let origin = Origin::Import { task };
+    pub(crate) fn import(
+        &mut self,
+        write: &mut Write,
+        submitter: Submitter,
+        text: &[u8],
+    ) -> Result<u32> {
+        let origin = Origin::Import { submitter };
         if write.entry.op == model::Op::Mark {
             self.push_text(write, origin, text)
         } else {
@@ -36,14 +39,14 @@ impl Record {
     }
 
     /// Whether an entry made elsewhere may follow the one before. [`EINVAL`] if not.
-    pub(super) fn check_next(&mut self, write: &mut Write, task: TaskId) -> Result {
+    pub(super) fn check_next(&mut self, write: &mut Write, submitter: Submitter) -> Result {
         let previous = self.log.len().checked_sub(1);
         let previous = previous.and_then(|index| self.log_entry(index));
         if write.entry.submit <= previous.map_or(0, |previous| previous.entry.submit) {
             return Err(EINVAL);
         }
         self.next_event()?;
-        write.task = self.tasks.index_of(task, write.nowait)?;
+        write.submitter = self.submitters.index_of(submitter, write.nowait)?;
         Ok(())
     }
 

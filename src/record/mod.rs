@@ -9,12 +9,16 @@ mod import;
 mod lists;
 mod log;
 mod packed;
-mod tasks;
+mod submitters;
 #[cfg(CONFIG_BLK_DEV_POWERCUT_KUNIT_TEST)]
 mod tests;
 mod write;
 
 pub(crate) use packed::ENTRY_BYTES;
+pub(crate) use submitters::{
+    stack_hash,
+    Submitter, //
+};
 pub(crate) use write::Write;
 
 use crate::{
@@ -36,7 +40,7 @@ use kernel::{
 };
 use lists::Lists;
 use log::Log;
-use tasks::Tasks;
+use submitters::Submitters;
 
 /// The longest mark, in bytes.
 pub(crate) const MARK_MAX_BYTES: usize = 1024;
@@ -66,14 +70,14 @@ pub(crate) enum Origin {
     /// It was written elsewhere, and has its events.
     Import {
         /// Who issued it there.
-        task: TaskId,
+        submitter: Submitter,
     },
 }
 
 /// What happened to a disk since its record began.
 pub(crate) struct Record {
     log: Log,
-    tasks: Tasks,
+    submitters: Submitters,
     marks: KVVec<KVVec<u8>>,
     lists: Lists,
     geometry: model::Geometry,
@@ -97,7 +101,7 @@ impl Record {
     pub(crate) fn new(geometry: model::Geometry, limit_bytes: u64, generation: u64) -> Self {
         Self {
             log: Log::new(),
-            tasks: Tasks::new(),
+            submitters: Submitters::new(),
             marks: KVVec::new(),
             lists: Lists::new(),
             geometry,
@@ -170,8 +174,8 @@ impl Record {
     }
 
     /// Who issued an entry.
-    pub(crate) fn task(&self, write: &Write) -> TaskId {
-        self.tasks.get(write.task)
+    pub(crate) fn submitter(&self, write: &Write) -> Submitter {
+        self.submitters.get(write.submitter)
     }
 
     /// The text of the mark that an entry is.
@@ -228,10 +232,14 @@ impl Record {
                     write.complete_at_once();
                 }
                 write.submit_ns = self.now_ns();
-                let task = self.tasks.index_of(TaskId::current(), write.nowait);
-                write.task = task.map_err(|error| self.fail(error, write.nowait))?;
+                let submitter = Submitter {
+                    task: TaskId::current(),
+                    stack: write.stack,
+                };
+                let index = self.submitters.index_of(submitter, write.nowait);
+                write.submitter = index.map_err(|error| self.fail(error, write.nowait))?;
             }
-            Origin::Import { task } => self.check_next(write, task)?,
+            Origin::Import { submitter } => self.check_next(write, submitter)?,
         }
         let bytes = self
             .bytes()

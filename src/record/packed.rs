@@ -85,7 +85,7 @@ pub(super) struct Packed {
     sector: u32,
     /// Upper bits of `submit` (4) and of the sector (4), number of sectors.
     lengths: u32,
-    /// Operation (4), whether it met a fault (1), flags (7), task.
+    /// Operation (4), whether it met a fault (1), flags (7), submitter.
     kind: u32,
     /// Where its [`Times`] are kept, or [`AT_ONCE`].
     times: u32,
@@ -111,17 +111,17 @@ fn fit(value: u64, bits: u32) -> Result<u64> {
 impl Packed {
     /// An entry whose times are kept in that place, or nowhere. [`EOVERFLOW`] if there is no room
     /// for it: that takes an event or a sector beyond 2^36, a length beyond 2^24 sectors (no bio
-    /// has) or 2^20 tasks.
+    /// has) or 2^20 submitters.
     pub(super) fn new(write: &Write, times: Option<usize>) -> Result<Self> {
         let submit = fit(write.entry.submit, 36)?;
         let sector = fit(write.entry.sector, 36)?;
         let nr_sectors = fit(write.entry.nr_sectors.into(), 24)?;
-        let task = fit(write.task.into(), 20)?;
+        let submitter = fit(write.submitter.into(), 20)?;
         let op = write.entry.op as u64;
         let flags = fit(write.flags.bits().into(), 7)?;
         let flags = flags | u64::from(!write.faults.is_empty()) << 7;
         let lengths = submit >> 32 << 28 | sector >> 32 << 24 | nr_sectors;
-        let kind = op << 28 | flags << 20 | task;
+        let kind = op << 28 | flags << 20 | submitter;
 
         // No truncation: what is cut off is elsewhere.
         Ok(Self {
@@ -186,7 +186,7 @@ impl Packed {
         write.entry.complete = Times::event(submit, times.complete_after);
         write.submit_ns = u64::from(ns_high) << 32 | u64::from(ns_low);
         write.duration_ns = times.duration_ns;
-        write.task = self.kind & 0xf_ffff;
+        write.submitter = self.kind & 0xf_ffff;
         Some(write)
     }
 }

@@ -75,15 +75,16 @@ fn import(record: &mut Record, entry: Write) -> Result {
 /// With the text of a mark.
 fn import_with(record: &mut Record, entry: Write, text: &[u8]) -> Result {
     let mut entry = entry;
-    record.import(&mut entry, TaskId::default(), text)?;
+    record.import(&mut entry, Submitter::default(), text)?;
     Ok(())
 }
 
-fn task(pid: u32) -> TaskId {
-    TaskId {
+fn submitter(pid: u32, stack: u32) -> Submitter {
+    let task = TaskId {
         pid,
         ..TaskId::default()
-    }
+    };
+    Submitter { task, stack }
 }
 
 /// Whether a log of that many entries gives each of them back.
@@ -269,13 +270,26 @@ mod suite {
     }
 
     #[test]
-    fn tasks_are_listed_once() -> Result {
-        let mut tasks = Tasks::new();
-        for (pid, index) in [(7, 0), (7, 0), (9, 1), (7, 0), (8, 2), (9, 1), (8, 2)] {
-            assert!(tasks.index_of(task(pid), NoWait(false))? == index);
+    fn submitters_are_listed_once() -> Result {
+        let mut submitters = Submitters::new();
+        for (pid, stack, index) in [
+            (7, 0, 0),
+            (7, 0, 0),
+            (9, 0, 1),
+            (7, 0, 0),
+            (8, 0, 2),
+            (9, 0, 1),
+            (9, 5, 3),
+            (8, 5, 4),
+            (9, 0, 1),
+            (9, 5, 3),
+        ] {
+            let found = submitters.index_of(submitter(pid, stack), NoWait(false))?;
+            assert!(found == index);
         }
-        assert!(tasks.get(1) == task(9));
-        assert!(tasks.get(3) == TaskId::default());
+        assert!(submitters.get(1) == submitter(9, 0));
+        assert!(submitters.get(3) == submitter(9, 5));
+        assert!(submitters.get(5) == Submitter::default());
         Ok(())
     }
 
@@ -284,7 +298,19 @@ mod suite {
         let mut record = record(0);
         write(&mut record, 0)?;
         let entry = record.log_entry(0).ok_or(EINVAL)?;
-        assert!(record.task(&entry) == TaskId::current());
+        let mut expected = Submitter {
+            task: TaskId::current(),
+            stack: 0,
+        };
+        assert!(record.submitter(&entry) == expected);
+
+        let mut from_elsewhere = Write::new(Op::Flush, Flags::PREFLUSH, 0, 0);
+        from_elsewhere.stack = 77;
+        let origin = Origin::Submit { is_done: true };
+        let index = record.push(&mut from_elsewhere, origin, 0, |_| Ok(()))?;
+        let entry = record.log_entry(index as usize).ok_or(EINVAL)?;
+        expected.stack = 77;
+        assert!(record.submitter(&entry) == expected);
         Ok(())
     }
 

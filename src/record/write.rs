@@ -34,8 +34,11 @@ pub(crate) struct Write {
     pub(crate) submit_ns: u64,
     /// How long it took, in ns.
     pub(crate) duration_ns: u32,
-    /// Index of who issued it in the table of tasks.
-    pub(crate) task: u32,
+    /// Index of who issued it in the table of submitters.
+    pub(crate) submitter: u32,
+    /// The hash of the stack that it was submitted from; 0: not known. In the log it is its
+    /// submitter's.
+    pub(crate) stack: u32,
     /// How much later than others it is complete. Not in the log.
     pub(crate) delay_us: u64,
     /// Whether it may not be kept waiting. Not in the log.
@@ -62,7 +65,8 @@ impl Write {
             asked: 0,
             submit_ns: 0,
             duration_ns: 0,
-            task: 0,
+            submitter: 0,
+            stack: 0,
             delay_us: 0,
             nowait: NoWait::default(),
         }

@@ -131,6 +131,8 @@ pub struct Entry {
     pub submitted_ns: u64,
     pub completed_ns: u64,
     pub tid: u32,
+    /// The hash of the kernel stack that it came from; 0: not known.
+    pub stack: u32,
     pub task: String,
     /// Of a misdirected write, the first sector that it was for; of a discard that leaves
     /// garbage, the seed.
@@ -273,6 +275,7 @@ impl Entry {
             submitted_ns: raw.submitted_ns.get(),
             completed_ns: raw.completed_ns.get(),
             tid: raw.tid.get(),
+            stack: raw.stack.get(),
             task: text_of(&raw.task),
             asked: raw.asked.get(),
         };
@@ -341,7 +344,7 @@ impl Entry {
             submitted_ns: self.submitted_ns.into(),
             completed_ns: self.completed_ns.into(),
             tid: self.tid.into(),
-            reserved_too: [0; 4],
+            stack: self.stack.into(),
             task: padded(&self.task),
             asked: self.asked.into(),
         }

@@ -124,9 +124,9 @@ fn export(disk: &RecordedDisk, staged: &Staged) -> Vec<u8> {
             Op::Mark => record.mark_text(write),
             _ => data,
         };
-        let task = record.task(write);
+        let submitter = record.submitter(write);
         let garbage = staged.garbage.flatten();
-        stream.extend(RawEntry::new(write, task, payload.len() as u32, garbage).encode());
+        stream.extend(RawEntry::new(write, submitter, payload.len() as u32, garbage).encode());
         stream.extend(payload);
     }
     stream

@@ -8,11 +8,10 @@ mod members;
 use std::ffi::{CStr, CString};
 use std::sync::Mutex;
 
-use crate::block::task::TaskId;
 use crate::fault::Kinds;
 use crate::model::{self, Op};
 use crate::prelude::*;
-use crate::record::{Origin, Record, Write};
+use crate::record::{Origin, Record, Submitter, Write};
 use crate::store::PageList;
 
 pub(crate) use members::{Member, Members, MEMBER_NAME_LEN};
@@ -76,15 +75,15 @@ impl Staged {
     pub(crate) fn entry(
         &mut self,
         write: &Write,
-        task: TaskId,
+        submitter: Submitter,
         text: &[u8],
         data: PageList,
     ) -> Result {
         let mut write = *write;
         match write.entry.op {
-            Op::Flush | Op::Mark => self.record.import(&mut write, task, text)?,
+            Op::Flush | Op::Mark => self.record.import(&mut write, submitter, text)?,
             _ => {
-                let origin = Origin::Import { task };
+                let origin = Origin::Import { submitter };
                 self.record.push(&mut write, origin, 0, |_| Ok(()))?
             }
         };

@@ -22,18 +22,24 @@ pub(crate) struct Truncation {
     pub(crate) error: Error,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Submitter {
+    pub(crate) task: TaskId,
+    pub(crate) stack: u32,
+}
+
 pub(crate) enum Origin {
-    Import { task: TaskId },
+    Import { submitter: Submitter },
 }
 
 #[derive(Default)]
-struct Tasks(Vec<TaskId>);
+struct Submitters(Vec<Submitter>);
 
-impl Tasks {
-    fn index_of(&mut self, task: TaskId, _: NoWait) -> Result<u32> {
-        let index = self.0.iter().position(|other| *other == task);
+impl Submitters {
+    fn index_of(&mut self, submitter: Submitter, _: NoWait) -> Result<u32> {
+        let index = self.0.iter().position(|other| *other == submitter);
         let index = index.unwrap_or_else(|| {
-            self.0.push(task);
+            self.0.push(submitter);
             self.0.len() - 1
         });
         Ok(u32::try_from(index)?)
@@ -43,7 +49,7 @@ impl Tasks {
 #[derive(Default)]
 pub(crate) struct Record {
     log: Vec<Write>,
-    tasks: Tasks,
+    submitters: Submitters,
     marks: Vec<Vec<u8>>,
     last_event: u64,
     truncated: Option<Truncation>,
@@ -59,8 +65,8 @@ impl Record {
         &self.log
     }
 
-    pub(crate) fn task(&self, write: &Write) -> TaskId {
-        self.tasks.0[write.task as usize]
+    pub(crate) fn submitter(&self, write: &Write) -> Submitter {
+        self.submitters.0[write.submitter as usize]
     }
 
     pub(crate) fn mark_text(&self, write: &Write) -> &[u8] {
@@ -97,8 +103,8 @@ impl Record {
         _: u64,
         store: impl FnOnce(u32) -> Result,
     ) -> Result<u32> {
-        let Origin::Import { task } = origin;
-        self.check_next(write, task)?;
+        let Origin::Import { submitter } = origin;
+        self.check_next(write, submitter)?;
         let index = u32::try_from(self.log.len())?;
         store(index)?;
         self.log.push(*write);

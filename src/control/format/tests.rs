@@ -42,9 +42,12 @@ fn entry() -> Result<RawEntry> {
         payload_len: 17,
         submit_ns: 18,
         complete_ns: 20,
-        task: TaskId {
-            pid: 19,
-            comm: *b"a task's name..\0",
+        submitter: Submitter {
+            task: TaskId {
+                pid: 19,
+                comm: *b"a task's name..\0",
+            },
+            stack: 0x0605_0403,
         },
         faults: Kinds::default(),
         asked: 0,
@@ -53,7 +56,7 @@ fn entry() -> Result<RawEntry> {
 }
 
 /// Bytes that no entry has: offset and value.
-const MALFORMED: [(usize, u8); 14] = [
+const MALFORMED: [(usize, u8); 13] = [
     (0, 0),
     (0, 7),
     (0, 255),
@@ -65,7 +68,6 @@ const MALFORMED: [(usize, u8); 14] = [
     (5, 128),
     (6, 2),
     (7, 128),
-    (68, 1),
     (88, 1),
     (95, 1),
 ];
@@ -186,12 +188,14 @@ mod suite {
         let back = RawEntry::decode(&bytes)?;
         assert!(back.encode() == bytes);
         assert!(bytes.starts_with(&[3, 0, 0, 0, 127, 0, 0, 0, 100]));
+        assert!(bytes.get(64..72) == Some(&[19, 0, 0, 0, 3, 4, 5, 6]));
+        assert!(back.submitter == self::entry()?.submitter);
 
         let write = back.to_write(model::Op::Discard)?;
         let entry = &write.entry;
         assert!((entry.submit, entry.start, entry.complete) == (100, 101, 102));
         assert!(write.duration_ns == 2);
-        assert!(RawEntry::new(&write, back.task, 17, None).encode() == bytes);
+        assert!(RawEntry::new(&write, back.submitter, 17, None).encode() == bytes);
 
         let base = RawEntry::base(8, 8, 4096);
         assert!(RawEntry::decode(&base.encode())?.kind == EntryKind::Base);

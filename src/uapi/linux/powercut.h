@@ -94,7 +94,7 @@ struct powercut_log_entry {
 	__le64	submitted_ns;		/* since the record began */
 	__le64	completed_ns;
 	__le32	tid;
-	__le32	reserved2;		/* 0 */
+	__le32	stack;			/* hash of the submitter's; 0: unknown */
 	__u8	comm[16];		/* padded with NULs */
 	/* MISDIRECTED: the sector asked for; GARBAGE: the seed; else 0 */
 	__le64	asked;

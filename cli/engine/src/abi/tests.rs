@@ -33,6 +33,7 @@ fn entry() -> Entry {
         submitted_ns: 5,
         completed_ns: 6,
         tid: 77,
+        stack: 0x1a2b_3c4d,
         task: "jbd2/vda-8".into(),
         asked: 0,
     }
@@ -89,7 +90,7 @@ fn fields_are_where_the_driver_has_them() {
         (44, &4096u32.to_le_bytes()),
         (48, &5u64.to_le_bytes()),
         (56, &6u64.to_le_bytes()),
-        (64, &[2, 2, 2, 2, 0, 0, 0, 0]),
+        (64, &[2, 2, 2, 2, 0x4d, 0x3c, 0x2b, 0x1a]),
         (72, b"jbd2/vda-8\0\0\0\0\0\0"),
         (88, &0x0303_0303_0303u64.to_le_bytes()),
         (96, &[7; 8]),

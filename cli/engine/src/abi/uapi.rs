@@ -111,7 +111,7 @@ fn structs_have_the_same_fields_at_the_same_places() {
         ("submitted_ns", offset_of!(wire::Entry, submitted_ns)),
         ("completed_ns", offset_of!(wire::Entry, completed_ns)),
         ("tid", offset_of!(wire::Entry, tid)),
-        ("reserved2", offset_of!(wire::Entry, reserved_too)),
+        ("stack", offset_of!(wire::Entry, stack)),
         ("comm", offset_of!(wire::Entry, task)),
         ("asked", offset_of!(wire::Entry, asked)),
     ]);

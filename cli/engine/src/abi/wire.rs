@@ -63,7 +63,7 @@ pub struct Entry {
     pub submitted_ns: U64,
     pub completed_ns: U64,
     pub tid: U32,
-    pub reserved_too: [u8; 4],
+    pub stack: U32,
     pub task: [u8; 16],
     pub asked: U64,
 }

@@ -68,6 +68,7 @@ impl Stream {
             submitted_ns: submit * 20_000,
             completed_ns: submit * 20_000 + 10_000,
             tid: 100,
+            stack: 0,
             task: "workload".into(),
             asked: 0,
         };

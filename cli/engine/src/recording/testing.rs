@@ -376,6 +376,7 @@ fn entry(
         submitted_ns: submit * 1000,
         completed_ns: 0,
         tid: 1,
+        stack: 0,
         task: "test".into(),
         asked: 0,
     }
