@@ -216,6 +216,9 @@ pub struct DiskArgs {
         hide_short_help = true
     )]
     pub discard_content: String,
+    /// Have the log tell a hash of the kernel stack that each write came from
+    #[arg(long, hide_short_help = true)]
+    pub stacks: bool,
     /// The memory that the record may take: 512M, 4G, or none; writes beyond fail
     ///
     /// For `run`, the default is half of the memory that is available, but 1G at least; for `create`

@@ -129,13 +129,14 @@ class LogWrites(Brd):
 class Powercut(Disk):
     about = "powercut, write_cache=0, no record"
     write_cache = 0
+    stacks = 0
     block_size = 512
 
     def up(self):
         self.group = f"/sys/kernel/config/powercut/{self.name}"
         os.mkdir(self.group)
         for name, value in {"size": self.size_mib, "blocksize": self.block_size, "log_limit_mib": 0,
-                            "write_cache": self.write_cache}.items():
+                            "write_cache": self.write_cache, "stacks": self.stacks}.items():
             put(f"{self.group}/{name}", value)
         put(f"{self.group}/power", 1)
         self.device = f"/dev/powercut/{self.name}"
@@ -172,6 +173,11 @@ class PowercutRecording(PowercutCached):
         self.record("start")
 
 
+class PowercutStacks(PowercutRecording):
+    about = "powercut, write_cache=1, recording with stacks"
+    stacks = 1
+
+
 ALL = {
     "brd": Brd,
     "nothing": NullBlkNothing,
@@ -182,5 +188,6 @@ ALL = {
     "plain": Powercut,
     "cached": PowercutCached,
     "recording": PowercutRecording,
+    "stacks": PowercutStacks,
 }
 MAIN = ("brd", "dm-log-writes", "plain", "cached", "recording", "nothing")

@@ -35,7 +35,7 @@ KNOWN = {
 ATTRIBUTES = (
     "power", "size", "disks", "blocksize", "physical_blocksize", "atomic_unit", "tear", "write_cache", "fua", "discard",
     "discard_content", "completion", "log_limit_mib", "record", "cut", "restore", "mark", "faults", "badblocks",
-    "badblocks_once", "badblocks_mode", "badblocks_hits", "state", "partscan", "nothing",
+    "badblocks_once", "badblocks_mode", "badblocks_hits", "state", "partscan", "stacks", "nothing",
 )  # fmt: skip
 WORDS = (
     "0", "1", "2", "512", "4096", "-1", "18446744073709551616", "\n", "any", "prefix", "rmw", "zeroes", "garbage:7", "inline",

@@ -14,7 +14,7 @@ DEFAULTS = {
     "power": "0", "size": "64", "blocksize": "4096", "write_cache": "1", "fua": "1", "discard": "1",
     "log_limit_mib": "1024", "mark": "0", "completion": "inline", "cut": "off", "atomic_unit": "4096",
     "physical_blocksize": "4096", "discard_content": "zeroes", "tear": "any",
-    "partscan": "1",
+    "partscan": "1", "stacks": "0",
     "record": "state=off entries=0 events=0 marks=0 bytes=0 truncated=0",
 }  # fmt: skip
 
@@ -34,6 +34,7 @@ NUMBERS = (
     ("fua", ("0", "1"), ("2", "01")),
     ("discard", ("0", "1"), ("2", "10")),
     ("partscan", ("0", "1"), ("2", "-1")),
+    ("stacks", ("1", "0"), ("2", "on")),
     ("power", ("0",), ("2", "00", "-0")),
 )  # fmt: skip
 
@@ -62,7 +63,7 @@ def numbers(attribute, good, bad):
                     disk.set(attribute, value.encode())
                 equal(disk.get(attribute), before, attribute)
         for value in TOO_BIG:
-            is_flag = attribute in ("write_cache", "fua", "discard", "partscan", "power")
+            is_flag = attribute in ("write_cache", "fua", "discard", "partscan", "stacks", "power")
             with fails(errno.EINVAL if is_flag else errno.ERANGE, f"{attribute} = {value}"):
                 disk.set(attribute, value)
             equal(disk.get(attribute), before, attribute)

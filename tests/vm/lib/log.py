@@ -37,6 +37,7 @@ class Entry:
     length: int = -1  # of the payload, as the entry says
     reserved: int = 0
     asked: int = 0
+    stack: int = 0
 
     def is_write(self):
         return self.op in WRITES
@@ -47,7 +48,7 @@ class Entry:
     def pack(self):
         length = len(self.payload) if self.length < 0 else self.length
         numbers = (self.flags, self.submit, self.start, self.complete, self.sector, self.sectors)
-        times = (self.submit_ns, self.complete_ns, self.pid, 0)
+        times = (self.submit_ns, self.complete_ns, self.pid, self.stack)
         reserved = struct.pack("<I", self.reserved)[:3]
         fields = (self.op, reserved, *numbers, length, *times, self.comm, self.asked)
         return ENTRY.pack(*fields) + self.payload
@@ -103,16 +104,16 @@ def parse(data):
         log.members.append((name.rstrip(b"\0").decode(), sectors))
         offset += MEMBER.size
     for index in range(nr_base + nr):
-        (op, zero, *numbers, length, submit_ns, complete_ns, pid, zero2, comm, asked) = (
+        (op, zero, *numbers, length, submit_ns, complete_ns, pid, stack, comm, asked) = (
             ENTRY.unpack_from(data, offset)
         )
-        assert zero == bytes(3) and zero2 == 0, f"entry {index}: reserved bytes are set"
+        assert zero == bytes(3), f"entry {index}: reserved bytes are set"
         offset += ENTRY.size
         payload = data[offset : offset + length]
         assert len(payload) == length, f"entry {index}: ends early"
         offset += length
         entry = Entry(op, *numbers, payload, submit_ns, complete_ns, pid, comm.rstrip(b"\0"))
-        entry.asked = asked
+        entry.asked, entry.stack = asked, stack
         assert not asked or entry.flags & MISDIRECTED, f"entry {index}: was for {asked}"
         assert (op == BASE) == (index < nr_base), f"entry {index} is of the wrong kind: {op}"
         (log.base if index < nr_base else log.entries).append(entry)

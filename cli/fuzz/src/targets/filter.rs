@@ -16,6 +16,7 @@ pub const FILTER: Target = Target {
     seeds: || {
         texts(&[
             "events=3-9\ntime=1500ms-2s\ntask=x\nlba=0-7",
+            "stack=1a2b3c4d\nstack=0",
             "lba=a+0-7\nflags=FUA\nflags=preflush\nop=write\nop=flush\nmark=x",
             "events=-7\ntime=3-",
             "time=0-1h 2m\nlba=8",
@@ -25,6 +26,7 @@ pub const FILTER: Target = Target {
         "events=",
         "time=",
         "task=",
+        "stack=",
         "lba=",
         "flags=",
         "op=",
@@ -50,6 +52,7 @@ fn filter(input: &[u8]) {
             "events" => given.events = Some(value),
             "time" => given.time = Some(value),
             "task" => given.task.push(value),
+            "stack" => given.stack.push(value),
             "lba" => given.lba = Some(value),
             "flags" => given.flags.push(value),
             "op" => given.op.push(value),

@@ -39,6 +39,9 @@ pub struct LogFilter {
     /// By a task with this in its name; may be given again
     #[arg(long, value_name = "TEXT")]
     pub task: Vec<String>,
+    /// From this kernel stack, as a disk made with --stacks has it; may be given again
+    #[arg(long, value_name = "HASH")]
+    pub stack: Vec<String>,
     /// Writes and discards that touch these sectors of 512 bytes: A-B, or DISK+A-B of a group
     #[arg(long, value_name = "A-B")]
     pub lba: Option<String>,

@@ -210,6 +210,7 @@ pub fn settings_of(recording: &Recording) -> Settings {
         completion: Completion::Inline,
         discard_content: DiscardContent::Zeroes,
         partscan: true,
+        stacks: false,
         log_limit_mib: Some(import_limit_mib()),
     }
 }

@@ -103,6 +103,9 @@ impl Root {
         if !settings.partscan {
             disk.set("partscan", 0)?;
         }
+        if settings.stacks {
+            disk.set("stacks", 1)?;
+        }
         if let Some(limit) = settings.log_limit_mib {
             disk.set("log_limit_mib", limit)?;
         }
@@ -276,6 +279,9 @@ impl Disk {
             }
             ("mark", _, Some(Errno::NODATA)) => {
                 format!("it is not being recorded: `powercut record {name} start` first")
+            }
+            ("stacks", _, Some(Errno::OPNOTSUPP)) => {
+                "this kernel cannot tell stacks (CONFIG_STACKTRACE, CONFIG_HAVE_RELIABLE_STACKTRACE)".into()
             }
             (_, _, Some(Errno::BUSY)) => "the disk is powered on".into(),
             _ => e.to_string(),

@@ -24,6 +24,8 @@ pub struct Settings {
     pub discard_content: DiscardContent,
     /// Whether the kernel looks for partitions, of its crash states too.
     pub partscan: bool,
+    /// Whether the log has hashes of kernel stacks.
+    pub stacks: bool,
     /// The memory that its record may take; 0: no limit. None: what the driver says.
     pub log_limit_mib: Option<u64>,
 }

@@ -62,6 +62,7 @@ pub fn settings(args: &args::DiskArgs, default_mib: Option<u64>) -> Result<Setti
         completion,
         discard_content,
         partscan: true,
+        stacks: args.stacks,
         log_limit_mib: log_limit(args)?,
     })
 }

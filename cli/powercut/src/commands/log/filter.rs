@@ -49,6 +49,7 @@ pub struct Filter {
     /// In nanoseconds.
     time: Option<Range>,
     tasks: Vec<String>,
+    stacks: Vec<u32>,
     lba: Option<SectorRange>,
     flags: Flags,
     ops: Vec<EntryOp>,
@@ -86,6 +87,11 @@ impl Filter {
             events: events.transpose()?,
             time: time.transpose()?,
             tasks: args.task.clone(),
+            stacks: args
+                .stack
+                .iter()
+                .map(|text| stack(text))
+                .collect::<Result<_>>()?,
             lba: lba.transpose()?,
             flags: flags(&args.flags)?,
             ops: args.op.iter().map(|text| op(text)).collect::<Result<_>>()?,
@@ -98,6 +104,7 @@ impl Filter {
         self.events.is_none_or(|range| range.has(entry.submit))
             && self.time.is_none_or(|range| range.has(entry.submitted_ns))
             && (self.tasks.is_empty() || self.tasks.iter().any(task))
+            && (self.stacks.is_empty() || self.stacks.contains(&entry.stack))
             && self.lba.as_ref().is_none_or(|range| touches(entry, range))
             && entry.flags.contains(self.flags)
             && (self.ops.is_empty() || self.ops.contains(&entry.op))
@@ -120,6 +127,13 @@ fn nanoseconds(text: &str) -> Option<u64> {
         Err(_) => humantime::parse_duration(text).ok()?,
     };
     u64::try_from(time.as_nanos()).ok()
+}
+
+/// The hash of a stack, as the log shows it.
+fn stack(text: &str) -> Result<u32> {
+    let is_hash = (1..=8).contains(&text.len()) && text.bytes().all(|c| c.is_ascii_hexdigit());
+    let hash = u32::from_str_radix(text, 16).ok().filter(|_| is_hash);
+    hash.with_context(|| format!("--stack {text}: give a hash as the log has it, such as 1a2b3c4d"))
 }
 
 fn op(text: &str) -> Result<EntryOp> {
@@ -160,7 +174,10 @@ mod tests {
         let stream = log.stream();
         let mut reader = Reader::new(&stream[..]).unwrap();
         let mut payload = Vec::new();
-        std::iter::from_fn(|| reader.next_entry(&mut payload).unwrap()).collect()
+        let mut entries: Vec<Entry> =
+            std::iter::from_fn(|| reader.next_entry(&mut payload).unwrap()).collect();
+        (entries[1].stack, entries[2].stack) = (0x00ab_cdef, 0x1234_5678);
+        entries
     }
 
     fn given(change: impl FnOnce(&mut LogFilter)) -> LogFilter {
@@ -187,6 +204,11 @@ mod tests {
         assert_eq!(shown(|f| f.time = Some("3us-5us".into())), [3, 5]);
         assert_eq!(shown(|f| f.task = vec!["x".into(), "es".into()]).len(), 6);
         assert_eq!(shown(|f| f.task = vec!["x".into()]).len(), 0);
+        let stacks = |texts: &[&str]| texts.iter().map(|text| text.to_string()).collect();
+        assert_eq!(shown(|f| f.stack = stacks(&["12345678"])), [5]);
+        assert_eq!(shown(|f| f.stack = stacks(&["00ABCDEF"])), [3]);
+        assert_eq!(shown(|f| f.stack = stacks(&["abcdef", "12345678"])), [3, 5]);
+        assert_eq!(shown(|f| f.stack = stacks(&["12345679"])), [0; 0]);
         assert_eq!(shown(|f| f.lba = Some("39-80".into())), [3, 5]);
         assert_eq!(shown(|f| f.lba = Some("815".into())), [10]);
         assert_eq!(shown(|f| f.flags = vec!["fua".into()]), [5]);
@@ -210,13 +232,16 @@ mod tests {
 
     #[test]
     fn what_is_no_filter_is_refused_with_what_is() {
-        let refused: [(Change, &str); 8] = [
+        let refused: [(Change, &str); 11] = [
             (|f| f.events = Some("7-3".into()), "--events 7-3: give A-B"),
             (|f| f.events = Some("-".into()), "such as 1000-2000"),
             (|f| f.events = Some("".into()), "such as 1000-2000"),
             (|f| f.time = Some("5x".into()), "such as 1500ms-2s"),
             (|f| f.lba = Some("x".into()), "--lba x"),
             (|f| f.lba = Some("log+1".into()), "no disk log"),
+            (|f| f.stack = vec!["x".into()], "--stack x: give a hash"),
+            (|f| f.stack = vec!["+1".into()], "such as 1a2b3c4d"),
+            (|f| f.stack = vec!["123456789".into()], "--stack 123456789"),
             (|f| f.op = vec!["read".into()], "give write, write_zeroes"),
             (|f| f.flags = vec!["sink".into()], "PREFLUSH, FUA, META"),
         ];

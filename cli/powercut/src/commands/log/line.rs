@@ -38,6 +38,9 @@ pub struct Line<'e> {
     sectors: u32,
     task: &'e str,
     tid: u32,
+    /// The hash of the kernel stack that it came from, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stack: Option<String>,
     submitted_ns: u64,
     completed_ns: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -60,11 +63,16 @@ pub fn line<'e>(entry: &'e Entry, text: &str, members: &'e Members) -> Line<'e> 
         sectors: entry.nr_sectors,
         task: &entry.task,
         tid: entry.tid,
+        stack: stack(entry),
         submitted_ns: entry.submitted_ns,
         completed_ns: entry.completed_ns,
         mark: (entry.op == EntryOp::Mark).then(|| text.to_string()),
         asked_lba: is_elsewhere(entry).then_some(entry.asked),
     }
+}
+
+fn stack(entry: &Entry) -> Option<String> {
+    (entry.stack != 0).then(|| format!("{:08x}", entry.stack))
 }
 
 fn is_elsewhere(entry: &Entry) -> bool {
@@ -89,6 +97,8 @@ pub fn row(out: &mut impl Write, entry: &Entry, text: &str, members: &Members) -
         EntryOp::Mark => Some(format!("{text:?}")),
         _ => None,
     };
+    let stack = stack(entry).map(|stack| format!("stack={stack}"));
+    flags.extend(stack.as_deref());
     flags.extend(more.as_deref());
     writeln!(
         out,
