@@ -20,7 +20,7 @@ endif
 KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR) CONFIG_BLK_DEV_POWERCUT=m
 
 .PHONY: all modules modules_install install clean help rust-analyzer check-kdir
-.PHONY: cli install-cli demo test bench bundle deb container kunit kcsan in-tree fuzz soak
+.PHONY: cli install-cli demo test bench bundle deb container kunit kcsan in-tree matrix fuzz soak
 
 all: modules
 
@@ -106,6 +106,9 @@ kcsan:
 in-tree:
 	scripts/in-tree
 
+matrix:
+	scripts/matrix
+
 # FUZZ_SECONDS, SOAK_SECONDS: how long, an hour each.
 fuzz:
 	scripts/fuzz
@@ -124,6 +127,7 @@ help:
 	@echo '  kunit            - run the KUnit suites only'
 	@echo '  kcsan            - look for data races, on a kernel of its own (tests/README.md)'
 	@echo '  in-tree          - build the driver in a kernel tree, built in and as a module, and boot both'
+	@echo '  matrix           - build the module for each kernel 7.x that Debian has, and boot it (docs/kernels.md)'
 	@echo '  fuzz             - libFuzzer on every parser, for FUZZ_SECONDS (3600)'
 	@echo '  soak             - load and power cuts with fio, files and stress-ng, for SOAK_SECONDS (3600)'
 	@echo

@@ -23,6 +23,10 @@ flavour_config() {
 # kernel_version: the pinned version if it is in the cache, else any other that is (one taken
 # before because the pin was gone), else what the archive has.
 kernel_version() {
+	if [[ -n ${MATRIX_KERNEL-} ]]; then
+		printf '%s\n' "$MATRIX_KERNEL"
+		return
+	fi
 	local dirs=("$CACHE/source-$KERNEL_PIN")
 	if [[ ! -d ${dirs[0]} ]]; then
 		mapfile -t dirs < <(find "$CACHE" -maxdepth 1 -name 'source-*[0-9]' | sort --version-sort --reverse)
@@ -36,7 +40,7 @@ kernel_version() {
 
 # kernel_source VERSION: the directory with that source and Debian's image of it.
 kernel_source() {
-	cached "source-$1" "$SCRIPTS/in-root" "$SCRIPTS/build/source" "$1"
+	cached "${MATRIX_KERNEL:+matrix-}source-$1" "$SCRIPTS/in-root" "$SCRIPTS/build/source" "$1"
 }
 
 # What KCSAN takes of the compilers: see the kernel's scripts/Makefile.kcsan. There are no such

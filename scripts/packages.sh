@@ -4,7 +4,8 @@
 # What the Debian roots hold, and the names of their cached copies. Read after
 # lib.sh.
 
-SUITE=trixie
+# scripts/matrix names another one, and another kernel.
+SUITE=${MATRIX_SUITE:-trixie}
 
 TOOLCHAIN_PACKAGES=(
 	ca-certificates
