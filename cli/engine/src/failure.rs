@@ -15,7 +15,8 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Of a violation: how it failed, and what was printed.
+    /// Of a violation: how it failed, and what was printed, unless that is a difference to what was
+    /// held, which is another one at each moment.
     pub fn new(kind: Kind, how: &str, output: &str) -> Self {
         Self {
             kind,
@@ -23,7 +24,11 @@ impl Failure {
                 Some((status, rest)) => format!("{status}{}", shape(rest)),
                 None => shape(how),
             },
-            output: shape(output),
+            output: if kind.is_difference() {
+                String::new()
+            } else {
+                shape(output)
+            },
         }
     }
 }
@@ -76,5 +81,13 @@ mod tests {
             assert_ne!(one, *other, "{other:?}");
             assert!(!others[..nr].contains(other), "{other:?}");
         }
+    }
+
+    #[test]
+    fn a_difference_to_what_was_held_is_of_one_sort_at_each_moment() {
+        let of = |kind, output| Failure::new(kind, "equal to no moment", output);
+        assert_eq!(of(Kind::Mixture, "-a"), of(Kind::Mixture, "-b\n+c"));
+        assert_ne!(of(Kind::Mixture, "-a"), of(Kind::Loss, "-a"));
+        assert_ne!(of(Kind::Refusal, "bad header"), of(Kind::Refusal, "torn"));
     }
 }

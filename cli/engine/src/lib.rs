@@ -64,3 +64,4 @@ pub mod stop;
 pub mod strategy;
 mod sweep;
 pub mod tear;
+pub mod truths;

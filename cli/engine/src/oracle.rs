@@ -104,6 +104,32 @@ pub enum Kind {
     Mount,
     /// The filesystem checker said so, before the mount.
     Fsck,
+    /// What was observed is what was held before the newest acknowledgement.
+    Loss,
+    /// The same, and what was removed since then is back.
+    Resurrection,
+    /// What was observed is what was held later than the power was cut.
+    Newer,
+    /// What was observed was held at no moment.
+    Mixture,
+    /// The software could not be observed: it does not open what is there.
+    Refusal,
+}
+
+impl Kind {
+    /// Whether the check said so, or what takes its place.
+    pub fn is_of_check(self) -> bool {
+        !matches!(self, Self::Mount | Self::Fsck)
+    }
+
+    /// Whether what was observed differs from what may have been held. What differs is another thing at
+    /// each moment, the bug is the same.
+    pub fn is_difference(self) -> bool {
+        matches!(
+            self,
+            Self::Loss | Self::Resurrection | Self::Newer | Self::Mixture
+        )
+    }
 }
 
 impl std::fmt::Display for Kind {
@@ -113,6 +139,11 @@ impl std::fmt::Display for Kind {
             Self::Timeout => "check did not end",
             Self::Mount => "mount failed",
             Self::Fsck => "fsck failed",
+            Self::Loss => "loss",
+            Self::Resurrection => "resurrection",
+            Self::Newer => "newer than can be",
+            Self::Mixture => "mixture",
+            Self::Refusal => "refusal",
         })
     }
 }
