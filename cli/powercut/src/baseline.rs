@@ -146,6 +146,11 @@ fn failed(when: When, finding: &Finding, is_resident: bool) -> String {
         Kind::Timeout => "--check-timeout gives it more time",
         Kind::Mount => "it is no crash state, and must be one that can be mounted",
         Kind::Fsck => "it is no crash state, and nothing may be wrong with it",
+        Kind::Refusal => "it must print what the software holds, and exit with 0",
+        Kind::Loss | Kind::Resurrection | Kind::Newer | Kind::Mixture => {
+            "it printed something else of a copy of the same files: it may print nothing that hangs on \
+             time, on where the files are or how they are laid out, and must sort what has no order"
+        }
     };
     let output = match finding.output.trim_end() {
         "" => "It printed nothing.".to_string(),

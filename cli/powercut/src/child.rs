@@ -4,6 +4,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -63,6 +64,9 @@ pub struct Program {
     pub env: Env,
     /// How long it may take.
     pub limit: Option<Duration>,
+    /// A file for its standard output alone.
+    #[serde(default)]
+    pub stdout: Option<PathBuf>,
 }
 
 impl Program {
@@ -75,6 +79,7 @@ impl Program {
             args: args.into_iter().map(|arg| arg.as_ref().into()).collect(),
             env: Env::new(),
             limit: None,
+            stdout: None,
         }
     }
 
@@ -87,6 +92,13 @@ impl Program {
     #[must_use]
     pub fn limit(mut self, limit: Option<Duration>) -> Self {
         self.limit = limit;
+        self
+    }
+
+    /// What it prints on standard output goes to a file, which is made; the rest is its output.
+    #[must_use]
+    pub fn stdout(mut self, file: PathBuf) -> Self {
+        self.stdout = Some(file);
         self
     }
 }

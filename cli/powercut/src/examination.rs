@@ -2,8 +2,10 @@
 
 //! How states are examined: as it was asked for, and as reports keep it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use powercut_engine::truths::Truths;
 use serde::{Deserialize, Serialize};
 
 use crate::device::Settings;
@@ -14,11 +16,16 @@ use crate::output::say;
 /// so that a replay does the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Examination {
-    /// The user's check; exit 0 consistent, 125 can't tell, else a violation.
+    /// The user's check; exit 0 consistent, 125 can't tell, else a violation. With `truths`, what
+    /// prints what the software holds.
     pub check: String,
     /// The check is started once, is told of each state in a line, and answers in one.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub resident: bool,
+    /// What `check` printed at each moment of the workload; of a state it is to print the same as at
+    /// one of the moments around the cut.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub truths: Option<Arc<Truths>>,
     /// Run before the mount; what its exit status says is in its manual.
     pub fsck: Option<String>,
     /// None: the check gets the device alone.
@@ -43,6 +50,11 @@ pub fn default_mount_timeout_ms() -> u64 {
 }
 
 impl Examination {
+    /// How long the check may take.
+    pub fn timeout(&self) -> Duration {
+        Duration::from_millis(self.timeout_ms)
+    }
+
     /// How long a mount or an unmount may take.
     pub fn mount_timeout(&self) -> Duration {
         Duration::from_millis(self.mount_timeout_ms)

@@ -147,6 +147,8 @@ impl<'a> Examiner<'a> {
             nodes: self.view.nodes(),
             mnt: &self.scratch.mnt(),
             env,
+            marks: self.marks.unwrap_or(0) as u64,
+            observed: &self.scratch.observed(),
             company: Company {
                 slots: &self.among.slots,
                 alone,

@@ -28,6 +28,7 @@ pub mod kmsg;
 pub mod memory;
 pub mod mount_failure;
 pub mod notes;
+pub mod observation;
 pub mod options;
 pub mod output;
 pub mod owner;

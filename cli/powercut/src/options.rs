@@ -18,6 +18,7 @@ use anyhow::{bail, Context, Result};
 use powercut_engine::budget::Budget;
 use powercut_engine::explore::Plan;
 use powercut_engine::id::StateId;
+use powercut_engine::marks::Marks;
 use powercut_engine::strategy::Strategy;
 
 use crate::args::{self, WritebackArg};
@@ -115,6 +116,8 @@ pub struct Run {
     pub faults: Vec<Rule>,
     pub record_only: bool,
     pub examination: Examination,
+    /// The check prints what the software holds; what it printed of the workload is yet to be had.
+    pub observes: bool,
     pub baseline: Extent,
     pub plan: Plan,
     pub reporting: Reporting,
@@ -309,6 +312,10 @@ impl Run {
         if let Some(mkfs) = &args.mkfs {
             command("--mkfs", mkfs)?;
         }
+        if let Some(observe) = &args.observe {
+            command("--observe", observe)?;
+            can_observe(&args)?;
+        }
         let mount = match args.mount_opts.as_str() {
             "" => MountSpec::parse(name)?,
             options => MountSpec::parse(&format!("{name},{options}"))?,
@@ -318,7 +325,8 @@ impl Run {
             options => format!("{name},{options}"),
         };
         let wants_baseline = !args.examine.no_baseline;
-        let examination = examination(args.check.as_deref(), args.examine, mount)?;
+        let check = args.observe.as_deref().or(args.check.as_deref());
+        let examination = examination(check, args.examine, mount)?;
         let examination = simple(examination, &args.plan)?;
         let settings = settings(&args.disk, Some(args.fs.default_mib()))?;
         Ok(Self {
@@ -344,10 +352,28 @@ impl Run {
             faults: rules(&args.fault).context("--fault")?,
             eager_writeback: args.writeback == WritebackArg::Eager,
             examination,
+            observes: args.observe.is_some(),
             plan: plan(&args.plan)?,
             reporting: reporting(&args.plan, args.session, case)?,
         })
     }
+}
+
+/// Refuses what does not go with --observe.
+fn can_observe(args: &args::RunArgs) -> Result<()> {
+    if args.fs.is_none() {
+        bail!(
+            "--observe needs a filesystem: at each mark the files are copied. For what writes to a device, \
+             --fs none, give a --check"
+        );
+    }
+    if args.plan.marks.0 == Marks::Monotone {
+        bail!(
+            "--observe does not go with --marks monotone: with one mark more, a state that was wrong may be \
+             right"
+        );
+    }
+    Ok(())
 }
 
 impl Explore {

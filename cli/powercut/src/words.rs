@@ -63,9 +63,27 @@ fn power_of_ten(digits: &str) -> Option<usize> {
     (!is_short(digits)).then(|| digits.len() - 1 + usize::from(is_upper))
 }
 
+/// The last place up to `at` where a character begins.
+pub fn floor_char_boundary(text: &str, at: usize) -> usize {
+    let mut end = at.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    end
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_character_is_cut_in_two() {
+        let text = "aé€";
+        let ends = [0, 1, 1, 3, 3, 3, 6, 6];
+        for (at, end) in ends.into_iter().enumerate() {
+            assert_eq!(floor_char_boundary(text, at), end, "{at}");
+        }
+    }
 
     #[test]
     fn long_numbers_are_told_by_their_size() {

@@ -136,9 +136,20 @@ pub struct RunArgs {
         long,
         value_name = "CMD",
         help_heading = "Check",
-        required_unless_present = "resident"
+        required_unless_present_any = ["resident", "observe"]
     )]
     pub check: Option<String>,
+    /// Instead of --check: prints what the software holds, so that no check need be written
+    ///
+    /// It is run on a copy of the files of POWERCUT_MNT at each mark. After a power cut it is to print what
+    /// it printed at the newest mark before the cut, or at the one that followed: docs/observe.md.
+    #[arg(
+        long,
+        value_name = "CMD",
+        help_heading = "Check",
+        conflicts_with_all = ["check", "resident"]
+    )]
+    pub observe: Option<String>,
     #[command(flatten)]
     pub examine: CheckArgs,
     #[command(flatten)]

@@ -21,6 +21,7 @@ mod manual;
 mod merge;
 mod minimize;
 mod mkfs;
+mod observe;
 mod postmortem;
 mod power;
 mod rate;

@@ -2,17 +2,21 @@
 
 //! `powercut run`: from nothing to a report.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{bail, Context, Result};
+use powercut_engine::truths::Truths;
 
 use super::explored::Explored;
 use super::manage::own_name;
 use super::mkfs::{mkfs, Maker};
+use super::observe::Observer;
 use super::session::{rules_of, Session};
 use crate::child::Line;
 use crate::device::{Disk, RecordStatus, Root, RuleStatus};
-use crate::executor::{Executor, Scratch};
+use crate::examination::Examination;
+use crate::executor::{Executor, Keep, Kept, Scratch};
 use crate::exit::Exit;
 use crate::fs;
 use crate::kmsg::Kmsg;
@@ -55,12 +59,16 @@ pub fn recorded<T>(
     settings.log_limit_mib.get_or_insert_with(record_limit_mib);
     let disk = root.create(&own_name("run", &settings)?, &settings)?;
     let recorded = record(options, &disk, signals);
-    let result = recorded.and_then(|rules| {
+    let result = recorded.and_then(|Recorded { rules, truths }| {
+        let examination = Examination {
+            truths: truths.map(Arc::new),
+            ..options.examination.clone()
+        };
         then(Session {
             root: &root,
             disk: &disk,
             signals,
-            examination: &options.examination,
+            examination: &examination,
             plan: &options.plan,
             reporting: &options.reporting,
             source: source(options),
@@ -101,8 +109,16 @@ struct Bench<'a> {
     scratch: Scratch,
 }
 
-/// Makes the filesystem and has the workload recorded. What the disk did wrong meanwhile.
-fn record(options: &Run, disk: &Disk, signals: &Signals) -> Result<Vec<RuleStatus>> {
+/// What is known of a workload beside its record.
+struct Recorded {
+    /// What the disk did wrong meanwhile.
+    rules: Vec<RuleStatus>,
+    /// What the software held, if that was to be observed.
+    truths: Option<Truths>,
+}
+
+/// Makes the filesystem and has the workload recorded.
+fn record(options: &Run, disk: &Disk, signals: &Signals) -> Result<Recorded> {
     let mut bench = Bench {
         options,
         disk,
@@ -116,8 +132,13 @@ fn record(options: &Run, disk: &Disk, signals: &Signals) -> Result<Vec<RuleStatu
     };
     mkfs(&maker, disk.nodes(), &mut bench.executor, &bench.scratch)?;
     if let Some(setup) = &options.setup {
-        bench.mounted("setup", setup, || Ok(()))?;
+        bench.mounted("setup", setup, None, || Ok(()))?;
     }
+    let keep = if options.observes {
+        Some(bench.scratch.keep(disk.mark_file())?)
+    } else {
+        None
+    };
     let _eager = if options.eager_writeback {
         Some(Eager::begin()?)
     } else {
@@ -126,7 +147,7 @@ fn record(options: &Run, disk: &Disk, signals: &Signals) -> Result<Vec<RuleStatu
     disk.record("start")?;
     disk.faults().add(&options.faults)?;
     let recorded = record_progress::told(disk, || {
-        bench.mounted("workload", &options.workload, || {
+        bench.mounted("workload", &options.workload, keep.as_ref(), || {
             disk.record("stop")?;
             let rules = rules_of(disk)?;
             // What comes now is not recorded: nothing need go wrong with it.
@@ -134,10 +155,21 @@ fn record(options: &Run, disk: &Disk, signals: &Signals) -> Result<Vec<RuleStatu
             Ok(rules)
         })
     });
-    recorded.map_err(|error| match disk.status() {
+    let (rules, kept) = recorded.map_err(|error| match disk.status() {
         Ok(status) if status.truncated > 0 => error.context(used_up(disk, &status)),
         _ => error,
-    })
+    })?;
+    let truths = keep.map(|keep| {
+        let mut observer = Observer {
+            what: &options.examination,
+            executor: &mut bench.executor,
+            scratch: &bench.scratch,
+            copies: &keep.to,
+        };
+        observer.truths(&kept)
+    });
+    let truths = truths.transpose()?;
+    Ok(Recorded { rules, truths })
 }
 
 /// Why the writes of a workload failed.
@@ -154,17 +186,19 @@ fn used_up(disk: &Disk, status: &RecordStatus) -> String {
 
 impl Bench<'_> {
     /// Runs a command with the filesystem mounted, if there is one; then, before that is
-    /// unmounted, something else.
+    /// unmounted, something else. The moments that were kept, if any were to be.
     fn mounted<T>(
         &mut self,
         what: &str,
         command: &str,
+        keep: Option<&Keep>,
         then: impl FnOnce() -> Result<T>,
-    ) -> Result<T> {
+    ) -> Result<(T, Vec<Kept>)> {
         let mut env = self.disk.nodes().env();
         env.push(("TMPDIR".into(), self.scratch.tmp().into()));
         env.push(("POWERCUT_SLOT".into(), "0".into()));
-        env.push(("POWERCUT_MARK".into(), self.disk.mark_file().into()));
+        let marks = keep.map_or_else(|| self.disk.mark_file(), |keep| keep.file.clone());
+        env.push(("POWERCUT_MARK".into(), marks.into()));
         let mut sandbox = self.executor.sandbox(&self.scratch, 0)?;
         if let Some(spec) = &self.options.examination.mount {
             let (dir, node) = (self.scratch.mnt(), self.disk.nodes().first());
@@ -181,9 +215,14 @@ impl Bench<'_> {
             }
             env.push(("POWERCUT_MNT".into(), dir.into()));
         }
+        if let Some(keep) = keep {
+            sandbox.keep(keep.clone())?;
+        }
         let program = Line::new(command).program().env(env);
         let done = sandbox.run(program.limit(self.options.workload_timeout));
         let done = done.with_context(|| format!("cannot run the {what}"))?;
+        // What went wrong there may be why the workload failed.
+        let kept = keep.map(|_| sandbox.kept()).transpose()?;
         if !done.ended.ok() {
             let (how, tail) = (done.ended, done.tail());
             bail!("the {what} failed ({how}); it printed:\n{tail}");
@@ -192,7 +231,7 @@ impl Bench<'_> {
         sandbox.kill()?;
         let then = then()?;
         sandbox.end()?;
-        Ok(then)
+        Ok((then, kept.unwrap_or_default()))
     }
 }
 

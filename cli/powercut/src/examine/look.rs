@@ -3,11 +3,12 @@
 //! One look at a state: the filesystem checker, the mount, the check, and what ends them.
 
 use std::path::Path;
-use std::sync::Once;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use powercut_engine::oracle::{Finding, Kind, Verdict};
+use powercut_engine::truths::Truths;
 
 use super::mount::MountPlace;
 use crate::child::{Ended, Env, Finished, Line, Program};
@@ -17,11 +18,9 @@ use crate::executor::{Heard, Sandbox};
 use crate::fs::MountSpec;
 use crate::fsck::Statuses;
 use crate::kmsg::Kmsg;
+use crate::observation::{self, Printed, SKIP};
 use crate::output::say;
 use crate::slots::{Slot, Slots};
-
-/// The exit status of a check that can't tell.
-const SKIP: i32 = 125;
 
 /// What is done to a state.
 pub struct Steps {
@@ -31,6 +30,8 @@ pub struct Steps {
     check: Line,
     /// The check lives from state to state.
     is_resident: bool,
+    /// What the check printed at the moments of the workload, if it observes.
+    truths: Option<Arc<Truths>>,
     cleanup: Option<Line>,
     /// How long each may take.
     limit: Duration,
@@ -44,8 +45,9 @@ impl Steps {
             mount: what.mount.as_ref().map(|spec| spec.fill(nodes)),
             check: Line::new(&what.check),
             is_resident: what.resident,
+            truths: what.truths.clone(),
             cleanup: what.cleanup.as_deref().map(Line::new),
-            limit: Duration::from_millis(what.timeout_ms),
+            limit: what.timeout(),
         }
     }
 }
@@ -68,6 +70,10 @@ pub struct Look<'l> {
     pub mnt: &'l Path,
     /// Variables of all commands, but for POWERCUT_SLOT.
     pub env: Env,
+    /// How many marks there are.
+    pub marks: u64,
+    /// A file for what is observed.
+    pub observed: &'l Path,
     pub company: Company<'l>,
     /// As long as commands may run.
     pub slot: Option<Slot<'l>>,
@@ -108,10 +114,10 @@ impl Look<'_> {
                 return Ok(Verdict::Violation(finding));
             }
         }
-        let verdict = if steps.is_resident {
-            self.ask(&steps.check)?
-        } else {
-            of_check(self.command(&steps.check)?)
+        let verdict = match &steps.truths {
+            Some(truths) => self.observe(&steps.check, truths)?,
+            None if steps.is_resident => self.ask(&steps.check)?,
+            None => of_check(self.command(&steps.check)?),
         };
         if let Some(cleanup) = &steps.cleanup {
             self.clean_up(cleanup)?;
@@ -174,6 +180,21 @@ impl Look<'_> {
         Ok(of_resident(&told.heard, told.output))
     }
 
+    /// Has what the software holds printed, and holds it against what it held before.
+    fn observe(&mut self, line: &Line, truths: &Truths) -> Result<Verdict> {
+        let mut program = self.program(line).stdout(self.observed.into());
+        program.env.retain(|(name, _)| is_for_observers(name));
+        let finished = self.sandbox.run(program);
+        let Finished { ended, output } = finished.with_context(|| format!("cannot run {line}"))?;
+        let printed = || Printed::read(self.observed);
+        let verdict = observation::verdict(truths, self.marks, ended, printed, output.clone())?;
+        self.output.push_str(match &verdict {
+            Verdict::Violation(finding) => &finding.output,
+            _ => &output,
+        });
+        Ok(verdict)
+    }
+
     fn clean_up(&mut self, line: &Line) -> Result<()> {
         let finished = self.start(line)?;
         if !finished.ended.ok() {
@@ -201,6 +222,12 @@ impl Look<'_> {
         }
         Ok(finding)
     }
+}
+
+/// Whether a command that observes gets this variable: what it prints is to follow from the files alone,
+/// not from the marks, and at the moments of the workload there is no device.
+fn is_for_observers(name: &str) -> bool {
+    matches!(name, "POWERCUT_MNT" | "POWERCUT_SLOT" | "TMPDIR")
 }
 
 /// What a check says that was run for this state.

@@ -4,19 +4,21 @@
 //! the parent of all whose own parent is gone.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rustix::fs::{openat, readlinkat, Dir, Mode, OFlags};
+use rustix::fs::{readlinkat, Dir};
 use rustix::io::Errno;
 use rustix::process::{
     kill_process, kill_process_group, wait, waitpid, Pid, Signal, WaitOptions, WaitStatus,
 };
 use signal_hook::consts::SIGCHLD;
+
+use super::proc::Proc;
 
 /// Between two looks at whether killed processes are gone that are the children of others.
 const PAUSE: Duration = Duration::from_micros(200);
@@ -30,7 +32,7 @@ pub struct Children {
     /// Those that outlive a command.
     kept: Mutex<Vec<Kept>>,
     /// /proc of this PID namespace.
-    proc: Option<OwnedFd>,
+    proc: Option<Proc>,
 }
 
 #[derive(Debug)]
@@ -46,8 +48,7 @@ impl Children {
         ended.set_nonblocking(true)?;
         signal_hook::low_level::pipe::register(SIGCHLD, write)?;
         let is_init = std::process::id() == 1;
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let proc = is_init.then(|| rustix::fs::open("/proc", flags, Mode::empty()));
+        let proc = is_init.then(Proc::open);
         Ok(Self {
             is_init,
             ended,
@@ -165,19 +166,14 @@ impl Children {
 
     /// The processes beside this one and those that are kept. One that its parent has not noticed
     /// to be gone is none.
-    fn others(&self) -> io::Result<Vec<Pid>> {
+    pub fn others(&self) -> io::Result<Vec<Pid>> {
         let proc = self.proc()?;
-        let mut others = Vec::new();
-        for entry in Dir::read_from(proc)? {
-            let name = entry?.file_name().to_string_lossy().into_owned();
-            let Some(pid) = name.parse().ok().and_then(Pid::from_raw) else {
-                continue;
-            };
-            if pid != Pid::INIT && !self.keeps(pid) && !is_zombie(proc, &name) {
-                others.push(pid);
-            }
-        }
-        Ok(others)
+        let is_there = |pid: &i32| proc.stat(*pid).is_some_and(|stat| !stat.has_ended());
+        let there = proc.processes()?.into_iter().filter(is_there);
+        let pids = there.filter_map(Pid::from_raw);
+        Ok(pids
+            .filter(|pid| *pid != Pid::INIT && !self.keeps(*pid))
+            .collect())
     }
 
     /// Whether a process is kept and runs; the number of one that has ended may be another's.
@@ -190,8 +186,7 @@ impl Children {
     /// Whether a process has one of these files open.
     pub fn has_open(&self, pid: Pid, files: &[PathBuf]) -> io::Result<bool> {
         let path = format!("{}/fd", pid.as_raw_nonzero());
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let Ok(dir) = openat(self.proc()?, path, flags, Mode::empty()) else {
+        let Ok(dir) = self.proc()?.directory(&path) else {
             return Ok(false);
         };
         for entry in Dir::read_from(&dir)? {
@@ -204,22 +199,9 @@ impl Children {
         Ok(false)
     }
 
-    fn proc(&self) -> io::Result<&OwnedFd> {
+    /// What is told of the processes of this PID namespace.
+    pub fn proc(&self) -> io::Result<&Proc> {
         let proc = self.proc.as_ref();
         proc.ok_or_else(|| io::Error::other("there is no /proc"))
     }
-}
-
-/// Whether a process has ended; one that is not there has.
-fn is_zombie(proc: &OwnedFd, pid: &str) -> bool {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let Ok(file) = openat(proc, format!("{pid}/stat"), flags, Mode::empty()) else {
-        return true;
-    };
-    let mut text = [0; 512];
-    let len = rustix::io::read(&file, &mut text).unwrap_or(0);
-    let text = String::from_utf8_lossy(&text[..len]);
-    // The name before may have anything in it.
-    let state = text.rsplit_once(") ").map(|(_, rest)| rest);
-    state.is_none_or(|state| state.starts_with(['Z', 'X']))
 }

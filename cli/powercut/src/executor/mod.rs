@@ -12,7 +12,9 @@
 mod children;
 mod files;
 mod init;
+mod keeper;
 mod output;
+mod proc;
 mod process;
 mod programs;
 mod resident;
@@ -39,6 +41,7 @@ use process::Process;
 use wire::{Begin, Mount, Question, Reply, Request};
 
 pub use files::File;
+pub use keeper::{copy_of, Keep, Kept};
 pub use programs::{FileReply, FileRequest};
 pub use resident::{Heard, Told};
 pub use sandbox::{is_held, own_mounts};
@@ -184,6 +187,22 @@ impl Sandbox<'_> {
     pub fn with_files(&mut self, request: FileRequest) -> Result<FileReply> {
         match self.ask_in_time(&Request::Files(request))? {
             Reply::Files(reply) => Ok(reply),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Keeps what is in the files of the workload that is run next, at each of its marks.
+    pub fn keep(&mut self, keep: Keep) -> Result<()> {
+        match self.executor.ask(&Request::Keep(keep), None)? {
+            Reply::Done => Ok(()),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Kills what still runs; the moments that were kept.
+    pub fn kept(&mut self) -> Result<Vec<Kept>> {
+        match self.executor.ask(&Request::Kept, None)? {
+            Reply::Kept(kept) => Ok(kept),
             other => Err(unexpected(&other)),
         }
     }

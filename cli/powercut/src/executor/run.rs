@@ -2,6 +2,7 @@
 
 //! Runs a program to its end: in a process group of its own, with its output kept, within a time.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
@@ -13,6 +14,7 @@ use rustix::io::Errno;
 use rustix::process::{kill_process_group, Pid, Signal, WaitStatus};
 
 use super::children::Children;
+use super::keeper::Keeper;
 use super::output::{self, Output};
 use crate::child::{Ended, Finished, Program};
 
@@ -35,15 +37,23 @@ impl<E: Into<io::Error>> From<E> for Stopped {
 }
 
 /// Runs a program until it ends, its time is over, or `asker` is closed. Only if it is late are it
-/// and its process group killed.
-pub fn run(program: &Program, children: &Children, asker: &impl AsFd) -> Result<Finished, Stopped> {
+/// and its process group killed. The keeper, if there is one, serves meanwhile.
+pub fn run(
+    program: &Program,
+    children: &Children,
+    asker: &impl AsFd,
+    keeper: Option<&mut Keeper>,
+) -> Result<Finished, Stopped> {
     let (read, write) = output::pipe()?;
     let mut command = Command::new(&program.name);
     command
         .args(&program.args)
         .envs(program.env.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
-        .stdout(write.try_clone()?)
+        .stdout(match &program.stdout {
+            None => Stdio::from(write.try_clone()?),
+            Some(path) => File::create(path)?.into(),
+        })
         .stderr(write)
         .process_group(0);
     let child = command.spawn()?;
@@ -54,6 +64,7 @@ pub fn run(program: &Program, children: &Children, asker: &impl AsFd) -> Result<
         output: Output::new(read),
         children,
         asker: asker.as_fd(),
+        keeper,
     };
     let deadline = program.limit.map(|limit| (Instant::now() + limit, limit));
     let status = running.wait(deadline.map(|(end, _)| end))?;
@@ -88,6 +99,7 @@ struct Running<'a> {
     output: Output,
     children: &'a Children,
     asker: BorrowedFd<'a>,
+    keeper: Option<&'a mut Keeper>,
 }
 
 impl Running<'_> {
@@ -106,9 +118,14 @@ impl Running<'_> {
                 PollFd::from_borrowed_fd(self.asker, PollFlags::IN),
                 PollFd::from_borrowed_fd(self.children.ended(), PollFlags::IN),
             ];
-            if let Some(fd) = self.output.fd() {
+            let output = self.output.fd().map(|fd| {
                 fds.push(PollFd::from_borrowed_fd(fd, PollFlags::IN));
-            }
+                fds.len() - 1
+            });
+            let marks = self.keeper.as_ref().map(|keeper| {
+                fds.push(PollFd::from_borrowed_fd(keeper.as_fd(), PollFlags::IN));
+                fds.len() - 1
+            });
             match poll(&mut fds, left.as_ref()) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(e) => return Err(e.into()),
@@ -118,8 +135,11 @@ impl Running<'_> {
             if is_ready[0] {
                 return Err(Stopped::Alone);
             }
-            if is_ready.get(2) == Some(&true) {
+            if output.is_some_and(|at| is_ready[at]) {
                 self.output.read_some();
+            }
+            if let (Some(keeper), true) = (&mut self.keeper, marks.is_some_and(|at| is_ready[at])) {
+                keeper.serve(self.children)?;
             }
         }
     }
@@ -139,7 +159,7 @@ mod tests {
     fn sh(command: &str, limit: Option<Duration>) -> Finished {
         let (asker, _other) = UnixStream::pair().unwrap();
         let children = Children::of_this_process().unwrap();
-        run(&program(command, limit), &children, &asker).unwrap()
+        run(&program(command, limit), &children, &asker, None).unwrap()
     }
 
     #[test]
@@ -185,7 +205,7 @@ mod tests {
         let (asker, other) = UnixStream::pair().unwrap();
         let children = Children::of_this_process().unwrap();
         drop(other);
-        let stopped = run(&program("sleep 5", None), &children, &asker);
+        let stopped = run(&program("sleep 5", None), &children, &asker, None);
         assert!(matches!(stopped, Err(Stopped::Alone)));
     }
 

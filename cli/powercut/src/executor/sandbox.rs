@@ -17,9 +17,11 @@ use rustix::mount::{mount_change, unmount, MountPropagationFlags, UnmountFlags};
 use super::children::Children;
 use super::files;
 use super::init::Init;
+use super::keeper::{Keeper, Kept};
 use super::resident::{Heard, Resident, Told};
 use super::run::{run, Stopped};
 use super::wire::{Begin, Question, Reply, Request, Wire};
+use crate::child::{Finished, Program};
 use crate::pause::Pause;
 
 /// How long a device may stay in use once its last mount and its last user are gone.
@@ -35,6 +37,8 @@ pub struct Sandbox<'a> {
     resident: Option<Resident>,
     /// Whether a command was run that may have left something behind.
     has_run: bool,
+    /// Of the workload.
+    keeper: Option<Keeper>,
     /// What was mounted, and where.
     mounts: Vec<(PathBuf, PathBuf)>,
     /// The devices that the resident check was asked about.
@@ -63,6 +67,7 @@ impl<'a> Sandbox<'a> {
             home,
             resident: None,
             has_run: false,
+            keeper: None,
             mounts: Vec::new(),
             nodes: Vec::new(),
         }
@@ -104,7 +109,7 @@ impl<'a> Sandbox<'a> {
                 Request::Begin(_) => bail!("a sandbox in a sandbox"),
                 Request::Run(program) => {
                     self.has_run = true;
-                    match run(&program, self.children, wire) {
+                    match self.run(&program, wire) {
                         Ok(finished) => Reply::Finished(finished),
                         Err(Stopped::Failed(e)) => Reply::Failed(e.to_string()),
                         Err(Stopped::Alone) => return Ok(Over::Alone),
@@ -125,6 +130,13 @@ impl<'a> Sandbox<'a> {
                 Request::Unmount(dir) => Reply::of(self.unmount(&dir)),
                 Request::Files(request) => match request.done() {
                     Ok(reply) => Reply::Files(reply),
+                    Err(e) => Reply::Failed(format!("{e:#}")),
+                },
+                Request::Keep(keep) => Reply::of(Keeper::new(keep).map(|keeper| {
+                    self.keeper = Some(keeper);
+                })),
+                Request::Kept => match self.kept() {
+                    Ok(kept) => Reply::Kept(kept),
                     Err(e) => Reply::Failed(format!("{e:#}")),
                 },
                 Request::List { dir, limit } => Reply::List(files::below(&dir, limit)),
@@ -150,6 +162,15 @@ impl<'a> Sandbox<'a> {
             wire.send(&reply)?;
         }
         Ok(Over::Alone)
+    }
+
+    fn run(&mut self, program: &Program, wire: &Wire) -> Result<Finished, Stopped> {
+        run(program, self.children, wire, self.keeper.as_mut())
+    }
+
+    fn kept(&mut self) -> Result<Vec<Kept>> {
+        let keeper = self.keeper.take().context("nothing is kept")?;
+        keeper.end(self.children)
     }
 
     fn ask(&mut self, question: Question, wire: &Wire) -> Result<Told, Stopped> {

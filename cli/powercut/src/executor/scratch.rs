@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
+use super::keeper::Keep;
 use crate::scratch::{scratch_dir, ScratchDir};
 
 /// A directory for what is mounted and for the files of sandboxes, one after the other.
@@ -38,6 +39,29 @@ impl Scratch {
     /// The file of acknowledgements.
     pub fn marks(&self) -> PathBuf {
         self.0.path().join("marks")
+    }
+
+    /// What a command printed on standard output alone.
+    pub fn observed(&self) -> PathBuf {
+        self.0.path().join("observed")
+    }
+
+    /// Places for what is in the files of a workload at its marks, which go to this file of a disk.
+    pub fn keep(&self, marks: PathBuf) -> Result<Keep> {
+        let place = |name| self.0.path().join(name);
+        let keep = Keep {
+            file: place("mark"),
+            marks,
+            files: self.mnt(),
+            shown: place("shown"),
+            to: place("moments"),
+        };
+        fs::write(&keep.file, "")?;
+        fs::create_dir(&keep.shown)?;
+        fs::create_dir(&keep.to)?;
+        // Commands may become other users.
+        fs::set_permissions(&keep.to, Permissions::from_mode(0o711))?;
+        Ok(keep)
     }
 
     /// Removes what the sandbox of an executor that died left.

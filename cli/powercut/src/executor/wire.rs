@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::files::File;
+use super::keeper::{Keep, Kept};
 use super::programs::{FileReply, FileRequest};
 use super::resident::Told;
 use crate::child::{Finished, Program};
@@ -32,6 +33,10 @@ pub enum Request {
     Unmount(PathBuf),
     /// Does something with files of a filesystem that is mounted, without a process of its own.
     Files(FileRequest),
+    /// Keeps what is in the files of a workload from here on, at each mark.
+    Keep(Keep),
+    /// Ends that.
+    Kept,
     /// Tells the files and directories below one.
     List { dir: PathBuf, limit: usize },
     /// Kills all processes of the sandbox.
@@ -51,6 +56,8 @@ impl Request {
             Self::Unmount(_) => "unmount",
             Self::Files(_) => "run or judge a program",
             Self::List { .. } => "list files",
+            Self::Keep(_) => "keep what the workload has in its files",
+            Self::Kept => "keep what the workload left",
             Self::Kill => "kill what was left behind",
             Self::End => "unmount",
         }
@@ -92,6 +99,7 @@ pub enum Reply {
     Errno(i32),
     Files(FileReply),
     List(Vec<File>),
+    Kept(Vec<Kept>),
     /// It can't be done: why.
     Failed(String),
 }

@@ -94,6 +94,7 @@ impl Replay {
             None => Examination {
                 check: String::new(),
                 resident: false,
+                truths: None,
                 fsck: None,
                 cleanup: None,
                 mount: None,
@@ -105,6 +106,7 @@ impl Replay {
         if let Some(check) = &self.check {
             what.check.clone_from(check);
             what.resident = false;
+            what.truths = None;
         }
         if let Some(mount) = &self.mount {
             what.mount.clone_from(mount);

@@ -51,6 +51,7 @@ mod tests {
         let what = Examination {
             check: "./check".into(),
             resident: false,
+            truths: None,
             fsck: Some("e2fsck -fn".into()),
             cleanup: Some("./stop".into()),
             mount: None,

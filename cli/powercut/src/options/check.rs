@@ -50,6 +50,7 @@ pub fn examination(
     Ok(Examination {
         view_faults: args.view_fault,
         resident: args.resident.is_some(),
+        truths: None,
         check: check.into(),
         fsck: args.fsck,
         cleanup: args.cleanup,

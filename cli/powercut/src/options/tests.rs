@@ -15,6 +15,7 @@ fn saved() -> tempfile::TempDir {
     report.examination = Examination {
         check: "./check".into(),
         resident: false,
+        truths: None,
         fsck: Some("./fsck".into()),
         mount: MountSpec::parse("ext4").unwrap(),
         cleanup: None,

@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 
 use powercut_engine::tear::Tear;
+use powercut_engine::truths::Truths;
 
 use super::conclusion::{doubts, Conclusion};
 use super::faults::FaultFacts;
@@ -50,10 +51,32 @@ pub fn coverage(report: &Report) -> String {
             "\na write of a part of a physical block may cost the rest of it, stable or not (tear=rmw)"
         }
     });
+    if let Some(truths) = &report.examination.truths {
+        observed(&mut text, truths);
+    }
     for line in report.faults.iter().flat_map(FaultFacts::lines) {
         let _ = write!(text, "\n{line}");
     }
     text
+}
+
+/// What the states were held against.
+fn observed(text: &mut String, truths: &Truths) {
+    let _ = write!(
+        text,
+        "\nobserved at {} moments of the workload, {} different",
+        truths.moments(),
+        truths.different()
+    );
+    let unchanged = truths.unchanged();
+    if let Some(first) = unchanged.first() {
+        let marks = many(unchanged.len() as u64, "mark", "marks");
+        let first = truths.name(*first);
+        let _ = write!(
+            text,
+            "; {marks} changed nothing, such as {first}: what is acknowledged there was not looked at"
+        );
+    }
 }
 
 /// By what it was covered: `by 3 runs of the check, at 2 cuts`.

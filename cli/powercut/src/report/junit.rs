@@ -19,8 +19,8 @@ use super::coverage::coverage;
 use super::faults::FaultFacts;
 use super::model::Report;
 use super::text::{replay_command, when_run_again};
-use super::violation::{floor_char_boundary, Violation};
-use crate::words::{many, states_of};
+use super::violation::Violation;
+use crate::words::{floor_char_boundary, many, states_of};
 
 /// Test cases at most.
 const CASES: usize = 1000;

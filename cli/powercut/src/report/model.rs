@@ -311,6 +311,12 @@ impl Report {
         })
     }
 
+    /// The number of violations that the check found, or what takes its place.
+    pub fn of_check(&self) -> usize {
+        let found = self.violations.iter();
+        found.filter(|v| v.kind.is_of_check()).count()
+    }
+
     /// The number of violations of a kind.
     pub fn of(&self, kind: Kind) -> usize {
         self.violations.iter().filter(|v| v.kind == kind).count()

@@ -83,7 +83,7 @@ impl Columns {
         let legal = coverage.legal_states.parse::<BigUint>().ok();
         // Not counted yet.
         let legal = legal.filter(|_| coverage.cuts > 0);
-        let violations = report.of(Kind::Check) + report.of(Kind::Timeout);
+        let violations = report.of_check();
         let mut cells = vec![
             legal.map_or_else(|| "?".into(), |n| about_in_short(&n)),
             if coverage.all {

@@ -27,6 +27,7 @@ pub fn report(recording: &Recording) -> Report {
         examination: Examination {
             check: "true".into(),
             resident: false,
+            truths: None,
             fsck: None,
             mount: None,
             cleanup: None,

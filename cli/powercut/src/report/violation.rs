@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::culprit::Culprit;
 use super::fate::{fates, Write};
+use crate::words::floor_char_boundary;
 
 /// Bytes kept of each end of what was printed, of all but the first of a sort.
 const END: usize = 1024;
@@ -138,28 +139,5 @@ impl Violation {
     pub fn says(&self) -> Option<&str> {
         let line = self.output.trim().lines().last().map(str::trim);
         line.filter(|line| !line.is_empty())
-    }
-}
-
-/// The last place up to `at` where a character begins.
-pub fn floor_char_boundary(text: &str, at: usize) -> usize {
-    let mut end = at.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    end
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_character_is_cut_in_two() {
-        let text = "aé€";
-        let ends = [0, 1, 1, 3, 3, 3, 6, 6];
-        for (at, end) in ends.into_iter().enumerate() {
-            assert_eq!(floor_char_boundary(text, at), end, "{at}");
-        }
     }
 }

@@ -99,6 +99,7 @@ fn without_violations(recording: &Recording) -> Report {
         examination: Examination {
             check: "./check".into(),
             resident: false,
+            truths: None,
             fsck: None,
             mount: None,
             cleanup: None,

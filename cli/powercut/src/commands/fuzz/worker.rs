@@ -49,7 +49,7 @@ fn rule(violation: &Violation) -> String {
     match violation.finding.kind {
         Kind::Mount => "mount".into(),
         Kind::Fsck => "fsck".into(),
-        Kind::Check | Kind::Timeout => {
+        _ => {
             let how = violation.finding.how.as_str();
             how.strip_prefix("rule ").unwrap_or(how).into()
         }
@@ -183,6 +183,7 @@ impl Shared<'_> {
         let examination = Examination {
             check: format!("powercut judge '{}'", trace.display()),
             resident: false,
+            truths: None,
             fsck: target.fsck.clone(),
             mount: Some(target.mount.clone()),
             cleanup: None,

@@ -115,7 +115,7 @@ pub fn tiles(report: &Report, sorts: usize) -> Vec<Tile> {
 
 pub fn parts(report: &Report) -> Vec<Part> {
     let of = |kind| report.of(kind) as u64;
-    let bad = [Kind::Check, Kind::Timeout, Kind::Mount, Kind::Fsck].map(of);
+    let bad = [report.of_check() as u64, of(Kind::Mount), of(Kind::Fsck)];
     // Some states share the verdict of another's run.
     let judged = bad.iter().sum::<u64>() + report.coverage.skipped;
     let all = report.coverage.checked.max(judged).max(1);
@@ -126,9 +126,9 @@ pub fn parts(report: &Report) -> Vec<Part> {
     let mut at = 0.0;
     [
         ("good", "consistent", good),
-        ("bad", "check failed", bad[0] + bad[1]),
-        ("mount", "mount failed", bad[2]),
-        ("fsck", "fsck failed", bad[3]),
+        ("bad", "check failed", bad[0]),
+        ("mount", "mount failed", bad[1]),
+        ("fsck", "fsck failed", bad[2]),
         ("skip", "could not tell", report.coverage.skipped),
     ]
     .into_iter()
@@ -169,7 +169,12 @@ pub fn facts(report: &Report) -> Vec<Fact> {
         add("Fault of each state's disk", Some(rule.clone()), true);
     }
     add("fsck", what.fsck.clone(), true);
-    add("Check", Some(what.check.clone()), true);
+    let check = if what.truths.is_some() {
+        "Observes"
+    } else {
+        "Check"
+    };
+    add(check, Some(what.check.clone()), true);
     add("Clean-up", what.cleanup.clone(), true);
     let disk = &report.disk;
     let on = |yes| if yes { "on" } else { "off" };
