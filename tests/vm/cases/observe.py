@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """powercut run --observe: what software prints of itself at its marks is held against what it prints after a cut."""
 
-import json
 import os
 import shutil
-import sys
+import subprocess
 
 from lib.command import powercut, refused, tidy
 from lib.tap import Skip, equal, test
@@ -14,7 +13,8 @@ DEMO = "/mnt/powercut/tests/demo"
 SAVE = 'cd $POWERCUT_MNT; save() {{ {{ cat db; echo $1; }} >new; {sync} mv new db; {sync_dir} echo "put $1" >$POWERCUT_MARK; }};'
 SAFELY = SAVE.format(sync="sync new;", sync_dir="sync .;")
 LATE = SAVE.format(sync="sync new;", sync_dir="")
-CARELESSLY = SAVE.format(sync="", sync_dir="")
+# The name is durable, what is in the file is not.
+CARELESSLY = SAVE.format(sync="", sync_dir="sync .;")
 SETUP = "echo first >$POWERCUT_MNT/db; sync"
 LINES = "sort $POWERCUT_MNT/db"
 
@@ -39,13 +39,13 @@ def found(*words, **more):
       " for f in db other; do echo $n >new; sync new; mv new $f; sync .; done; echo $n >$POWERCUT_MARK; done",
       "cd $POWERCUT_MNT; grep . db other || true", {"mixture"})  # fmt: skip
 @test("what does not open is a refusal, and says why", CARELESSLY + "save a; save b",
-      f"test -s $POWERCUT_MNT/db || {{ echo the header is gone >&2; exit 3; }}; {LINES}", {"refusal", "loss"},
+      f"test -s $POWERCUT_MNT/db || {{ echo the header is gone >&2; exit 3; }}; {LINES}", {"refusal"},
       "--mount-opts", "noauto_da_alloc")  # fmt: skip
 def outcomes(workload, command, expected, *options):
     with tidy() as own:
-        report = found(workload, command, "--report", f"{own}/r", *options, code=1 if expected else 0)
+        report = found(workload, command, "--budget", "40", "--report", f"{own}/r", *options, code=1 if expected else 0)
         equal(kinds(report), expected, "kinds of violations")
-        assert report["coverage"]["checked"] > 10, report["coverage"]
+        assert expected or report["coverage"]["checked"] > 10, report["coverage"]
         truths = report["examination"]["truths"]
         equal(len(truths["moments"]), report["record"]["marks"] + 2, "moments")
         if "refusal" in expected:
@@ -57,7 +57,7 @@ def outcomes(workload, command, expected, *options):
 def again():
     with tidy() as own:
         where = ("--report", f"{own}/r")
-        text = observe(LATE + "save a; save b", LINES, *where, "--junit", f"{own}/junit.xml", code=1)
+        text = observe(LATE + "save a; save b", LINES, "--budget", "40", *where, "--junit", f"{own}/junit.xml", code=1)
         for part in ("VIOLATION 1: loss, equal to an older moment", "  says    -a\n", "observed at 4 moments of the workload, 3 different"):
             assert part in text, text
         says = '@@ -1,2 +1 @@\n  says    -a\n  says     first\n  says    it is as at the start of the workload, and may be as at mark 1 "put a" or mark 2 "put b"'
@@ -78,10 +78,12 @@ def shards():
         observe(LATE + "save a; save b", LINES, "--record-only", "--report", f"{own}/record")
         shutil.move(f"{own}/record", f"{own}/elsewhere")
         explored = ("explore", "--recording", f"{own}/elsewhere")
-        whole = powercut(*explored, "--strategy", "exhaustive", "--report", f"{own}/whole", "--json", code=1, json_of=True)
+        plan = ("--strategy", "ends", "--budget", "none")
+        whole = powercut(*explored, *plan, "--report", f"{own}/whole", "--json", code=1, json_of=True)
         for shard in (1, 2):
-            words = ("--strategy", "exhaustive", "--shard", f"{shard}/2", "--report", f"{own}/{shard}", "--json")
-            powercut(*explored, *words, code=None)
+            words = (*plan, "--shard", f"{shard}/2", "--report", f"{own}/{shard}")
+            done = subprocess.run(["powercut", *explored, *words], stdout=subprocess.DEVNULL, check=False)
+            assert done.returncode in (0, 1), done
         merged = powercut("merge", f"{own}/1", f"{own}/2", "--report", f"{own}/merged", "--json", code=1, json_of=True)
         of = lambda report: sorted((v["id"], v["kind"], v["output"]) for v in report["violations"])  # noqa: E731
         equal(of(merged), of(whole), "violations")
@@ -165,7 +167,7 @@ def case():
 fs = "ext4"
 setup = '''{SETUP}'''
 observe = '''{LINES}'''
-budget = 60
+budget = 20
 [[case]]
 name = "safe"
 workload = '''{SAFELY}save a; save b'''
@@ -182,7 +184,7 @@ expect = "violations"
 @test("a recovery that is cut again is held against the same moments")
 def recovery():
     with tidy() as own:
-        report = found(SAFELY + "save a; save b", LINES, "--depth", "2", "--budget", "40", "--report", f"{own}/r")
+        report = found(SAFELY + "save a; save b", LINES, "--depth", "2", "--budget", "8", "--recovery-budget", "4", "--report", f"{own}/r")
         equal(report["violations"], [], "violations")
         assert report["coverage"]["recoveries"]["checked"] > 0, report["coverage"]
 
@@ -194,6 +196,46 @@ def sqlite(journal, synchronous, expected):
         raise Skip("there is no sqlite3")
     dump = "test ! -e $POWERCUT_MNT/db || sqlite3 $POWERCUT_MNT/db .dump"
     with tidy() as own:
-        report = found(f"{DEMO}/sqlite-workload {journal} {synchronous} 4", dump, "--budget", "120", "--report", f"{own}/r",
+        report = found(f"{DEMO}/sqlite-workload {journal} {synchronous} 4", dump, "--budget", "40", "--report", f"{own}/r",
                        setup="true", code=1 if expected else 0)  # fmt: skip
         assert kinds(report) >= expected and (expected or not kinds(report)), kinds(report)
+
+
+# Starts PostgreSQL on the files, and returns once it answers.
+SERVER = """#!/bin/sh
+cd / && install -d -o postgres "$TMPDIR/pg" || exit 1
+as='setpriv --reuid=postgres --regid=postgres --clear-groups'
+bin=$(echo /usr/lib/postgresql/*/bin)
+if test "$1" = init; then
+    chmod 755 "$POWERCUT_MNT" && install -d -m 700 -o postgres "$POWERCUT_MNT/data" || exit 1
+    exec $as "$bin/initdb" -D "$POWERCUT_MNT/data" --wal-segsize=1 --auth=trust --locale=C >/dev/null
+fi
+options="-c listen_addresses= -c unix_socket_directories=$TMPDIR/pg -c fsync=$FSYNC"
+$as "$bin/pg_ctl" -D "$POWERCUT_MNT/data" -w -l "$TMPDIR/pg/log" -o "$options" start >/dev/null || { cat "$TMPDIR/pg/log" >&2; exit 1; }
+sql() { $as psql -h "$TMPDIR/pg" -XAtqc "$1" postgres; }
+if test "$1" = dump; then
+    test -z "$(sql "select to_regclass('ledger')")" || sql 'table ledger order by number'
+    exit
+fi
+set -e
+sql 'create table ledger (number int)'
+echo created >"$POWERCUT_MARK"
+sql 'insert into ledger values (1), (2)'
+echo 1 and 2 >"$POWERCUT_MARK"
+"""
+
+
+@test("a server that is started on a copy of its files while it runs is clean: PostgreSQL", "on", set())
+def server(fsync, expected):
+    if not shutil.which("psql"):
+        raise Skip("there is no PostgreSQL")
+    with tidy() as own:
+        script = f"{own}/server"
+        with open(script, "w", encoding="ascii") as file:
+            file.write(SERVER)
+        os.chmod(script, 0o755)
+        os.environ["FSYNC"] = fsync
+        report = found(f"{script} work", f"{script} dump", "--budget", "6", "--size", "128M", "--report", f"{own}/r",
+                       setup=f"{script} init", code=1 if expected else 0)  # fmt: skip
+        equal(kinds(report), expected, "kinds of violations")
+        equal(report["examination"]["truths"]["texts"], ["", "1\n2\n"], "what was observed")

@@ -199,7 +199,7 @@ impl Sandbox<'_> {
         }
     }
 
-    /// Kills what still runs; the moments that were kept.
+    /// Ends that; the moments that were kept. What still runs is stopped, and to be killed.
     pub fn kept(&mut self) -> Result<Vec<Kept>> {
         match self.executor.ask(&Request::Kept, None)? {
             Reply::Kept(kept) => Ok(kept),

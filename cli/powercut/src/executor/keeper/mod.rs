@@ -128,28 +128,24 @@ impl Keeper {
         Ok(Ok(()))
     }
 
-    /// Ends with the files as the workload left them; the moments in their order. Whatever still runs
-    /// of the workload is killed.
+    /// Ends with the files as the workload left them; the moments in their order. What still runs of the
+    /// workload is stopped, and to be killed.
     pub fn end(mut self, children: &Children) -> Result<Vec<Kept>> {
         let last = match self.failed.take() {
             Some(why) => Err(anyhow::Error::msg(why)),
             None => self.last(children),
         };
-        // Who waits for an answer can't be killed.
-        self.failed.get_or_insert_default();
-        self.serve(children)?;
-        children.kill_others()?;
+        // Who waits for an answer gets an error once it is closed.
         self.file
             .unmount()
             .context("cannot unmount the file of marks")?;
         unmount(&self.keep.shown, UnmountFlags::empty())
             .context("cannot unmount what shows the files of the workload")?;
-        last?;
-        Ok(self.kept)
+        last.map(|()| self.kept)
     }
 
     fn last(&mut self, children: &Children) -> Result<()> {
-        let _stopped = self.stop(children, None)?;
+        let stopped = self.stop(children, None)?;
         self.has_all_marks()?;
         self.copy()?;
         let marks = self.marks()?;
@@ -157,6 +153,7 @@ impl Keeper {
             marks,
             mark: String::new(),
         });
+        stopped.stay();
         Ok(())
     }
 

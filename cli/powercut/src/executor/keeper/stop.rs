@@ -66,6 +66,11 @@ impl Stopped {
         }
     }
 
+    /// They do not go on.
+    pub fn stay(mut self) {
+        self.pids.clear();
+    }
+
     /// Stops those that are not stopped yet; whether there were any.
     fn more(&mut self, children: &Children) -> io::Result<bool> {
         let proc = children.proc()?;
