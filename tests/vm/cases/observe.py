@@ -93,21 +93,21 @@ def shards():
 @test("the workload waits at its marks: what it does right after one is not in that moment")
 def held():
     with tidy() as own:
-        steps = "".join(f"echo {n} >>log; sync log; echo {n} >$POWERCUT_MARK; echo {n}+ >>log;" for n in range(5))
+        steps = "".join(f"echo {n} >>log; sync log; echo {n} >$POWERCUT_MARK; echo {n}+ >>log;" for n in range(3))
         report = found(f"cd $POWERCUT_MNT; sync .; {steps}", "cat $POWERCUT_MNT/log 2>/dev/null || true",
                        "--record-only", "--report", f"{own}/r")  # fmt: skip
         truths = report["examination"]["truths"]
         texts = [truths["texts"][moment["text"]].split() for moment in truths["moments"]]
-        every = [word for n in range(5) for word in (str(n), f"{n}+")]
-        equal(texts, [[], *(every[: 2 * n + 1] for n in range(5)), every], "what was there")
-        equal([m["marks"] for m in truths["moments"]], [0, 1, 2, 3, 4, 5, 5], "marks")
+        every = [word for n in range(3) for word in (str(n), f"{n}+")]
+        equal(texts, [[], *(every[: 2 * n + 1] for n in range(3)), every], "what was there")
+        equal([m["marks"] for m in truths["moments"]], [0, 1, 2, 3, 3], "marks")
 
 
 @test("a process at work beside the one that writes marks is stopped meanwhile, and goes on")
 def stopped():
     with tidy() as own:
         beside = "while :; do echo x >>beside; echo x >>twin; done & "
-        steps = "".join(f"sleep 0.2; echo {n} >log; echo {n} >$POWERCUT_MARK;" for n in range(6))
+        steps = "".join(f"sleep 0.2; echo {n} >log; echo {n} >$POWERCUT_MARK;" for n in range(4))
         # Two counts of lines that are never far apart while nothing of the writer happens between two looks.
         command = "cd $POWERCUT_MNT; a=$(wc -l <beside || echo 0); b=$(wc -l <twin || echo 0); cat log; echo $a $b $((a - b))"
         report = found(f"cd $POWERCUT_MNT; touch beside twin log; {beside}{steps}", command,
@@ -166,7 +166,8 @@ def case():
 fs = "ext4"
 setup = '''{SETUP}'''
 observe = '''{LINES}'''
-budget = 20
+budget = 12
+max-violations = 1
 [[case]]
 name = "safe"
 workload = '''{SAFELY}save a; save b'''
@@ -183,7 +184,7 @@ expect = "violations"
 @test("a recovery that is cut again is held against the same moments")
 def recovery():
     with tidy() as own:
-        report = found(SAFELY + "save a; save b", LINES, "--depth", "2", "--budget", "8", "--recovery-budget", "4", "--report", f"{own}/r")
+        report = found(SAFELY + "save a; save b", LINES, "--depth", "2", "--budget", "4", "--recovery-budget", "4", "--report", f"{own}/r")
         equal(report["violations"], [], "violations")
         assert report["coverage"]["recoveries"]["checked"] > 0, report["coverage"]
 
@@ -224,7 +225,7 @@ echo 1 and 2 >"$POWERCUT_MARK"
 """
 
 
-@test("a server that is started on a copy of its files while it runs is clean: PostgreSQL", "on", set())
+@test("a server that is started on copies of its files is clean: PostgreSQL", "on", set(), limit=900)
 def server(fsync, expected):
     if not shutil.which("psql"):
         raise Skip("there is no PostgreSQL")
@@ -233,6 +234,8 @@ def server(fsync, expected):
         with open(script, "w", encoding="ascii") as file:
             file.write(SERVER)
         os.chmod(script, 0o755)
+        # PostgreSQL runs as a user of its own.
+        os.chmod(os.path.dirname(own), 0o711)
         os.environ["FSYNC"] = fsync
         report = found(f"{script} work", f"{script} dump", "--budget", "6", "--size", "128M", "--report", f"{own}/r",
                        setup=f"{script} init", code=1 if expected else 0)  # fmt: skip
