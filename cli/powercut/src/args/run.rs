@@ -102,7 +102,12 @@ pub struct RunArgs {
     #[arg(long, value_name = "CMD", help_heading = "Workload")]
     pub workload: String,
     /// The longest setup and workload may take, each [default: no limit]
-    #[arg(long, value_name = "TIME", help_heading = "Workload")]
+    #[arg(
+        long,
+        value_name = "TIME",
+        help_heading = "Workload",
+        hide_short_help = true
+    )]
     pub workload_timeout: Option<String>,
     /// When the kernel writes dirty pages during the workload
     #[arg(
