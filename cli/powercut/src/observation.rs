@@ -237,8 +237,11 @@ mod tests {
 
     #[test]
     fn a_difference_is_never_too_long_to_read() {
-        let old: String = (0..5000).map(|n| format!("a{n}\n")).collect();
-        let new: String = (0..5000).map(|n| format!("b{n}\n")).collect();
+        let lines = |word: &str| -> String {
+            let lines: Vec<String> = (0..5000).map(|n| format!("{word}{n}")).collect();
+            lines.join("\n") + "\n"
+        };
+        let (old, new) = (lines("a"), lines("b"));
         let long = "é".repeat(500);
         for text in [
             diff(("x", &old), ("y", &new)),

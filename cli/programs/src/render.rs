@@ -32,16 +32,23 @@ pub fn script(program: &Program) -> String {
     text
 }
 
+/// A text as lines that begin with #.
+pub fn comment(text: &str) -> String {
+    text.lines().flat_map(|line| ["# ", line, "\n"]).collect()
+}
+
 /// As a test in the form of xfstests: it drops what is not durable after the program, and shows what
 /// there is then.
 pub fn xfstest(program: &Program, problem: &str) -> String {
     let commands = |ops: &[crate::op::Op], first: usize| -> String {
-        let numbered = (first..).zip(ops);
-        numbered
-            .map(|(nr, op)| format!("{}\n", shell::command(nr, op)))
-            .collect()
+        let mut text = String::new();
+        for (nr, op) in (first..).zip(ops) {
+            text.push_str(&shell::command(nr, op));
+            text.push('\n');
+        }
+        text
     };
-    let told: String = problem.lines().map(|line| format!("# {line}\n")).collect();
+    let told = comment(problem);
     format!(
         "#! /bin/bash\n\
          # SPDX-License-Identifier: GPL-2.0\n\

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use powercut_programs::op::Op;
 use powercut_programs::program::Program;
-use powercut_programs::render::{c, script, xfstest};
+use powercut_programs::render::{c, comment, script, xfstest};
 use powercut_programs::trace::Trace;
 
 use crate::report::{FuzzFinding, Fuzzing, FUZZING_FILE};
@@ -86,9 +86,8 @@ fn contains(program: &Program, least: &[Op]) -> bool {
 /// The files of a program: itself, what it did, and itself for people. Where its trace is.
 pub fn save(dir: &Path, program: &Program, trace: &Trace, problem: &str) -> Result<PathBuf> {
     fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
-    let told: String = problem.lines().map(|line| format!("# {line}\n")).collect();
     let files = [
-        ("program.txt", format!("{told}{program}")),
+        ("program.txt", format!("{}{program}", comment(problem))),
         ("program.sh", script(program)),
         ("program.c", c(program)),
         ("xfstest", xfstest(program, problem)),

@@ -185,9 +185,10 @@ impl Look<'_> {
 /// The finding of broken rules: named by the first.
 fn of_problems(problems: &[Problem]) -> Finding {
     let rule = problems.first().map_or("", |problem| problem.rule.name());
-    let text: String = problems
+    let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    let text: String = lines
         .iter()
-        .map(|problem| format!("{problem}\n"))
+        .flat_map(|line| [line.as_str(), "\n"])
         .collect();
     Finding::new(Kind::Check, format!("rule {rule}"), text)
 }
