@@ -112,7 +112,7 @@ pub struct FuzzArgs {
     #[arg(
         long,
         value_name = "N",
-        default_value = "12",
+        default_value = "8",
         allow_hyphen_values = true,
         help_heading = "Limits"
     )]
