@@ -20,7 +20,7 @@ endif
 KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR) CONFIG_BLK_DEV_POWERCUT=m
 
 .PHONY: all modules modules_install install clean help rust-analyzer check-kdir
-.PHONY: cli install-cli demo test bench bundle deb container kunit kcsan in-tree matrix fuzz soak
+.PHONY: cli install-cli demo test bench bundle deb container kunit kcsan in-tree matrix fuzz soak subjects
 
 all: modules
 
@@ -116,6 +116,11 @@ fuzz:
 soak:
 	scripts/soak
 
+# SUBJECTS="--shard 1/3": see scripts/subject --help.
+subjects:
+	scripts/subject all $(SUBJECTS)
+	scripts/subject table
+
 help:
 	@echo 'In a virtual machine, with nothing to install first (as root; see README.md):'
 	@echo '  demo             - cut the power under SQLite, ext4 and XFS, and show what is lost'
@@ -130,6 +135,7 @@ help:
 	@echo '  matrix           - build the module for each kernel 7.x that Debian has, and boot it (docs/kernels.md)'
 	@echo '  fuzz             - libFuzzer on every parser, for FUZZ_SECONDS (3600)'
 	@echo '  soak             - load and power cuts with fio, files and stress-ng, for SOAK_SECONDS (3600)'
+	@echo '  subjects         - put released software on trial, and write docs/subjects.md (tests/subjects/README.md)'
 	@echo
 	@echo 'For the running kernel, or the one built in KDIR:'
 	@echo '  all, modules     - build src/powercut.ko (default)'

@@ -96,7 +96,7 @@ share_transport() {
 
 # What a check may start for each state: directories of REPOSITORY that are in the machine's memory. To start a
 # program on a share takes six requests to the host.
-IN_MEMORY=(tests/demo tests/explore tests/vm/programs)
+IN_MEMORY=(tests/demo tests/explore tests/subjects tests/vm/programs)
 
 # Rules of udev's own for what this machine has not, or what is left to its user: to look through them for each event would
 # make an exploration a fifth slower, as each state makes some.
