@@ -273,6 +273,15 @@ def executor_dies(found):
             nothing_left(FOREVER)
 
 
+@test("software that keeps its own absolute path finds it again in every state")
+def same_path():
+    with tidy() as own:
+        keep, look = "pwd >path; sync path", 'test "$(cat path)" = "$(pwd)" || test ! -s path'
+        in_mount = 'cd "$POWERCUT_MNT" && '
+        powercut("run", "--fs", "ext4", "--size", "16M", "--budget", "8", "--jobs", "2", "--report", f"{own}/r",
+                 "--workload", in_mount + keep, "--check", in_mount + look)
+
+
 @test("what keeps a state from being mounted, and is not the state, is an error; the state's own failure is a violation")
 def mount_errors():
     with tidy() as own, Disk("a") as disk:
@@ -284,7 +293,7 @@ def mount_errors():
         powercut(*words, "--mount", "xfs", code=1, says="mount failed")
         powercut(*words, "--mount", "nofs", code=2, says="kernel has no filesystem nofs")
         # fsck comes before the mount, and makes what is to be there not be there, or be in use.
-        gone = "rmdir ${TMPDIR%/tmp}/mnt"
+        gone = "rmdir /run/powercut-mnt"
         powercut(*words, "--mount", "ext4", "--fsck", gone, code=2, says="directory to mount it on is gone")
         device = f"{own}/device"
         ask = f"echo $POWERCUT_DEV >{device}.new; mv {device}.new {device}; while [ -e {device} ]; do sleep 0.05; done"

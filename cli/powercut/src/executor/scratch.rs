@@ -12,43 +12,58 @@ use anyhow::{Context, Result};
 use super::keeper::Keep;
 use crate::scratch::{scratch_dir, ScratchDir};
 
-/// A directory for what is mounted and for the files of sandboxes, one after the other.
+/// Where filesystems are mounted. It is the same for the workload and for all states, on all machines: software
+/// keeps absolute paths in its files. Nobody sees a mount but the sandbox that it is made in, so that
+/// all of them have this directory; therefore nobody removes it, either.
+const MOUNT_POINT: &str = "/run/powercut-mnt";
+
+/// A directory for the files of sandboxes, one after the other, and one for what is mounted.
 #[derive(Debug)]
-pub struct Scratch(ScratchDir);
+pub struct Scratch {
+    dir: ScratchDir,
+    mnt: PathBuf,
+}
 
 impl Scratch {
     pub fn new() -> Result<Self> {
         let dir = scratch_dir()?;
         // Commands may become other users.
         fs::set_permissions(dir.path(), Permissions::from_mode(0o711))?;
-        let scratch = Self(dir);
-        fs::create_dir(scratch.mnt())?;
-        Ok(scratch)
+        let mnt = match fs::create_dir(MOUNT_POINT) {
+            Err(e) if e.kind() != ErrorKind::AlreadyExists => {
+                // Who is not root can't make it.
+                let own = dir.path().join("mnt");
+                fs::create_dir(&own)?;
+                own
+            }
+            _ => MOUNT_POINT.into(),
+        };
+        Ok(Self { dir, mnt })
     }
 
     /// Where filesystems are mounted.
     pub fn mnt(&self) -> PathBuf {
-        self.0.path().join("mnt")
+        self.mnt.clone()
     }
 
     /// The directory for temporary files of a sandbox, while there is one.
     pub fn tmp(&self) -> PathBuf {
-        self.0.path().join("tmp")
+        self.dir.path().join("tmp")
     }
 
     /// The file of acknowledgements.
     pub fn marks(&self) -> PathBuf {
-        self.0.path().join("marks")
+        self.dir.path().join("marks")
     }
 
     /// What a command printed on standard output alone.
     pub fn observed(&self) -> PathBuf {
-        self.0.path().join("observed")
+        self.dir.path().join("observed")
     }
 
     /// Places for what is in the files of a workload at its marks, which go to this file of a disk.
     pub fn keep(&self, marks: PathBuf) -> Result<Keep> {
-        let place = |name| self.0.path().join(name);
+        let place = |name| self.dir.path().join(name);
         let keep = Keep {
             file: place("mark"),
             marks,
