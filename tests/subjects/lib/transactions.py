@@ -86,9 +86,23 @@ def held(module, config):
         verdict.violation(verdict.CORRUPT, f"{type(error).__name__}: {error}")
 
 
+def number_of(key, text):
+    """The transaction that wrote an entry; 0 if none can have."""
+    digits = text if key == "newest" else key.rstrip("'")
+    return int(digits) if digits.isdigit() else 0
+
+
+def is_written(key, text, count, length):
+    """Whether a transaction writes this."""
+    number = number_of(key, text)
+    return 1 <= number <= count and (key == "newest" or text == value(number, length))
+
+
 def check(module, config, count):
     last = max(map(int, verdict.promised()), default=0)
-    if not last and not os.path.exists(verdict.path("store")):
+    if not os.path.exists(verdict.path("store")):
+        if last:
+            verdict.violation(verdict.LOST, "there is no store")
         return
     if not last and getattr(module, "UNMADE", False):
         # That a store is made at all was not promised yet.
@@ -96,14 +110,14 @@ def check(module, config, count):
     store, found = held(module, config)
     length = getattr(module, "BYTES", 600)
     for key, text in found.items():
-        number = int(key.rstrip("'")) if key != "newest" else int(text) if text.isdigit() else -1
-        if not 1 <= number <= count or (key != "newest" and text != value(number, length)):
+        # What was begun, and not promised, may be there in part, unless the store says that it can't.
+        if not is_written(key, text, count, length) and (getattr(module, "ATOMIC", True) or number_of(key, text) <= last):
             verdict.violation(verdict.CORRUPT, f"{key} is {text[:40]!r} of {len(text)} bytes")
     for number in range(1, last + 1):
         if f"{number:04}" not in found:
             verdict.violation(verdict.LOST, f"transaction {number} of {last}")
     if getattr(module, "REPLACES", True):
-        newest = int(found.get("newest", 0))
+        newest = number_of("newest", found.get("newest", "0"))
         if newest < last:
             verdict.violation(verdict.BACK, f"to transaction {newest} of {last}")
     if getattr(module, "ATOMIC", True):
@@ -114,7 +128,7 @@ def check(module, config, count):
             if there and (len(there) < parts or (getattr(module, "REPLACES", True) and newest < number)):
                 verdict.violation(verdict.PARTIAL, f"transaction {number}: {', '.join(there)} alone")
     try:
-        store.put({"newest": str(count)} if getattr(module, "REPLACES", True) else {f"{count:04}": value(count, length)})
+        store.put({"newest": str(count)} if getattr(module, "REPLACES", True) else {f"{count + 1:04}": value(count + 1, length)})
         store.close()
     except Exception as error:  # pylint: disable=broad-except
         verdict.violation(verdict.STUCK, f"{type(error).__name__}: {error}")

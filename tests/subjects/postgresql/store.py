@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0
+"""PostgreSQL; CONFIG is default, or settings that are set otherwise, NAME=VALUE with a comma between them."""
+
+import glob
+import subprocess
+
+import server
+
+ATOMIC = True
+BIN = max(glob.glob("/usr/lib/postgresql/*/bin"))
+AS_POSTGRES = ("setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups")
+
+
+class Store:
+    def __init__(self, directory, config):
+        settings = [] if config == "default" else config.split(",")
+        self.sockets = server.runtime("postgres")
+        self.server = server.Server(
+            "postgres", f"{BIN}/postgres", "-D", directory, "-k", self.sockets, "-c", "listen_addresses=",
+            "-c", "autovacuum=off", *(word for setting in settings for word in ("-c", setting)))
+        self.server.wait_until(lambda: self.run("psql", "-XAtc", "select 1", "postgres").returncode == 0)
+
+    def run(self, program, *words, data=None):
+        return subprocess.run([*AS_POSTGRES, f"{BIN}/{program}", "-h", self.sockets, *words], input=data, cwd="/",
+                              capture_output=True, text=True, check=False)
+
+    def sql(self, text):
+        done = self.run("psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "postgres", data=text)
+        if done.returncode:
+            raise RuntimeError(done.stderr)
+        return done.stdout
+
+    def prepare(self):
+        self.sql("create table pairs (key text primary key, value text)")
+
+    def put(self, pairs):
+        words = (f"insert into pairs values ('{key.replace(chr(39), chr(39) * 2)}', '{value}') "
+                 "on conflict (key) do update set value = excluded.value;" for key, value in pairs.items())
+        self.sql(f"begin; {' '.join(words)} commit;")
+
+    def verify(self):
+        done = self.run("pg_amcheck", "--install-missing", "--heapallindexed", "--no-strict-names", "-t", "pairs", "postgres")
+        if done.returncode:
+            raise RuntimeError(f"pg_amcheck: {done.stdout} {done.stderr}")
+
+    def get(self):
+        if self.sql("select to_regclass('pairs') is null") == "t\n":
+            return {}
+        return dict(line.split("|") for line in self.sql("select key, value from pairs").splitlines())
+
+    def close(self):
+        self.server.kill()
+
