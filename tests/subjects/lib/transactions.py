@@ -10,7 +10,8 @@ STORE is a Python file with a class Store:
     close()                   as a program that ends
 
 and, where it is not as said: ATOMIC = True, put() is all or nothing; BYTES = 600, the length of a value;
-verify(), the store's own checker; BROKEN, the exceptions by which the store says that it is damaged rather than that it
+UNMADE = True, a store that was begun to be made
+may not open; verify(), the store's own checker; BROKEN, the exceptions by which the store says that it is damaged rather than that it
 can't be opened; after(number), what a workload does between a put() and its promise.
 
 The workload puts transaction 1, 2, .., and promises each when put() has returned. Transaction N has the key N, the key
@@ -18,6 +19,7 @@ N' if the store is atomic, and the key `newest`, whose value is N: so a check se
 and what is there in part.
 """
 
+import glob
 import importlib.util
 import os
 import sys
@@ -100,7 +102,7 @@ def is_written(key, text, count, length):
 
 def check(module, config, count):
     last = max(map(int, verdict.promised()), default=0)
-    if not os.path.exists(verdict.path("store")):
+    if not glob.glob(verdict.path("store*")):
         if last:
             verdict.violation(verdict.LOST, "there is no store")
         return

@@ -10,6 +10,8 @@ from whoosh.query import Every
 
 ATOMIC = True
 REPLACES = False
+# An index that is being made has no table of contents yet.
+UNMADE = True
 
 
 def sync(directory):
