@@ -5,6 +5,7 @@ import os
 import subprocess
 
 ATOMIC = False
+REPLACES = False
 BYTES = 40
 
 

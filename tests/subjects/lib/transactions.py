@@ -9,10 +9,16 @@ STORE is a Python file with a class Store:
     get()                     all that it holds, as a dict
     close()                   as a program that ends
 
-and, where it is not as said: ATOMIC = True, put() is all or nothing; BYTES = 600, the length of a value;
-UNMADE = True, a store that was begun to be made
-may not open; verify(), the store's own checker; BROKEN, the exceptions by which the store says that it is damaged rather than that it
-can't be opened; after(number), what a workload does between a put() and its promise.
+and, where it differs:
+
+    ATOMIC = True             put() is all or nothing
+    REPLACES = True           there is a key whose value is replaced
+    UNMADE = False            a store that was begun to be made may not open
+    BYTES = 600               the length of a value
+    BROKEN = ()               the exceptions by which it says that it is damaged, rather than that it can't be opened
+    prepare()                 what the workload does at its begin
+    verify()                  its own checker
+    after(number)             what the workload does between a put() and its promise
 
 The workload puts transaction 1, 2, .., and promises each when put() has returned. Transaction N has the key N, the key
 N' if the store is atomic, and the key `newest`, whose value is N: so a check sees what is lost, what goes back,

@@ -74,4 +74,6 @@ class Store:
         return found
 
     def close(self):
-        self.server.kill()
+        # In good order: what it has not written yet is lost by a kill, too.
+        self.server.process.terminate()
+        self.server.process.wait()
