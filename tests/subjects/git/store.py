@@ -4,6 +4,7 @@
 BACKEND is files or reftable, FSYNC the value of core.fsync, or default.
 """
 
+import glob
 import os
 import subprocess
 
@@ -34,11 +35,14 @@ class Store:
         return done.stdout
 
     def put(self, pairs):
+        # What a git that was killed left: it asks its user to remove it.
+        for lock in glob.glob(f"{self.directory}/.git/**/*.lock", recursive=True):
+            os.unlink(lock)
         for key, value in pairs.items():
             with open(os.path.join(self.directory, key), "w", encoding="utf-8") as file:
                 file.write(value)
         self.git("add", *pairs)
-        self.git("commit", "--quiet", "-m", "transaction")
+        self.git("commit", "--quiet", "--allow-empty", "-m", "transaction")
         if self.syncs:
             for name in ("refs/heads", "reftable", "."):
                 path = os.path.join(self.directory, ".git", name)
