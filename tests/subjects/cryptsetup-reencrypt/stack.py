@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""stack.py setup|workload|check RESILIENCE: `cryptsetup reencrypt` of a LUKS2 disk, while its data must stay what it is."""
+"""stack.py setup|workload|check|cleanup RESILIENCE: `cryptsetup reencrypt` of a LUKS2 disk, while its data must stay what it is."""
 
 import os
 import sys
@@ -62,10 +62,14 @@ def check():
             damaged = sum(found[place:place + 4096] != text()[place:place + 4096] for place in range(0, BYTES, 4096))
             verdict.violation(verdict.CORRUPT, f"{damaged} blocks are not what they were")
     finally:
-        if os.path.exists(f"/dev/mapper/{name()}"):
-            run("cryptsetup", "close", name())
+        cleanup()
+
+
+def cleanup():
+    if os.path.exists(f"/dev/mapper/{name()}"):
+        run("cryptsetup", "close", name())
 
 
 if __name__ == "__main__":
     key()
-    {"setup": setup, "workload": lambda: workload(sys.argv[2]), "check": check}[sys.argv[1]]()
+    {"setup": setup, "workload": lambda: workload(sys.argv[2]), "check": check, "cleanup": cleanup}[sys.argv[1]]()

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""blocks.py setup|workload|check STACK CONFIG: numbered versions of the blocks of a device that is made of others.
+"""blocks.py setup|workload|check|cleanup STACK CONFIG: numbered versions of the blocks of a device that is made of others.
 
 STACK is a Python file with format(config), which makes it; assemble(name, config), which returns the device's path;
-and release(name), which takes it apart. Each version of the blocks is written directly, synced and promised.
+and release(name), which takes it apart. Each version of the blocks is written directly, synced and promised. The cleanup
+is for a check that was killed: such devices are the machine's, and do not go with the check.
 """
 
 import importlib.util
@@ -121,4 +122,8 @@ def check(stack, config):
 
 if __name__ == "__main__":
     what, path, config = sys.argv[1:]
-    {"setup": setup, "workload": workload, "check": check}[what](load(path), config)
+    stack = load(path)
+    if what == "cleanup":
+        stack.release(name())
+    else:
+        {"setup": setup, "workload": workload, "check": check}[what](stack, config)
