@@ -10,7 +10,10 @@ REPLACES = False
 
 
 class Patched(dbm.dumb._Database):
-    """The data first, then the index under another name, then its name."""
+    """The data first, then the index under another name, then its name. Nothing is appended to the index in place."""
+
+    def _addkey(self, key, pos_and_siz_pair):
+        self._index[key] = pos_and_siz_pair
 
     def sync(self):
         sync(self._datfile)
