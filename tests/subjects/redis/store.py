@@ -24,7 +24,7 @@ class Store:
 
     def connected(self):
         connection = socket.socket(socket.AF_UNIX)
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, RuntimeError):
             connection.connect(self.path)
             self.stream = connection.makefile("rwb")
             if self.call("PING") == "PONG":
