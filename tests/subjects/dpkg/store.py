@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 """dpkg: a package for each key, installed for each transaction; CONFIG is default, or unsafe-io."""
 
+import contextlib
 import os
 import subprocess
 import tempfile
 
 ATOMIC = False
+# An upgrade that was cut is to be repeated, as dpkg says, and has neither version till then.
+REPLACES = False
 FILES = "/usr/share/powercut"
 
 
@@ -50,12 +53,10 @@ class Store:
         for key, value in pairs.items():
             self.run("dpkg", *self.options, "--install", self.build(key, value))
 
-    def verify(self):
-        self.run("dpkg", *self.options, "--audit")
-
     def get(self):
-        # What was interrupted is what `dpkg --configure --pending` is for.
-        self.run("dpkg", *self.options, "--configure", "--pending")
+        # What was interrupted is what this is for; a package whose installation was cut has to be installed again.
+        with contextlib.suppress(RuntimeError):
+            self.run("dpkg", *self.options, "--configure", "--pending")
         found = {}
         query = self.run("dpkg-query", f"--root={self.root}", "-W", "-f", "${Package} ${db:Status-Status}\n")
         for line in query.splitlines():

@@ -38,13 +38,18 @@ class Store:
                  "on conflict (key) do update set value = excluded.value;" for key, value in pairs.items())
         self.sql(f"begin; {' '.join(words)} commit;")
 
+    def is_made(self):
+        return self.sql("select to_regclass('pairs') is not null") == "t\n"
+
     def verify(self):
+        if not self.is_made():
+            return
         done = self.run("pg_amcheck", "--install-missing", "--heapallindexed", "--no-strict-names", "-t", "pairs", "postgres")
         if done.returncode:
             raise RuntimeError(f"pg_amcheck: {done.stdout} {done.stderr}")
 
     def get(self):
-        if self.sql("select to_regclass('pairs') is null") == "t\n":
+        if not self.is_made():
             return {}
         return dict(line.split("|") for line in self.sql("select key, value from pairs").splitlines())
 
