@@ -135,6 +135,9 @@ def check(module, config, count):
             parts = len([key for key in entries if key != "newest"])
             if there and (len(there) < parts or (getattr(module, "REPLACES", True) and newest < number)):
                 verdict.violation(verdict.PARTIAL, f"transaction {number}: {', '.join(there)} alone")
+    if not found and hasattr(store, "prepare"):
+        # It may not be prepared for that yet.
+        return
     try:
         store.put({"newest": str(count)} if getattr(module, "REPLACES", True) else {f"{count + 1:04}": value(count + 1, length)})
         store.close()
