@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """git: a commit for each transaction; CONFIG is BACKEND/FSYNC, with `+dir` if the caller syncs the directories of refs.
 
-BACKEND is files or reftable, FSYNC the value of core.fsync, or default.
+BACKEND is files or reftable, FSYNC the value of core.fsync, or default. With GIT another git is tried.
 """
 
 import glob
@@ -9,6 +9,8 @@ import os
 import subprocess
 
 ATOMIC = True
+# A repository that is being made is none yet.
+UNMADE = True
 ENVIRONMENT = {
     **os.environ, "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a",
     "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1",
@@ -28,7 +30,7 @@ class Store:
         self.git("rev-parse", "--git-dir")
 
     def git(self, *words, is_text=True):
-        done = subprocess.run(["git", *self.options, *words], cwd=self.directory, env=ENVIRONMENT, capture_output=True,
+        done = subprocess.run([os.environ.get("GIT", "git"), *self.options, *words], cwd=self.directory, env=ENVIRONMENT, capture_output=True,
                               text=is_text, check=False)
         if done.returncode:
             raise RuntimeError(f"git {words[0]}: {done.stderr or done.stdout}")

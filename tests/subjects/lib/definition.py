@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""definition.py NAME: what scripts/subject needs to know of a subject, a word and a value a line. definition.py: all of them."""
+"""definition.py NAME: what scripts/subject needs to know of a subject, words and values with a NUL byte after each.
+
+definition.py: all subjects, a line each.
+"""
 
 import os
 import sys
@@ -36,4 +39,4 @@ if __name__ == "__main__":
     else:
         for key, value in read(sys.argv[1]).items():
             for word in value if isinstance(value, list) else [value]:
-                print(f"{key}\t{word}")
+                print(key, word, sep="\0", end="\0")
