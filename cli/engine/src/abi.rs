@@ -31,7 +31,7 @@ pub const SECTOR: u64 = 512;
 pub const IN_FLIGHT: u64 = u64::MAX;
 /// No payload is longer: a bio holds far less.
 const MAX_PAYLOAD: u32 = 1 << 30;
-const MAX_MARK: u32 = 1024;
+pub(crate) const MAX_MARK: u32 = 1024;
 /// Memory is taken for so much of a payload before that is there.
 const PAYLOAD_STEP: usize = 1 << 20;
 

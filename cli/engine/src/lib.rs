@@ -7,7 +7,8 @@
 //! From the bottom up: [`abi`] is the format of a record, [`recording`] holds
 //! one, [`choices`] what a cut leaves open, [`strategy`] what to look at;
 //! [`explore`] has states examined and keeps account; [`minimize`] looks for
-//! the culprit of one that failed; [`lint`] looks at the log alone.
+//! the culprit of one that failed; [`lint`] looks at the log alone; [`log_writes`]
+//! makes records of other tools' logs, and such logs of records.
 //!
 //! # Words
 //!
@@ -49,6 +50,7 @@ mod garbage;
 pub mod id;
 pub mod keep;
 pub mod lint;
+pub mod log_writes;
 #[cfg(any(test, feature = "testing"))]
 pub mod made_up;
 pub mod marks;
