@@ -81,4 +81,4 @@ macro_rules! tests {
 }
 
 tests!(recording log import module_rules journal report violations suite state_id words filter
-       extents superblocks answers);
+       extents superblocks answers log_writes);

@@ -6,6 +6,7 @@ mod answers;
 mod extents;
 mod filter;
 mod journal;
+mod log_writes;
 mod module;
 mod recording;
 mod report;
@@ -30,7 +31,7 @@ pub struct Target {
     pub inputs: u64,
 }
 
-pub static TARGETS: [Target; 14] = [
+pub static TARGETS: [Target; 15] = [
     recording::RECORDING,
     recording::LOG,
     module::IMPORT,
@@ -45,6 +46,7 @@ pub static TARGETS: [Target; 14] = [
     extents::EXTENTS,
     extents::SUPERBLOCKS,
     answers::ANSWERS,
+    log_writes::LOG_WRITES,
 ];
 
 /// Text seeds.
