@@ -11,6 +11,7 @@ mod plan;
 mod rate;
 mod run;
 mod suite;
+mod transfer;
 mod values;
 
 use std::path::PathBuf;
@@ -28,6 +29,7 @@ pub use plan::{CheckArgs, PlanArgs, SessionArgs};
 pub use rate::RateArgs;
 pub use run::{ExploreArgs, RunArgs};
 pub use suite::{case_command, RunCommand, SuiteArgs, NOT_OF_A_CASE};
+pub use transfer::{ExportArgs, Foreign, ImportArgs};
 pub use values::Value;
 
 /// Cut the power of a block device, and see what software makes of it
@@ -69,9 +71,9 @@ pub enum Command {
     Restore(RestoreArgs),
     /// Inject faults into a disk or a view: flushes that lie, lost or corrupt writes, I/O errors
     Fault(FaultArgs),
-    /// Save the record of a disk, with all data, as a file
+    /// Save the record of a disk, with all data, as a file; or make a log of it for other tools
     Export(ExportArgs),
-    /// Make a disk with the record of a file that export wrote
+    /// Make a disk with the record of a file that export wrote; or a report of another tool's log
     Import(ImportArgs),
     /// Print the record: every write, flush and mark
     Log(LogArgs),
@@ -320,21 +322,12 @@ pub struct RestoreArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct ExportArgs {
-    pub name: String,
-    pub file: PathBuf,
-}
-
-#[derive(Debug, Args)]
-pub struct ImportArgs {
-    /// The disk to make
-    pub name: String,
-    pub file: PathBuf,
-}
-
-#[derive(Debug, Args)]
 pub struct CountArgs {
-    pub name: String,
+    /// The disk whose record to count
+    pub name: Option<String>,
+    /// The report, or the file of `export`, whose recording to count instead [default: ./powercut-report]
+    #[arg(long, value_name = "DIR", conflicts_with = "name")]
+    pub report: Option<PathBuf>,
     /// At this cut alone: after the event of that number
     #[arg(long, value_name = "K")]
     pub cut: Option<u64>,

@@ -46,5 +46,6 @@ pub mod slots;
 pub mod stale;
 pub mod table;
 pub mod times;
+pub mod whole_file;
 pub mod words;
 pub mod writeback;

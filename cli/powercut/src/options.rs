@@ -31,6 +31,7 @@ use crate::size;
 
 pub use again::{Minimize, Replay, ShowState};
 pub use borrowed::{borrowed, say_borrowed, Given};
+pub use check::examination_of_none;
 use check::{command, examination, simple};
 pub use disk::settings;
 pub use fuzz::{Fuzz, Programs, Target};

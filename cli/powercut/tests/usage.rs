@@ -294,3 +294,27 @@ fn a_file_of_cases_is_checked_before_anything_is_run() {
         .code(2)
         .stderr(contains("give one of them"));
 }
+
+#[test]
+fn formats_of_other_tools() {
+    refused(&["import", "log"], "<NAME>");
+    refused(&["import", "--format", "tar", "log"], "log-writes");
+    refused(
+        &["import", "a", "log", "--base", "image"],
+        "cannot be used with",
+    );
+    refused(
+        &["import", "--format", "log-writes", "a", "log"],
+        "cannot be used with",
+    );
+    let import = ["import", "--format", "log-writes", "/none"];
+    refused(&import, "cannot read /none");
+    refused(
+        &["import", "--format", "log-writes", "/dev/null", "-o", "x"],
+        "a file or a block device",
+    );
+    refused(&[&import[..], &["--size", "x"]].concat(), "--size");
+    refused(&["export", "a", "b", "--base", "image"], "--format");
+    let export = ["export", "--format", "log-writes", "/none/r", "/none/log"];
+    refused(&export, "cannot read /none/r");
+}

@@ -17,7 +17,7 @@ use crate::device::Root;
 use crate::exit::Exit;
 use crate::options;
 use crate::output::{print, print_json};
-use crate::report::outside;
+use crate::report::{outside, Saved, DEFAULT_DIR};
 use crate::words::{about, many};
 
 #[derive(Debug, Serialize)]
@@ -42,15 +42,22 @@ struct Counted {
 }
 
 pub fn count(args: &CountArgs) -> Result<Exit> {
-    let name = options::name(&args.name)?;
-    let root = Root::open()?;
-    let disk = root.disk(&name)?;
-    let recording = load(&root, disk.name().as_str())?;
+    let recording = match &args.name {
+        Some(name) => {
+            let name = options::name(name)?;
+            let root = Root::open()?;
+            load(&root, root.disk(&name)?.name().as_str())?
+        }
+        None => {
+            let dir = args.report.clone();
+            Saved::at(dir.unwrap_or_else(|| DEFAULT_DIR.into())).recording()?
+        }
+    };
     let (states, cuts, pieces, is_exact) = match args.cut {
         Some(event) => {
             let last = recording.header().newest_event;
             let cut = Cut::new(&recording, event)
-                .with_context(|| format!("--cut {event}: the last event of {name} is {last}"))?;
+                .with_context(|| format!("--cut {event}: the last event is {last}"))?;
             let choices = Choices::new(&recording, cut);
             let states = count::states(&choices);
             let pending = choices.pending().len();

@@ -16,6 +16,7 @@ mod github;
 mod judge;
 mod lint;
 pub mod log;
+mod log_writes;
 mod manage;
 mod manual;
 mod merge;

@@ -246,5 +246,6 @@ fn source(options: &Run) -> Source {
         setup: options.setup.clone(),
         workload: Some(options.workload.clone()),
         writeback: options.eager_writeback.then(|| "eager".into()),
+        imported: None,
     }
 }

@@ -27,8 +27,8 @@ use crate::pool::{Pool, Work};
 use crate::progress::Reporter;
 use crate::recovery::{Job, Kept};
 use crate::report::{
-    self, Baseline, Coverage, DiskFacts, Ended, FaultFacts, PlanFacts, Record, Report, Saved,
-    Seconds, Source, DEFAULT_DIR, SCHEMA, SCHEMA_FAULTS,
+    self, Baseline, Coverage, DiskFacts, Ended, FaultFacts, Imported, PlanFacts, Record, Report,
+    Saved, Seconds, Source, DEFAULT_DIR, SCHEMA, SCHEMA_FAULTS,
 };
 use crate::signals::{Interrupted, Signals};
 use crate::times::Times;
@@ -186,6 +186,13 @@ impl Session<'_> {
         Some(began.to_rfc3339_opts(SecondsFormat::Secs, true))
     }
 
+    /// Where the record came from; a file or a disk may hold that of another tool, too.
+    fn source(&self, recording: &Recording) -> Source {
+        let mut source = self.source.clone();
+        source.imported = source.imported.or_else(|| Imported::of(recording));
+        source
+    }
+
     /// The report before anything is explored.
     pub fn report(&self, recording: &Recording) -> Report {
         let view_rules = &self.examination.view_faults;
@@ -199,7 +206,7 @@ impl Session<'_> {
             case: self.reporting.case.clone(),
             began: self.began(),
             disk: DiskFacts::of(recording),
-            source: self.source.clone(),
+            source: self.source(recording),
             examination: self.examination.clone(),
             plan: PlanFacts::of(self.plan),
             record: Record::of(recording),

@@ -6,21 +6,27 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{bail, Context, Result};
 use lz4_flex::frame::{FrameDecoder, FrameEncoder};
 use powercut_engine::recording::Recording;
 
+use super::log_writes;
 use super::manage::{own_name, settings_of};
-use crate::args::{ExportArgs, ImportArgs};
+use crate::args::{ExportArgs, Foreign, ImportArgs};
 use crate::device::{when_closed, Disk, Name, Root};
 use crate::examination::Examination;
 use crate::exit::Exit;
 use crate::options;
 use crate::output::print;
 use crate::report::Saved;
+use crate::whole_file::write_whole;
 
 pub fn export(args: &ExportArgs) -> Result<Exit> {
-    let name = options::name(&args.name)?;
+    match args.format {
+        Some(Foreign::LogWrites) => return log_writes::export(args),
+        None => {}
+    }
+    let name = options::name(&args.record)?;
     let root = Root::open()?;
     root.disk(&name)?;
     save(&root, name.as_str(), &args.file)?;
@@ -30,21 +36,20 @@ pub fn export(args: &ExportArgs) -> Result<Exit> {
 /// Writes the record of a disk to a file, which is there whole or as it was.
 pub fn save(root: &Root, disk: &str, file: &Path) -> Result<()> {
     let mut stream = root.control().export(disk)?;
-    let failed = || format!("cannot write {}", file.display());
-    let dir = match file.parent() {
-        Some(dir) if !dir.as_os_str().is_empty() => dir,
-        _ => Path::new("."),
-    };
-    let mut temporary = tempfile::NamedTempFile::new_in(dir).with_context(failed)?;
-    let mut encoder = FrameEncoder::new(BufWriter::new(temporary.as_file_mut()));
-    io::copy(&mut stream, &mut encoder).with_context(failed)?;
-    encoder.finish()?.flush().with_context(failed)?;
-    temporary.persist(file).with_context(failed)?;
-    Ok(())
+    write_whole(file, |out| {
+        let mut encoder = FrameEncoder::new(BufWriter::new(out));
+        io::copy(&mut stream, &mut encoder)?;
+        encoder.finish()?.flush()?;
+        Ok(())
+    })
 }
 
 pub fn import(args: &ImportArgs) -> Result<Exit> {
-    let name = options::name(&args.name)?;
+    let name = match (args.format, &args.name) {
+        (Some(Foreign::LogWrites), _) => return log_writes::import(args),
+        (None, Some(name)) => options::name(name)?,
+        (None, None) => bail!("give the name of the disk to make"),
+    };
     let root = Root::open()?;
     let open = || -> Result<_> {
         let file = File::open(&args.file)

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{bail, Context, Result};
 use powercut_engine::id::StateId;
 
-use super::check::{command, given_ms, DEFAULT_TIMEOUT_MS};
+use super::check::{command, examination_of_none, given_ms};
 use super::{borrowed, name, say_borrowed, Given, RecordSource};
 use crate::args;
-use crate::examination::{default_mount_timeout_ms, Examination};
+use crate::examination::Examination;
 use crate::fs::MountSpec;
 use crate::report::{directory, Saved};
 
@@ -89,20 +89,7 @@ impl Replay {
 
     /// The examination of a report, with what was given instead.
     pub fn examination(&self, reported: Option<Examination>) -> Result<Examination> {
-        let mut what = match reported {
-            Some(what) => what,
-            None => Examination {
-                check: String::new(),
-                resident: false,
-                truths: None,
-                fsck: None,
-                cleanup: None,
-                mount: None,
-                view_faults: Vec::new(),
-                timeout_ms: DEFAULT_TIMEOUT_MS,
-                mount_timeout_ms: default_mount_timeout_ms(),
-            },
-        };
+        let mut what = reported.unwrap_or_else(examination_of_none);
         if let Some(check) = &self.check {
             what.check.clone_from(check);
             what.resident = false;

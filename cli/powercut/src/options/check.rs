@@ -60,6 +60,21 @@ pub fn examination(
     })
 }
 
+/// That of a record which no check is known for.
+pub fn examination_of_none() -> Examination {
+    Examination {
+        check: String::new(),
+        resident: false,
+        truths: None,
+        fsck: None,
+        cleanup: None,
+        mount: None,
+        view_faults: Vec::new(),
+        timeout_ms: DEFAULT_TIMEOUT_MS,
+        mount_timeout_ms: default_mount_timeout_ms(),
+    }
+}
+
 /// Refuses what can't be done within a recovery.
 pub fn simple(what: Examination, plan: &args::PlanArgs) -> Result<Examination> {
     if what.resident && plan.depth > 1 {

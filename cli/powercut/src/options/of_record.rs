@@ -51,6 +51,9 @@ impl OfRecord {
             RecordSource::Report(path) if !has_check => Some(Saved::at(path).report()?.examination),
             _ => None,
         };
+        if reported.as_ref().is_some_and(|what| what.check.is_empty()) {
+            bail!("the report names no check: give --check, and --mount for a filesystem");
+        }
         let given = Given {
             check: has_check,
             fsck: typed.examine.fsck.is_some(),

@@ -57,7 +57,15 @@ pub fn coverage(report: &Report) -> String {
     for line in report.faults.iter().flat_map(FaultFacts::lines) {
         let _ = write!(text, "\n{line}");
     }
+    imported(&mut text, report);
     text
+}
+
+/// What the log that the record was made of does not tell.
+fn imported(text: &mut String, report: &Report) {
+    for note in report.source.imported.iter().flat_map(|from| &from.notes) {
+        let _ = write!(text, "\nnote: {note}");
+    }
 }
 
 /// What the states were held against.
@@ -146,6 +154,7 @@ fn unfinished(report: &Report) -> String {
         "the exploration did not end: {found} found by then, how much was covered is not known"
     );
     doubtful(&mut text, report);
+    imported(&mut text, report);
     text
 }
 

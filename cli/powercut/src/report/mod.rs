@@ -13,6 +13,7 @@ mod fuzzing;
 pub mod github;
 mod html;
 mod identity;
+mod imported;
 mod junit;
 mod kinds;
 mod merge;
@@ -37,6 +38,7 @@ pub use faults::{outside, FaultFacts};
 pub use found::Found;
 pub use fuzzing::{fuzzing_junit, FuzzCounts, FuzzFinding, Fuzzing, FUZZING_FILE, FUZZING_SCHEMA};
 pub use html::html;
+pub use imported::Imported;
 pub use junit::{control, document, junit, suite, unexplored};
 pub use merge::merge;
 pub use model::{

@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use super::baseline::Baseline;
 use super::faults::FaultFacts;
+use super::imported::Imported;
 use super::kinds::Kinds;
 use super::violation::Violation;
 use crate::examination::Examination;
@@ -101,6 +102,9 @@ pub struct Source {
     pub workload: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub writeback: Option<String>,
+    /// The log of another tool, if it was made of one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub imported: Option<Imported>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]

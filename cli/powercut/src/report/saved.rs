@@ -97,6 +97,33 @@ impl Saved {
         self.write_report(report)
     }
 
+    /// The same with a recording of which the report tells. If that can't be made, nothing is left.
+    pub fn begin_of(
+        &self,
+        recording: impl Read,
+        report: impl FnOnce(&Recording) -> Report,
+    ) -> Result<Report> {
+        let failed = || format!("cannot write the report to {}", self.dir.display());
+        let is_new = !self.dir.exists();
+        self.clear().with_context(failed)?;
+        fs::create_dir_all(&self.dir).with_context(failed)?;
+        let written = || -> Result<Report> {
+            self.replace(RECORDING, |out| compress(recording, out))
+                .with_context(failed)?;
+            let report = report(&self.recording()?);
+            self.write_report(&report)?;
+            Ok(report)
+        };
+        let written = written();
+        if written.is_err() {
+            let _ = self.forget();
+            if is_new {
+                let _ = fs::remove_dir(&self.dir);
+            }
+        }
+        written
+    }
+
     /// Begins a report with the recording of another.
     pub fn begin_with(&self, report: &Report, other: &Self) -> Result<()> {
         self.begin(report, other.stream()?)

@@ -219,6 +219,7 @@ impl Shared<'_> {
                 setup: None,
                 workload: Some("sh program.sh".into()),
                 writeback: None,
+                imported: None,
             },
             rules: Vec::new(),
             baseline: Extent::Nothing,

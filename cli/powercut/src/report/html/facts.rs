@@ -155,6 +155,12 @@ pub fn facts(report: &Report) -> Vec<Fact> {
     let (source, what) = (&report.source, &report.examination);
     add("Filesystem", source.fs.clone(), false);
     add("Disk recorded", source.disk.clone(), true);
+    let imported = source.imported.as_ref();
+    add(
+        "Imported from",
+        imported.map(|from| from.format.clone()),
+        false,
+    );
     add("mkfs options", source.mkfs_opts.clone(), true);
     add("Mount options", source.mount_opts.clone(), true);
     add("Set-up", source.setup.clone(), true);
