@@ -38,7 +38,7 @@ fn states(recording: &Recording) -> BTreeSet<(usize, u128)> {
         let marks = recording.marks_by(event).len();
         assert!(choices.len() < 16, "too many pieces for a test");
         for bits in 0..1u32 << choices.len() {
-            let keep = Keep::that(choices.len(), |piece| bits >> piece & 1 == 1);
+            let keep = Keep::that(choices.len(), |piece| (bits >> piece) & 1 == 1);
             states.insert((marks, choices.image(&keep)));
         }
     }
