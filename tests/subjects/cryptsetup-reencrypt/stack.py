@@ -58,8 +58,9 @@ def check():
             verdict.violation(verdict.CLOSED, error)
         with open(f"/dev/mapper/{name()}", "rb") as file:
             found = file.read(BYTES)
-        if found != text():
-            damaged = sum(found[place:place + 4096] != text()[place:place + 4096] for place in range(0, BYTES, 4096))
+        expected = text()
+        if found != expected:
+            damaged = sum(found[place:place + 4096] != expected[place:place + 4096] for place in range(0, BYTES, 4096))
             verdict.violation(verdict.CORRUPT, f"{damaged} blocks are not what they were")
     finally:
         cleanup()
