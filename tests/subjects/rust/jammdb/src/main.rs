@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! jammdb; CONFIG is `default` or `direct-writes`.
+//! jammdb; CONFIG is not used: it has no setting for durability.
 
 use std::path::Path;
 
-use jammdb::{DB, OpenOptions};
+use jammdb::DB;
 use subject::{Pairs, Result, Store, text};
 
 const BUCKET: &str = "pairs";
@@ -16,13 +16,8 @@ struct Jammdb {
 impl Store for Jammdb {
     const PACKAGES: &[&str] = &["jammdb"];
 
-    fn open(directory: &Path, config: &str) -> Result<Self> {
-        let direct = match config {
-            "default" => false,
-            "direct-writes" => true,
-            _ => return Err(format!("no configuration {config}").into()),
-        };
-        Ok(Self { database: OpenOptions::new().direct_writes(direct).open(directory)? })
+    fn open(directory: &Path, _config: &str) -> Result<Self> {
+        Ok(Self { database: DB::open(directory)? })
     }
 
     fn put(&mut self, pairs: &Pairs) -> Result<()> {

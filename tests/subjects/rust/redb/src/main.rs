@@ -17,6 +17,7 @@ struct Redb {
 
 impl Store for Redb {
     const PACKAGES: &[&str] = &["redb"];
+    const UNMADE: bool = true;
 
     fn open(directory: &Path, config: &str) -> Result<Self> {
         let durability = match config {

@@ -28,6 +28,9 @@ pub trait Store: Sized {
     /// The packages whose versions are on trial.
     const PACKAGES: &[&str];
 
+    /// Whether a store that was being made when the power failed may be one that can't be opened.
+    const UNMADE: bool = false;
+
     /// Opens the store, with its own recovery; makes it if it is not there.
     fn open(directory: &Path, config: &str) -> Result<Self>;
 

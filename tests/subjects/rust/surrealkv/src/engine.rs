@@ -10,8 +10,8 @@ use subject::{Pairs, Result};
 pub trait Engine {
     fn put(&mut self, pairs: &Pairs) -> Result<()>;
 
-    /// Closes the tree, which writes out its memtable, and opens it again, which compacts what there is.
-    fn restart(&mut self) -> Result<()>;
+    /// Leaves its threads the time to write out a memtable and to compact tables.
+    fn settle(&self);
 
     fn get(&self) -> Result<Pairs>;
 
@@ -22,17 +22,17 @@ pub trait Engine {
 macro_rules! engine {
     ($version:ident) => {
         pub mod $version {
-            use std::path::{Path, PathBuf};
+            use std::path::Path;
+            use std::time::Duration;
 
             use $version::{Durability, LSMIterator, Mode, Options, Tree, TreeBuilder};
             use subject::{Pairs, Result, text};
             use tokio::runtime::{Builder, Runtime};
 
             struct Its {
-                path: PathBuf,
                 durability: Durability,
                 runtime: Runtime,
-                // None between a close and the next open.
+                // None once it is closed.
                 tree: Option<Tree>,
             }
 
@@ -40,11 +40,12 @@ macro_rules! engine {
                 let durability = if immediate { Durability::Immediate } else { Durability::Eventual };
                 let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
                 let tree = Some(runtime.block_on(async { tree(path) })?);
-                Ok(Box::new(Its { path: path.to_owned(), durability, runtime, tree }))
+                Ok(Box::new(Its { durability, runtime, tree }))
             }
 
             fn tree(path: &Path) -> Result<Tree> {
-                let options = Options { path: path.to_owned(), level0_max_files: 2, ..Options::default() };
+                // A memtable holds one transaction, and two tables are compacted.
+                let options = Options { path: path.to_owned(), max_memtable_size: 2600, level0_max_files: 2, ..Options::default() };
                 Ok(TreeBuilder::with_options(options).build()?)
             }
 
@@ -64,10 +65,8 @@ macro_rules! engine {
                     Ok(self.runtime.block_on(transaction.commit())?)
                 }
 
-                fn restart(&mut self) -> Result<()> {
-                    self.close()?;
-                    self.tree = Some(self.runtime.block_on(async { tree(&self.path) })?);
-                    Ok(())
+                fn settle(&self) {
+                    self.runtime.block_on(tokio::time::sleep(Duration::from_millis(500)));
                 }
 
                 fn get(&self) -> Result<Pairs> {

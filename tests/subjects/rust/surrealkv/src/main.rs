@@ -25,7 +25,8 @@ impl Store for SurrealKv {
     }
 
     fn after(&mut self, _number: usize) -> Result<()> {
-        self.engine.restart()
+        self.engine.settle();
+        Ok(())
     }
 
     fn get(&mut self) -> Result<Pairs> {
