@@ -30,7 +30,12 @@ impl Store for Fjall {
         };
         let keyspace = Config::new(directory).open()?;
         let partition = keyspace.open_partition("pairs", PartitionCreateOptions::default())?;
-        Ok(Self { keyspace, partition, mode, flush })
+        Ok(Self {
+            keyspace,
+            partition,
+            mode,
+            flush,
+        })
     }
 
     fn put(&mut self, pairs: &Pairs) -> Result<()> {
@@ -51,7 +56,13 @@ impl Store for Fjall {
 
     fn get(&mut self) -> Result<Pairs> {
         let entries = self.partition.iter();
-        entries.map(|entry| entry.map(|(key, value)| (text(&key), text(&value))).map_err(Into::into)).collect()
+        entries
+            .map(|entry| {
+                entry
+                    .map(|(key, value)| (text(&key), text(&value)))
+                    .map_err(Into::into)
+            })
+            .collect()
     }
 }
 

@@ -17,7 +17,9 @@ impl Store for Jammdb {
     const PACKAGES: &[&str] = &["jammdb"];
 
     fn open(directory: &Path, _config: &str) -> Result<Self> {
-        Ok(Self { database: DB::open(directory)? })
+        Ok(Self {
+            database: DB::open(directory)?,
+        })
     }
 
     fn put(&mut self, pairs: &Pairs) -> Result<()> {
@@ -39,7 +41,10 @@ impl Store for Jammdb {
             Err(jammdb::Error::BucketMissing) => return Ok(Pairs::new()),
             bucket => bucket?,
         };
-        Ok(bucket.kv_pairs().map(|pair| (text(pair.key()), text(pair.value()))).collect())
+        Ok(bucket
+            .kv_pairs()
+            .map(|pair| (text(pair.key()), text(pair.value())))
+            .collect())
     }
 }
 

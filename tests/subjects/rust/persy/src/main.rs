@@ -23,7 +23,8 @@ impl Store for Its {
             "background-sync" => true,
             _ => return Err(format!("no configuration {config}").into()),
         };
-        let persy = Persy::open_or_create_with(directory, Config::new(), |_| Ok(())).map_err(error)?;
+        let persy =
+            Persy::open_or_create_with(directory, Config::new(), |_| Ok(())).map_err(error)?;
         Ok(Self { persy, background })
     }
 
@@ -31,20 +32,33 @@ impl Store for Its {
         let config = TransactionConfig::new().set_background_sync(self.background);
         let mut transaction = self.persy.begin_with(config).map_err(error)?;
         if !transaction.exists_index(INDEX).map_err(error)? {
-            transaction.create_index::<String, String>(INDEX, ValueMode::Replace).map_err(error)?;
+            transaction
+                .create_index::<String, String>(INDEX, ValueMode::Replace)
+                .map_err(error)?;
         }
         for (key, value) in pairs {
-            transaction.put(INDEX, key.clone(), value.clone()).map_err(error)?;
+            transaction
+                .put(INDEX, key.clone(), value.clone())
+                .map_err(error)?;
         }
-        transaction.prepare().map_err(error)?.commit().map_err(error)
+        transaction
+            .prepare()
+            .map_err(error)?
+            .commit()
+            .map_err(error)
     }
 
     fn get(&mut self) -> Result<Pairs> {
         if !self.persy.exists_index(INDEX).map_err(error)? {
             return Ok(Pairs::new());
         }
-        let entries = self.persy.range::<String, String, _>(INDEX, ..).map_err(error)?;
-        Ok(entries.map(|(key, values)| (key, values.collect())).collect())
+        let entries = self
+            .persy
+            .range::<String, String, _>(INDEX, ..)
+            .map_err(error)?;
+        Ok(entries
+            .map(|(key, values)| (key, values.collect()))
+            .collect())
     }
 }
 

@@ -25,12 +25,19 @@ impl Store for RaftEngine {
             "no-sync" => (false, false),
             _ => return Err(format!("no configuration {config}").into()),
         };
-        let mut config = Config { dir: directory.to_string_lossy().into_owned(), ..Config::default() };
+        let mut config = Config {
+            dir: directory.to_string_lossy().into_owned(),
+            ..Config::default()
+        };
         if purge {
             config.target_file_size = ReadableSize(2048);
             config.purge_threshold = ReadableSize(4096);
         }
-        Ok(Self { engine: Engine::open(config)?, sync, purge })
+        Ok(Self {
+            engine: Engine::open(config)?,
+            sync,
+            purge,
+        })
     }
 
     fn put(&mut self, pairs: &Pairs) -> Result<()> {
@@ -51,10 +58,11 @@ impl Store for RaftEngine {
 
     fn get(&mut self) -> Result<Pairs> {
         let mut found = Pairs::new();
-        self.engine.scan_raw_messages(REGION, None, None, false, |key, value| {
-            found.insert(text(key), text(value));
-            true
-        })?;
+        self.engine
+            .scan_raw_messages(REGION, None, None, false, |key, value| {
+                found.insert(text(key), text(value));
+                true
+            })?;
         Ok(found)
     }
 }

@@ -26,7 +26,11 @@ impl Store for Redb {
             "none" => Durability::None,
             _ => return Err(format!("no durability {config}").into()),
         };
-        Ok(Self { database: Database::create(directory)?, durability, two_phase: config == "two-phase" })
+        Ok(Self {
+            database: Database::create(directory)?,
+            durability,
+            two_phase: config == "two-phase",
+        })
     }
 
     fn put(&mut self, pairs: &Pairs) -> Result<()> {

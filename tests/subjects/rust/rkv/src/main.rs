@@ -30,7 +30,12 @@ impl Store for Its {
         fs::create_dir_all(directory)?;
         let rkv = Rkv::new::<SafeMode>(directory)?;
         let store = rkv.open_single("pairs", StoreOptions::create())?;
-        Ok(Self { directory: directory.to_owned(), rkv, store, sync })
+        Ok(Self {
+            directory: directory.to_owned(),
+            rkv,
+            store,
+            sync,
+        })
     }
 
     fn put(&mut self, pairs: &Pairs) -> Result<()> {

@@ -22,7 +22,10 @@ impl Store for Sled {
             _ => return Err(format!("no configuration {config}").into()),
         };
         let database = Config::new().path(directory).flush_every_ms(every).open()?;
-        Ok(Self { database, flush: config == "flush" })
+        Ok(Self {
+            database,
+            flush: config == "flush",
+        })
     }
 
     fn put(&mut self, pairs: &Pairs) -> Result<()> {
@@ -39,7 +42,13 @@ impl Store for Sled {
 
     fn get(&mut self) -> Result<Pairs> {
         let entries = self.database.iter();
-        entries.map(|entry| entry.map(|(key, value)| (text(&key), text(&value))).map_err(Into::into)).collect()
+        entries
+            .map(|entry| {
+                entry
+                    .map(|(key, value)| (text(&key), text(&value)))
+                    .map_err(Into::into)
+            })
+            .collect()
     }
 }
 

@@ -49,7 +49,10 @@ fn wrong(found: &Pairs, last: usize) -> Option<(&'static str, String)> {
         };
         if !whole {
             let start: String = text.chars().take(40).collect();
-            return Some((CORRUPT, format!("{key} is {start:?} of {} bytes", text.len())));
+            return Some((
+                CORRUPT,
+                format!("{key} is {start:?} of {} bytes", text.len()),
+            ));
         }
     }
     if let Some(number) = (1..=last).find(|number| !found.contains_key(&keys(*number)[0])) {
@@ -60,9 +63,15 @@ fn wrong(found: &Pairs, last: usize) -> Option<(&'static str, String)> {
         return Some((BACK, format!("to transaction {newest} of {last}")));
     }
     for number in 1..=COUNT {
-        let there: Vec<String> = keys(number).into_iter().filter(|key| found.contains_key(key)).collect();
+        let there: Vec<String> = keys(number)
+            .into_iter()
+            .filter(|key| found.contains_key(key))
+            .collect();
         if !there.is_empty() && (there.len() < keys(number).len() || newest < number) {
-            return Some((PARTIAL, format!("transaction {number}: {} alone", there.join(", "))));
+            return Some((
+                PARTIAL,
+                format!("transaction {number}: {} alone", there.join(", ")),
+            ));
         }
     }
     None

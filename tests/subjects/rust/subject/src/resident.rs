@@ -22,7 +22,10 @@ pub fn run(config: &str) {
 fn answer(config: &str) -> Result<()> {
     for line in stdin().lines() {
         let state: BTreeMap<String, String> = serde_json::from_str(&line?)?;
-        let output = Command::new(env::current_exe()?).args(["check", config]).envs(&state).output()?;
+        let output = Command::new(env::current_exe()?)
+            .args(["check", config])
+            .envs(&state)
+            .output()?;
         let mut stdout = stdout();
         writeln!(stdout, "{}", words(&output))?;
         stdout.flush()?;

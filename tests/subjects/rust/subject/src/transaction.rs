@@ -24,11 +24,18 @@ pub fn number(key: &str) -> Option<usize> {
 }
 
 pub fn value(number: usize) -> String {
-    format!("value {number} ").chars().cycle().take(LENGTH).collect()
+    format!("value {number} ")
+        .chars()
+        .cycle()
+        .take(LENGTH)
+        .collect()
 }
 
 pub fn pairs(number: usize) -> Pairs {
-    let mut pairs: Pairs = keys(number).into_iter().map(|key| (key, value(number))).collect();
+    let mut pairs: Pairs = keys(number)
+        .into_iter()
+        .map(|key| (key, value(number)))
+        .collect();
     pairs.insert(NEWEST.to_owned(), number.to_string());
     pairs
 }

@@ -34,13 +34,20 @@ pub fn promise(number: usize) -> Result<()> {
 /// The newest transaction that was promised before the power failed, 0 if none was.
 pub fn promised() -> Result<usize> {
     let marks = fs::read_to_string(env::var("POWERCUT_MARKS")?)?;
-    Ok(marks.lines().filter_map(|line| line.parse().ok()).max().unwrap_or(0))
+    Ok(marks
+        .lines()
+        .filter_map(|line| line.parse().ok())
+        .max()
+        .unwrap_or(0))
 }
 
 /// Ends the check.
 pub fn violation(what: &str, detail: impl Display) -> ! {
     let detail = detail.to_string();
-    println!("{what}: {}", detail.split_whitespace().collect::<Vec<_>>().join(" "));
+    println!(
+        "{what}: {}",
+        detail.split_whitespace().collect::<Vec<_>>().join(" ")
+    );
     exit(1)
 }
 
@@ -49,9 +56,17 @@ pub fn watch_for_panics() {
     panic::set_hook(Box::new(|panic| {
         let payload = panic.payload();
         let text = payload.downcast_ref::<&str>().copied();
-        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("a panic");
-        let place = panic.location().map(|place| format!(" at {place}")).unwrap_or_default();
-        let line = format!("{CRASHES}: {text}{place}").split_whitespace().collect::<Vec<_>>().join(" ");
+        let text = text
+            .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+            .unwrap_or("a panic");
+        let place = panic
+            .location()
+            .map(|place| format!(" at {place}"))
+            .unwrap_or_default();
+        let line = format!("{CRASHES}: {text}{place}")
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
         // What is printed here may be all that is left to do.
         let _ = writeln!(std::io::stdout(), "{line}");
         exit(1)

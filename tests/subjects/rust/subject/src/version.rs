@@ -7,7 +7,10 @@ const LOCK: &str = include_str!("../../Cargo.lock");
 
 /// The versions of the packages, in one word.
 pub fn of(packages: &[&str]) -> String {
-    let versions: Vec<&str> = packages.iter().flat_map(|package| all_of(package)).collect();
+    let versions: Vec<&str> = packages
+        .iter()
+        .flat_map(|package| all_of(package))
+        .collect();
     versions.join("/")
 }
 
@@ -15,7 +18,11 @@ fn all_of(package: &str) -> impl Iterator<Item = &'static str> {
     let name = format!("name = \"{package}\"");
     LOCK.split("[[package]]")
         .filter(move |entry| entry.lines().any(|line| line == name))
-        .filter_map(|entry| entry.lines().find_map(|line| line.strip_prefix("version = \"")?.strip_suffix('"')))
+        .filter_map(|entry| {
+            entry
+                .lines()
+                .find_map(|line| line.strip_prefix("version = \"")?.strip_suffix('"'))
+        })
 }
 
 #[cfg(test)]

@@ -25,9 +25,9 @@ macro_rules! engine {
             use std::path::Path;
             use std::time::Duration;
 
-            use $version::{Durability, LSMIterator, Mode, Options, Tree, TreeBuilder};
             use subject::{Pairs, Result, text};
             use tokio::runtime::{Builder, Runtime};
+            use $version::{Durability, LSMIterator, Mode, Options, Tree, TreeBuilder};
 
             struct Its {
                 durability: Durability,
@@ -37,21 +37,39 @@ macro_rules! engine {
             }
 
             pub fn open(path: &Path, immediate: bool) -> Result<Box<dyn super::Engine>> {
-                let durability = if immediate { Durability::Immediate } else { Durability::Eventual };
-                let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+                let durability = if immediate {
+                    Durability::Immediate
+                } else {
+                    Durability::Eventual
+                };
+                let runtime = Builder::new_multi_thread()
+                    .worker_threads(1)
+                    .enable_all()
+                    .build()?;
                 let tree = Some(runtime.block_on(async { tree(path) })?);
-                Ok(Box::new(Its { durability, runtime, tree }))
+                Ok(Box::new(Its {
+                    durability,
+                    runtime,
+                    tree,
+                }))
             }
 
             fn tree(path: &Path) -> Result<Tree> {
                 // A memtable holds one transaction, and two tables are compacted.
-                let options = Options { path: path.to_owned(), max_memtable_size: 2600, level0_max_files: 2, ..Options::default() };
+                let options = Options {
+                    path: path.to_owned(),
+                    max_memtable_size: 2600,
+                    level0_max_files: 2,
+                    ..Options::default()
+                };
                 Ok(TreeBuilder::with_options(options).build()?)
             }
 
             impl Its {
                 fn tree(&self) -> Result<&Tree> {
-                    self.tree.as_ref().ok_or_else(|| "the tree is closed".into())
+                    self.tree
+                        .as_ref()
+                        .ok_or_else(|| "the tree is closed".into())
                 }
             }
 
@@ -66,7 +84,8 @@ macro_rules! engine {
                 }
 
                 fn settle(&self) {
-                    self.runtime.block_on(tokio::time::sleep(Duration::from_millis(500)));
+                    self.runtime
+                        .block_on(tokio::time::sleep(Duration::from_millis(500)));
                 }
 
                 fn get(&self) -> Result<Pairs> {
@@ -99,7 +118,11 @@ engine!(before);
 pub fn open(path: &Path, config: &str) -> Result<Box<dyn Engine>> {
     match config.split_once('/') {
         Some((version @ ("before" | "after"), durability @ ("immediate" | "eventual"))) => {
-            let open = if version == "before" { before::open } else { after::open };
+            let open = if version == "before" {
+                before::open
+            } else {
+                after::open
+            };
             open(path, durability == "immediate")
         }
         _ => Err(format!("no version and durability {config}").into()),

@@ -17,7 +17,9 @@ impl Store for SurrealKv {
     const PACKAGES: &[&str] = &["surrealkv"];
 
     fn open(directory: &Path, config: &str) -> Result<Self> {
-        Ok(Self { engine: engine::open(directory, config)? })
+        Ok(Self {
+            engine: engine::open(directory, config)?,
+        })
     }
 
     fn put(&mut self, pairs: &Pairs) -> Result<()> {

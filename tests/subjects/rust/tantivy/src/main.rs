@@ -34,13 +34,22 @@ impl Store for Tantivy {
         let value = schema.add_text_field("value", TEXT | STORED);
         let index = Index::open_or_create(MmapDirectory::open(directory)?, schema.build())?;
         let writer = index.writer_with_num_threads(1, 15_000_000)?;
-        Ok(Self { directory: directory.to_owned(), index, writer, key, value, sync })
+        Ok(Self {
+            directory: directory.to_owned(),
+            index,
+            writer,
+            key,
+            value,
+            sync,
+        })
     }
 
     fn put(&mut self, pairs: &Pairs) -> Result<()> {
         for (key, value) in pairs {
-            self.writer.delete_term(Term::from_field_text(self.key, key));
-            self.writer.add_document(doc!(self.key => key.as_str(), self.value => value.as_str()))?;
+            self.writer
+                .delete_term(Term::from_field_text(self.key, key));
+            self.writer
+                .add_document(doc!(self.key => key.as_str(), self.value => value.as_str()))?;
         }
         self.writer.commit()?;
         if self.sync {
@@ -63,7 +72,13 @@ impl Store for Tantivy {
             let store = segment.get_store_reader(1)?;
             for document in segment.doc_ids_alive() {
                 let document: TantivyDocument = store.get(document)?;
-                let text = |field| document.get_first(field).and_then(|value| value.as_str()).unwrap_or("").to_owned();
+                let text = |field| {
+                    document
+                        .get_first(field)
+                        .and_then(|value| value.as_str())
+                        .unwrap_or("")
+                        .to_owned()
+                };
                 found.insert(text(self.key), text(self.value));
             }
         }
