@@ -58,6 +58,10 @@ link foo B/bar
 link A/foo bar
 link A/foo A/bar
 link A/foo B/bar
+link baz bar
+link baz B/bar
+unlink baz
+unlink A/baz
 unlink foo
 unlink bar
 unlink A/foo
@@ -69,7 +73,7 @@ rmdir B/C
 ";
 
 /// Pairs of names that a rename may be between.
-const RENAMES: [(&str, &str); 17] = [
+const RENAMES: [(&str, &str); 20] = [
     ("foo", "bar"),
     ("bar", "foo"),
     ("foo", "A/foo"),
@@ -83,6 +87,9 @@ const RENAMES: [(&str, &str); 17] = [
     ("A/foo", "B/bar"),
     ("A/bar", "A/foo"),
     ("A/bar", "B/bar"),
+    ("baz", "bar"),
+    ("A/baz", "B/bar"),
+    ("baz", "foo"),
     ("A", "C"),
     ("A", "B"),
     ("B", "A/C"),
@@ -125,14 +132,53 @@ chmod A 700
 utimens foo 1000000000
 ";
 
+/// What is in every set.
+const CACHES: &str = "drop_caches";
+
+/// A sort of operations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sort {
+    Names,
+    Data,
+    Attributes,
+    Caches,
+}
+
+/// The sort of an operation; none of what makes something durable and does nothing else.
+pub fn sort_of(op: &Op) -> Option<Sort> {
+    match op {
+        Op::Fsync(_) | Op::Fdatasync(_) | Op::Syncfs | Op::Sync => None,
+        Op::SetXattr { .. } | Op::RemoveXattr { .. } | Op::Chmod { .. } | Op::Utimens { .. } => {
+            Some(Sort::Attributes)
+        }
+        Op::DropCaches => Some(Sort::Caches),
+        Op::SyncFileRange(_) => Some(Sort::Data),
+        _ if op.changes_data() => Some(Sort::Data),
+        _ => Some(Sort::Names),
+    }
+}
+
+/// The operations of a set, by their sort.
+pub fn sorts(set: Set) -> Vec<(Sort, Vec<Op>)> {
+    let all = [
+        (Sort::Names, names()),
+        (Sort::Data, data()),
+        (Sort::Attributes, lines(ATTRIBUTES)),
+        (Sort::Caches, lines(CACHES)),
+    ];
+    let is_of_set = |sort| match set {
+        Set::All => true,
+        Set::Names => sort == Sort::Names,
+        Set::Data => sort == Sort::Data,
+        Set::Attributes => sort == Sort::Attributes,
+    };
+    let wanted = |sort| sort == Sort::Caches || is_of_set(sort);
+    all.into_iter().filter(|(sort, _)| wanted(*sort)).collect()
+}
+
 /// All operations of a set, in an order that does not change.
 pub fn operations(set: Set) -> Vec<Op> {
-    match set {
-        Set::Names => names(),
-        Set::Data => data(),
-        Set::Attributes => lines(ATTRIBUTES),
-        Set::All => [names(), data(), lines(ATTRIBUTES)].concat(),
-    }
+    sorts(set).into_iter().flat_map(|(_, ops)| ops).collect()
 }
 
 fn lines(text: &str) -> Vec<Op> {
@@ -218,7 +264,7 @@ pub fn persistence(op: &Op) -> Vec<Op> {
 /// All ways to make something durable, of programs made at random.
 pub fn all_persistence() -> Vec<Op> {
     let paths = [
-        "foo", "bar", "A/foo", "A/bar", "B/bar", ROOT, "A", "B", "C", "A/C",
+        "foo", "bar", "baz", "A/foo", "A/bar", "B/bar", ROOT, "A", "B", "C", "A/C",
     ];
     let fsyncs = paths.map(|path| Op::Fsync(path.into()));
     let fdatasyncs = FILES.map(|path| Op::Fdatasync(path.into()));

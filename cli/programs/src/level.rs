@@ -63,6 +63,11 @@ impl Level {
         self >= Self::Linux
     }
 
+    /// Space that was allocated stays.
+    pub fn keeps_space(self) -> bool {
+        self >= Self::Linux
+    }
+
     /// Data is old, new or zeroes.
     pub fn hides_stale_data(self) -> bool {
         self >= Self::Linux

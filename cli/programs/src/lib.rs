@@ -7,6 +7,7 @@
 //! [`judge`] compares what is there after a crash with the trace, by the promises of a
 //! [`level::Level`]. The rules are those of docs/oracles.md.
 
+pub mod alike;
 pub mod bounded;
 pub mod data;
 pub mod events;
@@ -15,6 +16,7 @@ pub mod history;
 pub mod instances;
 pub mod judge;
 pub mod level;
+pub mod mutate;
 pub mod namespace;
 pub mod op;
 pub mod problem;
@@ -22,6 +24,7 @@ pub mod program;
 pub mod random;
 pub mod reduce;
 pub mod render;
+pub mod seeds;
 pub mod trace;
 pub mod tree;
 pub mod usable;

@@ -15,7 +15,9 @@ pub struct State {
     pub is_renamed: bool,
     pub is_linked: bool,
     pub lost_a_name: bool,
+    /// Of a directory: it has other names.
     pub is_written: bool,
+    pub has_other_attributes: bool,
     pub is_fsynced: bool,
 }
 
@@ -29,6 +31,8 @@ struct Node {
 pub struct Namespace {
     nodes: Vec<Node>,
     names: BTreeMap<String, usize>,
+    /// Whether an operation was done.
+    is_used: bool,
 }
 
 /// The directory that a path is in.
@@ -45,11 +49,13 @@ impl Namespace {
                 state: State::default(),
             }],
             names: BTreeMap::from([(ROOT.to_string(), 0)]),
+            is_used: false,
         };
         for op in ops {
             namespace.apply(op);
         }
         namespace.apply(&Op::Sync);
+        namespace.is_used = false;
         namespace
     }
 
@@ -74,6 +80,12 @@ impl Namespace {
     pub fn state(&self, path: &str) -> Option<(Kind, State)> {
         let node = &self.nodes[*self.names.get(path)?];
         Some((node.kind, node.state))
+    }
+
+    /// Whether nothing was done to what has a path since everything was last made durable.
+    pub fn is_clean(&self, path: &str) -> bool {
+        self.state(path)
+            .is_none_or(|(_, state)| state == State::default())
     }
 
     /// Whether an operation can succeed, by the names, and does something.
@@ -103,6 +115,8 @@ impl Namespace {
             | Op::Chmod { path, .. }
             | Op::Utimens { path, .. }
             | Op::Fsync(path) => is_regular(path) || self.is_dir(path),
+            // After nothing there is nothing of interest in the caches.
+            Op::DropCaches => self.is_used,
             Op::Syncfs | Op::Sync => true,
         }
     }
@@ -129,6 +143,7 @@ impl Namespace {
 
     /// Does an operation that is allowed.
     pub fn apply(&mut self, op: &Op) {
+        self.is_used = true;
         match op {
             Op::Creat(path) => self.add(path, Kind::Regular),
             Op::Tmpfile(path) => {
@@ -142,11 +157,13 @@ impl Namespace {
                 if let Some(node) = self.names.get(from).copied() {
                     self.names.insert(to.clone(), node);
                     self.change(to, |state| state.is_linked = true);
+                    self.change(parent(to), |state| state.is_written = true);
                 }
             }
             Op::Rename { from, to, how } => self.rename(from, to, *how),
             Op::Unlink(path) | Op::Rmdir(path) => {
                 self.change(path, |state| state.lost_a_name = true);
+                self.change(parent(path), |state| state.is_written = true);
                 self.names.remove(path);
             }
             Op::Write { path, .. } | Op::Truncate { path, .. } | Op::Fallocate { path, .. } => {
@@ -161,12 +178,13 @@ impl Namespace {
                     .iter_mut()
                     .for_each(|node| node.state = State::default());
             }
-            Op::SetXattr { .. }
-            | Op::RemoveXattr { .. }
-            | Op::Chmod { .. }
-            | Op::Utimens { .. }
-            | Op::Fdatasync(_)
-            | Op::SyncFileRange(_) => {}
+            Op::SetXattr { path, .. }
+            | Op::RemoveXattr { path, .. }
+            | Op::Chmod { path, .. }
+            | Op::Utimens { path, .. } => {
+                self.change(path, |state| state.has_other_attributes = true);
+            }
+            Op::Fdatasync(_) | Op::DropCaches | Op::SyncFileRange(_) => {}
         }
     }
 
@@ -177,6 +195,7 @@ impl Namespace {
         };
         self.nodes.push(Node { kind, state });
         self.names.insert(path.into(), self.nodes.len() - 1);
+        self.change(parent(path), |state| state.is_written = true);
     }
 
     fn change(&mut self, path: &str, change: impl FnOnce(&mut State)) {
@@ -190,6 +209,9 @@ impl Namespace {
         let replaced = self.take(to);
         self.put(to, moved);
         self.change(to, |state| state.is_renamed = true);
+        for dir in [parent(from), parent(to)] {
+            self.change(dir, |state| state.is_written = true);
+        }
         match how {
             RenameHow::Exchange => {
                 self.put(from, replaced);
@@ -260,6 +282,8 @@ mod tests {
             ("", "rmdir B", true),
             ("", "fsync /", true),
             ("", "reflink foo foo", false),
+            ("", "drop_caches", false),
+            ("unlink foo", "drop_caches", true),
         ] {
             let op: Op = next.parse().unwrap();
             assert_eq!(after(lines).allows(&op), is_allowed, "{lines}; {next}");

@@ -82,6 +82,8 @@ pub enum Op {
     },
     Fsync(String),
     Fdatasync(String),
+    /// What is clean leaves the caches, inodes too: /proc/sys/vm/drop_caches.
+    DropCaches,
     /// sync_file_range(2) of all of a file, waited for: it starts writeback and makes nothing durable.
     SyncFileRange(String),
     Syncfs,
@@ -181,6 +183,7 @@ impl Op {
             Self::Utimens { .. } => "utimens",
             Self::Fsync(_) => "fsync",
             Self::Fdatasync(_) => "fdatasync",
+            Self::DropCaches => "drop_caches",
             Self::SyncFileRange(_) => "sync_file_range",
             Self::Syncfs => "syncfs",
             Self::Sync => "sync",
@@ -222,8 +225,25 @@ impl Op {
             | Self::Rename { from, to, .. }
             | Self::Copy { from, to }
             | Self::Reflink { from, to } => vec![from, to],
-            Self::Syncfs | Self::Sync => Vec::new(),
+            Self::DropCaches | Self::Syncfs | Self::Sync => Vec::new(),
         }
+    }
+
+    /// Whether there are filesystems that have nothing like it.
+    pub fn is_optional(&self) -> bool {
+        matches!(self, Self::Link { .. } | Self::SetXattr { .. })
+    }
+
+    /// Whether it changes what is in a file, or where that is.
+    pub fn changes_data(&self) -> bool {
+        matches!(
+            self,
+            Self::Write { .. }
+                | Self::Truncate { .. }
+                | Self::Fallocate { .. }
+                | Self::Copy { .. }
+                | Self::Reflink { .. }
+        )
     }
 
     /// Whether it makes anything durable.
@@ -247,7 +267,7 @@ impl WriteHow {
 }
 
 /// All first words.
-pub const VERBS: [&str; 23] = [
+pub const VERBS: [&str; 24] = [
     "creat",
     "tmpfile",
     "mkdir",
@@ -268,6 +288,7 @@ pub const VERBS: [&str; 23] = [
     "utimens",
     "fsync",
     "fdatasync",
+    "drop_caches",
     "sync_file_range",
     "syncfs",
     "sync",

@@ -20,6 +20,8 @@ pub enum Rule {
     Order,
     /// A file has another size than it may have.
     Size,
+    /// A file has less space than was made durable.
+    Space,
     /// A file holds other bytes than it may hold.
     Data,
     /// A symbolic link points elsewhere.
@@ -42,6 +44,7 @@ impl Rule {
             Self::AtomicRename => "atomic-rename",
             Self::Order => "order",
             Self::Size => "size",
+            Self::Space => "space",
             Self::Data => "data",
             Self::Target => "target",
             Self::Attributes => "attributes",

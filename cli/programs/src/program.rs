@@ -18,11 +18,27 @@ pub struct Program {
 /// More operations are no short program.
 pub const MAX_OPS: usize = 15;
 
-/// What every program finds, made durable: two directories, two files.
+/// What every program finds, made durable. Links and attributes are not there where the filesystem has none.
+const BEFORE: &str = "\
+mkdir A
+mkdir B
+creat foo
+write foo 0 12288
+creat A/foo
+write A/foo 0 4096
+creat baz
+write baz 0 4096
+link baz A/baz
+setxattr foo user.a 0
+setxattr A user.a 0
+sync
+";
+
 pub fn before() -> Vec<Op> {
-    let lines =
-        "mkdir A\nmkdir B\ncreat foo\nwrite foo 0 12288\ncreat A/foo\nwrite A/foo 0 4096\nsync";
-    lines.lines().filter_map(|line| line.parse().ok()).collect()
+    BEFORE
+        .lines()
+        .filter_map(|line| line.parse().ok())
+        .collect()
 }
 
 impl fmt::Display for Program {
@@ -75,7 +91,7 @@ mod tests {
         assert_eq!(program.to_string(), text);
         let commented: Program = format!("# a comment\n\n  {text}").parse().unwrap();
         assert_eq!(commented, program);
-        assert_eq!(before().len(), 7);
+        assert_eq!(before().len(), BEFORE.lines().count());
     }
 
     #[test]

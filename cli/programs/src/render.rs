@@ -17,10 +17,7 @@ pub fn script(program: &Program) -> String {
          cd \"${POWERCUT_MNT:?}\"\n\n\
          # What is there before, made durable.\n",
     );
-    for op in before() {
-        text.push_str(&shell::command(0, &op));
-        text.push('\n');
-    }
+    text.push_str(&prepared());
     text.push_str("\n# The program.\n");
     for (nr, op) in (1..).zip(&program.ops) {
         text.push_str(&shell::command(nr, op));
@@ -28,6 +25,16 @@ pub fn script(program: &Program) -> String {
             "\necho '{}' >\"$POWERCUT_MARK\"\n",
             crate::trace::mark(nr, op)
         ));
+    }
+    text
+}
+
+/// What every program finds.
+fn prepared() -> String {
+    let mut text = String::new();
+    for op in before() {
+        text.push_str(&shell::command(0, &op));
+        text.push_str(if op.is_optional() { " || :\n" } else { "\n" });
     }
     text
 }
@@ -40,14 +47,11 @@ pub fn comment(text: &str) -> String {
 /// As a test in the form of xfstests: it drops what is not durable after the program, and shows what
 /// there is then.
 pub fn xfstest(program: &Program, problem: &str) -> String {
-    let commands = |ops: &[crate::op::Op], first: usize| -> String {
-        let mut text = String::new();
-        for (nr, op) in (first..).zip(ops) {
-            text.push_str(&shell::command(nr, op));
-            text.push('\n');
-        }
-        text
-    };
+    let mut commands = String::new();
+    for (nr, op) in (1..).zip(&program.ops) {
+        commands.push_str(&shell::command(nr, op));
+        commands.push('\n');
+    }
     let told = comment(problem);
     format!(
         "#! /bin/bash\n\
@@ -76,7 +80,7 @@ pub fn xfstest(program: &Program, problem: &str) -> String {
          _mount_flakey\n\
          cd $SCRATCH_MNT\n\n\
          {before}\n\
-         {program}\n\
+         {commands}\n\
          cd /\n\
          _flakey_drop_and_remount\n\n\
          # What is there now goes into the output that is compared.\n\
@@ -87,8 +91,7 @@ pub fn xfstest(program: &Program, problem: &str) -> String {
          _unmount_flakey\n\n\
          status=0\n\
          exit\n",
-        before = commands(&before(), 0),
-        program = commands(&program.ops, 1),
+        before = prepared(),
     )
 }
 

@@ -40,9 +40,16 @@ pub struct File {
     /// Why nothing is known of it: it can't be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unreadable: Option<String>,
+    /// How many bytes of space a regular file has.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub space: u64,
     /// Of a regular file; of a symbolic link what it points to.
     #[serde(default, skip_serializing_if = "Content::is_empty")]
     pub content: Content,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -137,14 +144,15 @@ impl Tree {
     }
 
     /// Whether another tree has the same names, and what they stand for is the same but for inode
-    /// numbers.
+    /// numbers and space, which a filesystem may take and give back.
     pub fn shows_as(&self, other: &Self) -> bool {
         let shown = |tree: &Self| -> BTreeMap<String, Option<File>> {
             let names = tree.names.iter();
             names
                 .map(|name| {
                     let path = format!("{}/{}", tree.path(name.dir), name.name);
-                    (path, tree.files.get(&name.inode).cloned())
+                    let file = tree.files.get(&name.inode).cloned();
+                    (path, file.map(|file| File { space: 0, ..file }))
                 })
                 .collect()
         };

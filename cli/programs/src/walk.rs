@@ -166,6 +166,10 @@ fn file_of(stat: &Statx) -> File {
         modified: (stat.stx_mtime.tv_sec, stat.stx_mtime.tv_nsec),
         xattrs: Default::default(),
         unreadable: None,
+        space: match kind {
+            Kind::Regular => stat.stx_blocks * 512,
+            _ => 0,
+        },
         content: Content::default(),
     }
 }
@@ -179,6 +183,7 @@ fn unreadable(why: &Unreadable) -> File {
         modified: (0, 0),
         xattrs: Default::default(),
         unreadable: Some(why.to_string()),
+        space: 0,
         content: Content::default(),
     }
 }

@@ -38,7 +38,10 @@ impl<'s, 'r: 's> Scheduler<'s, 'r> {
             stream,
             worklist: Worklist::new(space, plan.shard),
             shard: plan.shard,
-            is_exhaustive: matches!(plan.strategy, Strategy::Exhaustive | Strategy::Auto),
+            is_exhaustive: matches!(
+                plan.strategy,
+                Strategy::Exhaustive | Strategy::Auto | Strategy::Acknowledged
+            ),
             leaf_next: false,
             spent: 0,
         }

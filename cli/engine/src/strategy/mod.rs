@@ -48,6 +48,8 @@ pub struct State<'r> {
 pub enum Strategy {
     /// What finds most, then all legal states and random ones in turn
     Auto,
+    /// At each mark, the newest first: everything lost, everything kept; then as auto
+    Acknowledged,
     /// At the end of every span between flushes: everything lost, everything kept
     Ends,
     /// The cut after every single event, everything kept: crashes without reordering
@@ -69,8 +71,9 @@ pub enum Strategy {
 }
 
 impl Strategy {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Auto,
+        Self::Acknowledged,
         Self::Ends,
         Self::Prefix,
         Self::DropOne,
@@ -85,6 +88,7 @@ impl Strategy {
     pub fn name(self) -> &'static str {
         match self {
             Self::Auto => "auto",
+            Self::Acknowledged => "acknowledged",
             Self::Ends => "ends",
             Self::Prefix => "prefix",
             Self::DropOne => "drop-one",
@@ -102,11 +106,16 @@ impl Strategy {
     pub fn stages<'s, 'r: 's>(self, space: &'s Space<'r>, seed: u64) -> Vec<States<'s, 'r>> {
         let cuts = || space.cuts().iter().copied();
         let directed: States<'s, 'r> = match self {
-            Self::Auto => {
+            Self::Auto | Self::Acknowledged => {
                 let pairs = || pairs::pairs(space, space.heaviest_first().into_iter());
                 let random = move || Random::new(space, seed);
+                let auto: States<'s, 'r> = if self == Self::Acknowledged {
+                    Box::new(simple::acknowledged(space).chain(auto::states(space)))
+                } else {
+                    auto::states(space)
+                };
                 return vec![
-                    auto::states(space),
+                    auto,
                     Box::new(once_with(pairs).flatten()),
                     Box::new(once_with(random).flatten()),
                 ];

@@ -18,6 +18,19 @@ pub fn ends<'s, 'r: 's>(
     space.at(cuts, |choices| [choices.all(), choices.none()])
 }
 
+/// At the last cut of the span of each mark, the newest first: everything lost, everything kept.
+pub fn acknowledged<'s, 'r: 's>(space: &'s Space<'r>) -> impl Iterator<Item = State<'r>> + 's {
+    let marks = space.recording().marks().iter().rev();
+    let mut cuts: Vec<Event> = marks
+        .filter_map(|mark| {
+            let nr = space.cuts().partition_point(|cut| *cut < mark.event);
+            space.cuts().get(nr).copied()
+        })
+        .collect();
+    cuts.dedup();
+    space.at(cuts.into_iter(), |choices| [choices.none(), choices.all()])
+}
+
 /// The cut after every event from the first on, everything kept.
 pub fn prefix<'s, 'r: 's>(space: &'s Space<'r>) -> impl Iterator<Item = State<'r>> + 's {
     let last = space.recording().last_event();

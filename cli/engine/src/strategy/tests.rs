@@ -11,8 +11,9 @@ use crate::id::StateId;
 use crate::made_up::{stream, Kind, MadeUp};
 use crate::recording::testing::History;
 
-const ALL: [Strategy; 9] = [
+const ALL: [Strategy; 10] = [
     Strategy::Auto,
+    Strategy::Acknowledged,
     Strategy::Ends,
     Strategy::Prefix,
     Strategy::DropOne,
@@ -332,6 +333,30 @@ fn auto_begins_with_the_span_that_has_most_to_lose() {
             "k=9:keep=0",
         ]
     );
+}
+
+#[test]
+fn acknowledged_begins_with_what_the_newest_mark_promises() {
+    let recording = History::new()
+        .write(0, "a")
+        .flush()
+        .mark("first")
+        .write(1, "b")
+        .mark("second")
+        .meta(2, "c")
+        .flush()
+        .mark("third")
+        .done();
+    let states = kept(&recording, Strategy::Acknowledged);
+    let last = recording.last_event();
+    assert_eq!(states[0], format!("k={last}:keep=none"));
+    // Both older marks are in one span.
+    let (second, rest): (Vec<_>, Vec<_>) = states[2..4]
+        .iter()
+        .map(|state| state.split_once(':').unwrap())
+        .unzip();
+    assert_eq!(rest, ["keep=none", "keep=all"]);
+    assert_eq!(second[0], second[1]);
 }
 
 /// Each id, and the image that it stands for, of the first states of `auto`.

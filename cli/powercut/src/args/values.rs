@@ -39,6 +39,9 @@ impl ValueEnum for Value<Strategy> {
     fn to_possible_value(&self) -> Option<PossibleValue> {
         let help = match self.0 {
             Strategy::Auto => "What finds most, then all legal states and random ones in turn",
+            Strategy::Acknowledged => {
+                "At each mark, the newest first: everything lost, everything kept; then as auto"
+            }
             Strategy::Ends => {
                 "At the end of every span between flushes: everything lost, everything kept"
             }

@@ -24,6 +24,7 @@ impl Judge<'_> {
                 // Of another size, other bytes are no news.
                 if may_have_size {
                     self.bytes(inode, nr, file, problems);
+                    self.space(inode, nr, file, problems);
                 }
             }
             Kind::Symlink => self.target(inode, nr, file, problems),
@@ -129,15 +130,62 @@ impl Judge<'_> {
         }
     }
 
+    /// Whether it has the space that fallocate(2) gave it, once that is durable and while nothing else is done to
+    /// its data: filesystems take space and give it anew within one operation.
+    fn space(&self, inode: u64, nr: FileNr, file: &File, problems: &mut Vec<Problem>) {
+        let since = self.events.of_size(nr, self.returned, self.history);
+        let allocates = |op: &Op| {
+            use FallocateMode::{Allocate, KeepSize};
+            matches!(
+                op,
+                Op::Fallocate {
+                    mode: Allocate | KeepSize,
+                    ..
+                }
+            )
+        };
+        let is_judged = self.trace.level.keeps_space()
+            && self.is_done_to(nr, 1, since, allocates)
+            && !self.is_done_to(nr, since + 1, self.last, Op::changes_data);
+        let durable = self.history.moments[since].files.get(&nr);
+        let space = durable.map_or(0, |durable| durable.space);
+        if is_judged && file.space < space {
+            let text = format!(
+                "{}: it has {} bytes of space, not {space}; {}",
+                self.path(inode),
+                file.space,
+                self.since(since)
+            );
+            problems.push(self.problem(Rule::Space, &text));
+        }
+    }
+
+    /// Whether one of these operations, of a sort, was done to a file.
+    fn is_done_to(
+        &self,
+        nr: FileNr,
+        first: usize,
+        last: usize,
+        is_it: impl Fn(&Op) -> bool,
+    ) -> bool {
+        (first..=last).any(|at| {
+            let op = &self.trace.steps[at - 1].op;
+            let moment = &self.history.moments[at];
+            is_it(op) && op.paths().iter().any(|path| moment.find(path) == Some(nr))
+        })
+    }
+
     /// Whether bytes of a file were moved within it, which happens piece by piece.
     fn is_shifted(&self, nr: FileNr, since: usize) -> bool {
-        (since + 1..=self.last).any(|at| match &self.trace.steps[at - 1].op {
-            Op::Fallocate {
-                path,
-                mode: FallocateMode::Collapse | FallocateMode::Insert,
-                ..
-            } => self.history.moments[at].find(path) == Some(nr),
-            _ => false,
+        use FallocateMode::{Collapse, Insert};
+        self.is_done_to(nr, since + 1, self.last, |op| {
+            matches!(
+                op,
+                Op::Fallocate {
+                    mode: Collapse | Insert,
+                    ..
+                }
+            )
         })
     }
 

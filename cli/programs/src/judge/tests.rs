@@ -4,6 +4,7 @@ use crate::execute::{execute, prepare};
 use crate::instances::Set;
 use crate::judge::judge;
 use crate::level::{Level, LEVELS};
+use crate::op::Op;
 use crate::problem::Rule;
 use crate::program::{before, Program};
 use crate::random::Random;
@@ -28,7 +29,7 @@ fn trace(level: Level, text: &str) -> Trace {
 }
 
 /// Changes a tree: `gone PATH`, `name PATH INODE-OF`, `byte PATH BYTE`, `cut PATH`, `mode PATH`,
-/// `links PATH`.
+/// `links PATH`, `space PATH`.
 fn changed(trace: &Trace, moment: usize, changes: &str) -> Tree {
     let mut tree = trace.moment(moment).clone();
     let mut more_links = None;
@@ -65,6 +66,7 @@ fn changed(trace: &Trace, moment: usize, changes: &str) -> Tree {
             "cut" => tree.files.get_mut(&inode.unwrap()).unwrap().content = Default::default(),
             // Below, the others get the number of their names.
             "links" => more_links = inode,
+            "space" => tree.files.get_mut(&inode.unwrap()).unwrap().space = 4096,
             "mode" => tree.files.get_mut(&inode.unwrap()).unwrap().mode = 0,
             other => panic!("{other}"),
         }
@@ -96,7 +98,9 @@ fn broken(trace: &Trace, returned: usize, found: &Tree) -> Vec<Rule> {
 fn what_there_was_at_a_moment_that_may_show_is_never_wrong() {
     let mut random = Random::new(Set::All, 6, 7, &before());
     for _ in 0..40 {
-        let program = random.program();
+        let mut program = random.program();
+        // This machine's caches stay.
+        program.ops.retain(|op| *op != Op::DropCaches);
         for (level, _) in LEVELS {
             let trace = trace(level, &program.to_string());
             for returned in 0..=trace.steps.len() {
@@ -173,6 +177,12 @@ const CASES: &[Case] = &[
     ("truncate foo 4096\nfsync foo", 2, 0, "", [&[Rule::Size]; 3]),
     ("creat bar\nwrite bar 0 4096\nfsync bar", 3, 3, "cut bar", [&[Rule::Size]; 3]),
     ("creat bar\nwrite bar 0 4096\nfsync bar", 2, 3, "cut bar", FINE),
+    // Space.
+    ("fallocate foo keep-size 16384 4096\nfsync foo", 2, 2, "space foo", [&[], &[Rule::Space], &[Rule::Space]]),
+    ("fallocate foo allocate 8192 8192\nsync", 2, 2, "space foo", [&[], &[Rule::Space], &[Rule::Space]]),
+    ("fallocate foo keep-size 16384 4096\nfsync foo", 1, 2, "space foo", FINE),
+    ("fallocate foo keep-size 16384 4096\nfsync foo\ntruncate foo 12288", 2, 2, "space foo", FINE),
+    ("write foo 0 4096\nfsync foo", 2, 2, "space foo", FINE),
     // Attributes.
     ("chmod foo 600", 1, 0, "", FINE),
     ("chmod foo 600\nfsync foo", 2, 0, "", [&[Rule::Attributes]; 3]),

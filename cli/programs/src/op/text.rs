@@ -128,6 +128,7 @@ impl FromStr for Op {
             ("fsync", [p]) => Self::Fsync(path(p)?),
             ("fdatasync", [p]) => Self::Fdatasync(path(p)?),
             ("sync_file_range", [p]) => Self::SyncFileRange(path(p)?),
+            ("drop_caches", []) => Self::DropCaches,
             ("syncfs", []) => Self::Syncfs,
             ("sync", []) => Self::Sync,
             _ if VERBS.contains(&verb) => return Err(BadOp::Words(line.into())),

@@ -23,6 +23,8 @@ const HEAD: &str = "\
 #include <sys/xattr.h>
 #include <unistd.h>
 
+/* What not all filesystems have. */
+#define TRY(call) do { if ((call) < 0) perror(#call); } while (0)
 #define DO(call) do { if ((call) < 0) { perror(#call); exit(1); } } while (0)
 
 static int fd, other;
@@ -152,6 +154,7 @@ fn statement(text: &mut String, nr: usize, op: &Op) {
         ),
         Op::Fsync(path) => with(path, "O_RDONLY", "fsync(fd)"),
         Op::Fdatasync(path) => with(path, "O_RDONLY", "fdatasync(fd)"),
+        Op::DropCaches => "put(\"/proc/sys/vm/drop_caches\", 0, '3', 1, 0, 0);".into(),
         Op::SyncFileRange(path) => with(
             path,
             "O_RDWR",
@@ -160,6 +163,11 @@ fn statement(text: &mut String, nr: usize, op: &Op) {
         ),
         Op::Syncfs => with(ROOT, "O_RDONLY", "syncfs(fd)"),
         Op::Sync => "sync();".into(),
+    };
+    let line = if nr == 0 && op.is_optional() {
+        line.replacen("DO(", "TRY(", 1)
+    } else {
+        line
     };
     // Writing to a String does not fail.
     let _ = writeln!(text, "\t/* {nr}: {op} */\n\t{line}");

@@ -54,6 +54,7 @@ pub fn command(nr: usize, op: &Op) -> String {
         Op::Utimens { path, seconds } => format!("touch -h -d @{seconds} {path}"),
         Op::Fsync(path) => format!("xfs_io -c fsync {}", name(path)),
         Op::Fdatasync(path) => format!("xfs_io -c fdatasync {}", name(path)),
+        Op::DropCaches => "echo 3 >/proc/sys/vm/drop_caches".into(),
         Op::SyncFileRange(path) => format!("xfs_io -c 'sync_range -a 0 0' {path}"),
         Op::Syncfs => "xfs_io -c syncfs .".into(),
         Op::Sync => "sync".into(),

@@ -15,7 +15,7 @@ use powercut_programs::level::has_fat;
 use powercut_programs::program::{before, Program};
 use powercut_programs::trace::Trace;
 
-use super::oracle::{StateOracle, Steps};
+use super::oracle::{Cuts, StateOracle, Steps};
 use crate::child::Line;
 use crate::commands::manage::load;
 use crate::commands::mkfs::{mkfs, Maker};
@@ -35,6 +35,8 @@ pub struct Bench<'b> {
     scratch: Scratch,
     kmsg: Kmsg,
     steps: Steps,
+    /// Which states have their recovery cut.
+    pub cuts: Cuts,
 }
 
 /// What came of a program.
@@ -70,6 +72,7 @@ impl<'b> Bench<'b> {
                 thorough: target.thorough,
                 limit: target.mount_timeout,
             },
+            cuts: Cuts::Some,
         };
         bench.prepare()?;
         Ok(bench)
@@ -174,12 +177,16 @@ impl<'b> Bench<'b> {
         let mut view = self.disk.create_some_view()?;
         view.read_no_more();
         let mut oracle = StateOracle {
+            root: self.root,
+            signals: self.signals,
             steps: &self.steps,
             view: &mut view,
             executor: &mut self.executor,
             scratch: &self.scratch,
             kmsg: &mut self.kmsg,
             trace: &trace,
+            cuts: self.cuts,
+            returned: None,
         };
         let mut serial = Serial::new(&mut oracle);
         let mut journal = Journal::none();
@@ -198,7 +205,8 @@ impl<'b> Bench<'b> {
 /// How the states of a program are gone through.
 pub fn plan(budget: Budget) -> Plan {
     Plan {
-        strategy: Strategy::Auto,
+        // What an operation that returned has promised is what most bugs break.
+        strategy: Strategy::Acknowledged,
         budget,
         seed: 0,
         max_violations: Some(1),
@@ -210,7 +218,7 @@ pub fn plan(budget: Budget) -> Plan {
 }
 
 /// Tells nothing.
-struct Quiet;
+pub struct Quiet;
 
 impl Watch for Quiet {
     fn progress(&mut self, _progress: Progress) {}

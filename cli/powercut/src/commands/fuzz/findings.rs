@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use powercut_programs::alike::contains;
 use powercut_programs::op::Op;
 use powercut_programs::program::Program;
 use powercut_programs::render::{c, comment, script, xfstest};
@@ -43,11 +44,11 @@ impl Findings {
     }
 
     /// Counts a program as one more of a finding, if it breaks the same rule and has its operations in
-    /// it, in their order.
+    /// it, in their order, on paths that have to do with each other as its own do.
     pub fn count(&mut self, rule: &str, program: &Program) -> bool {
         let found = self.all.iter_mut().find(|finding| {
             let least = finding.program.iter().filter_map(|op| op.parse().ok());
-            finding.rule == rule && contains(program, &least.collect::<Vec<Op>>())
+            finding.rule == rule && contains(&program.ops, &least.collect::<Vec<Op>>())
         });
         if let Some(finding) = found {
             finding.duplicates += 1;
@@ -73,14 +74,6 @@ impl Findings {
         let met = self.all.iter().filter(|f| !f.is_known || f.duplicates > 0);
         met.cloned().collect()
     }
-}
-
-/// Whether a program has operations of these kinds, in this order.
-fn contains(program: &Program, least: &[Op]) -> bool {
-    let mut ops = program.ops.iter();
-    least
-        .iter()
-        .all(|wanted| ops.any(|op| op.kind() == wanted.kind()))
 }
 
 /// The files of a program: itself, what it did, and itself for people. Where its trace is.
@@ -131,7 +124,7 @@ mod tests {
         for (rule, text, is_it) in [
             (
                 "names",
-                "creat A/bar\nrename A/foo bar\nsync\nfsync A",
+                "creat B/bar\nrename A/foo A/bar\nsync\nfsync A/bar",
                 true,
             ),
             ("names", "fsync A\nrename A/foo bar", false),

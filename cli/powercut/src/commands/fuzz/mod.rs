@@ -6,6 +6,7 @@
 mod bench;
 mod findings;
 mod oracle;
+mod recovery;
 mod source;
 mod text;
 mod worker;

@@ -16,12 +16,13 @@ use powercut_programs::tree::Tree;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::child::{Ended, Line};
-use crate::device::{Selection, Show, View};
+use crate::device::{Root, Selection, Show, View};
 use crate::examine::MountPlace;
 use crate::executor::{retried, Executor, FileReply, FileRequest, Sandbox, Scratch};
 use crate::fs::MountSpec;
 use crate::fsck::Statuses;
 use crate::kmsg::Kmsg;
+use crate::signals::Signals;
 
 /// What is done to each state.
 pub struct Steps {
@@ -37,27 +38,68 @@ pub struct Steps {
 }
 
 pub struct StateOracle<'o> {
+    pub root: &'o Root,
+    pub signals: &'o Signals,
     pub steps: &'o Steps,
     pub view: &'o mut View,
     pub executor: &'o mut Executor,
     pub scratch: &'o Scratch,
     pub kmsg: &'o mut Kmsg,
     pub trace: &'o Trace,
+    /// Which of them have their recovery cut.
+    pub cuts: Cuts,
+    /// How many operations had returned, if that is no matter of the state.
+    pub returned: Option<usize>,
+}
+
+/// Which states have the power cut again while they are recovered from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cuts {
+    None,
+    /// One of as many as are looked at thoroughly.
+    Some,
+    All,
+}
+
+/// What is done to a state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Sample {
+    is_thorough: bool,
+    is_cut: bool,
+}
+
+impl Sample {
+    /// By the state's name: the same each time.
+    fn of(id: &str, thorough: u64, cuts: Cuts) -> Self {
+        let draw = xxh3_64(id.as_bytes()).checked_rem(thorough);
+        Self {
+            is_thorough: draw == Some(0) && cuts != Cuts::None,
+            is_cut: match cuts {
+                Cuts::None => false,
+                Cuts::Some => draw == Some(1.min(thorough.saturating_sub(1))),
+                Cuts::All => true,
+            },
+        }
+    }
 }
 
 impl Oracle for StateOracle<'_> {
     fn examine(&mut self, state: &State<'_>) -> Result<Verdict> {
         let choices = &state.choices;
-        let returned = choices.recording().marks_by(choices.event()).len();
+        let marks = || choices.recording().marks_by(choices.event()).len();
+        let returned = self.returned.unwrap_or_else(marks);
         let id = StateId::of(choices, &state.keep).to_string();
-        let is_thorough = match self.steps.thorough {
-            0 => false,
-            of => xxh3_64(id.as_bytes()) % of == 0,
-        };
+        let sample = Sample::of(&id, self.steps.thorough, self.cuts);
         let selection = Selection::of(choices, &state.keep);
         retried(|| {
+            if sample.is_cut {
+                let verdict = self.cut(&selection, returned)?;
+                if verdict != Verdict::Consistent || !sample.is_thorough {
+                    return Ok(verdict);
+                }
+            }
             self.view.show(&selection)?;
-            self.look(returned, is_thorough)
+            self.look(returned, sample.is_thorough)
         })
         .with_context(|| format!("state {id}"))
     }
@@ -68,7 +110,7 @@ impl Oracle for StateOracle<'_> {
 }
 
 impl StateOracle<'_> {
-    fn look(&mut self, returned: usize, is_thorough: bool) -> Result<Verdict> {
+    pub(super) fn look(&mut self, returned: usize, is_thorough: bool) -> Result<Verdict> {
         let mnt = self.scratch.mnt();
         let mut look = Look {
             steps: self.steps,
@@ -191,4 +233,29 @@ fn of_problems(problems: &[Problem]) -> Finding {
         .flat_map(|line| [line.as_str(), "\n"])
         .collect();
     Finding::new(Kind::Check, format!("rule {rule}"), text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_of_the_states_is_looked_at_further() {
+        let ids: Vec<String> = (0..4000).map(|nr| format!("state {nr}")).collect();
+        let count = |thorough, cuts| {
+            let samples = ids.iter().map(|id| Sample::of(id, thorough, cuts));
+            samples.fold((0, 0), |(t, c), sample| {
+                (
+                    t + u32::from(sample.is_thorough),
+                    c + u32::from(sample.is_cut),
+                )
+            })
+        };
+        assert_eq!(count(0, Cuts::Some), (0, 0));
+        assert_eq!(count(1, Cuts::Some), (4000, 4000));
+        assert_eq!(count(8, Cuts::None), (0, 0));
+        assert_eq!(count(0, Cuts::All), (0, 4000));
+        let (thorough, cut) = count(8, Cuts::Some);
+        assert!((400..600).contains(&thorough) && (400..600).contains(&cut));
+    }
 }

@@ -14,6 +14,8 @@ use powercut_programs::reduce::reduce;
 
 use super::bench::{plan, Bench, Judged};
 use super::findings::{save, Findings};
+use super::oracle::Cuts;
+use super::recovery::RECOVERY_BUDGET;
 use super::source::Source;
 use crate::baseline::Extent;
 use crate::commands::session::Session;
@@ -119,6 +121,14 @@ impl Shared<'_> {
             return Ok(());
         };
         let budget = self.options.budget;
+        // The states of a shorter program have other names: each is looked at like the one that failed.
+        let is_within = |judged: &Judged| {
+            let first = judged.outcome.violations.first();
+            first.is_some_and(|violation| violation.finding.within.is_some())
+        };
+        if is_within(&first) {
+            bench.cuts = Cuts::All;
+        }
         let fails = |judged: &Judged| {
             judged
                 .outcome
@@ -146,9 +156,11 @@ impl Shared<'_> {
             Some(judged) if fails(&judged) => (judged, least),
             _ => (first, program.clone()),
         };
+        bench.cuts = Cuts::Some;
         let Some(violation) = shown.outcome.violations.first() else {
             return Ok(());
         };
+        let depth = 1 + u32::from(violation.finding.within.is_some());
         let lines = |program: &Program| program.ops.iter().map(ToString::to_string).collect();
         let finding = FuzzFinding {
             number: 0,
@@ -169,7 +181,7 @@ impl Shared<'_> {
         tell(News::Found(finding, dir.clone()));
         let trace = trace?;
         if bench.has_record()? {
-            let reported = self.report(bench, &dir, &trace, &least);
+            let reported = self.report(bench, &dir, &trace, &least, depth);
             bench.reset()?;
             reported?;
         }
@@ -177,7 +189,14 @@ impl Shared<'_> {
     }
 
     /// The report of all states of a program, for `replay` and `minimize`.
-    fn report(&self, bench: &Bench<'_>, dir: &Path, trace: &Path, program: &Program) -> Result<()> {
+    fn report(
+        &self,
+        bench: &Bench<'_>,
+        dir: &Path,
+        trace: &Path,
+        program: &Program,
+        depth: u32,
+    ) -> Result<()> {
         let target = self.target;
         let given = |text: &String| (!text.is_empty()).then(|| text.clone());
         let examination = Examination {
@@ -198,6 +217,8 @@ impl Shared<'_> {
             examination: &examination,
             plan: &powercut_engine::explore::Plan {
                 max_violations: None,
+                depth,
+                recovery_budget: RECOVERY_BUDGET,
                 ..plan(self.options.budget)
             },
             reporting: &Reporting {
