@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Programs made at random: the seeds first, then such that are much like one of these, in turn with
+//! Programs made at random: the seeds first, then such that are much like one of these, and some
 //! new ones. Those are made with a preference for what was not made yet (pairs of operations, and
 //! states of the files that they act on) and for what has to do with what the program did before. A seed
 //! gives the same programs in the same order.
@@ -127,7 +127,8 @@ impl Random {
         self.made += 1;
         match self.seeds.get(nr) {
             Some(seed) => seed.clone(),
-            None if nr % 2 == 0 && !self.seeds.is_empty() => self.like_a_seed(),
+            // Most bugs are near those that were found.
+            None if nr % 4 > 0 && !self.seeds.is_empty() => self.like_a_seed(),
             None => self.new_program(),
         }
     }

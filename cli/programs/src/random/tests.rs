@@ -57,7 +57,7 @@ const KNOWN: &[(&str, &str)] = &[
     ("space past the end, then a write", "fallocate X keep-size ..; fsync X; write X ..; fsync X"),
     ("an attribute is removed", "setxattr X ..; sync; removexattr X *; fsync X"),
     ("an attribute is removed after an fsync", "setxattr X ..; fsync X; removexattr X *; fsync X"),
-    ("a clone", "write X ..; reflink X Y; fsync X; fsync Y"),
+    ("a clone", "write X ..; reflink X Y; fsync Y; fsync X"),
     ("a fifo in the place of a file", "unlink A/bar; mkfifo A/bar; fsync A"),
     ("a symbolic link in a directory", "symlink foo A/bar; fsync A"),
 ];
@@ -114,6 +114,6 @@ fn known_kinds_come_up_soon() {
         let patterns: Vec<&str> = pattern.split("; ").collect();
         let has = |ops: &&Vec<String>| has(ops, &patterns, &HashMap::new());
         let count = programs.iter().filter(has).count();
-        println!("{count:5} {what}: {pattern}");
+        assert!(count > 0, "{what}: {pattern}");
     }
 }
