@@ -142,6 +142,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_known_of_a_filesystem_can_be_given() {
+        let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/findings/btrfs");
+        let mut known = Findings::known(&[dir.into()]).unwrap();
+        for (rule, text, is_it) in [
+            ("atomic-rename", "mkdir C\nrename foo C/foo\nfsync C", true),
+            (
+                "atomic-rename",
+                "rename foo bar\ncreat foo\nfsync foo",
+                false,
+            ),
+            ("names", "rename foo A/foo whiteout\nfsync A/foo", true),
+        ] {
+            assert_eq!(known.count(rule, &text.parse().unwrap()), is_it, "{text}");
+        }
+        assert_eq!(known.new_ones(), 0);
+    }
+
+    #[test]
     fn the_files_of_a_finding_are_there() {
         let dir = tempfile::tempdir().unwrap();
         let program: Program = "creat bar\nfsync bar".parse().unwrap();

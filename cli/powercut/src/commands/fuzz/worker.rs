@@ -174,7 +174,17 @@ impl Shared<'_> {
             is_known: false,
             is_flaky: violation.again == Some(Again::Passed),
         };
-        let number = self.lock(self.findings).add(finding.clone());
+        let mut findings = self.lock(self.findings);
+        // Another worker may have come to the same meanwhile.
+        if findings.count(&finding.rule, &least) {
+            drop(findings);
+            if bench.has_record()? {
+                bench.reset()?;
+            }
+            return error.map_or(Ok(()), Err);
+        }
+        let number = findings.add(finding.clone());
+        drop(findings);
         let finding = FuzzFinding { number, ..finding };
         let dir = self.dir.join(number.to_string());
         let trace = save(&dir, &least, &shown.trace, &finding.text);
