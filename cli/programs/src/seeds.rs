@@ -99,6 +99,7 @@ fallocate foo punch 4096 4096; fsync foo
 fallocate foo punch 8192 8192; fdatasync foo
 fallocate foo punch 4096 4096; sync; fallocate foo allocate 4096 4096; fsync foo
 write foo 0 8192; fsync foo; fallocate foo punch 4096 4096; fsync foo
+write foo 0 8192; sync; fallocate foo punch 4096 4096; fsync foo
 write foo 0 4096; fsync foo; fallocate foo zero 0 8192; fsync foo
 truncate foo 4096; truncate foo 16384; fsync foo
 truncate foo 0; write foo 8192 4096; fsync foo

@@ -152,7 +152,7 @@ mod tests {
                 "rename foo bar\ncreat foo\nfsync foo",
                 false,
             ),
-            ("names", "rename foo A/foo whiteout\nfsync A/foo", true),
+            ("names", "rename A/foo A/bar whiteout\nfsync A/bar", true),
         ] {
             assert_eq!(known.count(rule, &text.parse().unwrap()), is_it, "{text}");
         }
