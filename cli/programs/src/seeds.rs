@@ -91,6 +91,8 @@ rename foo bar; rename baz foo; rename bar baz; fsync foo
 fallocate foo keep-size 16384 4096; fsync foo
 fallocate foo keep-size 12288 8192; write foo 0 4096; fsync foo
 fallocate foo keep-size 16384 4096; fsync foo; fallocate foo keep-size 20480 4096; fsync foo
+fallocate foo keep-size 16384 4096; fsync foo; write foo 12288 4096; fsync foo
+symlink foo A/bar; fsync A
 fallocate foo keep-size 16384 4096; sync; write foo 0 4096; fsync foo
 fallocate foo keep-size 16384 4096; sync; drop_caches; write foo 12288 4096; fsync foo
 fallocate foo allocate 12288 8192; fsync foo
@@ -124,6 +126,8 @@ removexattr foo user.a; fsync foo
 removexattr foo user.a; write foo 0 4096; fsync foo
 write foo 0 4096; fsync foo; removexattr foo user.a; fsync foo
 removexattr A user.a; fsync A
+setxattr foo user.b 1; sync; removexattr foo user.b; fsync foo
+setxattr foo user.b 1; fsync foo; removexattr foo user.b; fsync foo
 setxattr foo user.b 1; fsync foo; rename foo bar; fsync bar
 setxattr foo user.b 1; sync; write foo 0 4096; fsync foo
 creat bar; setxattr bar user.a 1; fsync bar; link bar A/bar; fsync bar

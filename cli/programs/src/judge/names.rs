@@ -63,6 +63,10 @@ impl Judge<'_> {
                 .unreadable(place)
                 .ok_or_else(|| self.problem(Rule::Readable, why));
         }
+        // A new file may have the inode number of one that was removed.
+        let inodes = self.history.inodes.iter();
+        let is_unsure =
+            self.trace.has_fat || inodes.filter(|inode| **inode == name.inode).count() > 1;
         let mut is_there = false;
         let mut other = None;
         for at in (since..=self.last).rev() {
@@ -75,8 +79,8 @@ impl Judge<'_> {
             let is_known = known.is_none_or(|known| known == nr);
             let is_named = at >= self.events.of_names(nr, self.returned);
             if moment.files[&nr].kind == kind && is_it && is_known && is_named {
-                // Without inode numbers it is whichever of the files that had the name it may be.
-                if !self.trace.has_fat || self.may_be(name.inode, nr) {
+                // Then it is whichever of the files that had the name it may be.
+                if !is_unsure || self.may_be(name.inode, nr) {
                     return Ok(nr);
                 }
                 other.get_or_insert(nr);

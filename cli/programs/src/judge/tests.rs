@@ -218,6 +218,34 @@ fn with_a_fat_a_name_stands_for_any_file_that_had_it() {
 }
 
 #[test]
+fn a_new_file_with_the_inode_number_of_a_removed_one_is_told_from_it() {
+    for (level, name) in LEVELS {
+        let mut trace = trace(level, "unlink foo\ncreat foo\nwrite foo 0 4096");
+        let old = trace.before.find("foo").unwrap();
+        for step in &mut trace.steps {
+            let Some(new) = step.after.find("foo") else {
+                continue;
+            };
+            let file = step.after.files.remove(&new).unwrap();
+            step.after.files.insert(old, file);
+            for name in &mut step.after.names {
+                if name.inode == new {
+                    name.inode = old;
+                }
+            }
+        }
+        for moment in [0, 1, 2, 3] {
+            let found = trace.moment(moment);
+            assert_eq!(judge(&trace, 3, found), [], "{name}, as after {moment}");
+        }
+        trace.steps[2].op = "fsync foo".parse().unwrap();
+        let is_broken = !judge(&trace, 3, trace.moment(0)).is_empty();
+        // By POSIX the name takes an fsync of the directory.
+        assert_eq!(is_broken, level >= Level::Linux, "{name}: fsynced");
+    }
+}
+
+#[test]
 fn each_rule_finds_what_breaks_it_at_its_levels_and_nothing_else() {
     for (text, returned, moment, changes, rules) in CASES {
         for ((level, name), rules) in LEVELS.into_iter().zip(rules) {

@@ -18,7 +18,7 @@ fn a_seed_gives_the_same_programs() {
 #[test]
 fn programs_are_short_can_succeed_and_make_something_durable() {
     let mut random = Random::new(Set::All, 7, 1, &before());
-    for _ in 0..500 {
+    for _ in 0..2000 {
         let program = random.program();
         assert!(program.ops.len() <= MAX_OPS, "{program}");
         assert!(program.ops.last().unwrap().is_persistence(), "{program}");
@@ -58,7 +58,7 @@ const KNOWN: &[(&str, &str)] = &[
     ("an attribute is removed", "setxattr X ..; sync; removexattr X *; fsync X"),
     ("an attribute is removed after an fsync", "setxattr X ..; fsync X; removexattr X *; fsync X"),
     ("a clone", "write X ..; reflink X Y; fsync Y; fsync X"),
-    ("a fifo in the place of a file", "unlink A/bar; mkfifo A/bar; fsync A"),
+    ("a fifo in the place of a file", "unlink X; mkfifo X; fsync A"),
     ("a symbolic link in a directory", "symlink foo A/bar; fsync A"),
 ];
 
