@@ -72,7 +72,7 @@ impl<'b> Bench<'b> {
                 thorough: target.thorough,
                 limit: target.mount_timeout,
             },
-            cuts: Cuts::Some,
+            cuts: Cuts::IfThorough,
         };
         bench.prepare()?;
         Ok(bench)

@@ -56,8 +56,8 @@ pub struct StateOracle<'o> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cuts {
     None,
-    /// One of as many as are looked at thoroughly.
-    Some,
+    /// All, if all are looked at thoroughly.
+    IfThorough,
     All,
 }
 
@@ -76,7 +76,7 @@ impl Sample {
             is_thorough: draw == Some(0) && cuts != Cuts::None,
             is_cut: match cuts {
                 Cuts::None => false,
-                Cuts::Some => draw == Some(1.min(thorough.saturating_sub(1))),
+                Cuts::IfThorough => thorough == 1,
                 Cuts::All => true,
             },
         }
@@ -251,11 +251,11 @@ mod tests {
                 )
             })
         };
-        assert_eq!(count(0, Cuts::Some), (0, 0));
-        assert_eq!(count(1, Cuts::Some), (4000, 4000));
+        assert_eq!(count(0, Cuts::IfThorough), (0, 0));
+        assert_eq!(count(1, Cuts::IfThorough), (4000, 4000));
         assert_eq!(count(8, Cuts::None), (0, 0));
         assert_eq!(count(0, Cuts::All), (0, 4000));
-        let (thorough, cut) = count(8, Cuts::Some);
-        assert!((400..600).contains(&thorough) && (400..600).contains(&cut));
+        let (thorough, cut) = count(8, Cuts::IfThorough);
+        assert!((400..600).contains(&thorough) && cut == 0);
     }
 }

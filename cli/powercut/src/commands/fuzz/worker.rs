@@ -156,7 +156,7 @@ impl Shared<'_> {
             Some(judged) if fails(&judged) => (judged, least),
             _ => (first, program.clone()),
         };
-        bench.cuts = Cuts::Some;
+        bench.cuts = Cuts::IfThorough;
         let Some(violation) = shown.outcome.violations.first() else {
             return Ok(());
         };
