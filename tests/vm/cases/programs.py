@@ -66,7 +66,7 @@ def found():
         report = fuzz(*words, "--jobs", "1", "--report", f"{own}/r", "--junit", f"{own}/junit.xml", code=1)
         finding = report["findings"][0]
         least = finding["program"]
-        assert len(least) <= min(3, len(finding["from"])), finding
+        assert len(least) <= min(4, len(finding["from"])), finding
         files = set(os.listdir(f"{own}/r/1"))
         equal(files, {"program.txt", "program.sh", "program.c", "xfstest", "trace.json", "report"}, "files")
         with open(f"{own}/junit.xml", encoding="utf-8") as file:

@@ -190,8 +190,19 @@ impl Judge<'_> {
         let mut named = moments.iter().map(|moment| moment.names.get(place));
         let first = named.next().flatten();
         let is_atomic = self.trace.level.renames_are_atomic();
-        first.is_none_or(|nr| !is_atomic && !self.is_durable(*nr, place))
+        (self.trace.has_fat && self.was_renamed(place.0))
+            || first.is_none_or(|nr| !is_atomic && !self.is_durable(*nr, place))
             || named.any(|file| file.is_none() || (file != first && !is_atomic))
+    }
+
+    /// Whether a directory had several names. With a FAT both entries may be there, and its checker cuts one of
+    /// them off from what is in it.
+    fn was_renamed(&self, dir: FileNr) -> bool {
+        let moments = self.history.moments[..=self.last].iter();
+        let there = moments.filter(|moment| moment.files.contains_key(&dir));
+        let names: BTreeSet<Vec<&Place>> =
+            there.map(|moment| moment.names_of(dir).collect()).collect();
+        names.len() > 1
     }
 
     /// Whether a file is durable, not only a name of it: it was there before the program, or was fsynced.

@@ -218,6 +218,15 @@ fn with_a_fat_a_name_stands_for_any_file_that_had_it() {
 }
 
 #[test]
+fn with_a_fat_what_is_in_a_renamed_directory_may_be_cut_off() {
+    let mut trace = trace(Level::Posix, "rename A C\nfsync C\nfsync C/foo");
+    let found = changed(&trace, 3, "gone C/foo");
+    assert_ne!(judge(&trace, 3, &found), []);
+    trace.has_fat = true;
+    assert_eq!(judge(&trace, 3, &found), []);
+}
+
+#[test]
 fn a_new_file_with_the_inode_number_of_a_removed_one_is_told_from_it() {
     for (level, name) in LEVELS {
         let mut trace = trace(level, "unlink foo\ncreat foo\nwrite foo 0 4096");
