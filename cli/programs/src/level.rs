@@ -43,7 +43,9 @@ impl Level {
             // Data may show up late, or be stale: only what was made durable counts.
             "ext4" | "ext3" if has(mount_options, "data=writeback") => Self::Posix,
             "ext4" | "ext3" | "xfs" => Self::Ordered,
-            "btrfs" | "f2fs" | "bcachefs" => Self::Linux,
+            "btrfs" | "bcachefs" => Self::Linux,
+            // By default fsync follows POSIX there, and no more (Documentation/filesystems/f2fs.rst).
+            "f2fs" if has(mount_options, "fsync_mode=strict") => Self::Linux,
             _ => Self::Posix,
         }
     }
@@ -116,7 +118,8 @@ mod tests {
             ("ext4", "", "data=writeback", Level::Posix),
             ("xfs", "", "", Level::Ordered),
             ("btrfs", "", "compress=zstd", Level::Linux),
-            ("f2fs", "", "", Level::Linux),
+            ("f2fs", "", "", Level::Posix),
+            ("f2fs", "", "fsync_mode=strict", Level::Linux),
             ("vfat", "", "", Level::Posix),
             ("mine", "", "", Level::Posix),
         ] {
