@@ -144,7 +144,7 @@ pub struct RunArgs {
         required_unless_present_any = ["resident", "observe"]
     )]
     pub check: Option<String>,
-    /// Instead of --check: prints what the software holds, so that no check need be written
+    /// Instead of --check: prints what the software holds
     ///
     /// It is run on a copy of the files of POWERCUT_MNT at each mark. After a power cut it is to print what
     /// it printed at the newest mark before the cut, or at the one that followed: docs/observe.md.
