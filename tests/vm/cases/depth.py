@@ -61,7 +61,7 @@ def keeper():
         where = ("--report", f"{own}/careless")
         again = powercut("replay", found[0]["id"], *where, "--json", code=1, json_of=True)
         equal((again["id"], again["violation"]["output"]), (second, found[0]["output"]), "the replay")
-        powercut("minimize", found[0]["id"], *where, "--budget", "16", code=1, says="must be stable before")
+        powercut("minimize", found[0]["id"], *where, "--budget", "10", code=1, says="must be stable before")
         powercut("replay", f"{first}/{second}x", *where, code=2, says="is not a state id")
         powercut("replay", f"{second}/{second}", *where, code=2, says="recoveries/")
 

@@ -249,5 +249,5 @@ def shell(own, where):
     with open(f"{own}/seen", encoding="ascii") as file:
         place, *rest = file.read().splitlines()
     equal(rest, ["new", "f", "device"], "what the shell saw")
-    assert not os.path.exists(place), f"{place} is still there"
+    assert not os.path.ismount(place) and not os.listdir(place), f"{place} is still mounted"
     powercut("replay", *where, "--shell", code=2, says="SHELL", env={**os.environ, "SHELL": "/nonexistent"})

@@ -13,7 +13,7 @@ from lib.disk import Disk
 from lib.tap import Skip, equal, note, test, wait_until
 
 SOCKETS = "/tmp"
-CUTS = 6
+CUTS = 4
 AS_POSTGRES = ("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups")
 
 
@@ -176,7 +176,7 @@ def cuts(server, keep, syncs):
     return "", CUTS
 
 
-@test("six power cuts lose nothing that was acknowledged; with fsync=off they do", limit=900)
+@test("four power cuts lose nothing that was acknowledged; with fsync=off they do", limit=900)
 def cut_over_and_over():
     with Disk(size=160) as disk:
         server = Server(disk)

@@ -37,7 +37,7 @@ def definitions():
 
 def quick(name, *cases):
     with tidy() as own:
-        powercut("run", "--config", f"{SUBJECTS}/{name}/powercut.toml", "--only", ",".join(cases), "--budget", "40",
+        powercut("run", "--config", f"{SUBJECTS}/{name}/powercut.toml", "--only", ",".join(cases), "--budget", "40" if "sqlite" in name else "16",
                  "--report", f"{own}/{name}", env=environment())
         with open(f"{own}/{name}/version", "w", encoding="utf-8") as file:
             file.write("version 1.2.3 of it\n")

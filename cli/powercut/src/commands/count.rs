@@ -53,11 +53,13 @@ pub fn count(args: &CountArgs) -> Result<Exit> {
             Saved::at(dir.unwrap_or_else(|| DEFAULT_DIR.into())).recording()?
         }
     };
+    let of = args.name.iter().map(|name| format!(" of {name}"));
+    let of: String = of.collect();
     let (states, cuts, pieces, is_exact) = match args.cut {
         Some(event) => {
             let last = recording.header().newest_event;
             let cut = Cut::new(&recording, event)
-                .with_context(|| format!("--cut {event}: the last event is {last}"))?;
+                .with_context(|| format!("--cut {event}: the last event{of} is {last}"))?;
             let choices = Choices::new(&recording, cut);
             let states = count::states(&choices);
             let pending = choices.pending().len();
