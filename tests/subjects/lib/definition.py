@@ -11,7 +11,7 @@ import tomllib
 
 HERE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 # Of subject.toml: a text, or a list of them.
-KEYS = {"title": str, "version": str, "packages": list, "run-once": list, "rust": list, "memory": str, "minutes": int}
+KEYS = {"title": str, "version": str, "packages": list, "run-once": list, "rust": list, "memory": str}
 
 
 def read(name):

@@ -44,7 +44,7 @@ def violation(what, detail=""):
     sys.exit(1)
 
 
-def is_violation(words, status):
+def answer(words, status):
     """What a resident check answers about a state, by what was found in a process of its own."""
     if os.WIFSIGNALED(status):
         return f"violation {CRASHES}: signal {os.WTERMSIG(status)}"
@@ -72,7 +72,7 @@ def judge(check):
     os.close(writer)
     with open(reader, encoding="utf-8", errors="replace") as file:
         words = file.read(4000)
-    return is_violation(words, os.waitpid(child, 0)[1])
+    return answer(words, os.waitpid(child, 0)[1])
 
 
 def resident(check):
