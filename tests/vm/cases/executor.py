@@ -122,13 +122,36 @@ def process_ids():
         assert int(of_checks[0]) > int(of_workload) + 1000, f"{of_checks[0]}, the workload had {of_workload}"
 
 
-@test("each state has a PID namespace of its own")
-def namespaces():
+# What a check leaves, the command, and whether the next state needs namespaces of its own.
+NAMESPACES = (
+    ("nothing", "true", False),
+    ("a child that it did not wait for, which has ended", "true & sleep 0.05", False),
+    ("a mount that it took away again", "mount -t tmpfs none /mnt && umount /mnt", False),
+    ("a daemon, which is killed", f"setsid sleep {FOREVER} >/dev/null 2>&1 &", False),
+    ("a mount", "mount -t tmpfs none /mnt", True),
+    ("a mount below its own", "mkdir $POWERCUT_MNT/d && mount -t tmpfs none $POWERCUT_MNT/d", True),
+    ("a mount that is read-only now", "mount -o remount,bind,ro /sys", True),
+    ("a mount that others see now", "mount --make-shared /proc", True),
+    ("another /proc", "mount -t proc none /proc", True),
+    ("no /proc", "umount -l /proc", True),
+)  # fmt: skip
+
+
+def namespaces(command, are_new):
+    """When the first process of the namespace started. Two states are prepared at a time, maybe in the same tick."""
     with tidy() as own:
-        # When the first process of the namespace started. Two states are prepared at a time, maybe in the same tick.
-        all_consistent(run(f"cut -d' ' -f22 /proc/1/stat >>{own}/log; sleep 0.05", "--jobs", "1"))
-        log = states(own)
-        assert len(set(log)) > len(log) // 2, f"first processes started at {log}"
+        note = f"echo $(cut -d' ' -f22 /proc/1/stat) $(grep -v powercut-mnt /proc/self/mountinfo | cut -d' ' -f5- | sha256sum) $$ >>{own}/log"
+        all_consistent(run(f"{note}; sleep 0.05; {command}\nexit 0", "--jobs", "1"))
+        started_at, mounts, pids = zip(*(line.split(" ", 2) for line in states(own)))
+        equal(len(set(mounts)), 1, f"different mounts, {mounts},")
+        equal(len({pid.split()[-1] for pid in pids}), 1, f"different process ids, {pids},")
+        equal(len(set(started_at)) > len(started_at) // 2, are_new, f"first processes started at {started_at}; new ones")
+        nothing_left(FOREVER)
+
+
+for what, command_, are_new_ in NAMESPACES:
+    test(f"a state has {'namespaces of its own' if are_new_ else 'those of the last one'} after a check that left {what}",
+         command_, are_new_)(namespaces)
 
 
 @test("POWERCUT_SLOT: no two checks at the same time have the same; as many without --jobs as processors")

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The PID namespace of a sandbox. It lives as long as its first process: this program once more,
-//! which shows the namespace in /proc and reaps whatever loses its parent. Commands are no
-//! children of it, as the executor has to know how they end.
+//! which shows the namespace in /proc, reaps whatever loses its parent, and says whether any other
+//! process is left. Commands are no children of it, as the executor has to know how they end.
 
 use std::fs;
 use std::io;
@@ -12,6 +12,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use anyhow::{bail, Context, Result};
+use nix::sys::signal::kill;
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use rustix::io::{retry_on_intr, Errno};
 use rustix::mount::{mount, MountFlags};
@@ -55,10 +56,17 @@ impl Init {
         }
     }
 
+    /// Whether it is there, and no other process in the namespace. If so, process ids begin again where they do after
+    /// `depth` power cuts.
+    pub fn is_alone(&mut self, depth: u32) -> bool {
+        let asked = self.wire.send(&depth).is_ok();
+        asked && matches!(self.wire.receive(), Ok(Some(true)))
+    }
+
     /// Whether it has ended, or is about to: its files are closed before the kernel kills all else in
     /// the namespace, so that nothing in there dies of that before this is true.
     pub fn has_ended(&self) -> io::Result<bool> {
-        // It says no more after its start.
+        // It says nothing unasked after its start.
         let mut fds = [PollFd::from_borrowed_fd(self.wire.as_fd(), PollFlags::IN)];
         let now = Timespec::default();
         Ok(retry_on_intr(|| poll(&mut fds, Some(&now)))? > 0)
@@ -86,9 +94,16 @@ pub fn init(depth: u32) -> Result<()> {
             Ok(_) | Err(Errno::INTR) => {}
             Err(e) => return Err(e.into()),
         }
-        // Nothing is ever sent: the other end is closed.
         if !fds[0].revents().is_empty() {
-            return Ok(());
+            let Some(depth) = wire.receive()? else {
+                return Ok(());
+            };
+            children.reap_orphans()?;
+            let alone = is_alone();
+            if alone {
+                first_pid(depth);
+            }
+            wire.send(&alone)?;
         }
     }
 }
@@ -99,14 +114,25 @@ pub fn show() -> Result<()> {
     mount("proc", "/proc", "proc", flags, None).context("cannot mount /proc")
 }
 
+/// Whether this process is the only one of its PID namespace, as the kernel sees it at one moment. One that has ended and
+/// that its parent has not noticed yet is there.
+fn is_alone() -> bool {
+    kill(nix::unistd::Pid::from_raw(-1), None) == Err(nix::errno::Errno::ESRCH)
+}
+
 /// Has process ids begin where those of the workload, and of the checks of the power cuts before,
 /// do not: a lock file that they left must not name a process that runs now. They begin at the same
 /// number each time: a check that says them says the same. Not every kernel can do that.
 fn first_pid(depth: u32) {
-    let max = fs::read_to_string("/proc/sys/kernel/pid_max");
-    let max: Option<u32> = max.ok().and_then(|text| text.trim().parse().ok());
-    if let (Some(max), 1..) = (max, depth) {
-        let last = max / 2 + max / 8 * (depth - 1).min(3);
+    let last = match depth {
+        0 => Some(1),
+        cuts => {
+            let max = fs::read_to_string("/proc/sys/kernel/pid_max");
+            let max: Option<u32> = max.ok().and_then(|text| text.trim().parse().ok());
+            max.map(|max| max / 2 + max / 8 * (cuts - 1).min(3))
+        }
+    };
+    if let Some(last) = last {
         let _ = fs::write("/proc/sys/kernel/ns_last_pid", last.to_string());
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Where one state is examined: a mount and a PID namespace that end with it.
+//! Where one state is examined: a mount and a PID namespace that end with it, or that are found as they
+//! were made.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
@@ -27,8 +28,8 @@ use crate::pause::Pause;
 /// How long a device may stay in use once its last mount and its last user are gone.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// One sandbox, or several one after the other if a check lives that long: that has to see what is
-/// mounted, so they have the same namespaces.
+/// One sandbox, or several one after the other in the same namespaces: if a check lives that long, as it has to see
+/// what is mounted, or if all commands have ended and left neither a process nor a mount behind.
 pub struct Sandbox<'a> {
     wanted: Begin,
     children: &'a Children,
@@ -37,6 +38,8 @@ pub struct Sandbox<'a> {
     resident: Option<Resident>,
     /// Whether a command was run that may have left something behind.
     has_run: bool,
+    /// The mounts of the namespace when it was made.
+    made_with: Option<String>,
     /// Of the workload.
     keeper: Option<Keeper>,
     /// What was mounted, and where.
@@ -67,6 +70,7 @@ impl<'a> Sandbox<'a> {
             home,
             resident: None,
             has_run: false,
+            made_with: None,
             keeper: None,
             mounts: Vec::new(),
             nodes: Vec::new(),
@@ -84,7 +88,7 @@ impl<'a> Sandbox<'a> {
         let held = unshared
             .context("cannot make a mount and a PID namespace")
             .and_then(|()| Init::start(self.wanted.depth, self.children))
-            .and_then(|init| self.answer(&init, wire));
+            .and_then(|init| self.answer(init, wire));
         held.unwrap_or_else(|e| {
             // Whatever else can be done is of no use.
             let _ = self.children.kill_all();
@@ -101,7 +105,8 @@ impl<'a> Sandbox<'a> {
     }
 
     /// Answers until the end.
-    fn answer(&mut self, init: &Init, wire: &mut Wire) -> Result<Over> {
+    fn answer(&mut self, mut init: Init, wire: &mut Wire) -> Result<Over> {
+        self.made_with = mounts();
         self.begin()?;
         wire.send(&Reply::Done)?;
         while let Some(request) = wire.receive()? {
@@ -141,17 +146,16 @@ impl<'a> Sandbox<'a> {
                 },
                 Request::List { dir, limit } => Reply::List(files::below(&dir, limit)),
                 Request::Kill => Reply::of(self.kill()),
-                Request::End => match self.end()? {
+                Request::End => match self.end(&mut init)? {
                     Next::Over(over) => return Ok(over),
                     Next::Another => {
                         remove(&self.wanted.tmp)?;
                         wire.send(&Reply::Done)?;
                         match wire.receive()? {
                             None => return Ok(Over::Alone),
-                            Some(Request::Begin(wanted)) => self.wanted = wanted,
+                            Some(Request::Begin(wanted)) => self.next(wanted, &mut init)?,
                             Some(request) => bail!("asked for {request:?} outside of a sandbox"),
                         }
-                        self.begin()?;
                         Reply::Done
                     }
                 },
@@ -162,6 +166,17 @@ impl<'a> Sandbox<'a> {
             wire.send(&reply)?;
         }
         Ok(Over::Alone)
+    }
+
+    /// Begins another one in the same namespaces.
+    fn next(&mut self, wanted: Begin, init: &mut Init) -> Result<()> {
+        if wanted.depth != self.wanted.depth {
+            // If it has ended, that is found out as soon as something is run.
+            init.is_alone(wanted.depth);
+        }
+        self.wanted = wanted;
+        self.has_run = false;
+        self.begin()
     }
 
     fn run(&mut self, program: &Program, wire: &Wire) -> Result<Finished, Stopped> {
@@ -208,10 +223,9 @@ impl<'a> Sandbox<'a> {
         Ok(())
     }
 
-    fn end(&mut self) -> Result<Next> {
+    fn end(&mut self, init: &mut Init) -> Result<Next> {
         let mut why = None;
-        if !self.has_run && self.resident.is_none() && self.still_mounted().is_none() {
-            // Nothing ran in it: the next may have the same namespaces.
+        if self.is_as_made(init)? {
             return Ok(Next::Another);
         }
         if let Some(mut resident) = self.resident.take() {
@@ -234,6 +248,24 @@ impl<'a> Sandbox<'a> {
             unused(node)?;
         }
         Ok(Next::Over(why.map_or(Over::Ended, Over::Restarted)))
+    }
+
+    /// Whether the namespaces are as they were made, once what was mounted here is unmounted: no process, no
+    /// other mount. Nothing can come into them later, as nobody is in there.
+    fn is_as_made(&mut self, init: &mut Init) -> Result<bool> {
+        if self.resident.is_some() {
+            return Ok(false);
+        }
+        if self.has_run {
+            // Commands are children of this process.
+            self.children.reap_orphans()?;
+            if !init.is_alone(self.wanted.depth) {
+                return Ok(false);
+            }
+        }
+        let is_unmounted = self.still_mounted().is_none();
+        Ok(is_unmounted
+            && (!self.has_run || (self.made_with.is_some() && mounts() == self.made_with)))
     }
 
     /// Unmounts; where something is still mounted or in use, if it is.
@@ -283,6 +315,12 @@ pub fn own_mounts() -> Result<()> {
     let downstream = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
     mount_change("/", downstream)
         .context("cannot keep mounts apart: is / a mount point (in a chroot it has to be)?")
+}
+
+/// What the kernel tells of the mounts of the mount namespace that this thread has in common with the first process of its
+/// PID namespace, in which /proc is mounted.
+fn mounts() -> Option<String> {
+    fs::read_to_string("/proc/1/mountinfo").ok()
 }
 
 /// Waits until nothing has a device mounted.

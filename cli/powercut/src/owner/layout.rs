@@ -234,6 +234,7 @@ fn tree(owner: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::slice;
 
     #[test]
     fn each_device_of_btrfs_has_its_own_copies() {
@@ -259,7 +260,12 @@ mod tests {
             how: "",
         };
         for (number, first) in [(1, 1024 + 8), (2, 3072 + 8)] {
-            let found = btrfs_device(file.path(), number, &[chunk.clone()], &[of_file.clone()]);
+            let found = btrfs_device(
+                file.path(),
+                number,
+                slice::from_ref(&chunk),
+                slice::from_ref(&of_file),
+            );
             let of_file: Vec<_> = found.iter().filter(|e| e.what == of_file.what).collect();
             assert_eq!(of_file.len(), 1);
             assert_eq!((of_file[0].first, of_file[0].last), (first, first + 7));
