@@ -9,7 +9,8 @@ use std::rc::Rc;
 
 use super::by_class::{classes, singles};
 use super::kinds::LEVELS;
-use super::simple::{all_but_last, drop_one, ends, keep_one, marks, metadata};
+use super::random::Random;
+use super::simple::{acknowledged, all_but_last, drop_one, ends, keep_one, marks, metadata};
 use super::tears::{costs, tears};
 use super::{Space, State, States};
 
@@ -33,6 +34,21 @@ pub fn states<'s, 'r: 's>(space: &'s Space<'r>) -> States<'s, 'r> {
     ];
     let many = once_with(|| many(space)).flatten();
     Box::new(few.chain(InTurn::new(shares)).chain(many))
+}
+
+/// What each mark promises, and after each of these a state of chance, which is where an order that nothing
+/// enforces shows; then as `auto`.
+pub fn after_acknowledged<'s, 'r: 's>(
+    space: &'s Space<'r>,
+    seed: u64,
+) -> impl Iterator<Item = State<'r>> + 's {
+    let marks = space.recording().marks().len();
+    let chance = once_with(move || Random::new(space, seed)).flatten();
+    let shares: Vec<(States<'s, 'r>, usize)> = vec![
+        (Box::new(acknowledged(space)), 2),
+        (Box::new(chance.take(marks)), 1),
+    ];
+    InTurn::new(shares).chain(once_with(|| states(space)).flatten())
 }
 
 /// All cuts, those of one kind late.

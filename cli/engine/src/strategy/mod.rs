@@ -110,7 +110,7 @@ impl Strategy {
                 let pairs = || pairs::pairs(space, space.heaviest_first().into_iter());
                 let random = move || Random::new(space, seed);
                 let auto: States<'s, 'r> = if self == Self::Acknowledged {
-                    Box::new(simple::acknowledged(space).chain(auto::states(space)))
+                    Box::new(auto::after_acknowledged(space, seed))
                 } else {
                     auto::states(space)
                 };
