@@ -131,6 +131,16 @@ impl MountSpec {
         }))
     }
 
+    /// Whether nothing is lost if the power fails while a mount recovers.
+    pub fn recovers_again(&self) -> bool {
+        known(&self.fs).recovers_again
+    }
+
+    /// Whether its fsync is known not to wait for all that it writes.
+    pub fn misses_waits(&self) -> bool {
+        known(&self.fs).misses_waits
+    }
+
     /// Whether several states can be mounted at the same time.
     pub fn is_plural(&self) -> bool {
         known(&self.fs).is_plural

@@ -32,16 +32,18 @@ const FILL_LEN: usize = 512 << 10;
 /// What buffers and offsets of O_DIRECT are multiples of.
 const DIRECT_ALIGN: usize = 4096;
 
-/// Runs a program below a directory. After each operation `mark` is given its mark, and what the
-/// filesystem holds is taken down. An operation that fails is no error.
+/// Runs a program below a directory. After each operation `mark_with` is given its mark, and what the
+/// filesystem holds is taken down. `remount` unmounts what is mounted there, and mounts it again. An operation that fails is
+/// no error.
 pub fn execute(
     dir: &Path,
     program: &Program,
     level: Level,
     has_fat: bool,
     mut mark_with: impl FnMut(&str) -> Result<()>,
+    mut remount: impl FnMut() -> Result<()>,
 ) -> Result<Trace> {
-    let runner = Runner::new(dir)?;
+    let mut runner = Runner::new(dir)?;
     let mut trace = Trace {
         level,
         has_fat,
@@ -49,7 +51,17 @@ pub fn execute(
         steps: Vec::new(),
     };
     for (nr, op) in (1..).zip(&program.ops) {
-        let done = runner.run(nr, op);
+        let done = match op {
+            // The files have other inode numbers then, and could not be told apart.
+            Op::Remount if has_fat => Err(Errno::OPNOTSUPP),
+            Op::Remount => {
+                drop(runner);
+                remount()?;
+                runner = Runner::new(dir)?;
+                Ok(())
+            }
+            _ => runner.run(nr, op),
+        };
         mark_with(&mark(nr, op))?;
         trace.steps.push(Step {
             op: op.clone(),
@@ -62,7 +74,7 @@ pub fn execute(
 
 /// Makes what every program finds; with `fill` free space is filled with [`data::STALE`] once, so that bytes that a file never held show.
 pub fn prepare(dir: &Path, ops: &[Op], fill: bool) -> Result<()> {
-    let runner = Runner::new(dir)?;
+    let mut runner = Runner::new(dir)?;
     for op in ops {
         let done = runner.run(0, op);
         if op.is_optional() && matches!(done, Err(Errno::OPNOTSUPP | Errno::PERM | Errno::NOSYS)) {
@@ -79,6 +91,8 @@ pub fn prepare(dir: &Path, ops: &[Op], fill: bool) -> Result<()> {
 struct Runner<'d> {
     dir: &'d Path,
     root: OwnedFd,
+    /// Files that stay open.
+    held: Vec<OwnedFd>,
 }
 
 impl<'d> Runner<'d> {
@@ -87,6 +101,7 @@ impl<'d> Runner<'d> {
         Ok(Self {
             dir,
             root: root.with_context(|| format!("cannot open {}", dir.display()))?,
+            held: Vec::new(),
         })
     }
 
@@ -106,7 +121,11 @@ impl<'d> Runner<'d> {
         self.open(path, OFlags::RDONLY | OFlags::NOFOLLOW)
     }
 
-    fn run(&self, nr: usize, op: &Op) -> rustix::io::Result<()> {
+    fn run(&mut self, nr: usize, op: &Op) -> rustix::io::Result<()> {
+        if let Op::Open(path) = op {
+            self.held.push(self.open(path, OFlags::RDWR)?);
+            return Ok(());
+        }
         let root = &self.root;
         match op {
             Op::Creat(path) => {
@@ -144,7 +163,7 @@ impl<'d> Runner<'d> {
             }
             Op::SetXattr { path, name, value } => {
                 let fd = self.open_any(path)?;
-                fsetxattr(fd, name, value.as_bytes(), XattrFlags::empty())
+                fsetxattr(fd, name, data::value(value).as_bytes(), XattrFlags::empty())
             }
             Op::RemoveXattr { path, name } => fremovexattr(self.open_any(path)?, name),
             Op::Chmod { path, mode } => {
@@ -164,6 +183,9 @@ impl<'d> Runner<'d> {
             Op::Fsync(path) => fsync(self.open_any(path)?),
             Op::Fdatasync(path) => fdatasync(self.open_any(path)?),
             Op::DropCaches => drop_caches(),
+            Op::Open(_) => Ok(()),
+            // That is for who mounted it.
+            Op::Remount => Err(Errno::OPNOTSUPP),
             Op::SyncFileRange(path) => self.sync_file_range(path),
             Op::Syncfs => syncfs(root),
             Op::Sync => {

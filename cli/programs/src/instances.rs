@@ -46,6 +46,9 @@ creat B/bar
 creat A/C/foo
 tmpfile bar
 tmpfile A/bar
+open foo
+open bar
+open A/foo
 mkdir C
 mkdir A/C
 mkdir B/C
@@ -124,6 +127,10 @@ setxattr foo user.a 1
 setxattr foo user.b 2
 setxattr bar user.a 1
 setxattr A user.a 1
+setxattr foo user.c 3*600
+setxattr foo user.c 4*600
+setxattr A user.c 3*600
+removexattr foo user.c
 removexattr foo user.a
 removexattr A user.a
 chmod foo 600
@@ -133,7 +140,10 @@ utimens foo 1000000000
 ";
 
 /// What is in every set.
-const CACHES: &str = "drop_caches";
+const CACHES: &str = "\
+drop_caches
+remount
+";
 
 /// A sort of operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,7 +161,7 @@ pub fn sort_of(op: &Op) -> Option<Sort> {
         Op::SetXattr { .. } | Op::RemoveXattr { .. } | Op::Chmod { .. } | Op::Utimens { .. } => {
             Some(Sort::Attributes)
         }
-        Op::DropCaches => Some(Sort::Caches),
+        Op::DropCaches | Op::Remount => Some(Sort::Caches),
         Op::SyncFileRange(_) => Some(Sort::Data),
         _ if op.changes_data() => Some(Sort::Data),
         _ => Some(Sort::Names),

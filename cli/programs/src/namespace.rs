@@ -105,6 +105,7 @@ impl Namespace {
             Op::Write { path, .. }
             | Op::Truncate { path, .. }
             | Op::Fallocate { path, .. }
+            | Op::Open(path)
             | Op::Fdatasync(path)
             | Op::SyncFileRange(path) => is_regular(path),
             Op::Copy { from, to } | Op::Reflink { from, to } => {
@@ -115,8 +116,8 @@ impl Namespace {
             | Op::Chmod { path, .. }
             | Op::Utimens { path, .. }
             | Op::Fsync(path) => is_regular(path) || self.is_dir(path),
-            // After nothing there is nothing of interest in the caches.
-            Op::DropCaches => self.is_used,
+            // After nothing there is nothing of interest in the caches, and nothing to write back.
+            Op::DropCaches | Op::Remount => self.is_used,
             Op::Syncfs | Op::Sync => true,
         }
     }
@@ -184,7 +185,11 @@ impl Namespace {
             | Op::Utimens { path, .. } => {
                 self.change(path, |state| state.has_other_attributes = true);
             }
-            Op::Fdatasync(_) | Op::DropCaches | Op::SyncFileRange(_) => {}
+            Op::Open(_)
+            | Op::Fdatasync(_)
+            | Op::DropCaches
+            | Op::Remount
+            | Op::SyncFileRange(_) => {}
         }
     }
 

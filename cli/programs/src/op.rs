@@ -18,6 +18,8 @@ pub enum Op {
     Creat(String),
     /// O_TMPFILE in the directory of the path, a page of data, linkat(2) to the path.
     Tmpfile(String),
+    /// open(2), and not closed before the program ends or the filesystem is unmounted: what is removed then stays until then.
+    Open(String),
     Mkdir(String),
     Mkfifo(String),
     Symlink {
@@ -84,6 +86,8 @@ pub enum Op {
     Fdatasync(String),
     /// What is clean leaves the caches, inodes too: /proc/sys/vm/drop_caches.
     DropCaches,
+    /// The filesystem is unmounted and mounted again: it writes back what it kept, and reads it anew.
+    Remount,
     /// sync_file_range(2) of all of a file, waited for: it starts writeback and makes nothing durable.
     SyncFileRange(String),
     Syncfs,
@@ -165,6 +169,7 @@ impl Op {
         match self {
             Self::Creat(_) => "creat",
             Self::Tmpfile(_) => "tmpfile",
+            Self::Open(_) => "open",
             Self::Mkdir(_) => "mkdir",
             Self::Mkfifo(_) => "mkfifo",
             Self::Symlink { .. } => "symlink",
@@ -184,6 +189,7 @@ impl Op {
             Self::Fsync(_) => "fsync",
             Self::Fdatasync(_) => "fdatasync",
             Self::DropCaches => "drop_caches",
+            Self::Remount => "remount",
             Self::SyncFileRange(_) => "sync_file_range",
             Self::Syncfs => "syncfs",
             Self::Sync => "sync",
@@ -206,6 +212,7 @@ impl Op {
         match self {
             Self::Creat(path)
             | Self::Tmpfile(path)
+            | Self::Open(path)
             | Self::Mkdir(path)
             | Self::Mkfifo(path)
             | Self::Symlink { path, .. }
@@ -225,7 +232,7 @@ impl Op {
             | Self::Rename { from, to, .. }
             | Self::Copy { from, to }
             | Self::Reflink { from, to } => vec![from, to],
-            Self::DropCaches | Self::Syncfs | Self::Sync => Vec::new(),
+            Self::DropCaches | Self::Remount | Self::Syncfs | Self::Sync => Vec::new(),
         }
     }
 
@@ -267,9 +274,10 @@ impl WriteHow {
 }
 
 /// All first words.
-pub const VERBS: [&str; 24] = [
+pub const VERBS: [&str; 26] = [
     "creat",
     "tmpfile",
+    "open",
     "mkdir",
     "mkfifo",
     "symlink",
@@ -289,6 +297,7 @@ pub const VERBS: [&str; 24] = [
     "fsync",
     "fdatasync",
     "drop_caches",
+    "remount",
     "sync_file_range",
     "syncfs",
     "sync",

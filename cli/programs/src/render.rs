@@ -5,6 +5,7 @@
 mod c;
 mod shell;
 
+use crate::op::Op;
 use crate::program::{before, Program};
 
 pub use c::c;
@@ -81,7 +82,7 @@ pub fn xfstest(program: &Program, problem: &str) -> String {
          cd $SCRATCH_MNT\n\n\
          {before}\n\
          {commands}\n\
-         cd /\n\
+         {released}cd /\n\
          _flakey_drop_and_remount\n\n\
          # What is there now goes into the output that is compared.\n\
          cd $SCRATCH_MNT\n\
@@ -92,6 +93,11 @@ pub fn xfstest(program: &Program, problem: &str) -> String {
          status=0\n\
          exit\n",
         before = prepared(),
+        released = if program.ops.iter().any(|op| matches!(op, Op::Open(_))) {
+            "exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-\n"
+        } else {
+            ""
+        },
     )
 }
 
@@ -104,7 +110,7 @@ mod tests {
     use crate::instances::{all_persistence, operations, Set};
     use crate::level::Level;
     use crate::namespace::Namespace;
-    use crate::op::{Op, RenameHow};
+    use crate::op::RenameHow;
     use crate::tree::Tree;
     use crate::walk::walk;
 
@@ -143,7 +149,15 @@ mod tests {
         for program in programs() {
             let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
             prepare(ours.path(), &before(), false).unwrap();
-            let trace = execute(ours.path(), &program, Level::Posix, false, |_| Ok(())).unwrap();
+            let trace = execute(
+                ours.path(),
+                &program,
+                Level::Posix,
+                false,
+                |_| Ok(()),
+                || Ok(()),
+            )
+            .unwrap();
             // Of what xfs_io does no name depends.
             let script = script(&program)
                 .replace("xfs_io ", ": ")

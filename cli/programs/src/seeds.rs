@@ -73,6 +73,22 @@ write foo 12288 4096; sync_file_range foo; drop_caches; link foo bar; fsync foo
 write foo 0 4096; sync; drop_caches; rename foo bar; fsync bar
 write foo 0 4096; sync; unlink foo; fsync /
 unlink A/foo; fsync A
+open foo; unlink foo; fsync /
+open foo; unlink foo; sync; write A/foo 0 4096; fsync A/foo
+open A/foo; rename foo A/foo; fsync A
+open foo; unlink foo; creat foo; write foo 0 4096; fsync foo
+open A/foo; unlink A/foo; fsync A; remount; creat A/bar; fsync A/bar
+creat bar; open bar; unlink bar; sync
+write foo 0 4096; remount; sync
+write foo 0 4096; fsync foo; remount; write foo 4096 4096; fsync foo
+rename foo A/bar; fsync A/bar; remount; creat foo; fsync foo
+creat bar; fsync bar; remount; unlink bar; fsync /
+mkdir C; creat C/bar; sync; remount; rename C/bar bar; rmdir C; fsync /
+unlink foo; remount; creat foo; write foo 0 4096; fsync foo
+setxattr foo user.b 1; fsync foo; remount; removexattr foo user.b; fsync foo
+mkdir C; creat C/bar; fsync C; unlink C/bar; rmdir C; write A/foo 0 4096; write A/foo 4096 8192; fsync A/foo
+mkdir A/C; creat A/C/foo; fsync A/C; unlink A/C/foo; rmdir A/C; sync; creat bar; write bar 0 4096; fsync bar
+mkdir A/C; symlink foo A/C/foo; sync; unlink A/C/foo; rmdir A/C; fsync A; copy foo A/foo; fsync A/foo
 unlink A/foo; symlink foo A/foo; fsync A
 symlink foo A/bar; rename A/bar B/bar; fsync B
 symlink foo bar; fsync /
@@ -129,6 +145,13 @@ removexattr A user.a; fsync A
 setxattr foo user.b 1; sync; removexattr foo user.b; fsync foo
 setxattr foo user.b 1; fsync foo; removexattr foo user.b; fsync foo
 setxattr foo user.b 1; fsync foo; rename foo bar; fsync bar
+setxattr foo user.c 3*600; fsync foo
+setxattr foo user.c 3*600; fsync foo; setxattr foo user.c 4*600; fsync foo
+setxattr A user.c 3*600; fsync A
+setxattr foo user.c 3*600; sync; removexattr foo user.c; fsync foo
+setxattr foo user.c 3*600; fsync foo; removexattr foo user.c; sync; creat bar; write bar 0 1024; fsync bar
+setxattr foo user.c 3*600; fsync foo; unlink foo; sync; creat bar; write bar 0 4096; fsync bar; creat foo; write foo 0 4096; fsync foo
+setxattr foo user.c 3*600; fsync foo; link foo bar; fsync bar
 setxattr foo user.b 1; sync; write foo 0 4096; fsync foo
 creat bar; setxattr bar user.a 1; fsync bar; link bar A/bar; fsync bar
 chmod foo 600; fsync foo; write foo 0 4096; fsync foo

@@ -57,8 +57,8 @@ pub struct FuzzArgs {
     /// Without it, what a mount does not recover is repaired by its checker: vfat, exfat, jfs, hfsplus.
     #[arg(long, value_name = "CMD", help_heading = "Check")]
     pub fsck: Option<String>,
-    /// In one of N states, mount once more, run a checker and try everything out; 0: in none; 1: in all, and
-    /// cut their recovery
+    /// In one of N states, mount once more, run a checker and try everything out; in as many others cut the
+    /// recovery, too; 0: in none; 1: both in all
     #[arg(long, value_name = "N", default_value_t = 32, help_heading = "Check")]
     pub thorough: u64,
     /// The longest a mount, an unmount or a program may take

@@ -16,7 +16,10 @@ use powercut_programs::trace::Trace;
 use powercut_programs::tree::Tree;
 use powercut_programs::usable::use_all;
 use powercut_programs::walk::walk;
+use rustix::mount::{unmount, UnmountFlags};
 use serde::{Deserialize, Serialize};
+
+use crate::fs::MountSpec;
 
 /// What to do with the files below a directory.
 #[derive(Debug, Serialize, Deserialize)]
@@ -30,6 +33,9 @@ pub enum FileRequest {
     /// Runs a program; its marks go into a file.
     Execute {
         dir: PathBuf,
+        /// What is mounted there, and how.
+        node: PathBuf,
+        spec: MountSpec,
         program: Program,
         level: Level,
         has_fat: bool,
@@ -60,6 +66,8 @@ impl FileRequest {
             }
             Self::Execute {
                 dir,
+                node,
+                spec,
                 program,
                 level,
                 has_fat,
@@ -69,10 +77,12 @@ impl FileRequest {
                     .write(true)
                     .open(&mark_file)
                     .with_context(|| format!("cannot open {}", mark_file.display()))?;
-                let trace = execute(&dir, &program, level, has_fat, |mark| {
+                let mark_with = |mark: &str| {
                     let written = marks.write_all(mark.as_bytes());
                     written.with_context(|| format!("cannot mark {mark:?}"))
-                });
+                };
+                let remount = || remount(&dir, &node, &spec);
+                let trace = execute(&dir, &program, level, has_fat, mark_with, remount);
                 Ok(FileReply::Traced(Box::new(trace?)))
             }
             Self::Walk { dir } => Ok(match walk(root(&dir)?) {
@@ -82,6 +92,14 @@ impl FileRequest {
             Self::Use { dir, tree } => Ok(FileReply::Used(use_all(root(&dir)?, &tree))),
         }
     }
+}
+
+/// Unmounts a filesystem and mounts it again.
+fn remount(dir: &Path, node: &Path, spec: &MountSpec) -> Result<()> {
+    unmount(dir, UnmountFlags::empty())
+        .with_context(|| format!("cannot unmount {}", dir.display()))?;
+    spec.mount(node, dir)
+        .with_context(|| format!("cannot mount {} again as {}", node.display(), spec.fs))
 }
 
 fn root(dir: &Path) -> Result<File> {

@@ -23,6 +23,10 @@ pub struct Known {
     pub repaired_by: Option<&'static str>,
     /// A checker that changes nothing, of one that has recovered and is not mounted.
     pub checked_by: Option<&'static str>,
+    /// Whether nothing is lost if the power fails while a mount recovers.
+    pub recovers_again: bool,
+    /// Whether its fsync is known not to wait for all that it writes.
+    pub misses_waits: bool,
 }
 
 /// Of a filesystem that is not in the table.
@@ -37,6 +41,8 @@ const UNKNOWN: Known = Known {
     recovered_by: None,
     repaired_by: None,
     checked_by: None,
+    recovers_again: false,
+    misses_waits: false,
 };
 
 /// Of most that are in it.
@@ -58,6 +64,7 @@ pub static KNOWN: [Known; 18] = [
         args: EXT4,
         package: Some("e2fsprogs"),
         checked_by: Some("e2fsck -fn"),
+        recovers_again: true,
         ..COMMON
     },
     Known {
@@ -66,6 +73,7 @@ pub static KNOWN: [Known; 18] = [
         package: Some("xfsprogs"),
         checked_by: Some("xfs_repair -n"),
         default_mib: 320,
+        recovers_again: true,
         ..COMMON
     },
     Known {
@@ -75,6 +83,7 @@ pub static KNOWN: [Known; 18] = [
         checked_by: Some("btrfs check --readonly"),
         default_mib: 128,
         is_plural: false,
+        recovers_again: true,
         ..COMMON
     },
     Known {
@@ -82,6 +91,7 @@ pub static KNOWN: [Known; 18] = [
         args: &["-q", "-f"],
         package: Some("f2fs-tools"),
         checked_by: Some("fsck.f2fs --dry-run"),
+        misses_waits: true,
         ..COMMON
     },
     Known {
@@ -153,6 +163,7 @@ pub static KNOWN: [Known; 18] = [
         args: EXT4,
         package: Some("e2fsprogs"),
         checked_by: Some("e2fsck -fn"),
+        recovers_again: true,
         ..COMMON
     },
     Known {

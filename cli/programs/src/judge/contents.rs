@@ -219,7 +219,7 @@ impl Judge<'_> {
             let is_new = value.is_none() && self.is_new(nr, since);
             let mut versions = self.versions(nr, since);
             if !is_new && !versions.any(|version| version.xattrs.get(name) == value) {
-                let value = value.map_or("gone".into(), |value| format!("{value:?}"));
+                let value = value.map_or("gone".into(), |value| shown(value));
                 wrong.push(format!("its attribute {name} is {value}"));
             }
         }
@@ -242,5 +242,14 @@ impl Judge<'_> {
             Op::Utimens { seconds, .. } => time == (seconds.into(), 0),
             _ => false,
         })
+    }
+}
+
+/// A value of an attribute, without most of a long one.
+fn shown(value: &str) -> String {
+    const LONG: usize = 32;
+    match value.char_indices().nth(LONG) {
+        Some((end, _)) => format!("{:?}.. of {} bytes", &value[..end], value.len()),
+        None => format!("{value:?}"),
     }
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::{Files, Judge};
-use crate::history::{FileNr, Place, ROOT_NR};
+use crate::history::{FileNr, Moment, Place, ROOT_NR};
 use crate::problem::{Problem, Rule};
 use crate::tree::{Kind, Name};
 
@@ -110,7 +110,13 @@ impl Judge<'_> {
         let may_be_unreadable = |nr: &FileNr| {
             let is_durable = self.events.of_attributes(*nr, self.returned) > 0;
             let is_new = !self.history.moments[0].files.contains_key(nr) && !is_durable;
-            is_new || !moments.iter().all(|moment| moment.files.contains_key(nr))
+            // Its checker cuts one of the two entries of a renamed directory off, its only one if both were exchanged.
+            let is_dir = |moment: &Moment<'_>| {
+                let file = moment.files.get(nr);
+                file.is_some_and(|file| file.kind == Kind::Directory)
+            };
+            let is_moved = self.was_renamed(*nr) && moments.iter().any(is_dir);
+            is_new || is_moved || !moments.iter().all(|moment| moment.files.contains_key(nr))
         };
         let named = moments.iter().rev();
         let mut named = named.filter_map(|moment| moment.names.get(place).copied());

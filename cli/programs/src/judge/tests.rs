@@ -17,10 +17,11 @@ fn trace(level: Level, text: &str) -> Trace {
     prepare(dir.path(), &before(), false).unwrap();
     let program: Program = text.parse().unwrap();
     let mut marks = Vec::new();
-    let trace = execute(dir.path(), &program, level, false, |mark| {
+    let mark_with = |mark: &str| {
         marks.push(mark.to_string());
         Ok(())
-    });
+    };
+    let trace = execute(dir.path(), &program, level, false, mark_with, || Ok(()));
     assert_eq!(
         returned(marks.iter().map(String::as_str)),
         program.ops.len()

@@ -64,6 +64,7 @@ impl FromStr for Op {
         let op = match (verb, rest) {
             ("creat", [p]) => Self::Creat(path(p)?),
             ("tmpfile", [p]) => Self::Tmpfile(path(p)?),
+            ("open", [p]) => Self::Open(path(p)?),
             ("mkdir", [p]) => Self::Mkdir(path(p)?),
             ("mkfifo", [p]) => Self::Mkfifo(path(p)?),
             ("symlink", [target, p]) => Self::Symlink {
@@ -129,6 +130,7 @@ impl FromStr for Op {
             ("fdatasync", [p]) => Self::Fdatasync(path(p)?),
             ("sync_file_range", [p]) => Self::SyncFileRange(path(p)?),
             ("drop_caches", []) => Self::DropCaches,
+            ("remount", []) => Self::Remount,
             ("syncfs", []) => Self::Syncfs,
             ("sync", []) => Self::Sync,
             _ if VERBS.contains(&verb) => return Err(BadOp::Words(line.into())),

@@ -68,13 +68,34 @@ static void put_mapped(const char *path, int byte, size_t len, off_t at, int is_
 \tclose(fd);
 }
 
-int main(void)
-{
 ";
+
+/// What stands before `main` if it is mounted anew.
+const REMOUNT: &str = r#"static void remount(void)
+{
+	const char *command = "d=$POWERCUT_REMOUNT; s=$(findmnt -no SOURCE \"$d\") && t=$(findmnt -no FSTYPE \"$d\")"
+		" && o=$(findmnt -no OPTIONS \"$d\") && umount \"$d\" && mount -t \"$t\" -o \"$o\" \"$s\" \"$d\"";
+	char *dir = getcwd(NULL, 0);
+
+	for (int held = 3; held < 32; held++)
+		close(held);
+
+	if (!dir || setenv("POWERCUT_REMOUNT", dir, 1) || chdir("/") || system(command) || chdir(dir)) {
+		perror("remount");
+		exit(1);
+	}
+	free(dir);
+}
+
+"#;
 
 /// The program in C, with what is there before it.
 pub fn c(program: &Program) -> String {
     let mut text = String::from(HEAD);
+    if program.ops.contains(&Op::Remount) {
+        text.push_str(REMOUNT);
+    }
+    text.push_str("int main(void)\n{\n");
     for op in before() {
         statement(&mut text, 0, &op);
     }
@@ -105,6 +126,7 @@ fn statement(text: &mut String, nr: usize, op: &Op) {
             );
             with(dir, "O_TMPFILE | O_WRONLY", &linked)
         }
+        Op::Open(path) => format!("opened(\"{path}\", O_RDWR);"),
         Op::Mkdir(path) => format!("DO(mkdir(\"{path}\", 0755));"),
         Op::Mkfifo(path) => format!("DO(mkfifo(\"{path}\", 0644));"),
         Op::Symlink { target, path } => format!("DO(symlink(\"{target}\", \"{path}\"));"),
@@ -144,8 +166,9 @@ fn statement(text: &mut String, nr: usize, op: &Op) {
             with(to, "O_WRONLY", "ioctl(fd, FICLONE, other)")
         ),
         Op::SetXattr { path, name, value } => format!(
-            "DO(setxattr(\"{path}\", \"{name}\", \"{value}\", {}, 0));",
-            value.len()
+            "DO(setxattr(\"{path}\", \"{name}\", \"{}\", {}, 0));",
+            data::value(value),
+            data::value(value).len()
         ),
         Op::RemoveXattr { path, name } => format!("DO(removexattr(\"{path}\", \"{name}\"));"),
         Op::Chmod { path, mode } => format!("DO(chmod(\"{path}\", 0{mode:o}));"),
@@ -154,6 +177,7 @@ fn statement(text: &mut String, nr: usize, op: &Op) {
         ),
         Op::Fsync(path) => with(path, "O_RDONLY", "fsync(fd)"),
         Op::Fdatasync(path) => with(path, "O_RDONLY", "fdatasync(fd)"),
+        Op::Remount => "remount();".into(),
         Op::DropCaches => "put(\"/proc/sys/vm/drop_caches\", 0, '3', 1, 0, 0);".into(),
         Op::SyncFileRange(path) => with(
             path,

@@ -5,6 +5,9 @@
 use crate::data;
 use crate::op::{FallocateMode, Op, RenameHow, WriteHow, ROOT};
 
+/// Unmounts the filesystem that this is in, and mounts it as it was.
+pub const REMOUNT: &str = "exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; d=$PWD s=$(findmnt -no SOURCE .) t=$(findmnt -no FSTYPE .) o=$(findmnt -no OPTIONS .) && cd / && umount \"$d\" && mount -t \"$t\" -o \"$o\" \"$s\" \"$d\" && cd \"$d\"";
+
 /// The command that does operation number `nr`.
 pub fn command(nr: usize, op: &Op) -> String {
     match op {
@@ -17,6 +20,8 @@ pub fn command(nr: usize, op: &Op) -> String {
                 name(dir)
             )
         }
+        // A shell has single digits for files.
+        Op::Open(path) => format!("exec {}<>{path}", 3 + nr % 7),
         Op::Mkdir(path) => format!("mkdir {path}"),
         Op::Mkfifo(path) => format!("mkfifo {path}"),
         Op::Symlink { target, path } => format!("ln -s {target} {path}"),
@@ -48,13 +53,16 @@ pub fn command(nr: usize, op: &Op) -> String {
         }
         Op::Copy { from, to } => format!("xfs_io -c 'copy_range {from}' {to}"),
         Op::Reflink { from, to } => format!("xfs_io -c 'reflink -q {from}' {to}"),
-        Op::SetXattr { path, name, value } => format!("setfattr -n {name} -v {value} {path}"),
+        Op::SetXattr { path, name, value } => {
+            format!("setfattr -n {name} -v {} {path}", data::value(value))
+        },
         Op::RemoveXattr { path, name } => format!("setfattr -x {name} {path}"),
         Op::Chmod { path, mode } => format!("chmod {mode:o} {path}"),
         Op::Utimens { path, seconds } => format!("touch -h -d @{seconds} {path}"),
         Op::Fsync(path) => format!("xfs_io -c fsync {}", name(path)),
         Op::Fdatasync(path) => format!("xfs_io -c fdatasync {}", name(path)),
         Op::DropCaches => "echo 3 >/proc/sys/vm/drop_caches".into(),
+        Op::Remount => REMOUNT.into(),
         Op::SyncFileRange(path) => format!("xfs_io -c 'sync_range -a 0 0' {path}"),
         Op::Syncfs => "xfs_io -c syncfs .".into(),
         Op::Sync => "sync".into(),

@@ -12,6 +12,7 @@ use powercut_engine::marks::Marks;
 use powercut_engine::recording::Recording;
 use powercut_engine::strategy::{Space, Strategy};
 use powercut_programs::level::has_fat;
+use powercut_programs::op::Op;
 use powercut_programs::program::{before, Program};
 use powercut_programs::trace::Trace;
 
@@ -19,7 +20,7 @@ use super::oracle::{Cuts, StateOracle, Steps};
 use crate::child::Line;
 use crate::commands::manage::load;
 use crate::commands::mkfs::{mkfs, Maker};
-use crate::device::{Disk, Name, Root};
+use crate::device::{Disk, Name, Root, Settings};
 use crate::executor::{Executor, FileReply, FileRequest, Scratch};
 use crate::fsck::Statuses;
 use crate::kmsg::Kmsg;
@@ -37,6 +38,8 @@ pub struct Bench<'b> {
     steps: Steps,
     /// Which states have their recovery cut.
     pub cuts: Cuts,
+    /// Whether all states are looked at thoroughly, and not a sample.
+    looks_at_all: bool,
 }
 
 /// What came of a program.
@@ -52,10 +55,11 @@ impl<'b> Bench<'b> {
     pub fn new(
         root: &'b Root,
         target: &'b Target,
+        settings: &Settings,
         signals: &'b Signals,
         name: &Name,
     ) -> Result<Self> {
-        let disk = root.create(name, &target.settings)?;
+        let disk = root.create(name, settings)?;
         let fsck = target.fsck.as_deref();
         let mut bench = Self {
             root,
@@ -72,7 +76,8 @@ impl<'b> Bench<'b> {
                 thorough: target.thorough,
                 limit: target.mount_timeout,
             },
-            cuts: Cuts::IfThorough,
+            cuts: usual_cuts(target),
+            looks_at_all: false,
         };
         bench.prepare()?;
         Ok(bench)
@@ -80,6 +85,18 @@ impl<'b> Bench<'b> {
 
     pub fn disk(&self) -> &Disk {
         &self.disk
+    }
+
+    /// Has all states looked at thoroughly, and not a sample.
+    pub fn look_at_all(&mut self) {
+        self.looks_at_all = true;
+        self.cuts = Cuts::Spared;
+    }
+
+    /// Has a sample looked at further, as before.
+    pub fn look_as_usual(&mut self) {
+        self.looks_at_all = false;
+        self.cuts = usual_cuts(self.target);
     }
 
     fn prepare(&mut self) -> Result<()> {
@@ -127,8 +144,12 @@ impl<'b> Bench<'b> {
         let level = self.target.level;
         let has_fat = has_fat(self.target.fs.name());
         let program = program.clone();
+        let node = self.disk.nodes().first().to_path_buf();
+        let spec = self.target.mount.clone();
         let request = |dir| FileRequest::Execute {
             dir,
+            node,
+            spec,
             program,
             level,
             has_fat,
@@ -151,6 +172,10 @@ impl<'b> Bench<'b> {
         keep: impl FnOnce(&Judged) -> bool,
     ) -> Result<Judged> {
         self.kmsg.skip();
+        self.steps.thorough = match self.looks_at_all {
+            true => 1,
+            false => sampled(self.target.thorough, program),
+        };
         let trace = self.record(program)?;
         let recording = load(self.root, self.disk.name().as_str())?;
         let judged = self.explore(trace, &recording, budget)?;
@@ -202,6 +227,27 @@ impl<'b> Bench<'b> {
     }
 }
 
+/// Of one of how many states of a program more is looked at. A file without a name that was open shows in nothing that can
+/// be read: a checker has to find it.
+fn sampled(thorough: u64, program: &Program) -> u64 {
+    const OFTEN: u64 = 8;
+    let holds = program.ops.iter().any(|op| matches!(op, Op::Open(_)));
+    if holds {
+        thorough.div_ceil(OFTEN)
+    } else {
+        thorough
+    }
+}
+
+/// Whose recovery is cut. Of a filesystem that does not survive that, or that a checker recovers, only if it was asked for.
+fn usual_cuts(target: &Target) -> Cuts {
+    if target.mount.recovers_again() && target.fsck.is_none() {
+        Cuts::Sample
+    } else {
+        Cuts::IfThorough
+    }
+}
+
 /// How the states of a program are gone through.
 pub fn plan(budget: Budget) -> Plan {
     Plan {
@@ -223,4 +269,22 @@ pub struct Quiet;
 impl Watch for Quiet {
     fn progress(&mut self, _progress: Progress) {}
     fn violation(&mut self, _choices: &Choices<'_>, _violation: &Violation) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_programs_with_open_files_more_is_looked_at() {
+        for (thorough, text, wanted) in [
+            (32, "open foo\nunlink foo\nsync", 4),
+            (1, "open foo\nunlink foo\nsync", 1),
+            (0, "open foo\nunlink foo\nsync", 0),
+            (32, "unlink foo\nsync", 32),
+        ] {
+            let program: Program = text.parse().unwrap();
+            assert_eq!(sampled(thorough, &program), wanted, "{thorough} {text:?}");
+        }
+    }
 }

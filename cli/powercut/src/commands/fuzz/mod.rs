@@ -25,7 +25,7 @@ use self::findings::Findings;
 use self::source::Source;
 use self::worker::{News, Shared};
 use super::manage::own_name;
-use crate::device::Root;
+use crate::device::{Completion, Root, Settings};
 use crate::exit::Exit;
 use crate::fs as filesystems;
 use crate::options::{default_jobs, name, Fuzz, Programs, Target};
@@ -35,6 +35,12 @@ use crate::signals::{Interrupted, Signals};
 
 /// Where findings go unless told.
 const DEFAULT_DIR: &str = "powercut-fuzz";
+/// When every second disk completes its writes.
+const LATE: Completion = Completion::DelayedAtRandom {
+    min_us: 50,
+    max_us: 500,
+    seed: 1,
+};
 /// Between two lines of progress.
 const INTERVAL: Duration = Duration::from_secs(10);
 
@@ -133,6 +139,15 @@ fn beginning(options: &Fuzz, target: &Target) -> Fuzzing {
     }
 }
 
+/// When the disk of a worker completes its writes. Where nothing else is said, every second one is late: who does not
+/// wait for its own writes loses them only there.
+fn completion_of(said: Completion, lane: usize) -> Completion {
+    match said {
+        Completion::Inline if lane % 2 == 1 => LATE,
+        other => other,
+    }
+}
+
 /// Has workers try programs; what went wrong.
 fn run(shared: &Shared<'_>, fuzzing: &mut Fuzzing, began: Instant) -> Vec<anyhow::Error> {
     // A mount and an unmount wait more than they work.
@@ -149,7 +164,15 @@ fn run(shared: &Shared<'_>, fuzzing: &mut Fuzzing, began: Instant) -> Vec<anyhow
                     let target = shared.target;
                     let disk = own_name("fuzz", &target.settings)?;
                     let disk = name(&format!("{disk}-{lane}"))?;
-                    let mut bench = Bench::new(shared.root, target, shared.signals, &disk)?;
+                    let settings = Settings {
+                        completion: match target.mount.misses_waits() {
+                            true => target.settings.completion,
+                            false => completion_of(target.settings.completion, lane),
+                        },
+                        ..target.settings.clone()
+                    };
+                    let mut bench =
+                        Bench::new(shared.root, target, &settings, shared.signals, &disk)?;
                     shared.work(&mut bench, |one| {
                         // Who listens lives longer.
                         let _ = news.send(one);
@@ -256,4 +279,26 @@ fn save(dir: &Path, fuzzing: &Fuzzing) -> Result<()> {
     let path = dir.join(FUZZING_FILE);
     let text = serde_json::to_string_pretty(fuzzing)?;
     fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_second_disk_is_late_unless_told_when_all_are() {
+        let told = Completion::Delayed { us: 3 };
+        for (completion, lane, wanted) in [
+            (Completion::Inline, 0, Completion::Inline),
+            (Completion::Inline, 1, LATE),
+            (Completion::Inline, 2, Completion::Inline),
+            (told, 1, told),
+        ] {
+            assert_eq!(
+                completion_of(completion, lane),
+                wanted,
+                "{completion} {lane}"
+            );
+        }
+    }
 }

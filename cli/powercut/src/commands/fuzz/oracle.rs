@@ -55,9 +55,14 @@ pub struct StateOracle<'o> {
 /// Which states have the power cut again while they are recovered from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cuts {
+    /// No recovery is cut, and no state is looked at thoroughly.
     None,
+    /// No recovery is cut.
+    Spared,
     /// All, if all are looked at thoroughly.
     IfThorough,
+    /// A sample: one of so many as are looked at thoroughly.
+    Sample,
     All,
 }
 
@@ -71,12 +76,15 @@ struct Sample {
 impl Sample {
     /// By the state's name: the same each time.
     fn of(id: &str, thorough: u64, cuts: Cuts) -> Self {
-        let draw = xxh3_64(id.as_bytes()).checked_rem(thorough);
+        let draw = xxh3_64(id.as_bytes());
+        // Others than those that are cut, if not all are both.
+        let is_one = |draw: u64| draw.checked_rem(thorough) == Some(0);
         Self {
-            is_thorough: draw == Some(0) && cuts != Cuts::None,
+            is_thorough: is_one(draw) && cuts != Cuts::None,
             is_cut: match cuts {
-                Cuts::None => false,
+                Cuts::None | Cuts::Spared => false,
                 Cuts::IfThorough => thorough == 1,
+                Cuts::Sample => is_one(draw >> 32),
                 Cuts::All => true,
             },
         }
@@ -251,11 +259,14 @@ mod tests {
                 )
             })
         };
-        assert_eq!(count(0, Cuts::IfThorough), (0, 0));
+        assert_eq!(count(8, Cuts::IfThorough).1, 0);
         assert_eq!(count(1, Cuts::IfThorough), (4000, 4000));
+        assert_eq!(count(0, Cuts::Sample), (0, 0));
+        assert_eq!(count(1, Cuts::Sample), (4000, 4000));
         assert_eq!(count(8, Cuts::None), (0, 0));
+        assert_eq!(count(1, Cuts::Spared), (4000, 0));
         assert_eq!(count(0, Cuts::All), (0, 4000));
-        let (thorough, cut) = count(8, Cuts::IfThorough);
-        assert!((400..600).contains(&thorough) && cut == 0);
+        let (thorough, cut) = count(8, Cuts::Sample);
+        assert!((400..600).contains(&thorough) && (400..600).contains(&cut));
     }
 }

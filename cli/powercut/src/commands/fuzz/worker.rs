@@ -26,6 +26,9 @@ use crate::options::{Format, Fuzz, Reporting, Target, Wanted};
 use crate::report::{FuzzCounts, FuzzFinding, Source as ReportSource};
 use crate::signals::{Interrupted, Signals};
 
+/// The rules that only a sample of the states is held to.
+const FURTHER: [&str; 3] = ["fsck", "remount", "usable"];
+
 /// What all workers share.
 pub struct Shared<'s> {
     pub root: &'s Root,
@@ -128,6 +131,8 @@ impl Shared<'_> {
         };
         if is_within(&first) {
             bench.cuts = Cuts::All;
+        } else if FURTHER.contains(&broken.as_str()) {
+            bench.look_at_all();
         }
         let fails = |judged: &Judged| {
             judged
@@ -156,7 +161,7 @@ impl Shared<'_> {
             Some(judged) if fails(&judged) => (judged, least),
             _ => (first, program.clone()),
         };
-        bench.cuts = Cuts::IfThorough;
+        bench.look_as_usual();
         let Some(violation) = shown.outcome.violations.first() else {
             return Ok(());
         };
