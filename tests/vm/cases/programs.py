@@ -97,6 +97,25 @@ def unmountable():
         equal(report["findings"][0]["rule"], "mount", "the rule")
 
 
+# What is done, on which filesystem, how many operations it has not, and those.
+REMOUNT = "open foo\nunlink foo\nfsync /\nremount\ncreat bar\nfsync bar\n"
+LONG = "setxattr foo user.c 3*600\nfsync foo\nremovexattr foo user.c\nfsync foo\n"
+for what, fs, failed, text in (
+    ("goes on after a remount", "ext4", 0, REMOUNT),
+    ("goes on without a remount on a FAT", "vfat", 1, REMOUNT),
+    ("has attributes that fill a block", "ext4", 0, LONG),
+):
+
+    @test(f"a program {what}", fs, failed, text)
+    def done(fs, failed, text):
+        need(fs)
+        with tidy() as own:
+            report = fuzz("--fs", fs, "--program", program(own, text), "--budget", "6")
+            counts = report["counts"]
+            equal((counts["ops"], counts["failed_ops"]), (len(text.splitlines()), failed), "operations")
+            equal(report["findings"], [], "findings")
+
+
 @test("programs have numbers: a shard has a part of them, --from goes on, a seed gives the same")
 def numbers():
     need("ext4")
