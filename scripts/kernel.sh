@@ -12,7 +12,7 @@ FLAVOURS=(stock debug kcsan)
 
 # need_flavour NAME
 need_flavour() {
-	[[ " ${FLAVOURS[*]} " == *" $1 "* ]] || die "no such kernel: $1 (there are: ${FLAVOURS[*]})"
+	[[ " ${FLAVOURS[*]} " == *" $1 "* ]] || die "no such kernel: $1 (there are: ${FLAVOURS[*]}, and debian:SERIES)"
 }
 
 # flavour_config FLAVOUR: what the kernel of that name is built of.
@@ -113,6 +113,35 @@ need_own_kernel() {
 	((${#found[@]} == 1)) ||
 		die "--modules $2: ${#found[@]} directories with a modules.order in it, one is needed: give /lib/modules/RELEASE itself"
 	OWN_MODULES=${found[0]}
+}
+
+# need_debian_kernel debian:SERIES: sets the two to Debian's own image of the newest kernel of that series, which is
+# fetched if none of it is in the cache.
+need_debian_kernel() {
+	local series=${1#debian:} dir
+	dir=$({ find "$CACHE" -maxdepth 1 -name "debian-${series}[.-]*[0-9]" 2>/dev/null || true; } | sort --version-sort | tail -n 1)
+	if [[ -z $dir ]]; then
+		dir=$(fetch_debian_kernel "$series")
+	fi
+	OWN_KERNEL=$dir/vmlinuz OWN_MODULES=$dir/$(<"$dir/release")
+}
+
+# fetch_debian_kernel SERIES: the directory with it in the cache.
+fetch_debian_kernel() {
+	local picked status=0
+	"$SCRIPTS/root" toolchain >/dev/null
+	need_cache
+	picked=$(mktemp -d "$CACHE/run/XXXXXX")
+	"$SCRIPTS/in-root" "$SCRIPTS/build/pick-debian" "$1" "$picked" >&2 &&
+		cached "debian-$(<"$picked/version")" "$SCRIPTS/in-root" "$SCRIPTS/build/debian-kernel" "$picked" || status=$?
+	rm -rf "$picked"
+	return "$status"
+}
+
+# is_debian_kernel NAME: whether it has the form of debian:6.12.
+is_debian_kernel() {
+	[[ $1 == debian:* ]] || return
+	[[ $1 =~ ^debian:[0-9]+\.[0-9]+$ ]] || die "--kernel $1: give a series of Debian's kernels, such as debian:6.12"
 }
 
 # own_kernel_made: changes when one of its files does.
