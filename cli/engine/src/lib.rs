@@ -46,7 +46,7 @@ mod event_queue;
 pub mod explore;
 pub mod failure;
 pub mod faults;
-mod garbage;
+pub mod garbage;
 pub mod id;
 pub mod keep;
 pub mod lint;

@@ -24,7 +24,6 @@ impl Reads {
     }
 
     /// From ascending ranges that lie apart.
-    #[cfg(any(test, feature = "testing"))]
     pub fn from_ranges(ranges: Vec<(u64, u64)>) -> Self {
         Self(ranges)
     }

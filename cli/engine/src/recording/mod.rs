@@ -4,6 +4,7 @@
 //! model, and a hash for every block of content in place of the content.
 
 mod blocks;
+mod crash_state;
 mod entry;
 mod index;
 mod max_tree;
@@ -31,6 +32,9 @@ use entry::{long, short, NO_DATA};
 use index::Index;
 use name::Names;
 
+#[cfg(any(test, feature = "testing"))]
+pub use crash_state::bytes_by_replay;
+pub use crash_state::{CrashState, Source};
 pub use entry::{Recorded, MAX_EVENTS};
 pub use read::RecordingError;
 
