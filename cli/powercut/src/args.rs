@@ -30,7 +30,7 @@ pub use rate::RateArgs;
 pub use run::{ExploreArgs, RunArgs};
 pub use suite::{case_command, RunCommand, SuiteArgs, NOT_OF_A_CASE};
 pub use transfer::{ExportArgs, Foreign, ImportArgs};
-pub use values::Value;
+pub use values::{BackendArg, Value};
 
 /// Cut the power of a block device, and see what software makes of it
 ///

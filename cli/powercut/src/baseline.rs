@@ -21,6 +21,7 @@ use crate::examine::Examiner;
 use crate::executor::Executor;
 use crate::output::say;
 use crate::report::{Baseline, Passed};
+use crate::server::Server;
 use crate::signals::Signals;
 
 /// Which disks the check is run on.
@@ -39,7 +40,7 @@ pub enum Extent {
 /// What the baseline is of.
 #[derive(Clone, Copy)]
 pub struct Subject<'a> {
-    pub disk: &'a Disk,
+    pub server: &'a dyn Server,
     pub recording: &'a Recording,
     pub examination: &'a Examination,
     pub signals: &'a Signals,
@@ -81,13 +82,14 @@ impl Extent {
 
 impl Subject<'_> {
     fn before(self) -> Result<Passed> {
-        let mut view = self.disk.create_some_view()?;
+        let mut view = self.server.view()?;
         self.look(When::Before, &mut view, &[])
     }
 
     fn after(self, keep: bool) -> Result<Passed> {
-        let copy = keep.then(|| self.copy()).transpose()?;
-        let nodes = copy.as_ref().map_or(self.disk.nodes(), View::nodes);
+        let (_, disk) = self.server.driver().context("the disk is not there")?;
+        let copy = keep.then(|| self.copy(disk)).transpose()?;
+        let nodes = copy.as_ref().map_or(disk.nodes(), View::nodes);
         let passed = self.look(
             When::After,
             &mut Shown(nodes.clone()),
@@ -104,12 +106,12 @@ impl Subject<'_> {
 
     /// A view that holds what the disk does now: what it held when the record ended, and what was
     /// written since.
-    fn copy(self) -> Result<View> {
+    fn copy(self, disk: &Disk) -> Result<View> {
         let end = self.recording.header().newest_event;
         let choices = Choices::new(self.recording, Cut::new(self.recording, end)?);
-        let mut view = self.disk.create_some_view()?;
+        let mut view = disk.create_some_view()?;
         view.show(&Selection::of(&choices, &choices.all()))?;
-        for (from, to) in self.disk.nodes().all().zip(view.nodes().all()) {
+        for (from, to) in disk.nodes().all().zip(view.nodes().all()) {
             copy_differences(from, to)
                 .with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
         }

@@ -21,7 +21,7 @@ use powercut_engine::id::StateId;
 use powercut_engine::marks::Marks;
 use powercut_engine::strategy::Strategy;
 
-use crate::args::{self, WritebackArg};
+use crate::args::{self, BackendArg, WritebackArg};
 use crate::baseline::Extent;
 use crate::device::{CutMode, CutRequest, Name, Settings, Trigger};
 use crate::examination::Examination;
@@ -92,6 +92,7 @@ pub struct Wanted {
 #[derive(Debug)]
 pub struct Resume {
     pub dir: PathBuf,
+    pub backend: BackendArg,
     /// In place of the one before.
     pub budget: Option<Budget>,
     pub jobs: Option<usize>,
@@ -127,6 +128,7 @@ pub struct Run {
 #[derive(Debug)]
 pub struct Explore {
     pub from: RecordSource,
+    pub backend: BackendArg,
     pub examination: Examination,
     pub baseline: Extent,
     /// What to say of commands that are the report's.
@@ -388,6 +390,7 @@ impl Explore {
         })?;
         Ok(Self {
             from: record.from,
+            backend: args.backend,
             baseline: record.baseline,
             borrowed: record.borrowed,
             examination: simple(record.examination, &args.plan)?,
@@ -398,9 +401,15 @@ impl Explore {
 }
 
 impl Resume {
-    pub fn new(dir: PathBuf, args: &args::PlanArgs, session: &args::SessionArgs) -> Result<Self> {
+    pub fn new(
+        dir: PathBuf,
+        backend: BackendArg,
+        args: &args::PlanArgs,
+        session: &args::SessionArgs,
+    ) -> Result<Self> {
         Ok(Self {
             dir,
+            backend,
             budget: budget(args)?,
             jobs: number_of_jobs(args.jobs)?,
             wanted: wanted(args, session),

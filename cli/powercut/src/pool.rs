@@ -19,11 +19,12 @@ use powercut_engine::recording::Recording;
 use powercut_engine::strategy::State;
 use powercut_model::Event;
 
-use crate::device::{Selection, View};
+use crate::device::Selection;
 use crate::examination::Examination;
 use crate::examine::{Among, Examiner};
 use crate::executor::Executor;
 use crate::recovery::{Deep, Job};
+use crate::server::ServedView;
 use crate::signals::Signals;
 use crate::slots::Slots;
 use crate::times::Times;
@@ -66,7 +67,7 @@ impl Pool {
     /// the same time.
     pub fn start<'scope, 'e: 'scope>(
         scope: &'scope Scope<'scope, '_>,
-        views: Vec<View>,
+        views: Vec<ServedView>,
         jobs: usize,
         work: Work<'e>,
     ) -> Self {
@@ -112,14 +113,14 @@ struct Worker<'e> {
 
 impl Worker<'_> {
     /// Takes tasks until the pool is gone.
-    fn work(&self, mut view: View) {
+    fn work(&self, mut view: ServedView) {
         let work = self.work;
-        let origin = view.as_origin();
+        let origin = view.origin();
         let mut executor = Executor::new(work.signals, work.what.mount_timeout());
         let mut examiner = Examiner::new(&mut view, work.what, &mut executor).map(|examiner| {
             let examiner = examiner.among(self.among.clone());
-            match work.deep {
-                Some(job) => {
+            match work.deep.zip(origin) {
+                Some((job, origin)) => {
                     let deep = Deep::new(examiner, origin, job, self.among.clone());
                     AnyExaminer::Deep(Box::new(deep))
                 }

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::BackendArg;
+
 /// A state, and how to examine it: the check, the checker and the mount are those of the report,
 /// but for what is given.
 #[derive(Debug, Args)]
@@ -21,6 +23,14 @@ pub struct ReplayArgs {
     /// Replay from the record of this disk instead
     #[arg(long, value_name = "NAME")]
     pub disk: Option<String>,
+    /// What shows the states of a recording as block devices: docs/backends.md
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "auto",
+        hide_short_help = true
+    )]
+    pub backend: BackendArg,
     /// The check, instead of the report's, which is run as root otherwise
     #[arg(long, value_name = "CMD")]
     pub check: Option<String>,

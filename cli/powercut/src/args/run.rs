@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{CheckArgs, DiskArgs, PlanArgs, SessionArgs, WritebackArg};
+use super::{BackendArg, CheckArgs, DiskArgs, PlanArgs, SessionArgs, WritebackArg};
 use crate::fs::Fs;
 
 #[derive(Debug, Args)]
@@ -31,6 +31,15 @@ pub struct ExploreArgs {
         "seed", "shard", "marks", "depth", "recovery_budget", "stop_on_first", "max_violations",
         "report", "case", "dry_run"])]
     pub resume: Option<PathBuf>,
+    /// What shows the states of a recording as block devices: docs/backends.md
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "auto",
+        hide_short_help = true,
+        help_heading = "Record"
+    )]
+    pub backend: BackendArg,
     /// The check: exit 0 consistent, 125 can't tell, else a violation
     ///
     /// POWERCUT_MNT is where the state is mounted, POWERCUT_DEV its device, POWERCUT_MARKS a file

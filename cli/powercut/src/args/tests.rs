@@ -10,7 +10,7 @@ use clap::{CommandFactory, Parser};
 use super::Cli;
 
 /// Options of `explore`, with a value for those that take one.
-const OPTIONS: [(&str, Option<&str>, With); 22] = [
+const OPTIONS: [(&str, Option<&str>, With); 23] = [
     ("name", Some("a"), With::Neither),
     ("check", Some("true"), With::Recording),
     ("mount", Some("ext4"), With::Recording),
@@ -33,6 +33,7 @@ const OPTIONS: [(&str, Option<&str>, With); 22] = [
     ("minimize", None, With::Both),
     ("html", Some("f"), With::Both),
     ("junit", Some("f"), With::Both),
+    ("backend", Some("nbd"), With::Both),
 ];
 const MORE: [(&str, Option<&str>, With); 7] = [
     ("max_violations", Some("3"), With::Recording),

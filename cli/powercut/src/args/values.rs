@@ -98,6 +98,17 @@ impl ValueEnum for Value<Marks> {
     }
 }
 
+/// What shows the states of a recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BackendArg {
+    /// The powercut module if it is loaded, else nbd
+    Auto,
+    /// The powercut module
+    Module,
+    /// This command, by the kernel's NBD client: for kernels without the module
+    Nbd,
+}
+
 /// Takes any name of a filesystem; those that something is known of are what a shell completes.
 #[derive(Debug, Clone)]
 pub struct FsParser;

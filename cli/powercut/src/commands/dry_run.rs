@@ -2,7 +2,8 @@
 
 //! `--dry-run`: what an exploration would take, from its record and one examination.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
@@ -13,9 +14,8 @@ use powercut_engine::recording::Recording;
 use powercut_engine::strategy::Space;
 use powercut_model::Cut;
 
-use super::manage::load;
 use super::session::Session;
-use crate::device::{Selection, View};
+use crate::device::Selection;
 use crate::estimate::{Estimate, Sample, Subject};
 use crate::examine::Examiner;
 use crate::executor::Executor;
@@ -42,7 +42,7 @@ impl Session<'_> {
     pub fn estimate(&self, began: Instant) -> Result<Estimate> {
         let (recording, exported) = self.read()?;
         let mut compressed = Counter(0);
-        let stream = self.root.control().export(self.disk.name().as_str())?;
+        let stream = self.server.export()?;
         compress(stream, &mut compressed).context("cannot read the record")?;
         let sample = self.sample(&recording)?;
         let subject = Subject {
@@ -63,10 +63,9 @@ impl Session<'_> {
     }
 
     /// The recording, and its size.
-    fn read(&self) -> Result<(Recording, u64)> {
-        let recording = load(self.root, self.disk.name().as_str())?;
-        let mut stream = self.root.control().export(self.disk.name().as_str())?;
-        let bytes = io::copy(&mut stream.by_ref(), &mut io::sink())?;
+    fn read(&self) -> Result<(Arc<Recording>, u64)> {
+        let recording = self.server.recording()?;
+        let bytes = io::copy(&mut self.server.export()?, &mut io::sink())?;
         Ok((recording, bytes))
     }
 
@@ -74,8 +73,8 @@ impl Session<'_> {
     fn sample(&self, recording: &Recording) -> Result<Sample> {
         let end = recording.header().newest_event;
         let choices = Choices::new(recording, Cut::new(recording, end)?);
-        let mut view = self.disk.create_some_view()?;
-        View::read_no_more(&view);
+        let mut view = self.server.view()?;
+        view.read_no_more();
         let mut executor = Executor::new(self.signals, self.examination.mount_timeout());
         let mut examiner = Examiner::new(&mut view, self.examination, &mut executor)?;
         let began = Instant::now();

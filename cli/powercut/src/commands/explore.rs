@@ -11,8 +11,8 @@ use powercut_engine::budget::Budget;
 use powercut_engine::explore::Plan;
 use powercut_engine::strategy::Strategy;
 
+use super::backend::{asked, Backend, Opened};
 use super::session::{rules_of, Session};
-use super::transfer::import_as_new;
 use crate::baseline::Extent;
 use crate::device::{Root, RuleStatus};
 use crate::exit::Exit;
@@ -27,32 +27,39 @@ use crate::size;
 pub fn explore(options: &Explore) -> Result<Exit> {
     let began = Instant::now();
     let signals = Signals::install_for(options.reporting.deadline)?;
-    let root = Root::open()?;
+    let needs = asked(&[
+        ("--depth", options.plan.depth > 1),
+        ("--view-fault", !options.examination.view_faults.is_empty()),
+        ("--keep", options.reporting.keep),
+    ]);
+    let backend = Backend::choose(options.backend, &options.from, &needs)?;
     say_borrowed(&options.borrowed);
     if let Some(spec) = &options.examination.mount {
         fs::need(&spec.fs)?;
     }
     options.examination.say_advice();
-    let (disk, source, rules, recorded_in) = match &options.from {
+    let (opened, source, rules, recorded_in) = match &options.from {
         RecordSource::Disk(name) => {
             let source = Source {
                 disk: Some(name.to_string()),
                 ..Source::default()
             };
+            let root = Root::open()?;
             let disk = root.disk(name)?;
             let rules = rules_of(&disk)?;
-            (disk, source, rules, Duration::ZERO)
+            let opened = Opened::Module { root, disk };
+            (opened, source, rules, Duration::ZERO)
         }
         RecordSource::Report(path) => {
             let saved = Saved::at(path);
             let (source, rules, recorded_in) = origin(&saved)?;
-            let disk = import_as_new(&root, &saved, &options.examination)?;
-            (disk, source, rules, recorded_in)
+            let opened = backend.serve(&saved, &options.examination)?;
+            (opened, source, rules, recorded_in)
         }
     };
+    let server = opened.server();
     let session = Session {
-        root: &root,
-        disk: &disk,
+        server: &*server,
         signals: &signals,
         examination: &options.examination,
         plan: &options.plan,
@@ -88,15 +95,24 @@ pub fn resume(options: &Resume) -> Result<Exit> {
     let saved = Saved::at(&options.dir);
     let report = saved.report()?;
     let signals = Signals::install_for(options.deadline)?;
-    let root = Root::open()?;
+    let plan = plan(&report.plan, &options.dir)?;
+    let needs = asked(&[
+        ("--depth", plan.depth > 1),
+        ("--view-fault", !report.examination.view_faults.is_empty()),
+        ("--keep", options.keep),
+    ]);
+    let from = RecordSource::Report(options.dir.clone());
+    let backend = Backend::choose(options.backend, &from, &needs)?;
     let commands = borrowed(&options.dir, &report.examination, Given::default());
     say_borrowed(&commands);
-    let mut plan = plan(&report.plan, &options.dir)?;
-    plan.budget = options.budget.unwrap_or(plan.budget);
-    let disk = import_as_new(&root, &saved, &report.examination)?;
+    let plan = Plan {
+        budget: options.budget.unwrap_or(plan.budget),
+        ..plan
+    };
+    let opened = backend.serve(&saved, &report.examination)?;
+    let server = opened.server();
     Session {
-        root: &root,
-        disk: &disk,
+        server: &*server,
         signals: &signals,
         examination: &report.examination,
         plan: &plan,

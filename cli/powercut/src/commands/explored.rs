@@ -3,6 +3,7 @@
 //! Tells what came out of an exploration: reports, summary, exit status.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Result;
 use powercut_engine::recording::Recording;
@@ -16,7 +17,7 @@ use crate::report::{summary, Report};
 pub struct Explored {
     pub exit: Exit,
     pub report: Report,
-    pub recording: Recording,
+    pub recording: Arc<Recording>,
     /// Where the report is, if it was worth one.
     pub dir: Option<PathBuf>,
 }

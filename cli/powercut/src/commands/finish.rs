@@ -8,11 +8,11 @@ use powercut_engine::oracle::Finding;
 use powercut_engine::recording::Recording;
 
 use super::culprit::Bench;
-use crate::device::Disk;
 use crate::examination::Examination;
 use crate::executor::Executor;
 use crate::options::Wanted;
 use crate::report::{self, Report};
+use crate::server::Server;
 use crate::signals::{Interrupted, Signals};
 
 /// Sorts of violations whose culprit is looked for if that is asked for, and the
@@ -27,7 +27,7 @@ const LEAST: u64 = 8;
 pub fn culprits(
     report: &mut Report,
     recording: &Recording,
-    disk: &Disk,
+    server: &dyn Server,
     examination: &Examination,
     signals: &Signals,
     wanted: &Wanted,
@@ -54,7 +54,7 @@ pub fn culprits(
         let id: StateId = violation.id.parse()?;
         let (choices, keep) = id.resolve(recording)?;
         let finding = Finding::new(violation.kind, &*violation.how, &*violation.output);
-        let mut view = disk.create_some_view()?;
+        let mut view = server.view()?;
         let mut bench = Bench {
             view: &mut view,
             examination,

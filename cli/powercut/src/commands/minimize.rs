@@ -8,10 +8,10 @@ use powercut_engine::oracle::{Finding, Verdict};
 use powercut_engine::recording::Recording;
 use serde::Serialize;
 
+use super::backend::{asked, Backend};
 use super::culprit::Bench;
 use super::manage::load;
-use super::transfer::import_as_new;
-use crate::device::{Disk, Root, Selection};
+use crate::device::{Root, Selection};
 use crate::examination::Examination;
 use crate::examine::Examiner;
 use crate::executor::Executor;
@@ -19,6 +19,7 @@ use crate::exit::Exit;
 use crate::options::{Minimize, RecordSource};
 use crate::output::{print, print_json, say};
 use crate::report::{self, Culprit, Saved};
+use crate::server::{Module, Server};
 use crate::signals::Signals;
 
 /// What `minimize --json` prints.
@@ -32,11 +33,16 @@ pub fn minimize(options: &Minimize) -> Result<Exit> {
     let signals = Signals::install()?;
     let errors = match &options.replay.from {
         RecordSource::Disk(disk) => {
+            Backend::choose(options.replay.backend, &options.replay.from, &[])?;
             let root = Root::open()?;
             let disk = root.disk(disk)?;
             let recording = load(&root, disk.name().as_str())?;
             let what = options.replay.examination(None)?;
-            let failed = fails(options, &what, &recording, &signals, &disk)?;
+            let module = Module {
+                root: &root,
+                disk: &disk,
+            };
+            let failed = fails(options, &what, &recording, &signals, &module)?;
             failed.shown(options, |_, _| Ok(()))
         }
         RecordSource::Report(dir) => {
@@ -52,8 +58,11 @@ pub fn minimize(options: &Minimize) -> Result<Exit> {
                 .examination(Some(found.examination.clone()))?;
             let recording = saved.recording()?;
             options.replay.id.resolve(&recording)?;
-            let disk = import_as_new(&Root::open()?, &saved, &what)?;
-            let failed = fails(options, &what, &recording, &signals, &disk)?;
+            let needs = asked(&[("--view-fault", !what.view_faults.is_empty())]);
+            let from = &options.replay.from;
+            let opened = Backend::choose(options.replay.backend, from, &needs)?;
+            let opened = opened.serve(&saved, &what)?;
+            let failed = fails(options, &what, &recording, &signals, &*opened.server())?;
             failed.shown(options, |id, culprit| {
                 let id = id.to_string();
                 let Some(violation) = found.violations.iter_mut().find(|v| v.id == id) else {
@@ -87,12 +96,12 @@ fn fails(
     what: &Examination,
     recording: &Recording,
     signals: &Signals,
-    disk: &Disk,
+    server: &dyn Server,
 ) -> Result<Failed> {
     let (choices, keep) = options.replay.id.resolve(recording)?;
     let id = StateId::of(&choices, &keep);
     options.replay.say_borrowed(what);
-    let mut view = disk.create_some_view()?;
+    let mut view = server.view()?;
     let mut executor = Executor::new(signals, what.mount_timeout());
     let verdict = {
         let mut examiner = Examiner::new(&mut view, what, &mut executor)?;

@@ -2,6 +2,7 @@
 
 //! The subcommands.
 
+mod backend;
 mod conclude;
 mod count;
 mod culprit;
@@ -62,6 +63,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Explore(args) => match &args.resume {
             Some(dir) => explore::resume(&options::Resume::new(
                 dir.clone(),
+                args.backend,
                 &args.plan,
                 &args.session,
             )?),

@@ -2,9 +2,10 @@
 
 //! `powercut replay`: one state again, from a report or a disk.
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 
-use anyhow::{bail, Result};
+use anyhow::{bail, Context, Result};
 use powercut_engine::explore;
 use powercut_engine::id::StateId;
 use powercut_engine::oracle::{Finding, Oracle, Verdict};
@@ -12,10 +13,10 @@ use powercut_engine::recording::Recording;
 use powercut_engine::strategy::State;
 use serde::Serialize;
 
+use super::backend::{asked, Backend};
 use super::manage::load;
 use super::postmortem;
-use super::transfer::import_as_new;
-use crate::device::{Disk, Root, Selection, Show};
+use crate::device::{Root, Selection, Show};
 use crate::examination::Examination;
 use crate::examine::Examiner;
 use crate::executor::Executor;
@@ -23,6 +24,7 @@ use crate::exit::Exit;
 use crate::options::{RecordSource, ShowState};
 use crate::output::{print, print_json, say};
 use crate::report::{self, Saved, Violation, Write};
+use crate::server::{Module, Server};
 use crate::signals::Signals;
 
 /// What `replay --json` prints.
@@ -43,10 +45,18 @@ pub fn replay(options: &ShowState) -> Result<Exit> {
     let signals = Signals::install()?;
     match &options.replay.from {
         RecordSource::Disk(disk) => {
+            Backend::choose(options.replay.backend, &options.replay.from, &[])?;
+            let what = options.replay.examination(None)?;
             let root = Root::open()?;
             let disk = root.disk(disk)?;
             let recording = load(&root, disk.name().as_str())?;
-            show(options, None, &recording, &signals, || Ok(&disk))
+            let module = Module {
+                root: &root,
+                disk: &disk,
+            };
+            show(options, &what, &recording, &signals, || {
+                Ok(Box::new(module))
+            })
         }
         RecordSource::Report(dir) => {
             let saved = Saved::at(dir);
@@ -56,29 +66,37 @@ pub fn replay(options: &ShowState) -> Result<Exit> {
                     "the exploration did not come to its end; {how}"
                 ));
             }
-            let what = report.examination;
+            let what = options
+                .replay
+                .examination(Some(report.examination.clone()))?;
+            let needs = asked(&[
+                ("--keep", options.keep),
+                ("--view-fault", !what.view_faults.is_empty()),
+            ]);
             let recording = saved.recording()?;
-            let mut disk = None;
-            let exit = show(options, Some(what.clone()), &recording, &signals, || {
-                Ok(disk.insert(import_as_new(&Root::open()?, &saved, &what)?))
+            let kept = OnceCell::new();
+            let exit = show(options, &what, &recording, &signals, || {
+                let from = &options.replay.from;
+                let backend = Backend::choose(options.replay.backend, from, &needs)?;
+                let opened = backend.serve(&saved, &report.examination)?;
+                Ok(kept.get_or_init(|| opened).server())
             })?;
-            if let Some(disk) = disk.filter(|_| options.keep) {
-                disk.leave();
+            if let Some(opened) = kept.into_inner().filter(|_| options.keep) {
+                opened.leave();
             }
             Ok(exit)
         }
     }
 }
 
-/// Examines the state; the disk is asked for once the id is known to be good.
+/// Examines the state; the server is asked for once the id is known to be good.
 fn show<'d>(
     options: &ShowState,
-    reported: Option<Examination>,
+    what: &Examination,
     recording: &Recording,
     signals: &Signals,
-    disk: impl FnOnce() -> Result<&'d Disk>,
+    server: impl FnOnce() -> Result<Box<dyn Server + 'd>>,
 ) -> Result<Exit> {
-    let what = options.replay.examination(reported)?;
     let (choices, keep) = options.replay.id.resolve(recording)?;
     let id = StateId::of(&choices, &keep);
     let state = State {
@@ -93,8 +111,8 @@ fn show<'d>(
         let text = report::state(&id.to_string(), state.choices.event(), marks, &kept, &lost);
         printed = print(format_args!("{text}"));
     }
-    let disk = disk()?;
-    let mut view = disk.create_some_view()?;
+    let server = server()?;
+    let mut view = server.view()?;
     let selection = Selection::of(&state.choices, &state.keep);
     if let Some(file) = &options.image {
         view.show(&selection)?;
@@ -109,9 +127,9 @@ fn show<'d>(
         }
         (false, true) => None,
         (false, false) => {
-            options.replay.say_borrowed(&what);
+            options.replay.say_borrowed(what);
             let mut executor = Executor::new(signals, what.mount_timeout());
-            let mut examiner = Examiner::new(&mut view, &what, &mut executor)?;
+            let mut examiner = Examiner::new(&mut view, what, &mut executor)?;
             let verdict = examiner.examine(&state)?;
             Some((verdict, std::mem::take(&mut examiner.output)))
         }
@@ -121,7 +139,10 @@ fn show<'d>(
         let node = view.nodes().whole().display();
         let remove = match options.replay.from {
             RecordSource::Disk(_) => view.name().to_string(),
-            RecordSource::Report(_) => disk.name().to_string(),
+            RecordSource::Report(_) => {
+                let (_, disk) = server.driver().context("no disk to keep")?;
+                disk.name().to_string()
+            }
         };
         say(format_args!(
             "kept {node}; `powercut remove {remove}` removes it"

@@ -25,6 +25,7 @@ use crate::options::Run;
 use crate::output::say;
 use crate::record_progress;
 use crate::report::Source;
+use crate::server::Module;
 use crate::signals::Signals;
 use crate::writeback::Eager;
 
@@ -65,8 +66,10 @@ pub fn recorded<T>(
             ..options.examination.clone()
         };
         then(Session {
-            root: &root,
-            disk: &disk,
+            server: &Module {
+                root: &root,
+                disk: &disk,
+            },
             signals,
             examination: &examination,
             plan: &options.plan,

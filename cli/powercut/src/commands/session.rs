@@ -16,9 +16,8 @@ use super::conclude::{told, Conclude, Store};
 use super::explored::Explored;
 use super::findings::Findings;
 use super::finish;
-use super::manage::load;
 use crate::baseline::{Extent, Subject};
-use crate::device::{DeviceError, Disk, Root, RuleStatus, View};
+use crate::device::{DeviceError, Disk, RuleStatus};
 use crate::examination::Examination;
 use crate::exit::Exit;
 use crate::options::{default_jobs, Format, Reporting};
@@ -30,13 +29,13 @@ use crate::report::{
     self, Baseline, Coverage, DiskFacts, Ended, FaultFacts, Imported, PlanFacts, Record, Report,
     Saved, Seconds, Source, DEFAULT_DIR, SCHEMA, SCHEMA_FAULTS,
 };
+use crate::server::{ServedView, Server};
 use crate::signals::{Interrupted, Signals};
 use crate::times::Times;
 
 /// Explores the record of a disk and reports.
 pub struct Session<'a> {
-    pub root: &'a Root,
-    pub disk: &'a Disk,
+    pub server: &'a dyn Server,
     pub signals: &'a Signals,
     pub examination: &'a Examination,
     pub plan: &'a Plan,
@@ -62,7 +61,7 @@ pub fn rules_of(disk: &Disk) -> Result<Vec<RuleStatus>, DeviceError> {
 impl Session<'_> {
     /// What comes out once something is judged is a report, whatever fails then.
     pub fn explore(self) -> Result<Explored> {
-        let recording = load(self.root, self.disk.name().as_str())?;
+        let recording = self.server.recording()?;
         let mut report = self.report(&recording);
         report.baseline = self.check_baseline(&recording)?;
         let (mut findings, mut journal) = self.findings(&report)?;
@@ -73,8 +72,9 @@ impl Session<'_> {
         let space = Space::new(&recording, self.plan.marks);
         let dir = findings.dir().to_path_buf();
         let kept = Kept::default();
-        let deep = (self.plan.depth > 1).then(|| Job {
-            root: self.root,
+        let driver = self.server.driver().filter(|_| self.plan.depth > 1);
+        let deep = driver.map(|(root, _)| Job {
+            root,
             what: self.examination,
             signals: self.signals,
             plan: self.plan.of_recovery(),
@@ -135,8 +135,8 @@ impl Session<'_> {
     }
 
     fn culprits(&self, report: &mut Report, recording: &Recording) -> Result<()> {
-        let (disk, what, wanted) = (self.disk, self.examination, &self.reporting.wanted);
-        finish::culprits(report, recording, disk, what, self.signals, wanted)
+        let (server, what, wanted) = (self.server, self.examination, &self.reporting.wanted);
+        finish::culprits(report, recording, server, what, self.signals, wanted)
     }
 
     /// What was found before it went on, and was not come to again by its end.
@@ -150,7 +150,7 @@ impl Session<'_> {
 
     /// Writes a report of what was recorded, with nothing explored.
     pub fn record_only(self) -> Result<Exit> {
-        let recording = load(self.root, self.disk.name().as_str())?;
+        let recording = self.server.recording()?;
         let mut report = self.report(&recording);
         report.baseline = self.check_baseline(&recording)?;
         let dir = match &self.reporting.report {
@@ -169,7 +169,7 @@ impl Session<'_> {
 
     fn check_baseline(&self, recording: &Recording) -> Result<Option<Baseline>> {
         self.baseline.run(Subject {
-            disk: self.disk,
+            server: self.server,
             recording,
             examination: self.examination,
             signals: self.signals,
@@ -261,11 +261,10 @@ impl Session<'_> {
         reporter: &mut Reporter<'_>,
     ) -> Result<(Outcome, Option<anyhow::Error>)> {
         let jobs = self.jobs();
-        let views: Result<Vec<View>, _> = (0..self.lanes(jobs))
-            .map(|_| self.disk.create_some_view())
-            .collect();
+        let views: Result<Vec<ServedView>> =
+            (0..self.lanes(jobs)).map(|_| self.server.view()).collect();
         let views = views?;
-        views.iter().for_each(View::read_no_more);
+        views.iter().for_each(ServedView::read_no_more);
         let work = Work {
             what: self.examination,
             recording: space.recording(),
@@ -303,12 +302,12 @@ impl Session<'_> {
     }
 
     fn is_single(&self) -> bool {
-        is_single(self.examination, self.disk)
+        is_single(self.examination, self.server.is_group())
     }
 
     /// Makes a directory that of the report.
     fn begin(&self, report: &Report, dir: &Path) -> Result<()> {
-        let stream = self.root.control().export(self.disk.name().as_str())?;
+        let stream = self.server.export()?;
         Saved::at(dir).begin(report, stream)
     }
 }
@@ -316,9 +315,9 @@ impl Session<'_> {
 /// Whether states are better not mounted beside each other: disks of a group may hold one array or
 /// filesystem, of which there can't be two; btrfs knows its filesystems by their ids, which are the
 /// same in all states, and so may a filesystem that nothing is known of.
-pub fn is_single(what: &Examination, disk: &Disk) -> bool {
+pub fn is_single(what: &Examination, is_group: bool) -> bool {
     let is_singular = what.mount.as_ref().is_some_and(|spec| !spec.is_plural());
-    is_singular || disk.nodes().members().next().is_some()
+    is_singular || is_group
 }
 
 /// Takes over what a second examination showed, which came after they were noted.

@@ -13,7 +13,7 @@ use crate::child::Env;
 pub struct Nodes {
     /// The block device, or the directory with those of a group.
     whole: PathBuf,
-    /// As sysfs calls it.
+    /// As sysfs calls it, members without theirs.
     name: String,
     /// Of a group, by their names.
     members: Vec<(String, PathBuf)>,
@@ -30,6 +30,23 @@ impl Nodes {
                 .collect(),
             whole,
             name: format!("powercut!{name}"),
+        }
+    }
+
+    /// A block device of another driver.
+    pub fn at(node: PathBuf, name: &str) -> Self {
+        Self {
+            whole: node,
+            name: name.into(),
+            members: Vec::new(),
+        }
+    }
+
+    /// Has the kernel read no more than is asked for, where it would guess: the
+    /// less is read, the fewer states differ. Where it can't be set, it is not.
+    pub fn read_no_more(&self) {
+        for disk in self.sysfs() {
+            let _ = std::fs::write(disk.join("queue/read_ahead_kb"), "0\n");
         }
     }
 

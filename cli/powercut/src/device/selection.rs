@@ -4,6 +4,7 @@
 //! WRITE:UNIT or WRITE:FIRST-LAST, by the submit event of their write.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use powercut_engine::choices::Choices;
 use powercut_engine::keep::Keep;
@@ -30,6 +31,17 @@ impl Selection {
             cut: 0,
             pieces: Vec::new(),
         }
+    }
+
+    /// The event that the power is cut after.
+    pub fn cut(&self) -> Event {
+        self.cut
+    }
+
+    /// What survived: writes by their submit events, and units of theirs.
+    pub fn runs(&self) -> impl Iterator<Item = (Event, RangeInclusive<u64>)> + '_ {
+        let runs = self.pieces.iter();
+        runs.map(|run| (run.write, run.first..=run.last))
     }
 
     pub fn of(choices: &Choices<'_>, keep: &Keep) -> Self {

@@ -122,12 +122,9 @@ impl View {
         wait_for(&self.nodes)
     }
 
-    /// Has the kernel read no more than is asked for, where it would guess: the
-    /// less is read, the fewer states differ. Where it can't be set, it is not.
+    /// [`Nodes::read_no_more`].
     pub fn read_no_more(&self) {
-        for disk in self.nodes.sysfs() {
-            let _ = fs::write(disk.join("queue/read_ahead_kb"), "0\n");
-        }
+        self.nodes.read_no_more();
     }
 
     /// Removes the view and those within it, if nobody uses them.

@@ -9,7 +9,7 @@ use powercut_engine::id::StateId;
 
 use super::check::{command, examination_of_none, given_ms};
 use super::{borrowed, name, say_borrowed, Given, RecordSource};
-use crate::args;
+use crate::args::{self, BackendArg};
 use crate::examination::Examination;
 use crate::fs::MountSpec;
 use crate::report::{directory, Saved};
@@ -18,6 +18,7 @@ use crate::report::{directory, Saved};
 pub struct Replay {
     pub id: StateId,
     pub from: RecordSource,
+    pub backend: BackendArg,
     pub check: Option<String>,
     /// `Some(None)`: without a mount.
     pub mount: Option<Option<MountSpec>>,
@@ -159,6 +160,7 @@ impl Replay {
                 Some(disk) => RecordSource::Disk(name(&disk)?),
                 None => RecordSource::Report(report),
             },
+            backend: args.backend,
             check: args.check,
             mount,
             fsck: args.fsck,

@@ -24,6 +24,7 @@ use crate::examination::Examination;
 use crate::executor::ExecutorError;
 use crate::options::{Format, Fuzz, Reporting, Target, Wanted};
 use crate::report::{FuzzCounts, FuzzFinding, Source as ReportSource};
+use crate::server::Module;
 use crate::signals::{Interrupted, Signals};
 
 /// The rules that only a sample of the states is held to.
@@ -226,8 +227,10 @@ impl Shared<'_> {
             mount_timeout_ms: u64::try_from(target.mount_timeout.as_millis())?,
         };
         let session = Session {
-            root: self.root,
-            disk: bench.disk(),
+            server: &Module {
+                root: self.root,
+                disk: bench.disk(),
+            },
             signals: self.signals,
             examination: &examination,
             plan: &powercut_engine::explore::Plan {

@@ -36,6 +36,7 @@ use crate::report::{
     Counts, Ended, Noticed, Rated, Rating, Record, Register, Report, Saved, Source, Violation,
     Watch, RATING_SCHEMA,
 };
+use crate::server::Module;
 use crate::signals::{Interrupted, Signals};
 use raters::{Told, Work};
 
@@ -68,7 +69,10 @@ pub fn rate(options: &Rate) -> Result<Exit> {
     let disk = disk_without(&root, options, &log, &kept)?;
     let without = load(&root, disk.name().as_str())?;
     options.record.baseline.run(Subject {
-        disk: &disk,
+        server: &Module {
+            root: &root,
+            disk: &disk,
+        },
         recording: &without,
         examination: what,
         signals: &signals,
@@ -197,8 +201,9 @@ fn chosen(len: usize, most: u64) -> Vec<usize> {
 }
 
 fn views(disk: &Disk, options: &Rate) -> Result<Vec<View>> {
+    let is_group = disk.nodes().members().next().is_some();
     let default = || {
-        if is_single(&options.record.examination, disk) {
+        if is_single(&options.record.examination, is_group) {
             1
         } else {
             default_jobs()
@@ -319,8 +324,7 @@ fn report(
     signals: &Signals,
 ) -> Report {
     let session = Session {
-        root,
-        disk,
+        server: &Module { root, disk },
         signals,
         examination: &options.record.examination,
         plan: &Plan {

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A crash state that can be read and written: what is written lies above it, and what is read of it is kept
+//! account of.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use powercut_engine::abi::SECTOR;
+use powercut_engine::reads::Reads;
+use powercut_engine::recording::{CrashState, Recording};
+
+use super::Contents;
+
+/// What is kept of together, in bytes.
+const PAGE: usize = 4096;
+const PAGE_SECTORS: u64 = PAGE as u64 / SECTOR;
+
+/// What was written to a page since the state was shown.
+#[derive(Debug)]
+struct Written {
+    /// A bit for each sector.
+    sectors: u8,
+    data: Box<[u8; PAGE]>,
+}
+
+/// A crash state, with what was written to it.
+#[derive(Debug)]
+pub struct Image {
+    recording: Arc<Recording>,
+    contents: Arc<Contents>,
+    state: CrashState,
+    written: BTreeMap<u64, Written>,
+    /// The sectors read of the state itself, a bit for each, by their pages.
+    read: BTreeMap<u64, u8>,
+}
+
+/// The sectors of a page that bytes lie in, which begin and end at sectors.
+fn mask(within: &std::ops::Range<usize>) -> u8 {
+    let first = within.start / SECTOR as usize;
+    let end = within.end / SECTOR as usize;
+    (((1u16 << end) - 1) & !((1u16 << first) - 1)) as u8
+}
+
+/// Pages, and what of them so many bytes from `offset` on are.
+fn pages(offset: u64, len: u64) -> impl Iterator<Item = (u64, std::ops::Range<usize>)> {
+    let end = offset + len;
+    let size = PAGE as u64;
+    (offset / size..end.div_ceil(size)).map(move |page| {
+        let from = offset.max(page * size) - page * size;
+        let to = end.min((page + 1) * size) - page * size;
+        (page, from as usize..to as usize)
+    })
+}
+
+impl Image {
+    pub fn new(recording: Arc<Recording>, contents: Arc<Contents>, state: CrashState) -> Self {
+        Self {
+            recording,
+            contents,
+            state,
+            written: BTreeMap::new(),
+            read: BTreeMap::new(),
+        }
+    }
+
+    /// Another state, to which nothing was written and of which nothing was read.
+    pub fn show(&mut self, state: CrashState) {
+        self.state = state;
+        self.written.clear();
+        self.read.clear();
+    }
+
+    /// In bytes.
+    pub fn size(&self) -> u64 {
+        self.recording.header().capacity_sectors * SECTOR
+    }
+
+    /// What reads and writes have to be aligned to, in bytes.
+    pub fn block_size(&self) -> u64 {
+        self.contents.block_size()
+    }
+
+    /// What was read of the state, and not of what was written above it.
+    pub fn reads(&self) -> Reads {
+        let mut runs: Vec<(u64, u64)> = Vec::new();
+        for (page, sectors) in &self.read {
+            let bits = (0..PAGE_SECTORS).filter(|at| sectors & (1 << at) != 0);
+            for sector in bits.map(|at| page * PAGE_SECTORS + at) {
+                match runs.last_mut() {
+                    Some((first, count)) if *first + *count == sector => *count += 1,
+                    _ => runs.push((sector, 1)),
+                }
+            }
+        }
+        Reads::from_ranges(runs)
+    }
+
+    /// Reads whole blocks.
+    pub fn read(&mut self, offset: u64, to: &mut [u8]) -> io::Result<()> {
+        let mut left = to;
+        for (page, within) in pages(offset, left.len() as u64) {
+            let (here, rest) = left.split_at_mut(within.len());
+            left = rest;
+            let above = self.written.get(&page).map_or(0, |written| written.sectors);
+            let below = mask(&within) & !above;
+            if below != 0 {
+                if self.is_recorded(page) {
+                    *self.read.entry(page).or_default() |= below;
+                }
+                self.read_state(page, &within, here)?;
+            }
+            if let Some(written) = self.written.get(&page) {
+                let sectors = within.clone().step_by(SECTOR as usize);
+                for (at, to) in sectors.zip(here.chunks_exact_mut(SECTOR as usize)) {
+                    if written.sectors & (1 << (at / SECTOR as usize)) != 0 {
+                        to.copy_from_slice(&written.data[at..at + SECTOR as usize]);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What the state holds in a part of a page.
+    fn read_state(
+        &self,
+        page: u64,
+        within: &std::ops::Range<usize>,
+        to: &mut [u8],
+    ) -> io::Result<()> {
+        let size = self.block_size();
+        let first = (page * PAGE as u64 + within.start as u64) / size;
+        for (block, to) in (first..).zip(to.chunks_exact_mut(size as usize)) {
+            let source = self.state.source(&self.recording, block);
+            self.contents.read(source, block, to)?;
+        }
+        Ok(())
+    }
+
+    /// Whether states differ in a page.
+    fn is_recorded(&self, page: u64) -> bool {
+        let first = page * PAGE_SECTORS;
+        self.recording.is_written(first..=first + PAGE_SECTORS - 1)
+    }
+
+    /// Writes whole blocks.
+    pub fn write(&mut self, offset: u64, data: &[u8]) {
+        let mut left = data;
+        for (page, within) in pages(offset, data.len() as u64) {
+            let (here, rest) = left.split_at(within.len());
+            left = rest;
+            self.put(page, &within, |to| to.copy_from_slice(here));
+        }
+    }
+
+    /// Writes zeroes over whole blocks, which takes no memory where there is nothing else.
+    pub fn zero(&mut self, offset: u64, len: u64) {
+        for (page, within) in pages(offset, len) {
+            let first = page * PAGE_SECTORS;
+            let has_something = self.written.contains_key(&page)
+                || self.is_recorded(page)
+                || self.contents.has_base(first, first + PAGE_SECTORS - 1);
+            if has_something {
+                self.put(page, &within, |to| to.fill(0));
+            }
+        }
+    }
+
+    fn put(&mut self, page: u64, within: &std::ops::Range<usize>, put: impl FnOnce(&mut [u8])) {
+        let written = self.written.entry(page).or_insert_with(|| Written {
+            sectors: 0,
+            data: Box::new([0; PAGE]),
+        });
+        written.sectors |= mask(within);
+        put(&mut written.data[within.clone()]);
+    }
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What serves the crash states of one record as block devices: the module, or the command itself.
+
+use std::io::Read;
+use std::sync::Arc;
+
+use anyhow::{bail, Result};
+use powercut_engine::reads::Reads;
+use powercut_engine::recording::Recording;
+
+use crate::device::{DeviceError, Disk, Nodes, Origin, Root, Selection, Show, View};
+use crate::faults::Rule;
+
+/// A server of the crash states of one record.
+pub trait Server: Sync {
+    fn recording(&self) -> Result<Arc<Recording>>;
+    /// The record, as `export` gives it.
+    fn export(&self) -> Result<Box<dyn Read + '_>>;
+    /// A device that shows states, under a name of its own; it goes with its handle.
+    fn view(&self) -> Result<ServedView>;
+    /// Whether what is shown are several disks.
+    fn is_group(&self) -> bool;
+    /// The disk that has the record, if it is one of the driver's.
+    fn driver(&self) -> Option<(&Root, &Disk)> {
+        None
+    }
+}
+
+impl<S: Server + ?Sized> Server for &S {
+    fn recording(&self) -> Result<Arc<Recording>> {
+        (**self).recording()
+    }
+
+    fn export(&self) -> Result<Box<dyn Read + '_>> {
+        (**self).export()
+    }
+
+    fn view(&self) -> Result<ServedView> {
+        (**self).view()
+    }
+
+    fn is_group(&self) -> bool {
+        (**self).is_group()
+    }
+
+    fn driver(&self) -> Option<(&Root, &Disk)> {
+        (**self).driver()
+    }
+}
+
+/// The module, with a disk that was recorded or imported.
+#[derive(Debug, Clone, Copy)]
+pub struct Module<'d> {
+    pub root: &'d Root,
+    pub disk: &'d Disk,
+}
+
+impl Server for Module<'_> {
+    fn recording(&self) -> Result<Arc<Recording>> {
+        match Recording::read(self.export()?) {
+            Ok(recording) => Ok(Arc::new(recording)),
+            Err(e) => bail!("cannot use the record of {}: {e}", self.disk.name()),
+        }
+    }
+
+    fn export(&self) -> Result<Box<dyn Read + '_>> {
+        let stream = self.root.control().export(self.disk.name().as_str())?;
+        Ok(Box::new(stream))
+    }
+
+    fn view(&self) -> Result<ServedView> {
+        Ok(ServedView(Box::new(self.disk.create_some_view()?)))
+    }
+
+    fn is_group(&self) -> bool {
+        self.disk.nodes().members().next().is_some()
+    }
+
+    fn driver(&self) -> Option<(&Root, &Disk)> {
+        Some((self.root, self.disk))
+    }
+}
+
+/// What a server's view can do beside showing states.
+pub trait Served: Show + Send {
+    /// As the kernel's messages have it.
+    fn name(&self) -> &str;
+    /// The same as a disk that is recorded in its turn, where that can be.
+    fn origin(&self) -> Option<Origin>;
+    /// Lets it outlive its handle, where that can be.
+    fn leave(self: Box<Self>);
+}
+
+impl Served for View {
+    fn name(&self) -> &str {
+        Self::name(self)
+    }
+
+    fn origin(&self) -> Option<Origin> {
+        Some(self.as_origin())
+    }
+
+    fn leave(self: Box<Self>) {
+        Self::leave(*self);
+    }
+}
+
+/// A view of any server.
+pub struct ServedView(pub Box<dyn Served>);
+
+impl ServedView {
+    pub fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    pub fn leave(self) {
+        self.0.leave();
+    }
+
+    pub fn origin(&self) -> Option<Origin> {
+        self.0.origin()
+    }
+
+    /// Has the kernel read no more than is asked for: [`Nodes::read_no_more`].
+    pub fn read_no_more(&self) {
+        self.0.nodes().read_no_more();
+    }
+}
+
+impl Show for ServedView {
+    fn show(&mut self, selection: &Selection) -> Result<(), DeviceError> {
+        self.0.show(selection)
+    }
+
+    fn nodes(&self) -> &Nodes {
+        self.0.nodes()
+    }
+
+    fn reads(&self) -> Result<Option<Reads>, DeviceError> {
+        self.0.reads()
+    }
+
+    fn add_faults(&mut self, rules: &[Rule]) -> Result<(), DeviceError> {
+        self.0.add_faults(rules)
+    }
+}
