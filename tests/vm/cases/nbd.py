@@ -10,6 +10,8 @@ from lib.tap import Skip, equal, note, test
 
 PROGRAMS = os.path.join(os.path.dirname(os.path.dirname(__file__)), "programs")
 BACKENDS = ("module", "nbd")
+# Of each kind. (150 take two minutes.)
+NR_STATES = "30"
 # Two files are replaced; of the second it is promised too early.
 SAVE = ("cd $POWERCUT_MNT; for n in 1 2 3 4; do echo $n >new; sync new; mv new $n; sync .; echo $n >>$POWERCUT_MARK; done;"
         "echo 5 >5; echo 5 >>$POWERCUT_MARK; sync 5; echo 6 >6; sync 6")
@@ -26,11 +28,11 @@ def need_nbd():
         raise Skip("the kernel has no NBD")
 
 
-@test("hundreds of states have the same bytes and read sets as by the module: any blocks survive", ())
-@test("hundreds of states have the same bytes and read sets as by the module: first blocks survive", ("--tear", "prefix"))
-@test("hundreds of states have the same bytes and read sets as by the module: neighbours are lost",
+@test("states have the same bytes and read sets as by the module: any blocks survive", ())
+@test("states have the same bytes and read sets as by the module: first blocks survive", ("--tear", "prefix"))
+@test("states have the same bytes and read sets as by the module: neighbours are lost",
       ("--tear", "rmw", "--block-size", "512"))
-@test("hundreds of states have the same bytes and read sets as by the module: discards leave garbage",
+@test("states have the same bytes and read sets as by the module: discards leave garbage",
       ("--discard-content", "garbage:7"))
 def same_bytes(options):
     need_nbd()
@@ -41,14 +43,14 @@ def same_bytes(options):
         for backend in BACKENDS:
             hashes = f"{own}/{backend}"
             report = powercut("explore", "--recording", f"{own}/record", "--resident", f"{PROGRAMS}/hashes {hashes}",
-                              "--mount", "none", "--backend", backend, "--budget", "150", "--jobs", "1", "--json", json_of=True)
+                              "--mount", "none", "--backend", backend, "--budget", NR_STATES, "--jobs", "1", "--json", json_of=True)
             with open(hashes, encoding="ascii") as file:
                 seen[backend] = file.read().split(), report["coverage"]["checked"]
             nothing_served()
         module, nbd = (seen[backend] for backend in BACKENDS)
         equal(nbd == module, True, f"the same: {sum(a != b for a, b in zip(*(seen[b][0] for b in BACKENDS)))} differ")
         distinct = len(set(nbd[0]))
-        equal(distinct > 60, True, f"enough states: {len(nbd[0])}, {distinct} of them different")
+        equal(distinct > 20, True, f"enough states: {len(nbd[0])}, {distinct} of them different")
         note(f"{len(nbd[0])} states, {distinct} different ones")
 
 
