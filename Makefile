@@ -38,13 +38,13 @@ check-kdir:
 		echo 'No kernel build tree at $(KDIR).'; \
 		echo 'Install the headers of the running kernel, or set KDIR= (scripts/kdir makes trees for Rust modules).'; \
 		exit 1; } >&2
+	@! grep -sE '^CONFIG_PAGE_SIZE_[0-9]+KB=y' $(KDIR)/.config | grep -qv _4KB= || { \
+		echo 'The kernel of $(KDIR) has no pages of 4 KiB (CONFIG_PAGE_SIZE_4KB), which powercut needs.'; \
+		exit 1; } >&2
 	@test -e $(KDIR)/rust/libkernel.rmeta || { \
 		echo '$(KDIR) has no Rust metadata (rust/libkernel.rmeta):'; \
 		echo 'the kernel was built without CONFIG_RUST, or, as with Debian, the headers package leaves it out.'; \
 		echo 'scripts/kdir stock makes a tree for the stock Debian kernel that has it; scripts/module stock builds against that.'; \
-		exit 1; } >&2
-	@grep -qx CONFIG_PAGE_SIZE_4KB=y $(KDIR)/.config || { \
-		echo 'The kernel of $(KDIR) has no pages of 4 KiB (CONFIG_PAGE_SIZE_4KB), which powercut needs.'; \
 		exit 1; } >&2
 	@theirs=$$(sed -n 's/^CONFIG_RUSTC_VERSION_TEXT="\(.*\)"$$/\1/p' $(KDIR)/.config); ours=$$($(RUSTC) --version); \
 	test "$$theirs" = "$$ours" || { \
