@@ -103,7 +103,7 @@ commit_patch() {
 }
 
 # Which part of src/ a file is of: tests come with their own patch.
-IS_TEST=(-path '*/tests.rs' -o -path '*/tests/*' -o -path './model_kunit/*' -o -path './block/examples/*' -o -name .kunitconfig)
+IS_TEST=(-path '*/tests.rs' -o -path '*/tests/*' -o -path './model_kunit/*' -o -name .kunitconfig)
 
 patches() {
 	local file
