@@ -20,7 +20,7 @@ endif
 KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR) CONFIG_BLK_DEV_POWERCUT=m
 
 .PHONY: all modules modules_install install clean help rust-analyzer check-kdir
-.PHONY: cli install-cli demo test bench bundle deb container kunit kcsan in-tree matrix fuzz soak subjects
+.PHONY: cli install-cli demo test bench bundle deb container kunit kcsan in-tree matrix arm64 fuzz soak subjects
 
 all: modules
 
@@ -109,6 +109,9 @@ in-tree:
 matrix:
 	scripts/matrix
 
+arm64:
+	scripts/arm64
+
 # FUZZ_SECONDS, SOAK_SECONDS: how long, an hour each.
 fuzz:
 	scripts/fuzz
@@ -133,6 +136,7 @@ help:
 	@echo '  kcsan            - look for data races, on a kernel of its own (tests/README.md)'
 	@echo '  in-tree          - build the driver in a kernel tree, built in and as a module, and boot both'
 	@echo '  matrix           - build the module for each kernel 7.x that Debian has, and boot it (docs/kernels.md)'
+	@echo '  arm64            - build it for arm64, and test it on that kernel of Debian, emulated (docs/kernels.md)'
 	@echo '  fuzz             - libFuzzer on every parser, for FUZZ_SECONDS (3600)'
 	@echo '  soak             - load and power cuts with fio, files and stress-ng, for SOAK_SECONDS (3600)'
 	@echo '  subjects         - put released software on trial, and write docs/subjects.md (tests/subjects/README.md)'

@@ -11,6 +11,8 @@ KERNEL='' ROOT_IMAGES=() ROOT_SHARE='' ROOT_ENVIRONMENT='' REPOSITORY='' MODULE=
 # How the host does it: virtiofsd, if there is one; a directory for files of one run; where QEMU sees the
 # directory of --share and ROOT_SHARE, if not where they are.
 VIRTIOFSD='' RUNS='' SHARE_AT='' ROOT_AT=''
+# The machine's architecture: amd64 or arm64.
+MACHINE_ARCH=${MACHINE_ARCH:-amd64}
 
 # How long a machine may take to come up, in seconds: one takes 5 to 30.
 BOOT_LIMIT=${POWERCUT_BOOT_LIMIT:-180}
@@ -147,7 +149,9 @@ machine_files() {
 machine_qemu() {
 	local transport policy image
 	transport=$(share_transport)
-	if [[ -n $icount ]]; then
+	if [[ $MACHINE_ARCH == arm64 ]]; then
+		qemu_arm64 "${cpu_flags:+,$cpu_flags}"
+	elif [[ -n $icount ]]; then
 		qemu_count "${cpu_flags:+,$cpu_flags}"
 	else
 		qemu_accel "$KERNEL" "${cpu_flags:+,$cpu_flags}" "$accel"

@@ -7,12 +7,16 @@
 # Taken while the archive has it (it drops old versions); else the newest 7.x there.
 KERNEL_PIN=7.3.4-1~bpo13+1
 
+# What the directory of a source is called, before its version.
+SOURCE=${MATRIX_KERNEL:+matrix-}${CROSS:+$MACHINE_ARCH-}source
+
 # Debian's own, and those built here, each of scripts/configs/NAME.config.
 FLAVOURS=(stock debug kcsan)
 
 # need_flavour NAME
 need_flavour() {
 	[[ " ${FLAVOURS[*]} " == *" $1 "* ]] || die "no such kernel: $1 (there are: ${FLAVOURS[*]}, and debian:SERIES)"
+	[[ $1 == stock || -z $CROSS ]] || die "for $MACHINE_ARCH there is the stock kernel only"
 }
 
 # flavour_config FLAVOUR: what the kernel of that name is built of.
@@ -27,12 +31,12 @@ kernel_version() {
 		printf '%s\n' "$MATRIX_KERNEL"
 		return
 	fi
-	local dirs=("$CACHE/source-$KERNEL_PIN")
+	local dirs=("$CACHE/$SOURCE-$KERNEL_PIN")
 	if [[ ! -d ${dirs[0]} ]]; then
-		mapfile -t dirs < <(find "$CACHE" -maxdepth 1 -name 'source-*[0-9]' | sort --version-sort --reverse)
+		mapfile -t dirs < <(find "$CACHE" -maxdepth 1 -name "$SOURCE-*[0-9]" | sort --version-sort --reverse)
 	fi
 	if [[ -d ${dirs[0]-} ]]; then
-		printf '%s\n' "${dirs[0]##*/source-}"
+		printf '%s\n' "${dirs[0]##*/"$SOURCE"-}"
 		return
 	fi
 	"$SCRIPTS/in-root" "$SCRIPTS/build/pick-source" "$KERNEL_PIN"
@@ -40,7 +44,7 @@ kernel_version() {
 
 # kernel_source VERSION: the directory with that source and Debian's image of it.
 kernel_source() {
-	cached "${MATRIX_KERNEL:+matrix-}source-$1" "$SCRIPTS/in-root" "$SCRIPTS/build/source" "$1"
+	cached "$SOURCE-$1" "$SCRIPTS/in-root" "$SCRIPTS/build/source" "$1"
 }
 
 # What KCSAN takes of the compilers: see the kernel's scripts/Makefile.kcsan. There are no such
@@ -75,7 +79,7 @@ tree_name() {
 
 # make_flags TREE: sets MAKE_FLAGS as that tree was configured.
 make_flags() {
-	MAKE_FLAGS=(-C "$1" "-j$JOBS")
+	MAKE_FLAGS=(-C "$1" "-j$JOBS" "${KBUILD_ARCH[@]}")
 	if grep -qx CONFIG_CC_IS_CLANG=y "$1/.config"; then
 		MAKE_FLAGS+=(LLVM=1)
 	fi
@@ -85,12 +89,24 @@ make_flags() {
 	fi
 }
 
+# make_copy_of COPY: sets MAKE_FLAGS and COVER to build in that copy of a tree. Compilers are told the paths of files:
+# so it is built where the original was, and only what is new is compiled. AT is that place.
+make_copy_of() {
+	AT=$(sed -n '1s|^cmd_\(/.*\)/tools/objtool/check.o := .*|\1|p' "$1/tools/objtool/.check.o.cmd")
+	: "${AT:=$1}"
+	make_flags "$1"
+	MAKE_FLAGS[1]=$AT
+	export COVER="$1 $AT"
+}
+
 # boot_files FLAVOUR NAME MADE FROM..: the directory of what a machine boots of a kernel, made by
 # scripts/build/vm-kernel. NAME and MADE say which kernel it is.
 boot_files() {
 	local flavour=$1 name=$2 made=$3
 	shift 3
-	BIND=${OWN_KERNEL:+${OWN_KERNEL%/*}$'\n'$OWN_MODULES} cached "vm-$flavour-$(key 1 "$name" "$made" "$(<"$SCRIPTS/guest/init")" "$(<"$SCRIPTS/build/vm-kernel")")" \
+	[[ -z $CROSS ]] || BUSYBOX=$("$SCRIPTS/root" vm)/root/usr/bin/busybox
+	export BUSYBOX=${BUSYBOX-/bin/busybox}
+	PASS="BUSYBOX ${PASS-}" BIND=${OWN_KERNEL:+${OWN_KERNEL%/*}$'\n'$OWN_MODULES} cached "vm-$flavour-$(key 1 "$name" "$made" "$(<"$SCRIPTS/guest/init")" "$(<"$SCRIPTS/build/vm-kernel")")" \
 		"$SCRIPTS/in-root" "$SCRIPTS/build/vm-kernel" "$flavour" "$@"
 }
 
@@ -148,6 +164,10 @@ is_debian_kernel() {
 own_kernel_made() {
 	{ stat -Lc '%s %y' "$OWN_KERNEL" && find "$OWN_MODULES" -type f -printf '%P %s %T@\n' | sort; } | sha256sum
 }
+
+# The core of the VM tests, for kernels that are not tested with all of them.
+# shellcheck disable=SC2034 # for who reads this
+CORE_TESTS="semantics: tearing: delayed: power: triggers: log: stacks: transfer: settings: groups:"
 
 # The same bytes from the same inputs.
 export KBUILD_BUILD_USER=powercut KBUILD_BUILD_HOST=powercut KBUILD_BUILD_TIMESTAMP=2000-01-01

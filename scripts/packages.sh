@@ -4,6 +4,8 @@
 # What the Debian roots hold, and the names of their cached copies. Read after
 # lib.sh.
 
+. "$SCRIPTS/arch.sh"
+
 # scripts/matrix names another one, and another kernel.
 SUITE=${MATRIX_SUITE:-trixie}
 
@@ -65,6 +67,21 @@ DEB_PACKAGES=(
 	ca-certificates build-essential rustc cargo bindgen libclang-dev kmod python3 rsync libelf1t64 openssl
 	debhelper lintian
 )
+
+# What the kernel's documentation is built with.
+# shellcheck disable=SC2034 # for who reads this
+SPHINX_PACKAGES=(make python3-sphinx python3-yaml)
+
+if [[ $MACHINE_ARCH == arm64 ]]; then
+	TOOLCHAIN_PACKAGES+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross libstd-rust-dev:arm64 qemu-system-arm)
+	# As it can't be run where it is made, it is unpacked only, and the essential packages have to be named. It has what the
+	# core of the tests needs.
+	VM_PACKAGES=(
+		base-files base-passwd bash coreutils dash diffutils findutils grep gzip hostname libc-bin mawk ncurses-base sed tar
+		util-linux busybox-static
+		e2fsprogs xfsprogs python3 fio fdisk dmsetup mount procps psmisc kmod strace
+	)
+fi
 
 # Raise when the way they are made changes.
 TOOLCHAIN=root-toolchain-$(key 1 "$SUITE" "${TOOLCHAIN_PACKAGES[@]}")

@@ -17,6 +17,9 @@ QEMU=(qemu-system-x86_64 -nodefaults -display none -no-reboot)
 QEMU_APPEND="console=ttyS0 loglevel=5 panic=-1 oops=panic log_buf_len=4M mitigations=off cryptomgr.notests random.trust_cpu=on"
 QEMU_APPEND+=" maxcpus=1 lpj=20000000"
 
+# On a busy host an emulated processor may not run for long: that is no fault of the guest.
+PATIENCE="watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120"
+
 # kvm_works KERNEL-DIR: whether KVM really runs a guest; if not, NO_KVM says why. It may open, take calls and
 # still not run one (in a machine that is itself virtual). Asked once per boot of the host, if the answer
 # can be kept.
@@ -74,9 +77,16 @@ qemu_accel() {
 	# QEMU does the crc32 instruction bit by bit, an eighth of a state's time on ext4; the kernel's tables are quicker.
 	# Programs still find it.
 	QEMU_APPEND+=" clearcpuid=sse4_2"
-	# On a busy host a guest's processor may not run for long: that is no fault of the guest.
-	# Nor is its time stamp counter, which is the host's clock, any less reliable then than others, which are slow.
-	QEMU_APPEND+=" tsc=reliable no_timer_check watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120"
+	# Its time stamp counter, which is the host's clock, is no less reliable on a busy host than others, which are slow.
+	QEMU_APPEND+=" tsc=reliable no_timer_check $PATIENCE"
+}
+
+# qemu_arm64 FLAGS: in the place of qemu_accel, a machine of that architecture, whose processors are emulated. Pointer
+# authentication and vectors would make each switch of tasks slower.
+qemu_arm64() {
+	# shellcheck disable=SC2054 # QEMU's commas
+	QEMU=(qemu-system-aarch64 "${QEMU[@]:1}" -machine virt -accel tcg,thread=multi -cpu "max,pauth=off,sve=off,sme=off$1")
+	QEMU_APPEND="${QEMU_APPEND/ttyS0/ttyAMA0} $PATIENCE"
 }
 
 # qemu_count FLAGS: adds to QEMU what makes the guest's clock count its instructions.
