@@ -16,7 +16,8 @@ def is_loaded():
 
 
 LIBC = ctypes.CDLL(None, use_errno=True)
-FINIT_MODULE, DELETE_MODULE = 313, 176  # on x86-64
+# By the machine.
+FINIT_MODULE, DELETE_MODULE = {"x86_64": (313, 176), "aarch64": (273, 106)}[os.uname().machine]
 
 
 def call(*args):
