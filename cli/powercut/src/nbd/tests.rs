@@ -47,9 +47,10 @@ fn hash(recording: &Recording, bytes: &[u8]) -> u128 {
     let blocks = bytes.chunks_exact(recording.header().block_size as usize);
     let differs = |(block, bytes)| {
         let (content, base) = (xxh3_128(bytes), recording.base_content(block));
-        match content == base {
-            true => 0,
-            false => weight(block, content).wrapping_sub(weight(block, base)),
+        if content == base {
+            0
+        } else {
+            weight(block, content).wrapping_sub(weight(block, base))
         }
     };
     (0..).zip(blocks).map(differs).fold(0, u128::wrapping_add)

@@ -172,9 +172,10 @@ impl<'b> Bench<'b> {
         keep: impl FnOnce(&Judged) -> bool,
     ) -> Result<Judged> {
         self.kmsg.skip();
-        self.steps.thorough = match self.looks_at_all {
-            true => 1,
-            false => sampled(self.target.thorough, program),
+        self.steps.thorough = if self.looks_at_all {
+            1
+        } else {
+            sampled(self.target.thorough, program)
         };
         let trace = self.record(program)?;
         let recording = load(self.root, self.disk.name().as_str())?;

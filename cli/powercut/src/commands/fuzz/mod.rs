@@ -165,9 +165,10 @@ fn run(shared: &Shared<'_>, fuzzing: &mut Fuzzing, began: Instant) -> Vec<anyhow
                     let disk = own_name("fuzz", &target.settings)?;
                     let disk = name(&format!("{disk}-{lane}"))?;
                     let settings = Settings {
-                        completion: match target.mount.misses_waits() {
-                            true => target.settings.completion,
-                            false => completion_of(target.settings.completion, lane),
+                        completion: if target.mount.misses_waits() {
+                            target.settings.completion
+                        } else {
+                            completion_of(target.settings.completion, lane)
                         },
                         ..target.settings.clone()
                     };
