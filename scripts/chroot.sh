@@ -5,7 +5,7 @@
 
 # enter_root ROOT CMD [ARG..]: runs it there, as process 1 of the namespaces that the caller is
 # in, with CLEAN_ENV. /tmp is new; BIND names directories, one a line, that are at their own paths there
-# too, or, with a tab between, at another one; with COVER="A B", directory A of these is seen in the place
+# too, or, with a tab between, at another one (a file then in the place of one that is there); with COVER="A B", directory A of these is seen in the place
 # of B.
 enter_root() {
 	local root=$1 dir at copies
@@ -19,7 +19,7 @@ enter_root() {
 	mount -t tmpfs tmpfs "$root/tmp"
 	while IFS=$'\t' read -r dir at; do
 		[[ -n $dir ]] || continue
-		mkdir -p "$root${at:-$dir}"
+		[[ -e $root${at:-$dir} ]] || mkdir -p "$root${at:-$dir}"
 		mount --rbind "$dir" "$root${at:-$dir}"
 	done <<<"${BIND-}"
 	if [[ -n ${COVER-} ]]; then
