@@ -45,7 +45,7 @@ def unload():
 
 @test("writes that fail half-way give back the pages that they had taken")
 def pages():
-    count, size = 4, 1 << 18
+    groups, count, size = 3, 4, 1 << 18
 
     def one():
         with Disk() as disk, disk.raw() as raw:
@@ -59,14 +59,17 @@ def pages():
     with nth.ready(32):
         # What is kept for the next time has been taken by then.
         met = nth.each(one)
-        before = taken()
-        for _ in range(count):
-            nth.each(one)
-        grown = taken() - before
+        grown = []
+        for _ in range(groups):
+            before = taken()
+            for _ in range(count):
+                nth.each(one)
+            grown.append(taken() - before)
     lost = count * met * size >> 10
-    note(f"{grown} kB more after {count} times {met} writes of {size >> 10} kB that failed")
-    # If one in eight of them kept its pages, that would be so much.
-    assert met and grown < lost // 8, f"{grown} kB more, where all pages of all of them are {lost} kB"
+    note(f"{grown} kB more, each after {count} times {met} writes of {size >> 10} kB that failed")
+    # If one in eight of them kept its pages, that would be so much, each time. What the kernel keeps for other reasons
+    # (KASAN's freed objects) grows now and then.
+    assert met and min(grown) < lost // 8, f"{grown} kB more, where all pages of all of them are {lost} kB"
 
 
 @test("what has failed has leaked nothing")
