@@ -59,5 +59,20 @@ def report(directory):
         return json.load(file)
 
 
+@test("a row of a case that has no report here stays as it is; one of a case that is gone does not")
+def rows_of_other_machines():
+    with tidy() as own:
+        page = f"{own}/page"
+        row = "| {}, 1.2.3 | {} | ext4 | 7 | all | clean, all |  | 1 | 2026-01-02 0123456789ab |\n"
+        kept, gone = row.format("SQLite", "wal-full"), row.format("SQLite", "no-such-case")
+        with open(page, "w", encoding="utf-8") as file:
+            file.write(f"# A page\n\n{gone}{kept}")
+        for _ in range(2):
+            subprocess.run([f"{SUBJECTS}/table", own, page], env=environment(), stdout=subprocess.DEVNULL, check=True)
+            with open(page, encoding="utf-8") as file:
+                rows = [line for line in file if line.startswith("| ") and "1.2.3" in line]
+            equal(rows, [kept], "rows")
+
+
 for subject, its_cases in QUICK.items():
     test(f"{subject}: a clean case, its twin that is not, and what the table says of them", subject, *its_cases)(quick)
