@@ -16,6 +16,7 @@ struct Its {
 
 impl Store for Its {
     const PACKAGES: &[&str] = &["persy"];
+    const UNMADE: bool = true;
 
     fn open(directory: &Path, config: &str) -> Result<Self> {
         let background = match config {
