@@ -60,7 +60,8 @@ impl MountPlace<'_> {
         Ok(Some(Finding::new(Kind::Mount, how, output)))
     }
 
-    fn try_mount(
+    /// The same, without a word to a failure.
+    pub fn try_mount(
         &self,
         spec: &MountSpec,
         sandbox: &mut Sandbox<'_>,

@@ -148,9 +148,6 @@ impl Target {
         let Some(fs) = args.fs else {
             bail!("give a filesystem: --fs FS");
         };
-        if args.disk.disks.is_some() {
-            bail!("--disks: a program needs a filesystem on one disk");
-        }
         for (flag, line) in [("--mkfs", &args.mkfs), ("--fsck", &args.fsck)] {
             if let Some(line) = line {
                 command(flag, line)?;

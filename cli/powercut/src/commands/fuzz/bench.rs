@@ -21,6 +21,7 @@ use crate::child::Line;
 use crate::commands::manage::load;
 use crate::commands::mkfs::{mkfs, Maker};
 use crate::device::{Disk, Name, Root, Settings};
+use crate::examine::MountPlace;
 use crate::executor::{Executor, FileReply, FileRequest, Scratch};
 use crate::fsck::Statuses;
 use crate::kmsg::Kmsg;
@@ -120,11 +121,17 @@ impl<'b> Bench<'b> {
         request: impl FnOnce(std::path::PathBuf) -> FileRequest,
         then: impl FnOnce() -> Result<()>,
     ) -> Result<FileReply> {
-        let (dir, node) = (self.scratch.mnt(), self.disk.nodes().first());
+        let dir = self.scratch.mnt();
+        let place = MountPlace {
+            nodes: self.disk.nodes(),
+            dir: &dir,
+            has_twins: false,
+            limit: self.target.mount_timeout,
+        };
+        let spec = self.target.mount.fill(place.nodes);
         let mut sandbox = self.executor.sandbox(&self.scratch, 0)?;
-        if let Some(errno) = sandbox.mount(&self.target.mount, node, &dir)? {
+        if let Some(errno) = place.try_mount(&spec, &mut sandbox, &mut self.kmsg)? {
             let said: String = self.kmsg.lines().iter().flat_map(|l| ["\n", l]).collect();
-            let spec = &self.target.mount;
             bail!(
                 "cannot mount the new filesystem as {} with options {:?}: {errno}{said}",
                 spec.fs,
@@ -145,7 +152,7 @@ impl<'b> Bench<'b> {
         let has_fat = has_fat(self.target.fs.name());
         let program = program.clone();
         let node = self.disk.nodes().first().to_path_buf();
-        let spec = self.target.mount.clone();
+        let spec = self.target.mount.fill(self.disk.nodes());
         let request = |dir| FileRequest::Execute {
             dir,
             node,

@@ -175,8 +175,8 @@ impl Look<'_> {
     }
 
     fn mount(&mut self) -> Result<Option<Finding>> {
-        self.place
-            .mount(&self.steps.mount, &mut self.sandbox, self.kmsg)
+        let spec = self.steps.mount.fill(self.place.nodes);
+        self.place.mount(&spec, &mut self.sandbox, self.kmsg)
     }
 
     fn walk(&mut self) -> Result<std::result::Result<Tree, Problem>> {
@@ -191,7 +191,9 @@ impl Look<'_> {
     /// Unmounts, runs the checker on what recovered, mounts again, and uses what is there.
     fn further(&mut self, before: Tree) -> Result<Option<Finding>> {
         self.sandbox.unmount(self.place.dir)?;
-        if let Some(checker) = self.steps.mount.checked_by() {
+        // A checker is given one device.
+        let is_whole = self.place.nodes.all().count() == 1;
+        if let Some(checker) = self.steps.mount.checked_by().filter(|_| is_whole) {
             let line = Line::new(&format!("{checker} {}", self.place.nodes.first().display()));
             if let Some(finding) = self.check(&line, Statuses::Zero)? {
                 return Ok(Some(finding));
