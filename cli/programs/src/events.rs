@@ -50,7 +50,15 @@ impl Events {
             if is_whole && trace.has_fat {
                 continue;
             }
-            let what = of_op(&step.op, &history.moments[at], trace.level);
+            let after = &history.moments[at];
+            let what = match step.op {
+                Op::FsyncOpen => held(trace, history, at)
+                    .into_iter()
+                    .filter(|file| after.files.contains_key(file))
+                    .flat_map(|file| fsynced(file, after, trace.level, 0, u64::MAX))
+                    .collect(),
+                _ => of_op(&step.op, after, trace.level),
+            };
             events.extend(what.into_iter().map(|what| Event { at, what }));
         }
         Self(events)
@@ -120,6 +128,19 @@ impl Events {
             _ => Vec::new(),
         })
     }
+}
+
+/// Which files are held open with so many operations done.
+fn held(trace: &Trace, history: &History<'_>, at: usize) -> Vec<FileNr> {
+    let mut held = Vec::new();
+    for (nr, step) in (1..=at).zip(&trace.steps) {
+        match &step.op {
+            Op::Remount => held.clear(),
+            Op::Open(path) if step.errno.is_none() => held.extend(history.moments[nr].find(path)),
+            _ => {}
+        }
+    }
+    held
 }
 
 /// What an operation that succeeded made durable.

@@ -22,6 +22,7 @@ use crate::level::Level;
 use crate::op::{FallocateMode, Op, RenameHow, WriteHow, ROOT};
 use crate::program::Program;
 use crate::trace::{mark, Step, Trace};
+use crate::uring;
 use crate::walk::walk;
 
 /// What RWF_ATOMIC is; include/uapi/linux/fs.h.
@@ -123,7 +124,11 @@ impl<'d> Runner<'d> {
 
     fn run(&mut self, nr: usize, op: &Op) -> rustix::io::Result<()> {
         if let Op::Open(path) = op {
-            self.held.push(self.open(path, OFlags::RDWR)?);
+            let opened = match self.open(path, OFlags::RDWR) {
+                Err(Errno::ISDIR) => self.open(path, OFlags::RDONLY),
+                other => other,
+            };
+            self.held.push(opened?);
             return Ok(());
         }
         let root = &self.root;
@@ -182,6 +187,7 @@ impl<'d> Runner<'d> {
             }
             Op::Fsync(path) => fsync(self.open_any(path)?),
             Op::Fdatasync(path) => fdatasync(self.open_any(path)?),
+            Op::FsyncOpen => self.held.iter().try_for_each(fsync),
             Op::DropCaches => drop_caches(),
             Op::Open(_) => Ok(()),
             // That is for who mounted it.
@@ -199,8 +205,14 @@ impl<'d> Runner<'d> {
         let dir = path.rsplit_once('/').map_or(ROOT, |(dir, _)| dir);
         let fd = self.open(dir, OFlags::TMPFILE | OFlags::WRONLY)?;
         pwrite(&fd, &data::bytes(nr, 0, 4096), 0)?;
-        let name = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&fd));
-        linkat(CWD, name, &self.root, path, AtFlags::SYMLINK_FOLLOW)
+        // In a sandbox /proc shows other processes. Without privileges it is the way that works.
+        match linkat(&fd, "", &self.root, path, AtFlags::EMPTY_PATH) {
+            Err(Errno::NOENT) => {
+                let name = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&fd));
+                linkat(CWD, name, &self.root, path, AtFlags::SYMLINK_FOLLOW)
+            }
+            done => done,
+        }
     }
 
     fn write(
@@ -213,11 +225,12 @@ impl<'d> Runner<'d> {
     ) -> rustix::io::Result<()> {
         let flags = match how {
             WriteHow::Mmap | WriteHow::Msync => return self.map(nr, path, at, len, how),
-            WriteHow::Plain | WriteHow::RwfDsync => OFlags::empty(),
+            WriteHow::Plain | WriteHow::RwfDsync | WriteHow::Uring => OFlags::empty(),
             WriteHow::Append => OFlags::APPEND,
             WriteHow::Sync => OFlags::SYNC,
             WriteHow::Dsync => OFlags::DSYNC,
             WriteHow::Direct | WriteHow::Atomic => OFlags::DIRECT,
+            WriteHow::UringDsync => OFlags::DIRECT | OFlags::DSYNC,
         };
         let fd = self.open(path, OFlags::WRONLY | flags)?;
         let written = match how {
@@ -228,6 +241,10 @@ impl<'d> Runner<'d> {
             WriteHow::RwfDsync => {
                 let bytes = data::bytes(nr, at, len);
                 write_at(&fd, &bytes, at, ReadWriteFlags::DSYNC)?
+            }
+            WriteHow::Uring | WriteHow::UringDsync => {
+                let file = File::from(fd);
+                uring::write(file, &data::bytes(nr, at, len), at, DIRECT_ALIGN)?
             }
             WriteHow::Direct | WriteHow::Atomic => {
                 let mut buffer = vec![0; len as usize + DIRECT_ALIGN];

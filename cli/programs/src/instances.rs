@@ -49,6 +49,8 @@ tmpfile A/bar
 open foo
 open bar
 open A/foo
+open A
+open B
 mkdir C
 mkdir A/C
 mkdir B/C
@@ -157,7 +159,7 @@ pub enum Sort {
 /// The sort of an operation; none of what makes something durable and does nothing else.
 pub fn sort_of(op: &Op) -> Option<Sort> {
     match op {
-        Op::Fsync(_) | Op::Fdatasync(_) | Op::Syncfs | Op::Sync => None,
+        Op::Fsync(_) | Op::Fdatasync(_) | Op::FsyncOpen | Op::Syncfs | Op::Sync => None,
         Op::SetXattr { .. } | Op::RemoveXattr { .. } | Op::Chmod { .. } | Op::Utimens { .. } => {
             Some(Sort::Attributes)
         }
@@ -222,7 +224,9 @@ fn data() -> Vec<Op> {
         for &how in WriteHow::ALL {
             let ranges = match how {
                 WriteHow::Plain | WriteHow::Mmap => &RANGES[..],
-                WriteHow::Direct | WriteHow::Atomic => &RANGES[..3],
+                WriteHow::Direct | WriteHow::Atomic | WriteHow::Uring | WriteHow::UringDsync => {
+                    &RANGES[..3]
+                }
                 _ => &RANGES[..1],
             };
             ops.extend(ranges.iter().map(|&(at, len)| Op::Write {
@@ -265,7 +269,7 @@ pub fn persistence(op: &Op) -> Vec<Op> {
     for other in ["foo", "A/foo", "A"] {
         ops.push(Op::Fsync(other.into()));
     }
-    ops.push(Op::Sync);
+    ops.extend([Op::FsyncOpen, Op::Sync]);
     let mut seen = std::collections::HashSet::new();
     ops.retain(|op| seen.insert(op.clone()));
     ops
@@ -281,7 +285,7 @@ pub fn all_persistence() -> Vec<Op> {
     fsyncs
         .into_iter()
         .chain(fdatasyncs)
-        .chain([Op::Syncfs, Op::Sync])
+        .chain([Op::FsyncOpen, Op::Syncfs, Op::Sync])
         .collect()
 }
 

@@ -27,5 +27,6 @@ pub mod render;
 pub mod seeds;
 pub mod trace;
 pub mod tree;
+mod uring;
 pub mod usable;
 pub mod walk;

@@ -33,6 +33,8 @@ pub struct Namespace {
     names: BTreeMap<String, usize>,
     /// Whether an operation was done.
     is_used: bool,
+    /// Whether a file is held open.
+    holds: bool,
 }
 
 /// The directory that a path is in.
@@ -50,6 +52,7 @@ impl Namespace {
             }],
             names: BTreeMap::from([(ROOT.to_string(), 0)]),
             is_used: false,
+            holds: false,
         };
         for op in ops {
             namespace.apply(op);
@@ -105,7 +108,6 @@ impl Namespace {
             Op::Write { path, .. }
             | Op::Truncate { path, .. }
             | Op::Fallocate { path, .. }
-            | Op::Open(path)
             | Op::Fdatasync(path)
             | Op::SyncFileRange(path) => is_regular(path),
             Op::Copy { from, to } | Op::Reflink { from, to } => {
@@ -115,7 +117,9 @@ impl Namespace {
             | Op::RemoveXattr { path, .. }
             | Op::Chmod { path, .. }
             | Op::Utimens { path, .. }
+            | Op::Open(path)
             | Op::Fsync(path) => is_regular(path) || self.is_dir(path),
+            Op::FsyncOpen => self.holds,
             // After nothing there is nothing of interest in the caches, and nothing to write back.
             Op::DropCaches | Op::Remount => self.is_used,
             Op::Syncfs | Op::Sync => true,
@@ -185,11 +189,10 @@ impl Namespace {
             | Op::Utimens { path, .. } => {
                 self.change(path, |state| state.has_other_attributes = true);
             }
-            Op::Open(_)
-            | Op::Fdatasync(_)
-            | Op::DropCaches
-            | Op::Remount
-            | Op::SyncFileRange(_) => {}
+            Op::Open(_) => self.holds = true,
+            Op::Remount => self.holds = false,
+            // Which files are open is not known here.
+            Op::Fdatasync(_) | Op::FsyncOpen | Op::DropCaches | Op::SyncFileRange(_) => {}
         }
     }
 
@@ -289,6 +292,9 @@ mod tests {
             ("", "reflink foo foo", false),
             ("", "drop_caches", false),
             ("unlink foo", "drop_caches", true),
+            ("", "fsync_open", false),
+            ("open A", "fsync_open", true),
+            ("open foo\nremount", "fsync_open", false),
         ] {
             let op: Op = next.parse().unwrap();
             assert_eq!(after(lines).allows(&op), is_allowed, "{lines}; {next}");

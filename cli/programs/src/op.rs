@@ -18,7 +18,8 @@ pub enum Op {
     Creat(String),
     /// O_TMPFILE in the directory of the path, a page of data, linkat(2) to the path.
     Tmpfile(String),
-    /// open(2), and not closed before the program ends or the filesystem is unmounted: what is removed then stays until then.
+    /// open(2) of a file or directory, and not closed before the program ends or the filesystem is unmounted: what is removed
+    /// then stays until then.
     Open(String),
     Mkdir(String),
     Mkfifo(String),
@@ -84,6 +85,8 @@ pub enum Op {
     },
     Fsync(String),
     Fdatasync(String),
+    /// fsync(2) of each file that `open` holds, by its descriptor: it may have no name any more.
+    FsyncOpen,
     /// What is clean leaves the caches, inodes too: /proc/sys/vm/drop_caches.
     DropCaches,
     /// The filesystem is unmounted and mounted again: it writes back what it kept, and reads it anew.
@@ -144,6 +147,10 @@ words!(
     RwfDsync = "rwf-dsync",
     /// RWF_ATOMIC, with O_DIRECT.
     Atomic = "atomic",
+    /// By io_uring.
+    Uring = "io_uring",
+    /// By io_uring, with O_DIRECT and O_DSYNC: it ends in a worker of the kernel.
+    UringDsync = "io_uring-dsync",
     /// Through a shared mapping.
     Mmap = "mmap",
     /// The same, then msync(2) with MS_SYNC.
@@ -188,6 +195,7 @@ impl Op {
             Self::Utimens { .. } => "utimens",
             Self::Fsync(_) => "fsync",
             Self::Fdatasync(_) => "fdatasync",
+            Self::FsyncOpen => "fsync_open",
             Self::DropCaches => "drop_caches",
             Self::Remount => "remount",
             Self::SyncFileRange(_) => "sync_file_range",
@@ -232,7 +240,9 @@ impl Op {
             | Self::Rename { from, to, .. }
             | Self::Copy { from, to }
             | Self::Reflink { from, to } => vec![from, to],
-            Self::DropCaches | Self::Remount | Self::Syncfs | Self::Sync => Vec::new(),
+            Self::FsyncOpen | Self::DropCaches | Self::Remount | Self::Syncfs | Self::Sync => {
+                Vec::new()
+            }
         }
     }
 
@@ -253,10 +263,22 @@ impl Op {
         )
     }
 
+    /// Whether it is done by io_uring.
+    pub fn is_uring(&self) -> bool {
+        use WriteHow::{Uring, UringDsync};
+        let how = match self {
+            Self::Write { how, .. } => how,
+            _ => return false,
+        };
+        matches!(how, Uring | UringDsync)
+    }
+
     /// Whether it makes anything durable.
     pub fn is_persistence(&self) -> bool {
         match self {
-            Self::Fsync(_) | Self::Fdatasync(_) | Self::Syncfs | Self::Sync => true,
+            Self::Fsync(_) | Self::Fdatasync(_) | Self::FsyncOpen | Self::Syncfs | Self::Sync => {
+                true
+            }
             Self::Write { how, .. } => how.is_durable(),
             _ => false,
         }
@@ -268,13 +290,13 @@ impl WriteHow {
     pub fn is_durable(self) -> bool {
         matches!(
             self,
-            Self::Sync | Self::Dsync | Self::RwfDsync | Self::Msync
+            Self::Sync | Self::Dsync | Self::RwfDsync | Self::Msync | Self::UringDsync
         )
     }
 }
 
 /// All first words.
-pub const VERBS: [&str; 26] = [
+pub const VERBS: [&str; 27] = [
     "creat",
     "tmpfile",
     "open",
@@ -296,6 +318,7 @@ pub const VERBS: [&str; 26] = [
     "utimens",
     "fsync",
     "fdatasync",
+    "fsync_open",
     "drop_caches",
     "remount",
     "sync_file_range",

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::op::{BadOp, Op};
 
 /// A program. Its text is an operation a line.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Program {
     pub ops: Vec<Op>,
 }
@@ -39,6 +39,30 @@ pub fn before() -> Vec<Op> {
         .lines()
         .filter_map(|line| line.parse().ok())
         .collect()
+}
+
+/// What most programs begin with on a filesystem whose first commit after a mount is not like those that follow: ext4 makes
+/// fast commits only after a full one.
+pub fn opening(fs: &str, made_with: &str) -> Program {
+    const CHANGED_AND_COMMITTED: &str = "chmod foo 644\nsync\n";
+    if fs == "ext4" && made_with.contains("fast_commit") {
+        CHANGED_AND_COMMITTED.parse().unwrap_or_default()
+    } else {
+        Program::default()
+    }
+}
+
+impl Program {
+    /// This and another after it; that alone if both were too long.
+    #[must_use]
+    pub fn then(&self, rest: Self) -> Self {
+        if self.ops.len() + rest.ops.len() > MAX_OPS {
+            return rest;
+        }
+        Self {
+            ops: [self.ops.clone(), rest.ops].concat(),
+        }
+    }
 }
 
 impl fmt::Display for Program {
@@ -92,6 +116,22 @@ mod tests {
         let commented: Program = format!("# a comment\n\n  {text}").parse().unwrap();
         assert_eq!(commented, program);
         assert_eq!(before().len(), BEFORE.lines().count());
+    }
+
+    #[test]
+    fn programs_for_fast_commits_begin_with_a_full_one() {
+        let program: Program = "creat bar\nfsync bar\n".parse().unwrap();
+        for (fs, made_with, ops) in [
+            ("ext4", "-O fast_commit", 4),
+            ("ext4", "", 2),
+            ("xfs", "-O fast_commit", 2),
+        ] {
+            let opened = opening(fs, made_with).then(program.clone());
+            assert_eq!(opened.ops.len(), ops, "{fs} {made_with}");
+            assert!(opened.ops.ends_with(&program.ops), "{opened}");
+        }
+        let long: Program = "sync\n".repeat(MAX_OPS).parse().unwrap();
+        assert_eq!(opening("ext4", "-O fast_commit").then(long.clone()), long);
     }
 
     #[test]

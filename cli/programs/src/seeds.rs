@@ -77,6 +77,14 @@ open foo; unlink foo; fsync /
 open foo; unlink foo; sync; write A/foo 0 4096; fsync A/foo
 open A/foo; rename foo A/foo; fsync A
 open foo; unlink foo; creat foo; write foo 0 4096; fsync foo
+open foo; write foo 0 4096; unlink foo; fsync_open
+open foo; unlink foo; fsync_open; creat foo; fsync foo
+open A/foo; write A/foo 0 4096; fsync_open; unlink A/foo; fsync_open
+open foo; write foo 0 4096; rename foo A/bar; fsync_open
+open foo; link foo A/bar; unlink foo; fsync_open
+tmpfile bar; open bar; unlink bar; fsync_open
+open B; rmdir B; fsync_open
+mkdir A/C; sync; open A/C; rmdir A/C; fsync_open; creat A/bar; fsync A/bar
 open A/foo; unlink A/foo; fsync A; remount; creat A/bar; fsync A/bar
 creat bar; open bar; unlink bar; sync
 write foo 0 4096; remount; sync
@@ -131,6 +139,12 @@ fallocate foo insert 4096 4096; fsync foo
 write foo 12000 1000 append; fdatasync foo
 write foo 12288 4096 dsync; rename foo bar; fsync bar
 write foo 0 8192 direct; fdatasync foo
+write foo 0 4096 io_uring; fsync foo
+write foo 12288 4096 io_uring; fdatasync foo
+write foo 0 4096 io_uring-dsync
+write foo 12288 4096 io_uring-dsync; rename foo bar; fsync bar
+write foo 0 4096; fdatasync foo
+write foo 0 4096 direct; fdatasync foo
 write foo 100 1000 mmap; fsync foo
 write foo 0 4096 mmap; write foo 4096 4096 msync
 write foo 12288 4096 sync; write foo 0 4096 rwf-dsync
@@ -154,6 +168,20 @@ setxattr foo user.c 3*600; fsync foo; unlink foo; sync; creat bar; write bar 0 4
 setxattr foo user.c 3*600; fsync foo; link foo bar; fsync bar
 setxattr foo user.b 1; sync; write foo 0 4096; fsync foo
 creat bar; setxattr bar user.a 1; fsync bar; link bar A/bar; fsync bar
+rename A/foo B/bar; creat A/bar; fsync A/bar
+mkdir A/C; sync; rename A/foo A/C/foo; creat A/bar; fsync A/bar
+write foo 12288 4096; sync_file_range foo; drop_caches; fsync foo
+truncate foo 4096; truncate foo 16384; drop_caches; fsync foo
+reflink foo A/foo; drop_caches; write A/foo 0 4096; fsync A/foo
+reflink A/foo foo; fsync foo; write A/foo 0 4096; fsync A/foo
+write foo 0 8192; reflink foo A/foo; fallocate A/foo punch 4096 4096; fsync A/foo; fsync foo
+fallocate foo keep-size 12288 8192; fsync foo; fallocate foo punch 16384 4096; fsync foo
+creat bar; fsync bar; unlink bar; sync
+creat bar; fsync bar; rename bar A/bar; sync
+creat bar; fsync bar; sync; creat A/bar; fsync A/bar
+write foo 12288 4096; fsync foo; truncate foo 4096; sync
+write foo 0 4096; fsync foo; fallocate foo punch 0 4096; fsync foo
+chmod foo 600; fsync foo; sync; chmod foo 644; fsync foo
 chmod foo 600; fsync foo; write foo 0 4096; fsync foo
 chmod A 700; fsync A
 utimens foo 1000000000; fsync foo

@@ -29,7 +29,8 @@ def program(own, text):
 
 # A rename of btrfs may show both names: docs/findings/README.md.
 KNOWN = ("--known", "/mnt/powercut/docs/findings/f2fs")
-for fs, words in (("ext4", ()), ("xfs", ()), ("btrfs", ("--set", "data")), ("f2fs", KNOWN), ("vfat", ())):
+KNOWN_FAT = ("--known", "/mnt/powercut/docs/findings/vfat")
+for fs, words in (("ext4", ()), ("xfs", ()), ("btrfs", ("--set", "data")), ("f2fs", KNOWN), ("vfat", KNOWN_FAT)):
 
     @test(f"{fs} at its defaults keeps what it promises, over random programs", fs, words)
     def keeps(fs, words):
@@ -89,6 +90,25 @@ def found():
                  "--no-baseline")  # fmt: skip
 
 
+# On two disks that fail together; without the flush of both, nothing is kept.
+JOURNAL = ("mke2fs -q -F -b 4096 -O journal_dev {journal} && "
+           "mkfs.ext4 -q -F -b 4096 -E lazy_itable_init=0 -J device={journal} {data}")  # fmt: skip
+MIRROR = "mkfs.btrfs -q -f -d raid1 -m raid1 {a} {b}"
+for what, fs, disks, mkfs, options, without in (
+    ("ext4 with its journal on another disk", "ext4", "data:64M,journal:8M", JOURNAL, "journal_path={journal}", "barrier=0"),
+    ("btrfs on two disks", "btrfs", "a:128M,b:128M", MIRROR, "device={b}", "nobarrier"),
+):
+
+    @test(f"{what} is tried, too: without flushes it breaks a promise", fs, disks, mkfs, options, without, limit=300)
+    def several(fs, disks, mkfs, options, without):
+        need(fs)
+        with tidy() as own:
+            words = ("--fs", fs, "--disks", disks, "--mkfs", mkfs, "--program", program(own, SYNC))
+            report = fuzz(*words, "--mount-opts", options)
+            equal((report["findings"], report["counts"]["judged"]), ([], 1), "with flushes")
+            fuzz(*words, "--mount-opts", f"{options},{without}", "--report", f"{own}/r", code=1)
+
+
 @test("what can't be mounted is found, too")
 def unmountable():
     need("ext4")
@@ -101,11 +121,16 @@ def unmountable():
 
 # What is done, on which filesystem, how many operations it has not, and those.
 REMOUNT = "open foo\nunlink foo\nfsync /\nremount\ncreat bar\nfsync bar\n"
+RING = "write foo 0 4096 io_uring\nwrite foo 12288 4096 io_uring-dsync\nfsync foo\n"
+HELD = "open foo\nopen B\nwrite foo 0 4096\nunlink foo\nrmdir B\nfsync_open\n"
 LONG = "setxattr foo user.c 3*600\nfsync foo\nremovexattr foo user.c\nfsync foo\n"
 for what, fs, failed, text in (
     ("goes on after a remount", "ext4", 0, REMOUNT),
     ("goes on without a remount on a FAT", "vfat", 1, REMOUNT),
     ("has attributes that fill a block", "ext4", 0, LONG),
+    ("writes by io_uring", "ext4", 0, RING),
+    ("writes by io_uring, to XFS, too", "xfs", 0, RING),
+    ("fsyncs what it holds open, without a name", "btrfs", 0, HELD),
 ):
 
     @test(f"a program {what}", fs, failed, text)

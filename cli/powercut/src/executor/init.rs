@@ -12,11 +12,12 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use anyhow::{bail, Context, Result};
+use nix::sched::{setns, CloneFlags};
 use nix::sys::signal::kill;
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use rustix::io::{retry_on_intr, Errno};
 use rustix::mount::{mount, MountFlags};
-use rustix::process::Pid;
+use rustix::process::{getpid, pidfd_open, Pid, PidfdFlags};
 
 use super::children::Children;
 use super::wire::{Reply, Wire};
@@ -29,6 +30,7 @@ pub const COMMAND: &str = "init";
 pub struct Init {
     /// Closed with this; then the process ends, and with it all of the namespace.
     wire: Wire,
+    pidfd: OwnedFd,
 }
 
 impl Init {
@@ -48,9 +50,10 @@ impl Init {
         // It holds a copy of the other end.
         drop(command);
         children.keep(Pid::from_child(&child));
+        let pidfd = pidfd_open(Pid::from_child(&child), PidfdFlags::empty())?;
         let mut wire = Wire::new(ours);
         match wire.receive()? {
-            Some(Reply::Done) => Ok(Self { wire }),
+            Some(Reply::Done) => Ok(Self { wire, pidfd }),
             Some(Reply::Failed(why)) => bail!("cannot make a PID namespace: {why}"),
             _ => bail!("the first process of a PID namespace ended"),
         }
@@ -61,6 +64,16 @@ impl Init {
     pub fn is_alone(&mut self, depth: u32) -> bool {
         let asked = self.wire.send(&depth).is_ok();
         asked && matches!(self.wire.receive(), Ok(Some(true)))
+    }
+
+    /// Does something with this thread's children in the PID namespace of this process, and not in the one that begins with
+    /// that process: no thread can be in another namespace than its process.
+    pub fn outside<T>(&self, done: impl FnOnce() -> T) -> Result<T> {
+        let ours = pidfd_open(getpid(), PidfdFlags::empty())?;
+        setns(ours, CloneFlags::CLONE_NEWPID).context("cannot leave the PID namespace")?;
+        let told = done();
+        setns(&self.pidfd, CloneFlags::CLONE_NEWPID).context("cannot enter the PID namespace")?;
+        Ok(told)
     }
 
     /// Whether it has ended, or is about to: its files are closed before the kernel kills all else in

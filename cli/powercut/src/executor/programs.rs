@@ -58,6 +58,14 @@ pub enum FileReply {
 }
 
 impl FileRequest {
+    /// Whether the kernel makes threads of this process for it, as it does for what it can't do at once of an io_uring.
+    pub fn has_threads(&self) -> bool {
+        match self {
+            Self::Execute { program, .. } => program.ops.iter().any(Op::is_uring),
+            _ => false,
+        }
+    }
+
     pub fn done(self) -> Result<FileReply> {
         match self {
             Self::Prepare { dir, ops, fill } => {

@@ -133,10 +133,17 @@ impl<'a> Sandbox<'a> {
                     Err(e) => Reply::Errno(e.raw_os_error()),
                 },
                 Request::Unmount(dir) => Reply::of(self.unmount(&dir)),
-                Request::Files(request) => match request.done() {
-                    Ok(reply) => Reply::Files(reply),
-                    Err(e) => Reply::Failed(format!("{e:#}")),
-                },
+                Request::Files(request) => {
+                    let done = if request.has_threads() {
+                        init.outside(|| request.done()).and_then(|done| done)
+                    } else {
+                        request.done()
+                    };
+                    match done {
+                        Ok(reply) => Reply::Files(reply),
+                        Err(e) => Reply::Failed(format!("{e:#}")),
+                    }
+                }
                 Request::Keep(keep) => Reply::of(Keeper::new(keep).map(|keeper| {
                     self.keeper = Some(keeper);
                 })),

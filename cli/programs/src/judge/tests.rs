@@ -172,6 +172,14 @@ const CASES: &[Case] = &[
     ("creat bar\nwrite bar 0 4096\nfsync bar", 3, 3, "byte bar 0", DATA),
     // Stale bytes where nothing was durable.
     ("creat bar\nwrite bar 8192 4096", 2, 2, "byte bar 254", [&[], &[Rule::Data], &[Rule::Data]]),
+    ("write foo 0 4096 io_uring", 1, 0, "", FINE),
+    ("write foo 0 4096 io_uring-dsync", 1, 0, "", DATA),
+    // What is held open, by any name or none.
+    ("open foo\nwrite foo 0 4096\nfsync_open", 3, 0, "", DATA),
+    ("open foo\nrename foo bar\nfsync_open", 3, 0, "", [&[], &[Rule::Names], &[Rule::Names]]),
+    ("open foo\nunlink foo\nfsync_open", 3, 0, "", FINE),
+    ("open B\ncreat B/bar\nfsync_open", 3, 0, "", [&[], &[Rule::Names], &[Rule::Names]]),
+    ("open foo\nwrite A/foo 0 4096\nfsync_open", 3, 0, "", FINE),
     // The size.
     ("write foo 12288 4096\nfdatasync foo", 2, 0, "", [&[Rule::Size]; 3]),
     ("truncate foo 4096", 1, 0, "", FINE),

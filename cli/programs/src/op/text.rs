@@ -129,6 +129,7 @@ impl FromStr for Op {
             ("fsync", [p]) => Self::Fsync(path(p)?),
             ("fdatasync", [p]) => Self::Fdatasync(path(p)?),
             ("sync_file_range", [p]) => Self::SyncFileRange(path(p)?),
+            ("fsync_open", []) => Self::FsyncOpen,
             ("drop_caches", []) => Self::DropCaches,
             ("remount", []) => Self::Remount,
             ("syncfs", []) => Self::Syncfs,

@@ -27,7 +27,7 @@ const HEAD: &str = "\
 #define TRY(call) do { if ((call) < 0) perror(#call); } while (0)
 #define DO(call) do { if ((call) < 0) { perror(#call); exit(1); } } while (0)
 
-static int fd, other;
+static int fd, other, held[16], holds;
 
 static int opened(const char *path, int flags)
 {
@@ -70,6 +70,39 @@ static void put_mapped(const char *path, int byte, size_t len, off_t at, int is_
 
 ";
 
+/// What stands before `main` if the program has writes by io_uring.
+const RING: &str = r#"#include <liburing.h> /* cc -luring */
+
+static void put_ring(const char *path, int flags, int byte, size_t len, off_t at)
+{
+	void *data = aligned_alloc(4096, (len + 4095) / 4096 * 4096);
+	struct io_uring_cqe *cqe;
+	struct io_uring ring;
+
+	if (!data || io_uring_queue_init(1, &ring, 0) < 0)
+		exit(1);
+	memset(data, byte, len);
+	fd = opened(path, O_WRONLY | flags);
+	io_uring_prep_write(io_uring_get_sqe(&ring), fd, data, len, at);
+	if (io_uring_submit_and_wait(&ring, 1) < 0 || io_uring_wait_cqe(&ring, &cqe) < 0 || cqe->res < 0)
+		exit(1);
+	io_uring_queue_exit(&ring);
+	close(fd);
+	free(data);
+}
+
+"#;
+
+/// What stands before `main` if files are held open.
+const HOLD: &str = "static int hold(const char *path)
+{
+\tint fd = open(path, O_RDWR);
+
+\treturn fd < 0 ? opened(path, O_RDONLY) : fd;
+}
+
+";
+
 /// What stands before `main` if it is mounted anew.
 const REMOUNT: &str = r#"static void remount(void)
 {
@@ -79,6 +112,7 @@ const REMOUNT: &str = r#"static void remount(void)
 
 	for (int held = 3; held < 32; held++)
 		close(held);
+	holds = 0;
 
 	if (!dir || setenv("POWERCUT_REMOUNT", dir, 1) || chdir("/") || system(command) || chdir(dir)) {
 		perror("remount");
@@ -92,6 +126,12 @@ const REMOUNT: &str = r#"static void remount(void)
 /// The program in C, with what is there before it.
 pub fn c(program: &Program) -> String {
     let mut text = String::from(HEAD);
+    if program.ops.iter().any(Op::is_uring) {
+        text.push_str(RING);
+    }
+    if program.ops.iter().any(|op| matches!(op, Op::Open(_))) {
+        text.push_str(HOLD);
+    }
     if program.ops.contains(&Op::Remount) {
         text.push_str(REMOUNT);
     }
@@ -126,7 +166,7 @@ fn statement(text: &mut String, nr: usize, op: &Op) {
             );
             with(dir, "O_TMPFILE | O_WRONLY", &linked)
         }
-        Op::Open(path) => format!("opened(\"{path}\", O_RDWR);"),
+        Op::Open(path) => format!("held[holds++] = hold(\"{path}\");"),
         Op::Mkdir(path) => format!("DO(mkdir(\"{path}\", 0755));"),
         Op::Mkfifo(path) => format!("DO(mkfifo(\"{path}\", 0644));"),
         Op::Symlink { target, path } => format!("DO(symlink(\"{target}\", \"{path}\"));"),
@@ -177,6 +217,7 @@ fn statement(text: &mut String, nr: usize, op: &Op) {
         ),
         Op::Fsync(path) => with(path, "O_RDONLY", "fsync(fd)"),
         Op::Fdatasync(path) => with(path, "O_RDONLY", "fdatasync(fd)"),
+        Op::FsyncOpen => "for (int i = 0; i < holds; i++) DO(fsync(held[i]));".into(),
         Op::Remount => "remount();".into(),
         Op::DropCaches => "put(\"/proc/sys/vm/drop_caches\", 0, '3', 1, 0, 0);".into(),
         Op::SyncFileRange(path) => with(
@@ -201,6 +242,7 @@ fn written(nr: usize, path: &str, at: u64, len: u64, how: WriteHow) -> String {
     let byte = data::bytes(nr, at, 1)[0];
     let put =
         |flags: &str, rwf: &str| format!("put(\"{path}\", {flags}, {byte}, {len}, {at}, {rwf});");
+    let ring = |flags: &str| format!("put_ring(\"{path}\", {flags}, {byte}, {len}, {at});");
     match how {
         WriteHow::Plain => put("0", "0"),
         // With RWF_APPEND the offset does not count.
@@ -209,6 +251,8 @@ fn written(nr: usize, path: &str, at: u64, len: u64, how: WriteHow) -> String {
         WriteHow::Dsync => put("O_DSYNC", "0"),
         WriteHow::Direct => put("O_DIRECT", "0"),
         WriteHow::RwfDsync => put("0", "RWF_DSYNC"),
+        WriteHow::Uring => ring("0"),
+        WriteHow::UringDsync => ring("O_DIRECT | O_DSYNC"),
         WriteHow::Atomic => put("O_DIRECT", "0x40 /* RWF_ATOMIC */"),
         WriteHow::Mmap => format!("put_mapped(\"{path}\", {byte}, {len}, {at}, 0);"),
         WriteHow::Msync => format!("put_mapped(\"{path}\", {byte}, {len}, {at}, 1);"),

@@ -21,7 +21,7 @@ pub fn command(nr: usize, op: &Op) -> String {
             )
         }
         // A shell has single digits for files.
-        Op::Open(path) => format!("exec {}<>{path}", 3 + nr % 7),
+        Op::Open(path) => format!("if test -d {path}; then exec {0}<{path}; else exec {0}<>{path}; fi", 3 + nr % 7),
         Op::Mkdir(path) => format!("mkdir {path}"),
         Op::Mkfifo(path) => format!("mkfifo {path}"),
         Op::Symlink { target, path } => format!("ln -s {target} {path}"),
@@ -61,6 +61,7 @@ pub fn command(nr: usize, op: &Op) -> String {
         Op::Utimens { path, seconds } => format!("touch -h -d @{seconds} {path}"),
         Op::Fsync(path) => format!("xfs_io -c fsync {}", name(path)),
         Op::Fdatasync(path) => format!("xfs_io -c fdatasync {}", name(path)),
+        Op::FsyncOpen => "for n in 3 4 5 6 7 8 9; do if test -e /dev/fd/$n; then xfs_io -c fsync /dev/fd/$n; fi; done".into(),
         Op::DropCaches => "echo 3 >/proc/sys/vm/drop_caches".into(),
         Op::Remount => REMOUNT.into(),
         Op::SyncFileRange(path) => format!("xfs_io -c 'sync_range -a 0 0' {path}"),
@@ -83,6 +84,14 @@ fn byte(nr: usize, at: u64) -> String {
     format!("{:#04x}", bytes.first().copied().unwrap_or(0))
 }
 
+/// xfs_io has no io_uring.
+fn fio(path: &str, byte: &str, at: u64, len: u64, more: &str) -> String {
+    format!(
+        "fio --name=w --filename={path} --ioengine=io_uring --rw=write --offset={at} --size={len} --bs={len} \
+         --buffer_pattern={byte} --fallocate=none --allow_file_create=0{more} >/dev/null"
+    )
+}
+
 fn write(nr: usize, path: &str, at: u64, len: u64, how: WriteHow) -> String {
     let byte = byte(nr, at);
     let pwrite = |flags: &str, more: &str| {
@@ -101,6 +110,8 @@ fn write(nr: usize, path: &str, at: u64, len: u64, how: WriteHow) -> String {
         ),
         WriteHow::Direct => pwrite("-d ", ""),
         WriteHow::RwfDsync => pwrite("", "-D -V 1 "),
+        WriteHow::Uring => fio(path, &byte, at, len, ""),
+        WriteHow::UringDsync => fio(path, &byte, at, len, " --direct=1 --sync=dsync"),
         WriteHow::Atomic => pwrite("-d ", "-A -V 1 "),
         WriteHow::Mmap | WriteHow::Msync => {
             let sync = if how == WriteHow::Msync {

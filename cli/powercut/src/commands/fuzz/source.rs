@@ -7,14 +7,16 @@ use std::time::Instant;
 use powercut_engine::budget::Budget;
 use powercut_engine::explore::Shard;
 use powercut_programs::bounded::Bounded;
-use powercut_programs::program::{before, Program};
+use powercut_programs::program::{before, opening, Program};
 use powercut_programs::random::Random;
 
-use crate::options::{Fuzz, Programs};
+use crate::options::{Fuzz, Programs, Target};
 
 /// Hands out programs with their numbers.
 pub struct Source {
     kind: Kind,
+    /// What most programs begin with.
+    opening: Program,
     /// The number of the next.
     next: u64,
     /// How many were handed out.
@@ -44,6 +46,10 @@ impl Source {
         };
         Self {
             kind,
+            opening: options
+                .target
+                .as_ref()
+                .map_or_else(Program::default, opening_of),
             next: options.from,
             handed: 0,
             most: options.most,
@@ -71,6 +77,21 @@ impl Source {
         self.next
     }
 
+    /// Begins a program that was made up as most do.
+    fn opened(&self, number: u64, program: Program) -> Program {
+        let is_opened = match self.kind {
+            Kind::Bounded(_) => true,
+            // A few begin on what was just mounted.
+            Kind::Random(_) => number % 4 > 0,
+            Kind::One(_) => false,
+        };
+        if is_opened {
+            self.opening.then(program)
+        } else {
+            program
+        }
+    }
+
     fn is_spent(&self) -> bool {
         match self.most {
             Budget::States(most) => self.handed >= most,
@@ -78,6 +99,11 @@ impl Source {
             Budget::Unlimited => false,
         }
     }
+}
+
+fn opening_of(target: &Target) -> Program {
+    let made_with = target.mkfs.as_deref().unwrap_or(&target.mkfs_opts);
+    opening(target.fs.name(), made_with)
 }
 
 impl Iterator for Source {
@@ -97,6 +123,7 @@ impl Iterator for Source {
             };
             self.next += 1;
             let is_ours = self.shard.is_none_or(|shard| shard.has(number));
+            let program = program.map(|program| self.opened(number, program));
             if let (Some(program), true) = (program, is_ours) {
                 self.handed += 1;
                 return Some((number, program));
