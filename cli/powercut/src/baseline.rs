@@ -33,6 +33,8 @@ pub enum Extent {
     Before,
     /// That, and the disk after the workload. With `keep`, that is not to be written to.
     Both { keep: bool },
+    /// Both, where the disk after the workload is on devices that are none of the driver's.
+    BothOn(Nodes),
     /// It was done before.
     Done(Option<Baseline>),
 }
@@ -65,16 +67,20 @@ impl std::fmt::Display for When {
 impl Extent {
     /// Runs the check. It is an error if it fails.
     pub fn run(&self, subject: Subject<'_>) -> Result<Option<Baseline>> {
-        let keep = match self {
-            Self::Nothing => return Ok(None),
-            Self::Done(baseline) => return Ok(baseline.clone()),
-            Self::Before => None,
-            Self::Both { keep } => Some(*keep),
-        };
+        if let Self::Done(baseline) = self {
+            return Ok(baseline.clone());
+        }
         let began = Instant::now();
         Ok(Some(Baseline {
-            before: subject.before()?,
-            after: keep.map(|keep| subject.after(keep)).transpose()?,
+            before: match self {
+                Self::Nothing => return Ok(None),
+                _ => subject.before()?,
+            },
+            after: match self {
+                Self::Both { keep } => Some(subject.after_on_driver(*keep)?),
+                Self::BothOn(nodes) => Some(subject.after(nodes)?),
+                _ => None,
+            },
             seconds: began.elapsed().as_secs_f64(),
         }))
     }
@@ -86,10 +92,13 @@ impl Subject<'_> {
         self.look(When::Before, &mut view, &[])
     }
 
-    fn after(self, keep: bool) -> Result<Passed> {
+    fn after_on_driver(self, keep: bool) -> Result<Passed> {
         let (_, disk) = self.server.driver().context("the disk is not there")?;
         let copy = keep.then(|| self.copy(disk)).transpose()?;
-        let nodes = copy.as_ref().map_or(disk.nodes(), View::nodes);
+        self.after(copy.as_ref().map_or(disk.nodes(), View::nodes))
+    }
+
+    fn after(self, nodes: &Nodes) -> Result<Passed> {
         let passed = self.look(
             When::After,
             &mut Shown(nodes.clone()),

@@ -39,6 +39,8 @@ pub enum Item {
     Disk { dir: PathBuf, inode: u64 },
     /// A directory for temporary files, with mounts in it.
     Scratch { dir: PathBuf, inode: u64 },
+    /// A device of the device mapper.
+    Mapper { name: String },
     /// A file with a kernel setting, what was in it before, and what was written to it.
     Setting {
         file: PathBuf,

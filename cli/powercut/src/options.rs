@@ -104,6 +104,7 @@ pub struct Resume {
 
 #[derive(Debug)]
 pub struct Run {
+    pub backend: BackendArg,
     pub fs: Fs,
     pub settings: Settings,
     pub mkfs_opts: String,
@@ -333,6 +334,7 @@ impl Run {
         let examination = simple(examination, &args.plan)?;
         let settings = settings(&args.disk, Some(args.fs.default_mib()))?;
         Ok(Self {
+            backend: args.backend,
             fs: args.fs,
             settings: examination.disk(settings),
             mkfs_opts: args.mkfs_opts,

@@ -12,6 +12,7 @@ use rustix::fs::{flock, FlockOperation};
 use rustix::mount::{unmount, UnmountFlags};
 
 use crate::device::{self, Removed};
+use crate::mapper;
 use crate::notes::{self, Item, Owner};
 
 /// How long another command may look at notes that this one wants to lock.
@@ -92,6 +93,7 @@ impl Noted {
             // They went with the boot that they were of.
             _ if owner.boot != boot => false,
             Item::Disk { dir, inode } => notes::inode(dir) == Some(*inode),
+            Item::Mapper { name } => mapper::is_there(name),
             Item::Setting { file, set, .. } => value(file).as_deref() == Some(set),
         }
     }
@@ -111,6 +113,7 @@ impl std::fmt::Display for Item {
                 write!(f, "{what} {name}")
             }
             Self::Scratch { dir, .. } => write!(f, "directory {}", dir.display()),
+            Self::Mapper { name } => write!(f, "mapped device {name}"),
             Self::Setting { file, set, .. } => write!(f, "{} at {set}", file.display()),
         }
     }
@@ -210,6 +213,10 @@ fn take_away(item: &Item) -> io::Result<String> {
             Removed::Idle => format!("removed {item}"),
             Removed::InUse => format!("removed {item}, which a process still had open"),
         }),
+        Item::Mapper { name } => {
+            mapper::remove(name).map_err(io::Error::other)?;
+            Ok(format!("removed {item}"))
+        }
         Item::Scratch { dir, .. } => {
             if let Some(mount) = mounts_below(dir).first() {
                 let why = format!("{} is mounted there", mount.display());

@@ -141,6 +141,17 @@ pub struct RunArgs {
     /// Explore nothing; the report is for `explore --recording`
     #[arg(long, help_heading = "Workload", hide_short_help = true)]
     pub record_only: bool,
+    /// What records the workload and shows states as block devices: docs/backends.md
+    ///
+    /// nbd takes no module of powercut: the kernel's dm-log-writes records then.
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "auto",
+        hide_short_help = true,
+        help_heading = "Workload"
+    )]
+    pub backend: BackendArg,
     /// The check: exit 0 consistent, 125 can't tell, else a violation
     ///
     /// POWERCUT_MNT is where the state is mounted, POWERCUT_DEV its device, POWERCUT_MARKS a file

@@ -98,7 +98,7 @@ impl ValueEnum for Value<Marks> {
     }
 }
 
-/// What shows the states of a recording.
+/// What shows the states of a recording, and makes one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum BackendArg {
     /// The powercut module if it is loaded, else nbd

@@ -35,7 +35,23 @@ impl Backend {
             (BackendArg::Auto, RecordSource::Report(_)) => Self::of_kernel(Root::open().err()),
             (BackendArg::Auto | BackendArg::Module, _) => Self::Module,
         };
-        match backend {
+        backend.if_it_can(asked, needs, "states are served by NBD")
+    }
+
+    /// The same for a workload that is yet to be recorded.
+    pub fn for_run(asked: BackendArg, needs: &[&str]) -> Result<Self> {
+        let backend = match asked {
+            BackendArg::Nbd => Self::Nbd,
+            BackendArg::Auto => Self::of_kernel(Root::open().err()),
+            BackendArg::Module => Self::Module,
+        };
+        let what = "the workload is recorded by dm-log-writes, and states are served by NBD";
+        backend.if_it_can(asked, needs, what)
+    }
+
+    /// It, if it can do all that is needed. What was chosen is said.
+    fn if_it_can(self, asked: BackendArg, needs: &[&str], what: &str) -> Result<Self> {
+        match self {
             Self::Module => {
                 Root::open()?;
             }
@@ -45,12 +61,12 @@ impl Backend {
                 }
                 if asked == BackendArg::Auto {
                     say(format_args!(
-                        "the powercut module is not loaded: states are served by NBD (--backend nbd)"
+                        "the powercut module is not loaded: {what} (--backend nbd)"
                     ));
                 }
             }
         }
-        Ok(backend)
+        Ok(self)
     }
 
     /// The one that is taken if the driver can't be driven for this reason.
@@ -135,6 +151,15 @@ mod tests {
         );
         assert_eq!(
             Backend::choose(BackendArg::Nbd, &from, &[]).unwrap(),
+            Backend::Nbd
+        );
+        let refused = Backend::for_run(BackendArg::Nbd, &needs).unwrap_err();
+        assert!(
+            refused.to_string().starts_with("--keep needs the"),
+            "{refused}"
+        );
+        assert_eq!(
+            Backend::for_run(BackendArg::Nbd, &[]).unwrap(),
             Backend::Nbd
         );
         let disk = RecordSource::Disk("a".parse().unwrap());

@@ -12,7 +12,7 @@ use powercut_engine::explore::Plan;
 use powercut_engine::strategy::Strategy;
 
 use super::backend::{asked, Backend, Opened};
-use super::session::{rules_of, Session};
+use super::session::Session;
 use crate::baseline::Extent;
 use crate::device::{Root, RuleStatus};
 use crate::exit::Exit;
@@ -20,6 +20,7 @@ use crate::fs;
 use crate::options::{
     borrowed, say_borrowed, Explore, Format, Given, RecordSource, Reporting, Resume,
 };
+use crate::recorder::rules_of;
 use crate::report::{PlanFacts, Saved, Source};
 use crate::signals::Signals;
 use crate::size;

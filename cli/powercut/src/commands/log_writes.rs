@@ -22,6 +22,7 @@ use rustix::fs::{fadvise, Advice};
 use crate::args::{ExportArgs, ImportArgs};
 use crate::device::Root;
 use crate::exit::Exit;
+use crate::mapper::MappedDisk;
 use crate::options::{self, examination_of_none};
 use crate::output::{print, say};
 use crate::report::{
@@ -77,6 +78,42 @@ pub fn import(args: &ImportArgs) -> Result<Exit> {
         saved.dir().display()
     ))?;
     Ok(Exit::NoViolation)
+}
+
+/// Makes a record of what dm-log-writes logged of a disk of this command, in a directory of that disk; and what
+/// the log does not tell.
+pub fn record_of(disk: &MappedDisk, signals: &Signals) -> Result<(Saved, Imported)> {
+    let options = Options {
+        bytes: Some(disk.bytes()),
+        base_bytes: Some(disk.bytes()),
+        atomic_unit: Some(disk.atomic_unit()),
+        salvage: false,
+    };
+    let open = || {
+        let log = Stoppable::new(File::open(disk.log())?, signals);
+        Ok((log, Stoppable::new(File::open(disk.base())?, signals)))
+    };
+    let saved = Saved::at(disk.record());
+    let imported = import_log(open, &options)
+        .map_err(anyhow::Error::from)
+        .and_then(|(scan, stream)| {
+            if !scan.is_closed {
+                return Err(disk.full());
+            }
+            let imported = Imported::of_log_writes(&scan, &options);
+            let case = disk.name().to_string();
+            saved.begin_of(stream, |recording| {
+                report_of(recording, Source::default(), case)
+            })?;
+            Ok(imported)
+        });
+    signals.check()?;
+    let imported = imported.context("cannot use the log of dm-log-writes")?;
+    // They may be in memory, and are of no more use.
+    for used in [disk.log(), disk.base()] {
+        fs::remove_file(used)?;
+    }
+    Ok((saved, imported))
 }
 
 /// Opens a log as it is now: of a device that is in use, what was read before may be kept.

@@ -6,26 +6,32 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{bail, Context, Result};
+use powercut_engine::tear::Tear;
 use powercut_engine::truths::Truths;
 
+use super::backend::{asked, Backend};
 use super::explored::Explored;
+use super::log_writes::record_of;
 use super::manage::own_name;
 use super::mkfs::{mkfs, Maker};
 use super::observe::Observer;
-use super::session::{rules_of, Session};
+use super::session::Session;
+use crate::baseline::Extent;
 use crate::child::Line;
-use crate::device::{Disk, RecordStatus, Root, RuleStatus};
+use crate::device::{Completion, DiscardContent, Disk, RecordStatus, Root, RuleStatus};
 use crate::examination::Examination;
-use crate::executor::{Executor, Keep, Kept, Scratch};
+use crate::executor::{Executor, Keep, Kept, MarksTo, Scratch};
 use crate::exit::Exit;
 use crate::fs;
 use crate::kmsg::Kmsg;
+use crate::mapper::MappedDisk;
 use crate::memory::record_limit_mib;
 use crate::options::Run;
 use crate::output::say;
 use crate::record_progress;
-use crate::report::Source;
-use crate::server::Module;
+use crate::recorder::{ModuleRecorder, Recorder};
+use crate::report::{Imported, Source};
+use crate::server::{Module, Server};
 use crate::signals::Signals;
 use crate::writeback::Eager;
 
@@ -53,33 +59,53 @@ pub fn recorded<T>(
     signals: &Signals,
     then: impl FnOnce(Session<'_>) -> Result<T>,
 ) -> Result<T> {
+    match Backend::for_run(options.backend, &needs(options))? {
+        Backend::Module => by_module(options, signals, then),
+        Backend::Nbd => by_mapper(options, signals, then),
+    }
+}
+
+/// What was asked for that takes the module.
+fn needs(options: &Run) -> Vec<&'static str> {
+    let (disk, discarded) = (&options.settings, options.settings.discard_content);
+    asked(&[
+        ("--disks", !disk.members.is_empty()),
+        ("--tear", disk.tear != Tear::Any),
+        ("--write-cache off", !disk.write_cache),
+        ("--fua off", !disk.fua),
+        ("--completion", disk.completion != Completion::Inline),
+        ("--discard-content", discarded != DiscardContent::Zeroes),
+        ("--stacks", disk.stacks),
+        ("--fault", !options.faults.is_empty()),
+        ("--depth", options.plan.depth > 1),
+        ("--view-fault", !options.examination.view_faults.is_empty()),
+        ("--keep", options.reporting.keep),
+    ])
+}
+
+fn by_module<T>(
+    options: &Run,
+    signals: &Signals,
+    then: impl FnOnce(Session<'_>) -> Result<T>,
+) -> Result<T> {
     let began = Instant::now();
     let root = Root::open()?;
     need(options)?;
     let mut settings = options.settings.clone();
     settings.log_limit_mib.get_or_insert_with(record_limit_mib);
     let disk = root.create(&own_name("run", &settings)?, &settings)?;
-    let recorded = record(options, &disk, signals);
-    let result = recorded.and_then(|Recorded { rules, truths }| {
-        let examination = Examination {
-            truths: truths.map(Arc::new),
-            ..options.examination.clone()
+    let recorder = ModuleRecorder {
+        disk: &disk,
+        faults: &options.faults,
+    };
+    let recorded = record(options, &recorder, signals);
+    let result = recorded.and_then(|recorded| {
+        let server = Module {
+            root: &root,
+            disk: &disk,
         };
-        then(Session {
-            server: &Module {
-                root: &root,
-                disk: &disk,
-            },
-            signals,
-            examination: &examination,
-            plan: &options.plan,
-            reporting: &options.reporting,
-            source: source(options),
-            rules,
-            baseline: options.baseline.clone(),
-            recorded_in: began.elapsed(),
-            before: None,
-        })
+        let baseline = options.baseline.clone();
+        with_session(options, signals, &server, recorded, baseline, began, then)
     });
     if options.reporting.keep {
         say(format_args!(
@@ -90,6 +116,58 @@ pub fn recorded<T>(
         disk.leave();
     }
     result
+}
+
+/// Without the module: what dm-log-writes logged is imported.
+fn by_mapper<T>(
+    options: &Run,
+    signals: &Signals,
+    then: impl FnOnce(Session<'_>) -> Result<T>,
+) -> Result<T> {
+    let began = Instant::now();
+    need(options)?;
+    let disk = MappedDisk::create(&options.settings)?;
+    let mut recorded = record(options, &disk, signals)?;
+    let (saved, imported) = record_of(&disk, signals)?;
+    recorded.imported = Some(imported);
+    let opened = Backend::Nbd.serve(&saved, &options.examination)?;
+    let baseline = match &options.baseline {
+        Extent::Both { .. } => Extent::BothOn(disk.nodes().clone()),
+        other => other.clone(),
+    };
+    let server = opened.server();
+    with_session(options, signals, &*server, recorded, baseline, began, then)
+}
+
+/// Does something with what was recorded since then.
+fn with_session<T>(
+    options: &Run,
+    signals: &Signals,
+    server: &dyn Server,
+    recorded: Recorded,
+    baseline: Extent,
+    began: Instant,
+    then: impl FnOnce(Session<'_>) -> Result<T>,
+) -> Result<T> {
+    let examination = Examination {
+        truths: recorded.truths.map(Arc::new),
+        ..options.examination.clone()
+    };
+    then(Session {
+        server,
+        signals,
+        examination: &examination,
+        plan: &options.plan,
+        reporting: &options.reporting,
+        source: Source {
+            imported: recorded.imported,
+            ..source(options)
+        },
+        rules: recorded.rules,
+        baseline,
+        recorded_in: began.elapsed(),
+        before: None,
+    })
 }
 
 /// Looks for what the filesystem takes, before anything is made.
@@ -107,7 +185,7 @@ fn need(options: &Run) -> Result<()> {
 /// Where the workload is made and run.
 struct Bench<'a> {
     options: &'a Run,
-    disk: &'a Disk,
+    recorder: &'a dyn Recorder,
     executor: Executor,
     scratch: Scratch,
 }
@@ -118,13 +196,15 @@ struct Recorded {
     rules: Vec<RuleStatus>,
     /// What the software held, if that was to be observed.
     truths: Option<Truths>,
+    /// What it does not tell, if it was made of a log of another tool.
+    imported: Option<Imported>,
 }
 
 /// Makes the filesystem and has the workload recorded.
-fn record(options: &Run, disk: &Disk, signals: &Signals) -> Result<Recorded> {
+fn record(options: &Run, recorder: &dyn Recorder, signals: &Signals) -> Result<Recorded> {
     let mut bench = Bench {
         options,
-        disk,
+        recorder,
         executor: Executor::new(signals, options.examination.mount_timeout()),
         scratch: Scratch::new()?,
     };
@@ -133,46 +213,54 @@ fn record(options: &Run, disk: &Disk, signals: &Signals) -> Result<Recorded> {
         options: &options.mkfs_opts,
         command: options.mkfs.as_deref(),
     };
-    mkfs(&maker, disk.nodes(), &mut bench.executor, &bench.scratch)?;
+    mkfs(
+        &maker,
+        recorder.nodes(),
+        &mut bench.executor,
+        &bench.scratch,
+    )?;
     if let Some(setup) = &options.setup {
         bench.mounted("setup", setup, None, || Ok(()))?;
     }
-    let keep = if options.observes {
-        Some(bench.scratch.keep(disk.mark_file())?)
-    } else {
-        None
+    let keep = match recorder.marks() {
+        // The workload writes to that itself.
+        MarksTo::File(_) if !options.observes => None,
+        marks => Some(bench.scratch.keep(marks, options.observes)?),
     };
     let _eager = if options.eager_writeback {
         Some(Eager::begin()?)
     } else {
         None
     };
-    disk.record("start")?;
-    disk.faults().add(&options.faults)?;
-    let recorded = record_progress::told(disk, || {
+    recorder.start()?;
+    let mut work = || {
         bench.mounted("workload", &options.workload, keep.as_ref(), || {
-            disk.record("stop")?;
-            let rules = rules_of(disk)?;
-            // What comes now is not recorded: nothing need go wrong with it.
-            disk.faults().clear()?;
-            Ok(rules)
+            recorder.stop()
         })
-    });
-    let (rules, kept) = recorded.map_err(|error| match disk.status() {
-        Ok(status) if status.truncated > 0 => error.context(used_up(disk, &status)),
-        _ => error,
-    })?;
-    let truths = keep.map(|keep| {
+    };
+    let recorded = match recorder.driver() {
+        Some(disk) => record_progress::told(disk, work).map_err(|error| match disk.status() {
+            Ok(status) if status.truncated > 0 => error.context(used_up(disk, &status)),
+            _ => error,
+        }),
+        None => work(),
+    };
+    let (rules, kept) = recorded?;
+    let copies = keep.and_then(|keep| keep.copies);
+    let truths = copies.map(|copies| {
         let mut observer = Observer {
             what: &options.examination,
             executor: &mut bench.executor,
             scratch: &bench.scratch,
-            copies: &keep.to,
+            copies: &copies.to,
         };
         observer.truths(&kept)
     });
-    let truths = truths.transpose()?;
-    Ok(Recorded { rules, truths })
+    Ok(Recorded {
+        rules,
+        truths: truths.transpose()?,
+        imported: None,
+    })
 }
 
 /// Why the writes of a workload failed.
@@ -197,15 +285,21 @@ impl Bench<'_> {
         keep: Option<&Keep>,
         then: impl FnOnce() -> Result<T>,
     ) -> Result<(T, Vec<Kept>)> {
-        let mut env = self.disk.nodes().env();
+        let nodes = self.recorder.nodes();
+        let mut env = nodes.env();
         env.push(("TMPDIR".into(), self.scratch.tmp().into()));
         env.push(("POWERCUT_SLOT".into(), "0".into()));
-        let marks = keep.map_or_else(|| self.disk.mark_file(), |keep| keep.file.clone());
+        let marks = match (keep, self.recorder.marks()) {
+            (Some(keep), _) => keep.file.clone(),
+            (None, MarksTo::File(file)) => file,
+            // Nothing takes marks before the record begins.
+            (None, MarksTo::Mapper(_)) => "/dev/full".into(),
+        };
         env.push(("POWERCUT_MARK".into(), marks.into()));
         let mut sandbox = self.executor.sandbox(&self.scratch, 0)?;
         if let Some(spec) = &self.options.examination.mount {
-            let (dir, node) = (self.scratch.mnt(), self.disk.nodes().first());
-            let spec = &spec.fill(self.disk.nodes());
+            let (dir, node) = (self.scratch.mnt(), nodes.first());
+            let spec = &spec.fill(nodes);
             let mut kmsg = Kmsg::open();
             if let Some(errno) = sandbox.mount(spec, node, &dir)? {
                 let said: String = kmsg.lines().iter().flat_map(|l| ["\n", l]).collect();

@@ -17,7 +17,7 @@ use super::explored::Explored;
 use super::findings::Findings;
 use super::finish;
 use crate::baseline::{Extent, Subject};
-use crate::device::{DeviceError, Disk, RuleStatus};
+use crate::device::RuleStatus;
 use crate::examination::Examination;
 use crate::exit::Exit;
 use crate::options::{default_jobs, Format, Reporting};
@@ -49,13 +49,6 @@ pub struct Session<'a> {
     pub recorded_in: Duration,
     /// What the report's directory holds so far, if this goes on with it.
     pub before: Option<Report>,
-}
-
-/// What a disk was told to do wrong.
-pub fn rules_of(disk: &Disk) -> Result<Vec<RuleStatus>, DeviceError> {
-    let status = disk.faults().status()?;
-    let bad = status.bad_rule();
-    Ok(status.rules.into_iter().chain(bad).collect())
 }
 
 impl Session<'_> {

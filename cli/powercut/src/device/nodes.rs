@@ -9,7 +9,7 @@ use powercut_engine::members::Members;
 use super::NODES;
 use crate::child::Env;
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Nodes {
     /// The block device, or the directory with those of a group.
     whole: PathBuf,

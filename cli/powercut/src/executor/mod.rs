@@ -41,7 +41,7 @@ use process::Process;
 use wire::{Begin, Mount, Question, Reply, Request};
 
 pub use files::File;
-pub use keeper::{copy_of, Keep, Kept};
+pub use keeper::{copy_of, Keep, Kept, MarksTo};
 pub use programs::{FileReply, FileRequest};
 pub use resident::{Heard, Told};
 pub use sandbox::{is_held, own_mounts};
@@ -191,7 +191,7 @@ impl Sandbox<'_> {
         }
     }
 
-    /// Keeps what is in the files of the workload that is run next, at each of its marks.
+    /// Takes the marks of the workload that is run next, and keeps what is in its files at each of them.
     pub fn keep(&mut self, keep: Keep) -> Result<()> {
         match self.executor.ask(&Request::Keep(keep), None)? {
             Reply::Done => Ok(()),

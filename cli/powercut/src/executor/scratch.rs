@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
-use super::keeper::Keep;
+use super::keeper::{Copies, Keep, MarksTo};
 use crate::scratch::{scratch_dir, ScratchDir};
 
 /// Where filesystems are mounted. It is the same for the workload and for all states, on all machines: software
@@ -61,21 +61,26 @@ impl Scratch {
         self.dir.path().join("observed")
     }
 
-    /// Places for what is in the files of a workload at its marks, which go to this file of a disk.
-    pub fn keep(&self, marks: PathBuf) -> Result<Keep> {
+    /// A file for the marks of a workload, which go there, and places for what is in its files at each of them, if
+    /// that is to be kept.
+    pub fn keep(&self, marks: MarksTo, copies: bool) -> Result<Keep> {
         let place = |name| self.dir.path().join(name);
         let keep = Keep {
             file: place("mark"),
             marks,
-            files: self.mnt(),
-            shown: place("shown"),
-            to: place("moments"),
+            copies: copies.then(|| Copies {
+                files: self.mnt(),
+                shown: place("shown"),
+                to: place("moments"),
+            }),
         };
         fs::write(&keep.file, "")?;
-        fs::create_dir(&keep.shown)?;
-        fs::create_dir(&keep.to)?;
-        // Commands may become other users.
-        fs::set_permissions(&keep.to, Permissions::from_mode(0o711))?;
+        if let Some(copies) = &keep.copies {
+            fs::create_dir(&copies.shown)?;
+            fs::create_dir(&copies.to)?;
+            // Commands may become other users.
+            fs::set_permissions(&copies.to, Permissions::from_mode(0o711))?;
+        }
         Ok(keep)
     }
 

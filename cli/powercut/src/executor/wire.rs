@@ -33,7 +33,7 @@ pub enum Request {
     Unmount(PathBuf),
     /// Does something with files of a filesystem that is mounted, without a process of its own.
     Files(FileRequest),
-    /// Keeps what is in the files of a workload from here on, at each mark.
+    /// Takes the marks of a workload from here on, and keeps what is in its files at each.
     Keep(Keep),
     /// Ends that.
     Kept,
@@ -56,7 +56,7 @@ impl Request {
             Self::Unmount(_) => "unmount",
             Self::Files(_) => "run or judge a program",
             Self::List { .. } => "list files",
-            Self::Keep(_) => "keep what the workload has in its files",
+            Self::Keep(_) => "take the marks of the workload",
             Self::Kept => "keep what the workload left",
             Self::Kill => "kill what was left behind",
             Self::End => "unmount",

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Keeps what a workload has in its files at each mark.
+//! Takes the marks of a workload, and keeps what that has in its files at each of them.
 //!
 //! The workload writes its marks to a file of the keeper's, and waits there. All its processes are
 //! stopped, the files are copied, the mark is put into the record, and they go on. So a copy is of one
 //! moment, and nothing that the software holds open, locks or keeps in memory is touched.
+//!
+//! Where nothing is to be copied, nobody is stopped: the keeper only passes marks on.
 
 mod mark_file;
+mod marks;
 mod stop;
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -22,15 +25,23 @@ use serde::{Deserialize, Serialize};
 
 use super::children::Children;
 use mark_file::{MarkFile, Written};
+pub use marks::MarksTo;
 use stop::{Stopped, Writers};
 
-/// What to keep, and where.
+/// What to take, and what to keep.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Keep {
     /// Where the workload writes its marks: a file that is there.
     pub file: PathBuf,
-    /// Where they go: the disk's own.
-    pub marks: PathBuf,
+    /// Where they go.
+    pub marks: MarksTo,
+    /// What to copy at each of them, if anything.
+    pub copies: Option<Copies>,
+}
+
+/// What to copy, and where to.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Copies {
     /// The files to copy.
     pub files: PathBuf,
     /// A directory to show them in, so that looking at them changes nothing.
@@ -50,8 +61,9 @@ pub struct Kept {
 
 #[derive(Debug)]
 pub struct Keeper {
-    keep: Keep,
+    copies: Option<Copies>,
     file: MarkFile,
+    marks: marks::Marks,
     writers: Writers,
     kept: Vec<Kept>,
     /// Why a moment could not be kept.
@@ -61,24 +73,22 @@ pub struct Keeper {
 impl Keeper {
     /// Begins, with the files as they are now.
     pub fn new(keep: Keep) -> Result<Self> {
-        mount_bind(&keep.files, &keep.shown).context("cannot show the files of the workload")?;
-        // Reading is not to set a time of last access.
-        let flags = MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOATIME;
-        mount_remount(&keep.shown, flags, "").context("cannot show the files read-only")?;
-        let file = MarkFile::mount(&keep.file)?;
+        if let Some(copies) = &keep.copies {
+            mount_bind(&copies.files, &copies.shown)
+                .context("cannot show the files of the workload")?;
+            // Reading is not to set a time of last access.
+            let flags = MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOATIME;
+            mount_remount(&copies.shown, flags, "").context("cannot show the files read-only")?;
+        }
         let mut keeper = Self {
-            keep,
-            file,
+            file: MarkFile::mount(&keep.file)?,
+            marks: marks::Marks::new(keep.marks),
+            copies: keep.copies,
             writers: Writers::default(),
             kept: Vec::new(),
             failed: None,
         };
-        keeper.copy()?;
-        let marks = keeper.marks()?;
-        keeper.kept.push(Kept {
-            marks,
-            mark: String::new(),
-        });
+        keeper.moment(String::new())?;
         Ok(keeper)
     }
 
@@ -106,6 +116,9 @@ impl Keeper {
     }
 
     fn keep_mark(&mut self, children: &Children, written: &Written) -> Result<Result<(), Errno>> {
+        if self.copies.is_none() {
+            return self.marks.put(&written.data);
+        }
         if let Some(why) = self.writers.other(children.proc()?, written.thread) {
             bail!(SEVERAL.replace("{}", &why));
         }
@@ -115,15 +128,15 @@ impl Keeper {
         let _stopped = self.stop(children, Some(written.thread))?;
         self.has_all_marks()?;
         let copy = self.copy()?;
-        let file = OpenOptions::new().write(true).open(&self.keep.marks);
-        let mut file = file.context("cannot open the disk's file of marks")?;
-        if let Err(e) = file.write_all(&written.data) {
+        if let Err(e) = self.marks.put(&written.data)? {
             // No mark, or not all of them: the writer is told.
-            fs::remove_dir_all(&copy).context("cannot remove a copy")?;
+            if let Some(copy) = copy {
+                fs::remove_dir_all(copy).context("cannot remove a copy")?;
+            }
             self.has_all_marks()?;
-            return Ok(Err(Errno::from_io_error(&e).unwrap_or(Errno::IO)));
+            return Ok(Err(e));
         }
-        let marks = self.marks()?;
+        let marks = self.marks.count()?;
         self.kept.push(Kept { marks, mark });
         Ok(Ok(()))
     }
@@ -139,21 +152,30 @@ impl Keeper {
         self.file
             .unmount()
             .context("cannot unmount the file of marks")?;
-        unmount(&self.keep.shown, UnmountFlags::empty())
-            .context("cannot unmount what shows the files of the workload")?;
+        if let Some(copies) = &self.copies {
+            unmount(&copies.shown, UnmountFlags::empty())
+                .context("cannot unmount what shows the files of the workload")?;
+        }
         last.map(|()| self.kept)
     }
 
     fn last(&mut self, children: &Children) -> Result<()> {
+        if self.copies.is_none() {
+            return Ok(());
+        }
         let stopped = self.stop(children, None)?;
         self.has_all_marks()?;
-        self.copy()?;
-        let marks = self.marks()?;
-        self.kept.push(Kept {
-            marks,
-            mark: String::new(),
-        });
+        self.moment(String::new())?;
         stopped.stay();
+        Ok(())
+    }
+
+    /// Keeps the files as they are, if anything is to be kept.
+    fn moment(&mut self, mark: String) -> Result<()> {
+        if self.copy()?.is_some() {
+            let marks = self.marks.count()?;
+            self.kept.push(Kept { marks, mark });
+        }
         Ok(())
     }
 
@@ -173,7 +195,10 @@ impl Keeper {
 
     /// That no mark came to the record by another way.
     fn has_all_marks(&self) -> Result<()> {
-        let (known, found) = (self.kept.last().map_or(0, |kept| kept.marks), self.marks()?);
+        let (known, found) = (
+            self.kept.last().map_or(0, |kept| kept.marks),
+            self.marks.count()?,
+        );
         if known != found {
             bail!(
                 "there are {found} marks in the record, of which {known} were written to \
@@ -184,23 +209,17 @@ impl Keeper {
         Ok(())
     }
 
-    /// How many marks there are in the record.
-    fn marks(&self) -> Result<u64> {
-        let text =
-            fs::read_to_string(&self.keep.marks).context("cannot read the number of marks")?;
-        text.trim()
-            .parse()
-            .context("cannot read the number of marks")
-    }
-
-    /// Copies the files as the next moment; where to.
-    fn copy(&self) -> Result<PathBuf> {
-        let to = copy_of(&self.keep.to, self.kept.len());
+    /// Copies the files as the next moment, if that is wanted; where to.
+    fn copy(&self) -> Result<Option<PathBuf>> {
+        let Some(copies) = &self.copies else {
+            return Ok(None);
+        };
+        let to = copy_of(&copies.to, self.kept.len());
         fs::create_dir(&to).with_context(|| format!("cannot make {}", to.display()))?;
         let copied = Command::new("cp")
             .arg("-a")
             .arg("--")
-            .arg(self.keep.shown.join("."))
+            .arg(copies.shown.join("."))
             .arg(&to)
             .stdin(Stdio::null())
             .output();
@@ -214,7 +233,7 @@ impl Keeper {
                 said.trim_end()
             );
         }
-        Ok(to)
+        Ok(Some(to))
     }
 }
 
