@@ -227,6 +227,12 @@ def user():
         nobody(*command, "again", "-o", "r2")
         equal(nobody("log", "--report", "r2"), nobody("log", "--report", "r"), "the log of the log")
         nobody("explore", "--recording", "r", code=2, says="the report names no check: give --check")
+        # What mounts states does, and says so.
+        record = powercut("report", f"{own}/r", "--json", json_of=True)["record"]
+        state = f"{record['hash']}:k={record['events']}:keep=none"
+        for words in (("explore", "--recording", "r", "--check", "true"), ("minimize", state, "--report", "r", "--check", "true")):
+            for backend in ("nbd", "auto"):
+                nobody(*words, "--backend", backend, code=2, says="run this as root")
         size = os.path.getsize(path)
         before = sorted(os.listdir(own))
         os.truncate(path, size - 1)
