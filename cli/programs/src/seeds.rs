@@ -172,6 +172,7 @@ rename A/foo B/bar; creat A/bar; fsync A/bar
 mkdir A/C; sync; rename A/foo A/C/foo; creat A/bar; fsync A/bar
 write foo 12288 4096; sync_file_range foo; drop_caches; fsync foo
 truncate foo 4096; truncate foo 16384; drop_caches; fsync foo
+reflink foo A/foo; drop_caches; fsync A/foo
 reflink foo A/foo; drop_caches; write A/foo 0 4096; fsync A/foo
 reflink A/foo foo; fsync foo; write A/foo 0 4096; fsync A/foo
 write foo 0 8192; reflink foo A/foo; fallocate A/foo punch 4096 4096; fsync A/foo; fsync foo
