@@ -57,8 +57,8 @@ mod tests {
     use super::*;
     use core::hint::black_box;
 
-    /// How far the innermost call is from the one before it. The loop below may be unrolled, so what
-    /// comes before these is not the same each time.
+    /// How far the innermost call is from the one before it. The loop below may be unrolled, so
+    /// what comes before these is not the same each time.
     #[inline(never)]
     fn innermost() -> Option<u64> {
         let stack = Stack::current();
