@@ -2,6 +2,9 @@
 
 //! How the kernel is told of NBD servers: the generic netlink family `nbd` (include/uapi/linux/nbd-netlink.h).
 //! Numbers are those of the machine.
+//!
+//! With the crate neli 0.7 the same takes 139 lines in place of 208, and 14 more crates, one of which starts a thread
+//! for each socket.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
