@@ -47,6 +47,7 @@ pub mod server;
 pub mod signals;
 pub mod size;
 pub mod slots;
+pub mod sparse;
 pub mod stale;
 pub mod table;
 pub mod times;

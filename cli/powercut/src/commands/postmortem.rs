@@ -2,8 +2,7 @@
 
 //! A crash state to look at by hand: as a raw image, or in a shell.
 
-use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
@@ -15,9 +14,7 @@ use crate::device::Nodes;
 use crate::executor::{self, Scratch};
 use crate::fs::MountSpec;
 use crate::output::print;
-
-/// What is read and, if it is all zeroes, left out at a time.
-const PIECE: usize = 64 << 10;
+use crate::sparse;
 
 /// Copies a device to a file, those of a group to one file each: FILE.NAME.
 pub fn images(nodes: &Nodes, file: &Path) -> Result<()> {
@@ -33,25 +30,9 @@ pub fn images(nodes: &Nodes, file: &Path) -> Result<()> {
     }
 }
 
-/// Copies a device to a file, with holes where it is zeroes.
 fn image(node: &Path, file: &Path) -> Result<()> {
     let failed = || format!("cannot copy {} to {}", node.display(), file.display());
-    let mut device = File::open(node).with_context(failed)?;
-    let mut out = File::create(file).with_context(failed)?;
-    let mut piece = vec![0; PIECE];
-    let mut length = 0;
-    loop {
-        let n = device.read(&mut piece).with_context(failed)?;
-        if n == 0 {
-            break;
-        }
-        if piece[..n].iter().any(|byte| *byte != 0) {
-            out.seek(SeekFrom::Start(length)).with_context(failed)?;
-            out.write_all(&piece[..n]).with_context(failed)?;
-        }
-        length += n as u64;
-    }
-    out.set_len(length).with_context(failed)
+    sparse::copy(node, file).with_context(failed)
 }
 
 /// Mounts what the first of `nodes` shows and runs the user's shell there, or on the device
@@ -98,23 +79,4 @@ fn mounted_shell(nodes: &Nodes, mount: Option<&MountSpec>, scratch: &Scratch) ->
     let status = command.status();
     status.with_context(|| format!("cannot run {name}: set SHELL to another one"))?;
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_image_is_whole_and_has_holes() {
-        use std::os::unix::fs::MetadataExt;
-        let dir = tempfile::tempdir().unwrap();
-        let (from, to) = (dir.path().join("from"), dir.path().join("to"));
-        let mut bytes = vec![0; 40 * PIECE + 512];
-        bytes[3 * PIECE + 7] = 1;
-        fs::write(&from, &bytes).unwrap();
-        image(&from, &to).unwrap();
-        assert_eq!(fs::read(&to).unwrap(), bytes);
-        let meta = fs::metadata(&to).unwrap();
-        assert!(meta.blocks() * 512 <= 4 * PIECE as u64, "{}", meta.blocks());
-    }
 }

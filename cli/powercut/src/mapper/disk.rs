@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{bail, Context, Result};
 
-use super::{remove, sparse, tools};
+use super::{remove, tools};
 use crate::device::{DeviceError, Nodes, Settings};
 use crate::memory::record_limit_mib;
 use crate::notes::{note, Item, Note};
 use crate::output::say;
 use crate::scratch::{scratch_dir, ScratchDir};
+use crate::sparse;
 
 /// The largest log if it is to have no limit, in MiB: a file with holes takes no more than is written.
 const NO_LIMIT_MIB: u64 = 1 << 20;

@@ -6,7 +6,6 @@
 //! [`MappedDisk`] is that disk, `tools` are the programs that the kernel is told by.
 
 mod disk;
-mod sparse;
 mod tools;
 
 use std::fs;
