@@ -306,7 +306,8 @@ def truncated():
 def cannot():
     with tidy():
         clean.rmmod()
-        for words in (("list",), ("create", "a"), ("run", "--fs", "none", "--workload", "true", "--check", "true")):
+        module = ("run", "--backend", "module", "--fs", "none", "--workload", "true", "--check", "true")
+        for words in (("list",), ("create", "a"), module):
             powercut(*words, code=2, says="not loaded")
         clean.insmod()
         nobody = {"user": 65534, "group": 65534, "extra_groups": []}
