@@ -180,13 +180,14 @@ mod suite {
     #[test]
     fn a_time_that_is_over_cuts_no_trigger_that_was_set_since() -> Result {
         let disk = disk()?;
-        disk.set_cut(b"eio ms:1")?;
+        // Hours: no timer goes off by itself, however slow the machine.
         disk.set_cut(b"eio ms:3600000")?;
+        disk.set_cut(b"eio ms:7200000")?;
         let mut state = disk.state.lock();
-        // The timer of the first one goes off.
-        state.trigger_by_time(disk.now_ns() + 1_000_000_000, &disk);
-        let is_armed = matches!(state.life.trigger(), Ok(Some(_)));
+        // As if the timer of the first one went off.
         state.trigger_by_time(disk.now_ns() + 3_700_000_000_000, &disk);
+        let is_armed = matches!(state.life.trigger(), Ok(Some(_)));
+        state.trigger_by_time(disk.now_ns() + 7_300_000_000_000, &disk);
         let is_cut = matches!(state.life, Life::Cut { .. });
         drop(state);
         disk.drain();
