@@ -150,24 +150,17 @@ impl RecordedDisk {
     }
 }
 
-/// Changes bytes of a write's data, if it is to be corrupted: neighbours, from a random one on.
+/// Changes bytes of a write's data, if it is to be corrupted.
 pub(super) fn corrupt(write: &Write, data: &PageList, injected: &Injected) {
     let len_bytes = u64::from(write.entry.nr_sectors) * SECTOR_SIZE as u64;
-    if !injected.is(Kinds::CORRUPTED) || len_bytes == 0 {
-        return;
-    }
     let before = write.entry.sector % PAGE_SECTORS as u64 * SECTOR_SIZE as u64;
-    let first = crate::random::mix(injected.seed) % len_bytes;
-    for n in 0..u64::from(injected.nr_bytes).min(len_bytes) {
-        let at = before + (first + n) % len_bytes;
+    for (at, change) in injected.corrupted_bytes(len_bytes) {
         // No truncation: a bio has less than 4 GiB.
-        let (page, offset) = (at as usize / PAGE_SIZE, at as usize % PAGE_SIZE);
-        if let Some(page) = data.iter().nth(page) {
+        let at = (before + at) as usize;
+        if let Some(page) = data.iter().nth(at / PAGE_SIZE) {
             let mut byte = [0];
-            page.read(offset, &mut byte);
-            // Another value, whatever it was.
-            let change = crate::random::draw(injected.seed, n) as u8 | 1;
-            page.write(offset, &byte.map(|byte| byte ^ change));
+            page.read(at % PAGE_SIZE, &mut byte);
+            page.write(at % PAGE_SIZE, &byte.map(|byte| byte ^ change));
         }
     }
 }

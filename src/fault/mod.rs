@@ -18,9 +18,15 @@ mod tests;
 
 pub(crate) use kinds::Kinds;
 
-use crate::text::{
-    fields,
-    parse_bool, //
+use crate::{
+    random::{
+        draw,
+        mix, //
+    },
+    text::{
+        fields,
+        parse_bool, //
+    }, //
 };
 use bad::{
     BadSectors,
@@ -100,6 +106,19 @@ impl Injected {
     /// Whether it has one of these.
     pub(crate) fn is(&self, kinds: Kinds) -> bool {
         self.kinds.contains(kinds)
+    }
+
+    /// The bytes of a corrupted write of so many: where each is, and the bits that are others. They
+    /// are neighbours, from a random one on.
+    pub(crate) fn corrupted_bytes(&self, len_bytes: u64) -> impl Iterator<Item = (u64, u8)> {
+        let seed = self.seed;
+        let is_corrupted = self.is(Kinds::CORRUPTED) && len_bytes != 0;
+        let nr_bytes = if is_corrupted { self.nr_bytes } else { 0 };
+        let first = mix(seed).checked_rem(len_bytes).unwrap_or(0);
+        (0..u64::from(nr_bytes).min(len_bytes)).map(move |n| {
+            // One bit at least, so that it is another byte.
+            ((first + n) % len_bytes, draw(seed, n) as u8 | 1)
+        })
     }
 }
 

@@ -8,6 +8,13 @@ use std::ops::{BitOr, Deref, DerefMut};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Error(&'static str);
 
+impl Error {
+    /// Such as `EINVAL`.
+    pub fn name(self) -> &'static str {
+        self.0
+    }
+}
+
 pub type Result<T = (), E = Error> = core::result::Result<T, E>;
 
 impl From<core::num::TryFromIntError> for Error {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! What the kernel module reads of user space: the format of a log, import, rules of faults. It is the
-//! module's own source, compiled for the host. What that source uses of the kernel and of the rest of
+//! module's own source, compiled for the host: to be tested, and for the command, which injects faults into the
+//! disks that it serves itself by the same rules ([`Injector`]). What that source uses of the kernel and of the rest of
 //! the module is stood in for here: as little as it takes, and with the same answers.
 
 #![forbid(unsafe_code)]
@@ -17,6 +18,7 @@ extern crate self as kernel;
 mod block;
 mod control;
 mod disk;
+mod injector;
 mod kernel_crate;
 mod nowait;
 mod record;
@@ -35,6 +37,7 @@ mod text;
 use powercut_model as model;
 
 pub use control::{entry, take_in, Taken};
+pub use injector::{Injector, Io, IoOp, Met};
 pub use kernel_crate::{bindings, fmt, prelude, sync};
 
 /// Rules of faults, as their attribute shows them once they were set; none if they are refused.

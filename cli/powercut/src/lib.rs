@@ -14,6 +14,7 @@ pub mod baseline;
 pub mod child;
 pub mod commands;
 pub mod config;
+pub mod crash_disk;
 pub mod culprit;
 pub mod device;
 pub mod estimate;

@@ -76,6 +76,46 @@ def same_verdicts():
             equal(nbd == module, True, f"the same: {str(module)[:200]} and {str(nbd)[:200]}")
 
 
+# Rules that hit some of the I/O of programs/meets. Reads are those of blocks where no partitions are looked for.
+RULES = (
+    ("eio op=write every=3", "eio op=flush after=1", "eio op=discard count=1", "eio op=read lba=64-191 prob=1/4 seed=7"),
+    ("lost op=write,discard after=2 every=2", "misdirected every=3 seed=5"),
+    ("misdirected to=128 count=2", "corrupt bytes=300 prob=50% seed=2"),
+    ("stale lba=64-191 every=2", "latency op=write usec=600000 count=2"),
+    ("badblocks mode=until-rewritten +80-95 +120-121",),
+    ("badblocks once=1 +80-95", "eio op=discard"),
+)
+
+
+@test("--view-fault: each I/O meets what it meets by the module, in each state anew", limit=600)
+def same_faults():
+    need_nbd()
+    with tidy() as own:
+        powercut("run", "--fs", "none", "--size", "1M", "--workload", f"{PROGRAMS}/scribble $POWERCUT_DEV 1", "--check", "true",
+                 "--record-only", "--report", f"{own}/record")
+        clean = None
+        for number, rules in enumerate(((), *RULES)):
+            said = {}
+            for backend in BACKENDS:
+                faults = [word for rule in rules for word in ("--view-fault", rule)]
+                report = powercut("explore", "--recording", f"{own}/record", "--check", f"{PROGRAMS}/meets", "--no-baseline",
+                                  "--budget", "2", "--strategy", "ends", "--jobs", "1", "--backend", backend, *faults,
+                                  "--report", f"{own}/{backend}{number}", "--json", code=1, json_of=True)
+                said[backend] = [(v["id"], v["output"]) for v in report["violations"]]
+                equal(len(said[backend][0][1].splitlines()) > 50, True, f"all was tried: {said[backend][0][1]}")
+            for module, nbd in zip(said["module"], said["nbd"]):
+                equal(nbd[0], module[0], f"{rules}: the state")
+                equal(nbd[1].splitlines(), module[1].splitlines(), f"{rules}: what its I/O met")
+            clean = clean or said
+            equal(said["nbd"] != clean["nbd"], rules != (), f"{rules} can be seen")
+            if rules == RULES[0]:
+                again = powercut("replay", "1", "--report", f"{own}/nbd{number}", "--backend", "nbd", "--json", code=1, json_of=True)
+                equal(again["violation"]["output"], said["nbd"][0][1], "the replay")
+        refused("beyond the end", "explore", "--recording", f"{own}/record", "--check", "true", "--backend", "nbd",
+                "--view-fault", "eio lba=0-9999")
+        nothing_served()
+
+
 @test("what it can't do is refused by name")
 def refusals():
     need_nbd()
@@ -85,7 +125,6 @@ def refusals():
         explore = ("explore", "--recording", f"{own}/r", "--check", "true", "--backend", "nbd")
         for more, says in (
             (("--depth", "2"), "--depth needs the powercut module"),
-            (("--view-fault", "eio"), "--view-fault needs the powercut module"),
             (("--keep",), "--keep needs the powercut module"),
         ):
             refused(says, *explore, *more)

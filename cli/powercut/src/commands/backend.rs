@@ -8,9 +8,10 @@ use anyhow::{bail, Context, Result};
 
 use super::transfer::import_as_new;
 use crate::args::BackendArg;
+use crate::crash_disk::CrashServer;
 use crate::device::{DeviceError, Disk, Root};
 use crate::examination::Examination;
-use crate::nbd::NbdServer;
+use crate::nbd::NbdDriver;
 use crate::options::RecordSource;
 use crate::output::say;
 use crate::report::Saved;
@@ -87,8 +88,15 @@ impl Backend {
             }
             Self::Nbd => {
                 let recording = Arc::new(saved.recording()?);
-                let server = NbdServer::new(saved, recording);
-                server.context("can't serve states").map(Opened::Nbd)
+                if !recording.members().is_empty() {
+                    bail!(
+                        "--backend nbd shows one disk, and the recording is of a group: --backend \
+                         module shows groups"
+                    );
+                }
+                let driver = NbdDriver::open().context("can't serve states")?;
+                let server = CrashServer::new(Box::new(driver), saved, recording);
+                server.context("can't serve states").map(Opened::User)
             }
         }
     }
@@ -98,14 +106,14 @@ impl Backend {
 #[derive(Debug)]
 pub enum Opened {
     Module { root: Root, disk: Disk },
-    Nbd(NbdServer),
+    User(CrashServer),
 }
 
 impl Opened {
     pub fn server(&self) -> Box<dyn Server + '_> {
         match self {
             Self::Module { root, disk } => Box::new(Module { root, disk }),
-            Self::Nbd(server) => Box::new(server),
+            Self::User(server) => Box::new(server),
         }
     }
 

@@ -30,7 +30,6 @@ pub fn explore(options: &Explore) -> Result<Exit> {
     let signals = Signals::install_for(options.reporting.deadline)?;
     let needs = asked(&[
         ("--depth", options.plan.depth > 1),
-        ("--view-fault", !options.examination.view_faults.is_empty()),
         ("--keep", options.reporting.keep),
     ]);
     let backend = Backend::choose(options.backend, &options.from, &needs)?;
@@ -97,11 +96,7 @@ pub fn resume(options: &Resume) -> Result<Exit> {
     let report = saved.report()?;
     let signals = Signals::install_for(options.deadline)?;
     let plan = plan(&report.plan, &options.dir)?;
-    let needs = asked(&[
-        ("--depth", plan.depth > 1),
-        ("--view-fault", !report.examination.view_faults.is_empty()),
-        ("--keep", options.keep),
-    ]);
+    let needs = asked(&[("--depth", plan.depth > 1), ("--keep", options.keep)]);
     let from = RecordSource::Report(options.dir.clone());
     let backend = Backend::choose(options.backend, &from, &needs)?;
     let commands = borrowed(&options.dir, &report.examination, Given::default());

@@ -8,7 +8,7 @@ use powercut_engine::oracle::{Finding, Verdict};
 use powercut_engine::recording::Recording;
 use serde::Serialize;
 
-use super::backend::{asked, Backend};
+use super::backend::Backend;
 use super::culprit::Bench;
 use super::manage::load;
 use crate::device::{Root, Selection};
@@ -58,9 +58,8 @@ pub fn minimize(options: &Minimize) -> Result<Exit> {
                 .examination(Some(found.examination.clone()))?;
             let recording = saved.recording()?;
             options.replay.id.resolve(&recording)?;
-            let needs = asked(&[("--view-fault", !what.view_faults.is_empty())]);
             let from = &options.replay.from;
-            let opened = Backend::choose(options.replay.backend, from, &needs)?;
+            let opened = Backend::choose(options.replay.backend, from, &[])?;
             let opened = opened.serve(&saved, &what)?;
             let failed = fails(options, &what, &recording, &signals, &*opened.server())?;
             failed.shown(options, |id, culprit| {

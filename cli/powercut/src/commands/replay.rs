@@ -69,10 +69,7 @@ pub fn replay(options: &ShowState) -> Result<Exit> {
             let what = options
                 .replay
                 .examination(Some(report.examination.clone()))?;
-            let needs = asked(&[
-                ("--keep", options.keep),
-                ("--view-fault", !what.view_faults.is_empty()),
-            ]);
+            let needs = asked(&[("--keep", options.keep)]);
             let recording = saved.recording()?;
             let kept = OnceCell::new();
             let exit = show(options, &what, &recording, &signals, || {

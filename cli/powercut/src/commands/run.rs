@@ -78,7 +78,6 @@ fn needs(options: &Run) -> Vec<&'static str> {
         ("--stacks", disk.stacks),
         ("--fault", !options.faults.is_empty()),
         ("--depth", options.plan.depth > 1),
-        ("--view-fault", !options.examination.view_faults.is_empty()),
         ("--keep", options.reporting.keep),
     ])
 }

@@ -151,23 +151,24 @@ impl FaultDir<'_> {
     }
 
     fn refused(&self, value: &str, e: &io::Error) -> DeviceError {
-        let why = match errno(e) {
-            Some(Errno::NODEV) => "it is powered off".into(),
-            Some(Errno::INVAL) => {
-                "a value in it is none, or does not go with the others: see docs/faults.md".into()
-            }
-            Some(Errno::RANGE) => {
-                "it speaks of sectors beyond the end, or of a number of more than 64 bits".into()
-            }
-            Some(Errno::TOOBIG) => "32 rules at most, and 4 KiB at a time".into(),
-            Some(Errno::NOSPC) => "512 runs of bad sectors at most".into(),
-            _ => e.to_string(),
-        };
+        let why = errno(e).and_then(why_refused);
         DeviceError::Refused {
             what: format!("{:?} of {}", value.replace('\n', "; "), self.name),
-            why,
+            why: why.map_or_else(|| e.to_string(), String::from),
         }
     }
+}
+
+/// Why rules are refused with this error, where that is more than the error says.
+pub fn why_refused(errno: Errno) -> Option<&'static str> {
+    Some(match errno {
+        Errno::NODEV => "it is powered off",
+        Errno::INVAL => "a value in it is none, or does not go with the others: see docs/faults.md",
+        Errno::RANGE => "it speaks of sectors beyond the end, or of a number of more than 64 bits",
+        Errno::TOOBIG => "32 rules at most, and 4 KiB at a time",
+        Errno::NOSPC => "512 runs of bad sectors at most",
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

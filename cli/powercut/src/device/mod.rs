@@ -26,7 +26,7 @@ use crate::faults::Rule;
 pub use configfs::{Disk, DiskInfo, RecordStatus, Root};
 pub use control::{when_closed, Control};
 pub use cut::{CutMode, CutRequest, Trigger, TriggerError};
-pub use fault::{FaultDir, FaultStatus, RuleStatus};
+pub use fault::{why_refused, FaultDir, FaultStatus, RuleStatus};
 pub use mark::{MarkError, MarkText};
 pub use name::{Name, NameError, MAX as NAME_MAX};
 pub use nodes::{variable, Nodes};

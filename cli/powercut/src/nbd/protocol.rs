@@ -2,10 +2,17 @@
 
 //! The transmission phase of the NBD protocol, as the kernel's client speaks it. Numbers are big-endian.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
-use super::Image;
+use powercut_engine::abi::Header;
+use rustix::event::{poll, PollFd, PollFlags, Timespec};
+use rustix::io::Errno;
+
+use super::delayed::Delayed;
+use crate::crash_disk::{CrashDisk, Op, Request};
 
 const REQUEST_MAGIC: u32 = 0x2560_9513;
 const REPLY_MAGIC: u32 = 0x6744_6698;
@@ -14,6 +21,8 @@ const REPLY_LEN: usize = 16;
 
 /// The kernel's limit for a request, and more.
 const MAX_LEN: u32 = 1 << 26;
+/// What is received at a time.
+const BUFFER: usize = 1 << 16;
 
 const READ: u16 = 0;
 const WRITE: u16 = 1;
@@ -22,8 +31,9 @@ const FLUSH: u16 = 3;
 const TRIM: u16 = 4;
 const WRITE_ZEROES: u16 = 6;
 
-/// What the server tells the kernel that it can do.
-pub const SERVER_FLAGS: u64 = HAS_FLAGS | SEND_FLUSH | SEND_FUA | SEND_TRIM | SEND_WRITE_ZEROES;
+/// Of a request.
+const FLAG_FUA: u16 = 1;
+
 const HAS_FLAGS: u64 = 1;
 const SEND_FLUSH: u64 = 1 << 2;
 const SEND_FUA: u64 = 1 << 3;
@@ -34,23 +44,37 @@ const SEND_WRITE_ZEROES: u64 = 1 << 6;
 const EIO: u32 = 5;
 const EINVAL: u32 = 22;
 
+/// What the server tells the kernel that a disk can do.
+pub fn server_flags(disk: &Header) -> u64 {
+    let flush = if disk.write_cache { SEND_FLUSH } else { 0 };
+    let fua = if disk.write_cache && disk.fua {
+        SEND_FUA
+    } else {
+        0
+    };
+    HAS_FLAGS | SEND_TRIM | SEND_WRITE_ZEROES | flush | fua
+}
+
+/// A request as it is sent.
 #[derive(Debug, PartialEq, Eq)]
-struct Request {
+struct Head {
+    flags: u16,
     kind: u16,
     cookie: [u8; 8],
     offset: u64,
     len: u32,
 }
 
-impl Request {
+impl Head {
     fn parse(bytes: &[u8; REQUEST_LEN]) -> Option<Self> {
         let (magic, rest) = bytes.split_first_chunk()?;
-        let (_flags, rest) = rest.split_first_chunk::<2>()?;
+        let (flags, rest) = rest.split_first_chunk()?;
         let (kind, rest) = rest.split_first_chunk()?;
         let (cookie, rest) = rest.split_first_chunk()?;
         let (offset, rest) = rest.split_first_chunk()?;
         let (len, _) = rest.split_first_chunk()?;
         (u32::from_be_bytes(*magic) == REQUEST_MAGIC).then(|| Self {
+            flags: u16::from_be_bytes(*flags),
             kind: u16::from_be_bytes(*kind),
             cookie: *cookie,
             offset: u64::from_be_bytes(*offset),
@@ -58,71 +82,137 @@ impl Request {
         })
     }
 
-    /// Whether it asks for whole blocks of the disk.
-    fn is_within(&self, image: &Image) -> bool {
-        let end = self.offset.checked_add(self.len.into());
-        let is_whole = |number: u64| number % image.block_size() == 0;
-        end.is_some_and(|end| end <= image.size())
-            && is_whole(self.offset)
-            && is_whole(self.len.into())
+    /// What is asked for, if that is known.
+    fn request(&self) -> Option<Request> {
+        Some(Request {
+            op: match self.kind {
+                READ => Op::Read,
+                WRITE => Op::Write,
+                FLUSH => Op::Flush,
+                TRIM => Op::Discard,
+                WRITE_ZEROES => Op::WriteZeroes,
+                _ => return None,
+            },
+            offset: self.offset,
+            len: self.len,
+            is_fua: self.flags & FLAG_FUA != 0,
+        })
     }
 }
 
-/// Serves an image until the other side ends it.
-pub fn serve(mut stream: impl Read + Write, image: &Mutex<Image>) -> io::Result<()> {
-    let (mut data, mut reply) = (Vec::new(), Vec::new());
-    loop {
+/// Serves a disk until the other side ends it.
+pub fn serve(stream: &UnixStream, disk: &Mutex<CrashDisk>) -> io::Result<()> {
+    let mut connection = Connection {
+        reader: BufReader::with_capacity(BUFFER, stream),
+        stream,
+        disk,
+        delayed: Delayed::default(),
+        data: Vec::new(),
+    };
+    while connection.next()? {}
+    Ok(())
+}
+
+/// A client, and the disk that it is served.
+struct Connection<'c> {
+    reader: BufReader<&'c UnixStream>,
+    stream: &'c UnixStream,
+    disk: &'c Mutex<CrashDisk>,
+    delayed: Delayed<Vec<u8>>,
+    /// What came with a request.
+    data: Vec<u8>,
+}
+
+impl Connection<'_> {
+    /// Answers a request, or what is due. False at the end.
+    fn next(&mut self) -> io::Result<bool> {
+        loop {
+            for reply in self.delayed.due(Instant::now()) {
+                self.send(&reply)?;
+            }
+            match self.delayed.first() {
+                Some(due) if !self.is_readable(due)? => {}
+                _ => break,
+            }
+        }
         let mut bytes = [0; REQUEST_LEN];
-        match stream.read_exact(&mut bytes) {
-            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
+        match self.reader.read_exact(&mut bytes) {
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
             other => other?,
         }
         let bad = |what| Err(io::Error::new(io::ErrorKind::InvalidData, what));
-        let Some(request) = Request::parse(&bytes) else {
+        let Some(head) = Head::parse(&bytes) else {
             return bad("not a request of NBD");
         };
-        if request.kind == DISCONNECT {
-            return Ok(());
+        if head.kind == DISCONNECT {
+            return Ok(false);
         }
-        let carries = matches!(request.kind, READ | WRITE);
-        if carries && request.len > MAX_LEN {
+        let carries = matches!(head.kind, READ | WRITE);
+        if carries && head.len > MAX_LEN {
             return bad("a request of NBD that is too long");
         }
-        if request.kind == WRITE {
-            data.resize(request.len as usize, 0);
-            stream.read_exact(&mut data)?;
+        if head.kind == WRITE {
+            self.data.resize(head.len as usize, 0);
+            self.reader.read_exact(&mut self.data)?;
         }
-        reply.clear();
-        reply.resize(REPLY_LEN, 0);
-        let error = {
-            let mut image = image.lock().unwrap_or_else(PoisonError::into_inner);
-            answer(&request, &data, &mut reply, &mut image)
+        self.answer(&head)?;
+        Ok(true)
+    }
+
+    /// Does what is asked, and answers it, at once or later.
+    fn answer(&mut self, head: &Head) -> io::Result<()> {
+        let mut reply = vec![0; REPLY_LEN];
+        let mut delay = Default::default();
+        let error = match head.request() {
+            None => Some(Errno::INVAL),
+            Some(request) => {
+                let data = if request.op == Op::Read {
+                    reply.resize(REPLY_LEN + head.len as usize, 0);
+                    &mut reply[REPLY_LEN..]
+                } else {
+                    &mut self.data[..]
+                };
+                let mut disk = self.disk.lock().unwrap_or_else(PoisonError::into_inner);
+                let served = disk.serve(&request, data);
+                delay = served.delay;
+                served.error
+            }
         };
+        let error = match error {
+            None => 0,
+            Some(Errno::INVAL) => EINVAL,
+            Some(_) => EIO,
+        };
+        if error != 0 {
+            reply.truncate(REPLY_LEN);
+        }
         reply[..4].copy_from_slice(&REPLY_MAGIC.to_be_bytes());
         reply[4..8].copy_from_slice(&error.to_be_bytes());
-        reply[8..16].copy_from_slice(&request.cookie);
-        stream.write_all(&reply)?;
-    }
-}
-
-/// Does what is asked; the error, or 0. What is read comes behind the reply's head.
-fn answer(request: &Request, data: &[u8], reply: &mut Vec<u8>, image: &mut Image) -> u32 {
-    if request.kind != FLUSH && !request.is_within(image) {
-        return EINVAL;
-    }
-    match request.kind {
-        READ => {
-            reply.resize(REPLY_LEN + request.len as usize, 0);
-            if image.read(request.offset, &mut reply[REPLY_LEN..]).is_err() {
-                reply.truncate(REPLY_LEN);
-                return EIO;
-            }
+        reply[8..16].copy_from_slice(&head.cookie);
+        if delay.is_zero() {
+            return self.send(&reply);
         }
-        WRITE => image.write(request.offset, data),
-        TRIM | WRITE_ZEROES => image.zero(request.offset, request.len.into()),
-        // What is written lasts as long as the state is shown.
-        FLUSH => {}
-        _ => return EINVAL,
+        self.delayed.put(Instant::now() + delay, reply);
+        Ok(())
     }
-    0
+
+    fn send(&self, reply: &[u8]) -> io::Result<()> {
+        let mut stream = self.stream;
+        stream.write_all(reply)
+    }
+
+    /// Whether there is something to read, by then at the latest.
+    fn is_readable(&self, until: Instant) -> io::Result<bool> {
+        if !self.reader.buffer().is_empty() {
+            return Ok(true);
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        let left = Timespec::try_from(left).map_err(io::Error::other)?;
+        let mut polled = [PollFd::new(self.stream, PollFlags::IN)];
+        match poll(&mut polled, Some(&left)) {
+            Ok(ready) => Ok(ready > 0),
+            Err(Errno::INTR) => Ok(false),
+            Err(e) => Err(e.into()),
+        }
+    }
 }

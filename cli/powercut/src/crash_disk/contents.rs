@@ -7,7 +7,7 @@ use std::io::{BufWriter, Read, Write};
 use std::os::unix::fs::FileExt;
 
 use anyhow::{Context, Result};
-use powercut_engine::abi::{EntryOp, Reader, SECTOR};
+use powercut_engine::abi::{EntryOp, Flags, Reader, SECTOR};
 use powercut_engine::garbage::garbage;
 use powercut_engine::recording::Source;
 
@@ -23,6 +23,8 @@ pub struct Contents {
     entries: Vec<u64>,
     /// Ascending.
     base: Vec<BaseRun>,
+    /// What discards leave follows from it, if it is not zeroes.
+    garbage: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -40,7 +42,7 @@ impl Contents {
         let mut reader = Reader::new(stream)?;
         let block_size = u64::from(reader.header().block_size);
         let (mut entries, mut base) = (Vec::new(), Vec::new());
-        let (mut offset, mut payload) = (0, Vec::new());
+        let (mut offset, mut payload, mut seed) = (0, Vec::new(), None);
         while let Some(entry) = reader.next_entry(&mut payload)? {
             match entry.op {
                 EntryOp::Base => base.push(BaseRun {
@@ -49,6 +51,9 @@ impl Contents {
                     offset,
                 }),
                 _ => entries.push(offset),
+            }
+            if entry.flags.contains(Flags::GARBAGE) {
+                seed = Some(entry.asked);
             }
             if matches!(entry.op, EntryOp::Base | EntryOp::Write) {
                 let written = out.write_all(&payload);
@@ -65,11 +70,17 @@ impl Contents {
             block_size,
             entries,
             base,
+            garbage: seed,
         })
     }
 
     pub fn block_size(&self) -> u64 {
         self.block_size
+    }
+
+    /// What discards leave follows from this seed, if it is not zeroes.
+    pub fn garbage(&self) -> Option<u64> {
+        self.garbage
     }
 
     /// What a block holds, of which it is known where that comes from.

@@ -8,6 +8,7 @@ use std::io;
 use std::sync::Arc;
 
 use powercut_engine::abi::SECTOR;
+use powercut_engine::garbage::garbage;
 use powercut_engine::reads::Reads;
 use powercut_engine::recording::{CrashState, Recording};
 
@@ -23,6 +24,18 @@ struct Written {
     /// A bit for each sector.
     sectors: u8,
     data: Box<[u8; PAGE]>,
+}
+
+impl Written {
+    /// Shows what of a part of the page was written.
+    fn read(&self, within: &std::ops::Range<usize>, to: &mut [u8]) {
+        let sectors = within.clone().step_by(SECTOR as usize);
+        for (at, to) in sectors.zip(to.chunks_exact_mut(SECTOR as usize)) {
+            if self.sectors & (1 << (at / SECTOR as usize)) != 0 {
+                to.copy_from_slice(&self.data[at..at + SECTOR as usize]);
+            }
+        }
+    }
 }
 
 /// A crash state, with what was written to it.
@@ -104,32 +117,38 @@ impl Image {
             let (here, rest) = left.split_at_mut(within.len());
             left = rest;
             let above = self.written.get(&page).map_or(0, |written| written.sectors);
-            let below = mask(&within) & !above;
-            if below != 0 {
-                if self.is_recorded(page) {
-                    *self.read.entry(page).or_default() |= below;
-                }
-                self.read_state(page, &within, here)?;
+            if mask(&within) & !above != 0 {
+                self.read_state(page, &within, mask(&within) & !above, here)?;
             }
             if let Some(written) = self.written.get(&page) {
-                let sectors = within.clone().step_by(SECTOR as usize);
-                for (at, to) in sectors.zip(here.chunks_exact_mut(SECTOR as usize)) {
-                    if written.sectors & (1 << (at / SECTOR as usize)) != 0 {
-                        to.copy_from_slice(&written.data[at..at + SECTOR as usize]);
-                    }
-                }
+                written.read(&within, here);
             }
         }
         Ok(())
     }
 
-    /// What the state holds in a part of a page.
+    /// The same as it was before the newest write to each page: what lies below.
+    pub fn read_stale(&mut self, offset: u64, to: &mut [u8]) -> io::Result<()> {
+        let mut left = to;
+        for (page, within) in pages(offset, left.len() as u64) {
+            let (here, rest) = left.split_at_mut(within.len());
+            left = rest;
+            self.read_state(page, &within, mask(&within), here)?;
+        }
+        Ok(())
+    }
+
+    /// What the state holds in a part of a page. Of that, so many sectors count as read.
     fn read_state(
-        &self,
+        &mut self,
         page: u64,
         within: &std::ops::Range<usize>,
+        sectors: u8,
         to: &mut [u8],
     ) -> io::Result<()> {
+        if self.is_recorded(page) {
+            *self.read.entry(page).or_default() |= sectors;
+        }
         let size = self.block_size();
         let first = (page * PAGE as u64 + within.start as u64) / size;
         for (block, to) in (first..).zip(to.chunks_exact_mut(size as usize)) {
@@ -158,14 +177,32 @@ impl Image {
     /// Writes zeroes over whole blocks, which takes no memory where there is nothing else.
     pub fn zero(&mut self, offset: u64, len: u64) {
         for (page, within) in pages(offset, len) {
-            let first = page * PAGE_SECTORS;
-            let has_something = self.written.contains_key(&page)
-                || self.is_recorded(page)
-                || self.contents.has_base(first, first + PAGE_SECTORS - 1);
-            if has_something {
+            if self.has_something(page) {
                 self.put(page, &within, |to| to.fill(0));
             }
         }
+    }
+
+    /// Discards whole blocks: they hold zeroes then, or what the recording's discards leave.
+    pub fn discard(&mut self, offset: u64, len: u64) {
+        let Some(seed) = self.contents.garbage() else {
+            return self.zero(offset, len);
+        };
+        for (page, within) in pages(offset, len) {
+            if self.has_something(page) {
+                let sector = page * PAGE_SECTORS + within.start as u64 / SECTOR;
+                let bytes = garbage(seed, sector, within.len() as u64 / SECTOR);
+                self.put(page, &within, |to| to.copy_from_slice(&bytes));
+            }
+        }
+    }
+
+    /// Whether a page may hold anything but zeroes.
+    fn has_something(&self, page: u64) -> bool {
+        let first = page * PAGE_SECTORS;
+        self.written.contains_key(&page)
+            || self.is_recorded(page)
+            || self.contents.has_base(first, first + PAGE_SECTORS - 1)
     }
 
     fn put(&mut self, page: u64, within: &std::ops::Range<usize>, put: impl FnOnce(&mut [u8])) {
