@@ -62,7 +62,8 @@ impl DataPage {
         Self::new_stale_with(false)
     }
 
-    fn new_stale_with(nowait: bool) -> Result<Self> {
+    /// Likewise; `nowait`: without waiting for memory.
+    pub(crate) fn new_stale_with(nowait: bool) -> Result<Self> {
         let address = allocate(gfp(nowait), 0)?;
         // INVARIANT: It was just allocated, with a reference that is ours.
         Ok(Self { address })

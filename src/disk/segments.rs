@@ -50,7 +50,7 @@ pub(super) fn copy_pages<'a>(
 ) -> Result<PageList> {
     let wanted = write.pages();
     if wanted.end - wanted.start == 1 {
-        let data = write.nowait.lock(spare)?.take(write.nowait.0)?;
+        let data = take_page(spare, write.nowait)?;
         for segment in segments {
             let _place = place(&segment).ok_or(EINVAL)?;
             data.write_whole(&segment);
@@ -76,6 +76,14 @@ pub(super) fn copy_pages<'a>(
         Ok(pages)
     } else {
         Err(EIO)
+    }
+}
+
+/// A page. Who finds `spare` taken does not wait for it: one that is allocated alone costs less.
+fn take_page(spare: &Mutex<SparePages>, nowait: NoWait) -> Result<DataPage> {
+    match spare.try_lock() {
+        Some(mut spare) => spare.take(nowait.0),
+        None => DataPage::new_stale_with(nowait.0),
     }
 }
 
