@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """4. Exploring: states a second for the demonstration's first case, and where the time goes."""
 
+import concurrent.futures
+import contextlib
 import glob
 import json
 import os
@@ -37,41 +39,103 @@ def whole(budget, jobs, *check):
             "states_per_s": checked / found["seconds"]["explore"]}
 
 
-def parts(count):
-    """The parts of a state by hand: switch, mount, check, unmount."""
-    say("explore: the parts of a state")
+# No mark is asked for: a check finds a sound file, or none.
+MARKS = "/run/bench-marks"
+
+
+@contextlib.contextmanager
+def recorded():
+    """The disk with the demonstration's record, and its newest event."""
     os.makedirs(states.MNT, exist_ok=True)
-    marks = "/run/bench-marks"
     with disks.PowercutCached("bench", 64) as disk:
         disk.block_size = 4096
         run("mke2fs", "-q", "-t", "ext4", disk.device)
         disk.record("start")
         states.mount(disk.device)
-        environment = {**os.environ, "POWERCUT_MNT": states.MNT, "POWERCUT_MARK": f"{disk.group}/mark",
-                       "POWERCUT_MARKS": marks}
+        environment = {**os.environ, "POWERCUT_MNT": states.MNT, "POWERCUT_MARK": f"{disk.group}/mark"}
         subprocess.run(WORKLOAD, env=environment, check=True, stdout=subprocess.DEVNULL)
         states.umount()
         disk.record("stop")
-        newest = disk.status()["events"]
-        # No mark is asked for: the check finds a sound file, or none.
-        open(marks, "w", encoding="utf-8").close()
-        times = []
-        with states.View(disk) as view:
+        open(MARKS, "w", encoding="utf-8").close()
+        yield disk, disk.status()["events"]
+        disk.record("drop")
+
+
+class Resident:
+    """The resident check, of a filesystem at `mnt`."""
+
+    def __init__(self, mnt):
+        self.state = json.dumps({"POWERCUT_MNT": mnt, "POWERCUT_MARKS": MARKS}) + "\n"
+
+    def __enter__(self):
+        self.process = subprocess.Popen([RESIDENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.wait()
+
+    def judge(self):
+        self.process.stdin.write(self.state)
+        self.process.stdin.flush()
+        verdict = self.process.stdout.readline()
+        if verdict != "ok\n":
+            raise RuntimeError(f"the resident check says: {verdict}")
+
+
+def parts(count):
+    """The parts of a state by hand: switch, mount, check, unmount."""
+    say("explore: the parts of a state")
+    environment = {**os.environ, "POWERCUT_MNT": states.MNT, "POWERCUT_MARKS": MARKS}
+    result = {"section": "parts"}
+    with recorded() as (disk, newest), states.View(disk) as view, Resident(states.MNT) as resident:
+        checks = {"check": lambda: subprocess.run([CHECK], env=environment, check=True, stdout=subprocess.DEVNULL),
+                  "resident": resident.judge}
+        for name, check in checks.items():
+            times = []
             for cut in states.spread(newest, count):
                 at = [time.monotonic_ns()]
                 put(view.state, f"cut={cut} keep=all")
                 at.append(time.monotonic_ns())
                 states.mount(view.device)
                 at.append(time.monotonic_ns())
-                subprocess.run([CHECK], env=environment, check=True, stdout=subprocess.DEVNULL)
+                check()
                 at.append(time.monotonic_ns())
                 states.umount()
                 at.append(time.monotonic_ns())
                 times.append([after - before for before, after in zip(at, at[1:])])
-        disk.record("drop")
-    names = ("switch", "mount", "check", "umount")
-    medians = [statistics.median(column) for column in zip(*times)]
-    return {"section": "parts", **{f"{name}_ns": value for name, value in zip(names, medians)}}
+            names = ("switch", "mount", name, "umount")
+            medians = [statistics.median(column) for column in zip(*times)]
+            result.update({f"{part}_ns": value for part, value in zip(names, medians)})
+    return result
+
+
+def by_hand(jobs, count):
+    """States a second with nothing but the switch, the mount, the resident check and the unmount."""
+    say(f"explore: by hand, {jobs} at a time")
+
+    def go(view, mnt, cuts):
+        with Resident(mnt) as resident:
+            for cut in cuts:
+                put(view.state, f"cut={cut} keep=all")
+                states.mount(view.device, mnt)
+                resident.judge()
+                states.umount(mnt)
+
+    with recorded() as (disk, newest), contextlib.ExitStack() as stack:
+        cuts = states.spread(newest, count * jobs)
+        pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(jobs))
+        began = time.monotonic_ns()
+        running = []
+        for job in range(jobs):
+            mnt = f"{states.MNT}-{job}"
+            os.makedirs(mnt, exist_ok=True)
+            view = stack.enter_context(states.View(disk, f"v{job}"))
+            running.append(pool.submit(go, view, mnt, cuts[job::jobs]))
+        for done in running:
+            done.result()
+        took_ns = time.monotonic_ns() - began
+    return {"section": "by_hand", "jobs": jobs, "states_per_s": len(cuts) / took_ns * 1e9}
 
 
 def measure(budget):
@@ -80,3 +144,4 @@ def measure(budget):
     for check in (("--check", CHECK), ("--resident", RESIDENT)):
         for jobs in (1, 2)[:cpus]:
             yield whole(budget, jobs, *check)
+    yield by_hand(cpus, 100)

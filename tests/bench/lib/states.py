@@ -19,14 +19,14 @@ MNT = "/run/bench-mnt"
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
-def mount(device):
-    if LIBC.mount(device.encode(), MNT.encode(), b"ext4", 0, None) != 0:
+def mount(device, mnt=MNT):
+    if LIBC.mount(device.encode(), mnt.encode(), b"ext4", 0, None) != 0:
         raise OSError(ctypes.get_errno(), f"mount {device}")
 
 
-def umount():
-    if LIBC.umount2(MNT.encode(), 0) != 0:
-        raise OSError(ctypes.get_errno(), f"umount {MNT}")
+def umount(mnt=MNT):
+    if LIBC.umount2(mnt.encode(), 0) != 0:
+        raise OSError(ctypes.get_errno(), f"umount {mnt}")
 
 
 def fill(disk, writes):
@@ -40,10 +40,10 @@ def mkfs(disk):
 class View:
     """A crash-state disk."""
 
-    def __init__(self, disk):
-        self.group = f"{disk.group}/v"
+    def __init__(self, disk, name="v"):
+        self.group = f"{disk.group}/{name}"
         self.state = f"{self.group}/state"
-        self.device = f"{disk.device}.v"
+        self.device = f"{disk.device}.{name}"
 
     def __enter__(self):
         os.mkdir(self.group)
