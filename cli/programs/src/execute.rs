@@ -162,6 +162,13 @@ impl<'d> Runner<'d> {
                 len,
             } => fallocate(self.open(path, OFlags::RDWR)?, flags_of(*mode), *at, *len),
             Op::Copy { from, to } => self.copy(from, to),
+            Op::CopyRange {
+                from,
+                to,
+                from_at,
+                to_at,
+                len,
+            } => self.copy_range((from, *from_at), (to, *to_at), *len),
             Op::Reflink { from, to } => {
                 let source = self.open(from, OFlags::RDONLY)?;
                 ioctl_ficlone(self.open(to, OFlags::WRONLY)?, source)
@@ -300,13 +307,22 @@ impl<'d> Runner<'d> {
     }
 
     fn copy(&self, from: &str, to: &str) -> rustix::io::Result<()> {
-        let source = self.open(from, OFlags::RDONLY)?;
-        let target = self.open(to, OFlags::WRONLY)?;
-        let mut left = u64::try_from(fstat(&source)?.st_size).unwrap_or(0);
-        while left > 0 {
-            match copy_file_range(&source, None, &target, None, left as usize)? {
-                0 => break,
-                n => left -= n as u64,
+        let size = fstat(self.open(from, OFlags::RDONLY)?)?.st_size;
+        self.copy_range((from, 0), (to, 0), u64::try_from(size).unwrap_or(0))
+    }
+
+    /// From a place of a file on to a place of another, or of the same.
+    fn copy_range(&self, from: (&str, u64), to: (&str, u64), len: u64) -> rustix::io::Result<()> {
+        let source = self.open(from.0, OFlags::RDONLY)?;
+        let target = self.open(to.0, OFlags::WRONLY)?;
+        let (mut from_at, mut to_at) = (from.1, to.1);
+        let end = from_at.saturating_add(len);
+        while from_at < end {
+            let left = (end - from_at) as usize;
+            let copied =
+                copy_file_range(&source, Some(&mut from_at), &target, Some(&mut to_at), left)?;
+            if copied == 0 {
+                break;
             }
         }
         Ok(())

@@ -124,6 +124,13 @@ const RANGES: [(u64, u64); 6] = [
 /// Ranges of fallocate: within a file, across its end, beyond it.
 const HOLES: [(u64, u64); 3] = [(4096, 4096), (8192, 8192), (16384, 4096)];
 
+/// What is copied of `foo`, and to where: its end to its start, over its end, to another file.
+const COPIES: [(&str, u64, u64, u64); 3] = [
+    ("foo", 8192, 0, 4096),
+    ("foo", 0, 12288, 8192),
+    ("A/foo", 4096, 8192, 8192),
+];
+
 const ATTRIBUTES: &str = "\
 setxattr foo user.a 1
 setxattr foo user.b 2
@@ -255,6 +262,13 @@ fn data() -> Vec<Op> {
         });
         ops.push(Op::Reflink { from, to });
     }
+    ops.extend(COPIES.map(|(to, from_at, to_at, len)| Op::CopyRange {
+        from: "foo".into(),
+        to: to.into(),
+        from_at,
+        to_at,
+        len,
+    }));
     ops
 }
 

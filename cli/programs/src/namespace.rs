@@ -113,6 +113,7 @@ impl Namespace {
             Op::Copy { from, to } | Op::Reflink { from, to } => {
                 is_regular(from) && is_regular(to) && self.names[from] != self.names[to]
             }
+            Op::CopyRange { from, to, .. } => is_regular(from) && is_regular(to),
             Op::SetXattr { path, .. }
             | Op::RemoveXattr { path, .. }
             | Op::Chmod { path, .. }
@@ -174,7 +175,7 @@ impl Namespace {
             Op::Write { path, .. } | Op::Truncate { path, .. } | Op::Fallocate { path, .. } => {
                 self.change(path, |state| state.is_written = true);
             }
-            Op::Copy { to, .. } | Op::Reflink { to, .. } => {
+            Op::Copy { to, .. } | Op::CopyRange { to, .. } | Op::Reflink { to, .. } => {
                 self.change(to, |state| state.is_written = true);
             }
             Op::Fsync(path) => self.change(path, |state| state.is_fsynced = true),
@@ -290,6 +291,8 @@ mod tests {
             ("", "rmdir B", true),
             ("", "fsync /", true),
             ("", "reflink foo foo", false),
+            ("", "copy foo foo 4096 0 4096", true),
+            ("", "copy foo A 4096 0 4096", false),
             ("", "drop_caches", false),
             ("unlink foo", "drop_caches", true),
             ("", "fsync_open", false),

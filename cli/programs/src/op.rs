@@ -59,6 +59,14 @@ pub enum Op {
         from: String,
         to: String,
     },
+    /// copy_file_range(2) of a part of a file, which may be the same one. Filesystems that can share blocks do that.
+    CopyRange {
+        from: String,
+        to: String,
+        from_at: u64,
+        to_at: u64,
+        len: u64,
+    },
     /// The ioctl FICLONE.
     Reflink {
         from: String,
@@ -187,7 +195,7 @@ impl Op {
             Self::Write { .. } => "write",
             Self::Truncate { .. } => "truncate",
             Self::Fallocate { .. } => "fallocate",
-            Self::Copy { .. } => "copy",
+            Self::Copy { .. } | Self::CopyRange { .. } => "copy",
             Self::Reflink { .. } => "reflink",
             Self::SetXattr { .. } => "setxattr",
             Self::RemoveXattr { .. } => "removexattr",
@@ -239,6 +247,7 @@ impl Op {
             Self::Link { from, to }
             | Self::Rename { from, to, .. }
             | Self::Copy { from, to }
+            | Self::CopyRange { from, to, .. }
             | Self::Reflink { from, to } => vec![from, to],
             Self::FsyncOpen | Self::DropCaches | Self::Remount | Self::Syncfs | Self::Sync => {
                 Vec::new()
@@ -259,6 +268,7 @@ impl Op {
                 | Self::Truncate { .. }
                 | Self::Fallocate { .. }
                 | Self::Copy { .. }
+                | Self::CopyRange { .. }
                 | Self::Reflink { .. }
         )
     }

@@ -30,6 +30,13 @@ impl fmt::Display for Op {
             Self::Link { from, to } | Self::Copy { from, to } | Self::Reflink { from, to } => {
                 write!(f, " {from} {to}")
             }
+            Self::CopyRange {
+                from,
+                to,
+                from_at,
+                to_at,
+                len,
+            } => write!(f, " {from} {to} {from_at} {to_at} {len}"),
             Self::Rename { from, to, how } => write!(f, " {from} {to} {}", how.word()),
             Self::Write { path, at, len, how } => write!(f, " {path} {at} {len} {}", how.word()),
             Self::Truncate { path, size } => write!(f, " {path} {size}"),
@@ -101,6 +108,13 @@ impl FromStr for Op {
             ("copy", [from, to]) => Self::Copy {
                 from: path(from)?,
                 to: path(to)?,
+            },
+            ("copy", [from, to, from_at, to_at, len]) => Self::CopyRange {
+                from: path(from)?,
+                to: path(to)?,
+                from_at: offset(from_at)?,
+                to_at: offset(to_at)?,
+                len: offset(len)?,
             },
             ("reflink", [from, to]) => Self::Reflink {
                 from: path(from)?,
@@ -211,6 +225,7 @@ mod tests {
             "truncate foo 0",
             "fallocate foo zero-keep-size 4096 4096",
             "copy foo bar",
+            "copy foo foo 4096 0 8192",
             "reflink foo bar",
             "setxattr foo user.a 1",
             "removexattr foo user.a",

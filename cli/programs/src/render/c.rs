@@ -201,6 +201,14 @@ fn statement(text: &mut String, nr: usize, op: &Op) {
             "other = opened(\"{from}\", O_RDONLY); {} close(other);",
             with(to, "O_WRONLY", "copy_file_range(other, NULL, fd, NULL, 1 << 20, 0)")
         ),
+        Op::CopyRange { from, to, from_at, to_at, len } => format!(
+            "other = opened(\"{from}\", O_RDONLY); {} close(other);",
+            with(
+                to,
+                "O_WRONLY",
+                &format!("copy_file_range(other, &(loff_t){{ {from_at} }}, fd, &(loff_t){{ {to_at} }}, {len}, 0)")
+            )
+        ),
         Op::Reflink { from, to } => format!(
             "other = opened(\"{from}\", O_RDONLY); {} close(other);",
             with(to, "O_WRONLY", "ioctl(fd, FICLONE, other)")

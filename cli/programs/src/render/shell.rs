@@ -52,6 +52,9 @@ pub fn command(nr: usize, op: &Op) -> String {
             format!("xfs_io -c '{command} {at} {len}' {path}")
         }
         Op::Copy { from, to } => format!("xfs_io -c 'copy_range {from}' {to}"),
+        Op::CopyRange { from, to, from_at, to_at, len } => {
+            format!("xfs_io -c 'copy_range -s {from_at} -d {to_at} -l {len} {from}' {to}")
+        }
         Op::Reflink { from, to } => format!("xfs_io -c 'reflink -q {from}' {to}"),
         Op::SetXattr { path, name, value } => {
             format!("setfattr -n {name} -v {} {path}", data::value(value))
