@@ -97,7 +97,7 @@ setxattr foo user.b 1; fsync foo; remount; removexattr foo user.b; fsync foo
 mkdir C; creat C/bar; fsync C; unlink C/bar; rmdir C; write A/foo 0 4096; write A/foo 4096 8192; fsync A/foo
 mkdir A/C; creat A/C/foo; fsync A/C; unlink A/C/foo; rmdir A/C; sync; creat bar; write bar 0 4096; fsync bar
 mkdir A/C; symlink foo A/C/foo; sync; unlink A/C/foo; rmdir A/C; fsync A; copy foo A/foo; fsync A/foo
-write foo 0 12288; fsync foo; write foo 12288 12288; fsync foo; copy foo foo 16384 0 4096; fsync foo
+write foo 0 12288; fsync foo; write foo 12288 12288; copy foo foo 16384 0 4096; fsync foo
 write foo 0 12288; copy foo foo 4096 12288 8192; fsync foo
 copy foo foo 8192 0 4096; fsync foo
 copy foo A/foo 4096 8192 8192; fsync A/foo; write foo 4096 4096; fsync foo
