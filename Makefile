@@ -118,6 +118,7 @@ fuzz:
 
 soak:
 	scripts/soak
+	scripts/soak --suites all
 
 # SUBJECTS="--shard 1/3": see scripts/subject --help.
 subjects:
@@ -138,7 +139,7 @@ help:
 	@echo '  matrix           - build the module for each kernel 7.x that Debian has, and boot it (docs/kernels.md)'
 	@echo '  arm64            - build it for arm64, and test it on that kernel of Debian, emulated (docs/kernels.md)'
 	@echo '  fuzz             - libFuzzer on every parser, for FUZZ_SECONDS (3600)'
-	@echo '  soak             - load and power cuts with fio, files and stress-ng, for SOAK_SECONDS (3600)'
+	@echo '  soak             - load and power cuts with fio, files and stress-ng, for SOAK_SECONDS (3600); suites of others'
 	@echo '  subjects         - put released software on trial, and write docs/subjects.md (tests/subjects/README.md)'
 	@echo
 	@echo 'For the running kernel, or the one built in KDIR:'
