@@ -115,11 +115,11 @@ impl Worker<'_> {
     /// Takes tasks until the pool is gone.
     fn work(&self, mut view: ServedView) {
         let work = self.work;
-        let origin = view.origin();
+        let deep = work.deep.map(|job| (job, view.origin()));
         let mut executor = Executor::new(work.signals, work.what.mount_timeout());
         let mut examiner = Examiner::new(&mut view, work.what, &mut executor).map(|examiner| {
             let examiner = examiner.among(self.among.clone());
-            match work.deep.zip(origin) {
+            match deep {
                 Some((job, origin)) => {
                     let deep = Deep::new(examiner, origin, job, self.among.clone());
                     AnyExaminer::Deep(Box::new(deep))

@@ -23,18 +23,18 @@ use powercut_engine::reads::Reads;
 use powercut_engine::recording::{Mark, Recording};
 use powercut_engine::strategy::{Space, State};
 
-use crate::device::{Name, Origin, Root, Selection};
+use crate::device::Selection;
 use crate::examination::Examination;
 use crate::examine::{Among, Examiner};
 use crate::executor::retried;
 use crate::output::say;
 use crate::report::{self, Coverage, Register, Report};
+use crate::server::Origin;
 use crate::signals::Signals;
 
 /// How recoveries are explored.
 #[derive(Clone, Copy)]
 pub struct Job<'e> {
-    pub root: &'e Root,
     pub what: &'e Examination,
     pub signals: &'e Signals,
     pub plan: Plan,
@@ -60,7 +60,7 @@ impl Kept {
 /// Examines states, and cuts the power again while they are recovered from.
 pub struct Deep<'a> {
     examiner: Examiner<'a>,
-    origin: Origin,
+    origin: Box<dyn Origin>,
     job: Job<'a>,
     among: Among,
     newest: Option<Seen>,
@@ -68,7 +68,12 @@ pub struct Deep<'a> {
 
 impl<'a> Deep<'a> {
     /// `origin` is the view that the examiner looks at, `among` what else is under examination.
-    pub fn new(examiner: Examiner<'a>, origin: Origin, job: Job<'a>, among: Among) -> Self {
+    pub fn new(
+        examiner: Examiner<'a>,
+        origin: Box<dyn Origin>,
+        job: Job<'a>,
+        among: Among,
+    ) -> Self {
         Self {
             examiner,
             origin,
@@ -82,14 +87,14 @@ impl<'a> Deep<'a> {
     pub fn look_at(&mut self, selection: &Selection, marks: &[Mark], id: &str) -> Result<Seen> {
         retried(|| {
             self.examiner.show(selection, marks)?;
-            self.origin.record("start")?;
+            self.origin.start()?;
             let looked = self.marked(marks);
-            let stopped = self.origin.record("stop");
+            let stopped = self.origin.stop();
             let seen = looked.and_then(|verdict| {
                 verdict.outlives(stopped)?;
                 self.seen(verdict, id)
             });
-            let dropped = self.origin.record("drop");
+            let dropped = self.origin.drop_record();
             let seen = seen?;
             seen.verdict.outlives(dropped)?;
             Ok(seen)
@@ -108,21 +113,20 @@ impl<'a> Deep<'a> {
 
     fn marked(&mut self, marks: &[Mark]) -> Result<Verdict> {
         // Given before the power went, they hold for the recovery as well.
-        self.origin.mark(marks.iter().map(|m| &*m.text))?;
+        self.origin.mark(&mut marks.iter().map(|m| &*m.text))?;
         self.examiner.look()
     }
 
     /// Explores the record of a recovery.
     fn cut(&mut self, id: &str, seen: &mut Seen) -> Result<()> {
-        let control = self.job.root.control();
-        let recording = Recording::read(control.export(self.origin.name())?)?;
+        let recording = Arc::new(Recording::read(self.origin.export()?)?);
         if recording.written().is_empty() {
             return Ok(());
         }
         let space = Space::of_recovery(&recording);
         let dir = report::directory(self.job.dir, id);
         let mut found = Found::default();
-        let (outcome, error) = self.explore(&space, &dir, &mut found)?;
+        let (outcome, error) = self.explore(&recording, &space, &dir, &mut found)?;
         let error = match outcome.end {
             End::Interrupted(signal) => Some(signal.into()),
             _ => error,
@@ -152,9 +156,8 @@ impl<'a> Deep<'a> {
                 return Ok(());
             }
             let report = self.report(id, &space, &outcome, found.violations);
-            let stream = control.export(self.origin.name());
-            let saved = stream.map_err(Into::into);
-            let saved = saved.and_then(|stream| report::Saved::at(&dir).write(&report, stream));
+            let stream = self.origin.export();
+            let saved = stream.and_then(|stream| report::Saved::at(&dir).write(&report, stream));
             if let Err(error) = saved {
                 say(format_args!(
                     "warning: the recovery of {id} can't be shown again: {error:#}"
@@ -166,6 +169,7 @@ impl<'a> Deep<'a> {
 
     fn explore(
         &mut self,
+        recording: &Arc<Recording>,
         space: &Space<'_>,
         dir: &Path,
         found: &mut Found,
@@ -176,10 +180,9 @@ impl<'a> Deep<'a> {
             plan,
             ..
         } = self.job;
-        let name: Name = "r".parse()?;
-        let mut view = self.origin.create_view(&name)?;
+        let mut view = self.origin.view(recording)?;
         view.read_no_more();
-        let origin = view.as_origin();
+        let origin = view.origin();
         let cuts = self.examiner.cuts() + 1;
         let examiner = Examiner::new(&mut view, what, self.examiner.executor())?;
         let mut examiner = examiner.among(self.among.clone()).after(cuts);

@@ -9,7 +9,7 @@ use anyhow::{bail, Result};
 use powercut_engine::reads::Reads;
 use powercut_engine::recording::Recording;
 
-use crate::device::{DeviceError, Disk, Nodes, Origin, Root, Selection, Show, View};
+use crate::device::{DeviceError, Disk, Nodes, Root, Selection, Show, View, ViewOrigin};
 use crate::faults::Rule;
 
 /// A server of the crash states of one record.
@@ -82,12 +82,53 @@ impl Server for Module<'_> {
     }
 }
 
+/// A view as what other views are of: what is written to it is recorded.
+pub trait Origin: Send {
+    fn start(&self) -> Result<(), DeviceError>;
+    fn stop(&self) -> Result<(), DeviceError>;
+    /// Forgets the record. What was written stays.
+    fn drop_record(&self) -> Result<(), DeviceError>;
+    /// Puts marks into the record.
+    fn mark(&self, marks: &mut dyn Iterator<Item = &str>) -> Result<(), DeviceError>;
+    /// The record, which stands for itself.
+    fn export(&self) -> Result<Box<dyn Read + '_>>;
+    /// A view of the record, which was read from what [`Self::export`] gives. There may be one at a time.
+    fn view(&self, recording: &Arc<Recording>) -> Result<ServedView>;
+}
+
+impl Origin for ViewOrigin {
+    fn start(&self) -> Result<(), DeviceError> {
+        self.record("start")
+    }
+
+    fn stop(&self) -> Result<(), DeviceError> {
+        self.record("stop")
+    }
+
+    fn drop_record(&self) -> Result<(), DeviceError> {
+        self.record("drop")
+    }
+
+    fn mark(&self, marks: &mut dyn Iterator<Item = &str>) -> Result<(), DeviceError> {
+        Self::mark(self, marks)
+    }
+
+    fn export(&self) -> Result<Box<dyn Read + '_>> {
+        Ok(Box::new(Self::export(self)?))
+    }
+
+    fn view(&self, _: &Arc<Recording>) -> Result<ServedView> {
+        let view = self.create_view(&"r".parse()?)?;
+        Ok(ServedView(Box::new(view)))
+    }
+}
+
 /// What a server's view can do beside showing states.
 pub trait Served: Show + Send {
     /// As the kernel's messages have it.
     fn name(&self) -> &str;
-    /// The same as a disk that is recorded in its turn, where that can be.
-    fn origin(&self) -> Option<Origin>;
+    /// The same as a disk that is recorded in its turn.
+    fn origin(&self) -> Box<dyn Origin>;
     /// Lets it outlive its handle, where that can be.
     fn leave(self: Box<Self>);
 }
@@ -97,8 +138,8 @@ impl Served for View {
         Self::name(self)
     }
 
-    fn origin(&self) -> Option<Origin> {
-        Some(self.as_origin())
+    fn origin(&self) -> Box<dyn Origin> {
+        Box::new(self.as_origin())
     }
 
     fn leave(self: Box<Self>) {
@@ -118,7 +159,7 @@ impl ServedView {
         self.0.leave();
     }
 
-    pub fn origin(&self) -> Option<Origin> {
+    pub fn origin(&self) -> Box<dyn Origin> {
         self.0.origin()
     }
 

@@ -121,7 +121,7 @@ def full():
 def refusals():
     words = (*RUN, "--workload", "true", "--check", "true")
     for more in (("--tear", "prefix"), ("--write-cache", "off"), ("--completion", "delayed:9"), ("--stacks",),
-                 ("--discard-content", "garbage:1"), ("--fault", "flush-lies"), ("--depth", "2"), ("--keep",)):  # fmt: skip
+                 ("--discard-content", "garbage:1"), ("--fault", "flush-lies"), ("--keep",)):  # fmt: skip
         refused(f"{' '.join(more) if more[-1] == 'off' else more[0]} needs the powercut module", *words, *more)
     refused("--disks needs the", "run", "--fs", "none", "--disks", "a:8M,b:8M", "--backend", "nbd", "--workload", "true",
             "--check", "true")  # fmt: skip

@@ -116,6 +116,64 @@ def same_faults():
         nothing_served()
 
 
+REDO = "/mnt/powercut/tests/explore/redo"
+KEEPER = "/mnt/powercut/tests/explore/keeper"
+
+
+def recorded_redo(own):
+    powercut("run", "--fs", "none", "--size", "1M", "--workload", f"{REDO} workload", "--check", "true", "--record-only",
+             "--report", f"{own}/record")
+
+
+@test("--depth: each recovery has as many states as by the module, and the same verdict", limit=600)
+def same_recoveries():
+    need_nbd()
+    with tidy() as own:
+        recorded_redo(own)
+        for number, (how, more, code) in enumerate((
+            ("careful", ("--strategy", "exhaustive", "--depth", "2"), 0),
+            ("careless", ("--strategy", "exhaustive", "--depth", "2"), 1),
+            ("careful", ("--strategy", "ends", "--depth", "3", "--recovery-budget", "4"), 0),
+        )):
+            said = {}
+            for backend in BACKENDS:
+                report = powercut("explore", "--recording", f"{own}/record", "--check", f"{REDO} {how}", "--no-baseline",
+                                  "--backend", backend, *more, "--report", f"{own}/{backend}{number}", "--json",
+                                  code=code, json_of=True)
+                found = [(v["id"].split("/")[0], v["how"], v["output"]) for v in report["violations"]]
+                cut = report["coverage"]["recoveries"]
+                note(f"{how}, {' '.join(more)}, {backend}: {cut}")
+                # How many recoveries there are depends on what is read: the module's views are searched for partitions.
+                of_each = int(cut["legal_states"]) / cut["recorded"]
+                is_complete = report["coverage"]["all"], cut["complete"] == cut["recorded"]
+                is_exhaustive = "exhaustive" in more
+                said[backend] = (of_each, is_complete, sorted(found)) if is_exhaustive else {words[1:] for words in found}
+                nothing_served()
+            equal(said["nbd"], said["module"], f"{how}, {more}: what was covered and found")
+
+
+@test("--depth: a careless recovery of a file is found, shown again and minimized, and a careful one survives", limit=600)
+def keeper():
+    need_nbd()
+    with tidy() as own:
+        powercut("run", "--fs", "ext4", "--size", "16M", "--setup", f"{KEEPER} setup", "--workload", f"{KEEPER} workload b",
+                 "--check", "true", "--record-only", "--report", f"{own}/record")
+        by = ("--backend", "nbd", "--json")
+        explore = ("explore", "--recording", f"{own}/record", "--mount", "ext4", "--depth", "2", "--recovery-budget", "5", *by)
+        clean = powercut(*explore, "--check", f"{KEEPER} careful", "--budget", "4", "--jobs", "2", json_of=True)
+        cut = clean["coverage"]["recoveries"]
+        equal(cut["recorded"] > 1 and cut["checked"] > cut["recorded"], True, f"states of recoveries: {cut}")
+        found = powercut(*explore, "--check", f"{KEEPER} careless", "--budget", "12", "--strategy", "ends", "--stop-on-first",
+                         "--report", f"{own}/found", code=1, json_of=True)["violations"]
+        equal({v["how"] for v in found}, {"exit 1, once its recovery was cut"}, "how they fail")
+        second = found[0]["id"].split("/")[1]
+        where = ("--report", f"{own}/found", "--backend", "nbd")
+        again = powercut("replay", found[0]["id"], *where, "--json", code=1, json_of=True)
+        equal((again["id"], again["violation"]["output"]), (second, found[0]["output"]), "the replay")
+        powercut("minimize", found[0]["id"], *where, "--budget", "10", code=1, says="must be stable before")
+        nothing_served()
+
+
 @test("what it can't do is refused by name")
 def refusals():
     need_nbd()
@@ -124,7 +182,6 @@ def refusals():
         powercut("run", *record, "--record-only", "--report", f"{own}/r")
         explore = ("explore", "--recording", f"{own}/r", "--check", "true", "--backend", "nbd")
         for more, says in (
-            (("--depth", "2"), "--depth needs the powercut module"),
             (("--keep",), "--keep needs the powercut module"),
         ):
             refused(says, *explore, *more)

@@ -95,7 +95,7 @@ impl Backend {
                     );
                 }
                 let driver = NbdDriver::open().context("can't serve states")?;
-                let server = CrashServer::new(Box::new(driver), saved, recording);
+                let server = CrashServer::new(Arc::new(driver), saved, recording);
                 server.context("can't serve states").map(Opened::User)
             }
         }

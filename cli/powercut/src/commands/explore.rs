@@ -28,10 +28,7 @@ use crate::size;
 pub fn explore(options: &Explore) -> Result<Exit> {
     let began = Instant::now();
     let signals = Signals::install_for(options.reporting.deadline)?;
-    let needs = asked(&[
-        ("--depth", options.plan.depth > 1),
-        ("--keep", options.reporting.keep),
-    ]);
+    let needs = asked(&[("--keep", options.reporting.keep)]);
     let backend = Backend::choose(options.backend, &options.from, &needs)?;
     say_borrowed(&options.borrowed);
     if let Some(spec) = &options.examination.mount {
@@ -96,7 +93,7 @@ pub fn resume(options: &Resume) -> Result<Exit> {
     let report = saved.report()?;
     let signals = Signals::install_for(options.deadline)?;
     let plan = plan(&report.plan, &options.dir)?;
-    let needs = asked(&[("--depth", plan.depth > 1), ("--keep", options.keep)]);
+    let needs = asked(&[("--keep", options.keep)]);
     let from = RecordSource::Report(options.dir.clone());
     let backend = Backend::choose(options.backend, &from, &needs)?;
     let commands = borrowed(&options.dir, &report.examination, Given::default());

@@ -77,7 +77,6 @@ fn needs(options: &Run) -> Vec<&'static str> {
         ("--discard-content", discarded != DiscardContent::Zeroes),
         ("--stacks", disk.stacks),
         ("--fault", !options.faults.is_empty()),
-        ("--depth", options.plan.depth > 1),
         ("--keep", options.reporting.keep),
     ])
 }

@@ -65,9 +65,7 @@ impl Session<'_> {
         let space = Space::new(&recording, self.plan.marks);
         let dir = findings.dir().to_path_buf();
         let kept = Kept::default();
-        let driver = self.server.driver().filter(|_| self.plan.depth > 1);
-        let deep = driver.map(|(root, _)| Job {
-            root,
+        let deep = (self.plan.depth > 1).then(|| Job {
             what: self.examination,
             signals: self.signals,
             plan: self.plan.of_recovery(),

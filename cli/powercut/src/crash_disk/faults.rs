@@ -41,6 +41,10 @@ impl Faults {
         Ok(())
     }
 
+    pub fn are_set(&self) -> bool {
+        self.injector.is_some()
+    }
+
     /// Begins again: rules count from here.
     pub fn rewind(&mut self) -> Result<(), DeviceError> {
         match &mut self.injector {

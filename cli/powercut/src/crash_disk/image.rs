@@ -3,7 +3,7 @@
 //! A crash state that can be read and written: what is written lies above it, and what is read of it is kept
 //! account of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 
@@ -16,10 +16,10 @@ use super::Contents;
 
 /// What is kept of together, in bytes.
 const PAGE: usize = 4096;
-const PAGE_SECTORS: u64 = PAGE as u64 / SECTOR;
+pub const PAGE_SECTORS: u64 = PAGE as u64 / SECTOR;
 
 /// What was written to a page since the state was shown.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Written {
     /// A bit for each sector.
     sectors: u8,
@@ -38,13 +38,19 @@ impl Written {
     }
 }
 
+type Pages = BTreeMap<u64, Written>;
+
 /// A crash state, with what was written to it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Image {
     recording: Arc<Recording>,
     contents: Arc<Contents>,
     state: CrashState,
-    written: BTreeMap<u64, Written>,
+    written: Pages,
+    /// While what is written is recorded: what was written before.
+    before: Option<Pages>,
+    /// Each write since, the newest last, if reads of what was there before are asked for.
+    layers: Option<BTreeMap<u64, Vec<Written>>>,
     /// The sectors read of the state itself, a bit for each, by their pages.
     read: BTreeMap<u64, u8>,
 }
@@ -73,7 +79,9 @@ impl Image {
             recording,
             contents,
             state,
-            written: BTreeMap::new(),
+            written: Pages::new(),
+            before: None,
+            layers: None,
             read: BTreeMap::new(),
         }
     }
@@ -81,6 +89,7 @@ impl Image {
     /// Another state, to which nothing was written and of which nothing was read.
     pub fn show(&mut self, state: CrashState) {
         self.state = state;
+        self.drop_record();
         self.written.clear();
         self.read.clear();
     }
@@ -93,6 +102,11 @@ impl Image {
     /// What reads and writes have to be aligned to, in bytes.
     pub fn block_size(&self) -> u64 {
         self.contents.block_size()
+    }
+
+    /// What discards leave follows from this seed, if it is not zeroes.
+    pub fn garbage(&self) -> Option<u64> {
+        self.contents.garbage()
     }
 
     /// What was read of the state, and not of what was written above it.
@@ -110,50 +124,102 @@ impl Image {
         Reads::from_ranges(runs)
     }
 
+    /// What is written from now on is recorded by somebody: what is there now is the base of that. With
+    /// `keeps_layers`, [`Self::read_stale`] knows of each write.
+    pub fn begin_record(&mut self, keeps_layers: bool) {
+        self.before = Some(self.written.clone());
+        self.layers = keeps_layers.then(BTreeMap::new);
+    }
+
+    /// Nobody needs the base any more.
+    pub fn drop_record(&mut self) {
+        self.before = None;
+        self.layers = None;
+    }
+
     /// Reads whole blocks.
     pub fn read(&mut self, offset: u64, to: &mut [u8]) -> io::Result<()> {
+        self.read_below(|image, page| image.written.get(&page), offset, to, true)
+    }
+
+    /// The same, for somebody whose reads are not asked for.
+    pub fn peek(&mut self, offset: u64, to: &mut [u8]) -> io::Result<()> {
+        self.read_below(|image, page| image.written.get(&page), offset, to, false)
+    }
+
+    /// The same as it was when the record began; whether it counts among what is read of the state.
+    pub fn read_base(&mut self, offset: u64, to: &mut [u8], counts: bool) -> io::Result<()> {
+        self.read_below(
+            |image, page| image.before.as_ref()?.get(&page),
+            offset,
+            to,
+            counts,
+        )
+    }
+
+    /// Reads what was written, as `written` has it for each page, and the state below it.
+    fn read_below(
+        &mut self,
+        written: impl for<'i> Fn(&'i Self, u64) -> Option<&'i Written>,
+        offset: u64,
+        to: &mut [u8],
+        counts: bool,
+    ) -> io::Result<()> {
         let mut left = to;
         for (page, within) in pages(offset, left.len() as u64) {
             let (here, rest) = left.split_at_mut(within.len());
             left = rest;
-            let above = self.written.get(&page).map_or(0, |written| written.sectors);
-            if mask(&within) & !above != 0 {
-                self.read_state(page, &within, mask(&within) & !above, here)?;
+            let above = written(self, page).map_or(0, |written| written.sectors);
+            let below = mask(&within) & !above;
+            if below != 0 {
+                self.read_state(page, &within, if counts { below } else { 0 }, here)?;
             }
-            if let Some(written) = self.written.get(&page) {
+            if let Some(written) = written(self, page) {
                 written.read(&within, here);
             }
         }
         Ok(())
     }
 
-    /// The same as it was before the newest write to each page: what lies below.
+    /// The same as it was before the newest write to each page, as far as that is known: while there is
+    /// a record, what that has, and else the state.
     pub fn read_stale(&mut self, offset: u64, to: &mut [u8]) -> io::Result<()> {
         let mut left = to;
         for (page, within) in pages(offset, left.len() as u64) {
             let (here, rest) = left.split_at_mut(within.len());
             left = rest;
-            self.read_state(page, &within, mask(&within), here)?;
+            let wanted = mask(&within);
+            self.read_state(page, &within, wanted, here)?;
+            let layers = self.layers.as_ref().and_then(|layers| layers.get(&page));
+            let touching = |layer: &&Written| layer.sectors & wanted != 0;
+            let layers: Vec<&Written> = layers.into_iter().flatten().filter(touching).collect();
+            let Some((_newest, older)) = layers.split_last() else {
+                continue;
+            };
+            let before = self.before.as_ref().and_then(|before| before.get(&page));
+            for written in before.into_iter().chain(older.iter().copied()) {
+                written.read(&within, here);
+            }
         }
         Ok(())
     }
 
-    /// What the state holds in a part of a page. Of that, so many sectors count as read.
+    /// What the state holds in a part of a page. Of that, these sectors count as read.
     fn read_state(
         &mut self,
         page: u64,
         within: &std::ops::Range<usize>,
-        sectors: u8,
+        counted: u8,
         to: &mut [u8],
     ) -> io::Result<()> {
-        if self.is_recorded(page) {
-            *self.read.entry(page).or_default() |= sectors;
+        if counted != 0 && self.is_recorded(page) {
+            *self.read.entry(page).or_default() |= counted;
         }
         let size = self.block_size();
         let first = (page * PAGE as u64 + within.start as u64) / size;
         for (block, to) in (first..).zip(to.chunks_exact_mut(size as usize)) {
             let source = self.state.source(&self.recording, block);
-            self.contents.read(source, block, to)?;
+            self.contents.read(source, block, to, counted != 0)?;
         }
         Ok(())
     }
@@ -162,6 +228,30 @@ impl Image {
     fn is_recorded(&self, page: u64) -> bool {
         let first = page * PAGE_SECTORS;
         self.recording.is_written(first..=first + PAGE_SECTORS - 1)
+    }
+
+    /// Whether a page of the state may hold anything but zeroes.
+    fn state_has(&self, page: u64) -> bool {
+        self.is_recorded(page) || self.contents.has_base(page)
+    }
+
+    /// Whether a page might when the record began.
+    pub fn base_has(&self, page: u64) -> bool {
+        let before = self.before.as_ref();
+        before.is_some_and(|before| before.contains_key(&page)) || self.state_has(page)
+    }
+
+    /// The pages that might.
+    pub fn base_pages(&self) -> BTreeSet<u64> {
+        let unit_sectors = u64::from(self.recording.header().atomic_unit) / SECTOR;
+        let of_unit = |unit: &u64| {
+            let first = unit * unit_sectors;
+            first / PAGE_SECTORS..(first + unit_sectors).div_ceil(PAGE_SECTORS)
+        };
+        let mut pages = self.contents.base_pages();
+        pages.extend(self.recording.written().iter().flat_map(of_unit));
+        pages.extend(self.before.iter().flat_map(BTreeMap::keys));
+        pages
     }
 
     /// Writes whole blocks.
@@ -199,18 +289,22 @@ impl Image {
 
     /// Whether a page may hold anything but zeroes.
     fn has_something(&self, page: u64) -> bool {
-        let first = page * PAGE_SECTORS;
-        self.written.contains_key(&page)
-            || self.is_recorded(page)
-            || self.contents.has_base(first, first + PAGE_SECTORS - 1)
+        self.written.contains_key(&page) || self.state_has(page)
     }
 
-    fn put(&mut self, page: u64, within: &std::ops::Range<usize>, put: impl FnOnce(&mut [u8])) {
-        let written = self.written.entry(page).or_insert_with(|| Written {
+    fn put(&mut self, page: u64, within: &std::ops::Range<usize>, put: impl Fn(&mut [u8])) {
+        let new = || Written {
             sectors: 0,
             data: Box::new([0; PAGE]),
-        });
+        };
+        let written = self.written.entry(page).or_insert_with(new);
         written.sectors |= mask(within);
         put(&mut written.data[within.clone()]);
+        if let Some(layers) = &mut self.layers {
+            let mut layer = new();
+            layer.sectors = mask(within);
+            put(&mut layer.data[within.clone()]);
+            layers.entry(page).or_default().push(layer);
+        }
     }
 }

@@ -4,22 +4,28 @@
 //! requests from.
 //!
 //! [`Contents`] has the data of a recording, [`Image`] a state of it that can be written to, `faults` what
-//! goes wrong with its I/O; [`CrashDisk`] has requests go through all of them. A [`Driver`] of the kernel
+//! goes wrong with its I/O, [`Record`] what was written to it; [`CrashDisk`] has requests go through all of them. A [`Driver`] of the kernel
 //! makes it a block device, a [`CrashView`], and [`CrashServer`] as many as are asked for.
 
 mod contents;
 mod device;
 mod faults;
 mod image;
+mod origin;
+mod record;
 mod request;
 mod server;
 #[cfg(test)]
 mod tests;
 mod view;
 
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use powercut_engine::abi::SECTOR;
+use powercut_engine::abi::{Header, SECTOR};
 use powercut_engine::reads::Reads;
 use powercut_engine::recording::CrashState;
 use powercut_module::Met;
@@ -27,11 +33,15 @@ use rustix::io::Errno;
 
 use crate::device::DeviceError;
 use crate::faults::Rule;
+use contents::Below;
 use faults::Faults;
+use image::PAGE_SECTORS;
+use record::write_base;
 
 pub use contents::Contents;
 pub use device::{Device, Driver};
 pub use image::Image;
+pub use record::{Record, Ticket};
 pub use request::{Op, Request};
 pub use server::CrashServer;
 pub use view::CrashView;
@@ -42,6 +52,8 @@ pub struct Served {
     pub error: Option<Errno>,
     /// How much later than otherwise it is to be answered.
     pub delay: Duration,
+    /// It is in a record, which is to be told when it is answered.
+    pub ticket: Option<Ticket>,
 }
 
 /// See the module.
@@ -49,8 +61,11 @@ pub struct Served {
 pub struct CrashDisk {
     image: Image,
     faults: Faults,
-    /// Faults are injected: not while the command itself prepares the device.
+    /// Faults are injected, and reads count: not while the command itself prepares the device.
     is_in_use: bool,
+    record: Option<Record>,
+    /// How many records there were.
+    records: u64,
 }
 
 impl CrashDisk {
@@ -59,6 +74,8 @@ impl CrashDisk {
             faults: Faults::none(image.size() / SECTOR, image.block_size() / SECTOR),
             image,
             is_in_use: false,
+            record: None,
+            records: 0,
         }
     }
 
@@ -74,7 +91,78 @@ impl CrashDisk {
 
     /// Shows another state, to which nothing was written and of which nothing was read.
     pub fn show(&mut self, state: CrashState) {
+        self.record = None;
         self.image.show(state);
+    }
+
+    /// Shows a state of another recording, of a disk of the same size and blocks.
+    pub fn load(&mut self, image: Image) {
+        self.record = None;
+        self.image = image;
+    }
+
+    /// Records what is written from now on.
+    pub fn begin_record(&mut self, header: &Header) -> io::Result<()> {
+        self.records += 1;
+        let record = Record::begin(self.records, header, self.image.garbage())?;
+        self.record = Some(record);
+        self.image.begin_record(self.faults.are_set());
+        Ok(())
+    }
+
+    /// Whether what comes is recorded.
+    pub fn is_recording(&self) -> bool {
+        self.record.as_ref().is_some_and(Record::is_open)
+    }
+
+    pub fn end_record(&mut self) {
+        if let Some(record) = &mut self.record {
+            record.end();
+        }
+    }
+
+    pub fn drop_record(&mut self) {
+        self.record = None;
+        self.image.drop_record();
+    }
+
+    /// Puts a mark into the record.
+    pub fn mark(&mut self, text: &str) {
+        if let Some(record) = &mut self.record {
+            record.mark(text);
+        }
+    }
+
+    /// The record, in a file. Its base is all that the disk held when it began: it stands for itself.
+    pub fn export(&mut self) -> io::Result<Arc<File>> {
+        let Self { image, record, .. } = self;
+        let record = record.as_mut().ok_or(io::ErrorKind::NotFound)?;
+        let pages = image.base_pages();
+        record.export(pages.len() as u64, |out| {
+            let page_len = PAGE_SECTORS * SECTOR;
+            let mut data = Vec::new();
+            for page in pages {
+                let offset = page * page_len;
+                data.resize((image.size() - offset).min(page_len) as usize, 0);
+                image.read_base(offset, &mut data, false)?;
+                write_base(out, page * PAGE_SECTORS, &data)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The data of the record, for states of it; what it does not have is read from `this`, which is
+    /// this disk.
+    pub fn recorded(&self, this: Arc<Mutex<Self>>) -> Option<Contents> {
+        let record = self.record.as_ref()?;
+        Some(Contents::of_record(record, self.block_size(), this))
+    }
+
+    /// A request is answered.
+    pub fn complete(&mut self, ticket: Ticket) {
+        if let Some(record) = &mut self.record {
+            record.complete(ticket);
+        }
     }
 
     /// What was read of the state.
@@ -87,7 +175,8 @@ impl CrashDisk {
         self.faults.set(rules, name)
     }
 
-    /// What comes next is the command's own I/O: it meets no faults.
+    /// What comes next is the command's own I/O, or that of the kernel, which looks for partitions when a
+    /// device is new: it meets no faults, and nothing counts as read.
     pub fn prepare(&mut self) {
         self.is_in_use = false;
     }
@@ -112,23 +201,28 @@ impl CrashDisk {
         } else {
             Met::default()
         };
-        if met.fails() {
-            return failed(Errno::IO);
-        }
-        if self.apply(request, data, &met).is_err() {
-            return failed(Errno::IO);
-        }
-        Served {
-            error: None,
-            delay: Duration::from_micros(met.delay_us()),
+        let applied = match met.fails() {
+            true => Err(Errno::IO),
+            false => self.apply(request, data, &met).map_err(|_| Errno::IO),
+        };
+        let record = self.record.as_mut();
+        let ticket = record.and_then(|record| record.submit(request, &met, data));
+        match applied {
+            Err(errno) => failed(errno),
+            Ok(()) => Served {
+                error: None,
+                delay: Duration::from_micros(met.delay_us()),
+                ticket,
+            },
         }
     }
 
-    fn apply(&mut self, request: &Request, data: &mut [u8], met: &Met) -> std::io::Result<()> {
+    fn apply(&mut self, request: &Request, data: &mut [u8], met: &Met) -> io::Result<()> {
         let (offset, len) = (request.offset, request.len.into());
         match request.op {
             Op::Read if met.is_stale() => self.image.read_stale(offset, data)?,
-            Op::Read => self.image.read(offset, data)?,
+            Op::Read if self.is_in_use => self.image.read(offset, data)?,
+            Op::Read => self.image.peek(offset, data)?,
             // What is written lasts as long as the state is shown.
             Op::Flush => {}
             _ if met.is_lost() => {}
@@ -141,5 +235,23 @@ impl CrashDisk {
             Op::Discard => self.image.discard(offset, len),
         }
         Ok(())
+    }
+}
+
+/// What a disk held when its record began.
+impl Below for Mutex<CrashDisk> {
+    fn read(&self, offset: u64, to: &mut [u8], counts: bool) -> io::Result<()> {
+        let mut disk = self.lock().unwrap_or_else(PoisonError::into_inner);
+        disk.image.read_base(offset, to, counts)
+    }
+
+    fn has(&self, page: u64) -> bool {
+        let disk = self.lock().unwrap_or_else(PoisonError::into_inner);
+        disk.image.base_has(page)
+    }
+
+    fn pages(&self) -> BTreeSet<u64> {
+        let disk = self.lock().unwrap_or_else(PoisonError::into_inner);
+        disk.image.base_pages()
     }
 }

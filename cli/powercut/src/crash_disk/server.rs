@@ -15,14 +15,14 @@ use crate::server::{ServedView, Server};
 /// See the module.
 #[derive(Debug)]
 pub struct CrashServer {
-    driver: Box<dyn Driver>,
+    driver: Arc<dyn Driver>,
     saved: Saved,
     recording: Arc<Recording>,
     contents: Arc<Contents>,
 }
 
 impl CrashServer {
-    pub fn new(driver: Box<dyn Driver>, saved: &Saved, recording: Arc<Recording>) -> Result<Self> {
+    pub fn new(driver: Arc<dyn Driver>, saved: &Saved, recording: Arc<Recording>) -> Result<Self> {
         Ok(Self {
             driver,
             saved: saved.clone(),
@@ -42,7 +42,7 @@ impl Server for CrashServer {
     }
 
     fn view(&self) -> Result<ServedView> {
-        let view = CrashView::new(&*self.driver, &self.recording, &self.contents)?;
+        let view = CrashView::new(&self.driver, &self.recording, &self.contents)?;
         Ok(ServedView(Box::new(view)))
     }
 

@@ -2,6 +2,8 @@
 
 //! What the disk shows is what the engine says of a state, and what a replay of all that survived leaves.
 
+mod record;
+
 use std::sync::Arc;
 
 use powercut_engine::choices::Choices;

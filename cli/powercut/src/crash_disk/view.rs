@@ -13,17 +13,27 @@ use powercut_engine::recording::{CrashState, Recording};
 use rustix::fs::{fadvise, Advice, OFlags};
 use rustix::io::Errno;
 
+use super::origin::{CrashOrigin, Spare};
 use super::{Contents, CrashDisk, Device, Driver, Image};
-use crate::device::{when_closed, DeviceError, Nodes, Origin, Selection, Show};
+use crate::device::{when_closed, DeviceError, Nodes, Selection, Show};
 use crate::faults::Rule;
-use crate::server::Served;
+use crate::server::{Origin, Served};
 
-/// See the module.
-#[derive(Debug)]
+/// See the module. Its clones are the same device.
+#[derive(Debug, Clone)]
 pub struct CrashView {
     recording: Arc<Recording>,
+    attached: Arc<Attached>,
+}
+
+/// A crash disk, and the device that it is served as.
+#[derive(Debug)]
+struct Attached {
     disk: Arc<Mutex<CrashDisk>>,
     nodes: Nodes,
+    driver: Arc<dyn Driver>,
+    /// For states of what is written to this one.
+    within: Spare,
     device: Box<dyn Device>,
 }
 
@@ -35,27 +45,49 @@ fn failed(what: impl Into<String>) -> impl FnOnce(io::Error) -> DeviceError {
 impl CrashView {
     /// A view that shows the base.
     pub fn new(
-        driver: &dyn Driver,
+        driver: &Arc<dyn Driver>,
         recording: &Arc<Recording>,
         contents: &Arc<Contents>,
     ) -> Result<Self, DeviceError> {
-        let state = state_of(recording, &Selection::base())?;
-        let image = Image::new(Arc::clone(recording), Arc::clone(contents), state);
-        let disk = Arc::new(Mutex::new(CrashDisk::new(image)));
+        let disk = CrashDisk::new(base_of(recording, contents)?);
+        let disk = Arc::new(Mutex::new(disk));
         let device = driver.attach(&disk, recording.header())?;
-        let name = device.name();
-        let view = Self {
-            recording: Arc::clone(recording),
+        let attached = Attached {
             disk,
-            nodes: Nodes::at(Path::new("/dev").join(name), name),
+            nodes: Nodes::at(Path::new("/dev").join(device.name()), device.name()),
+            driver: Arc::clone(driver),
+            within: Spare::default(),
             device,
         };
-        view.send_as_it_comes();
+        attached.send_as_it_comes();
         // It is looked for partitions when it is first opened.
-        view.closed(|| ())?;
-        Ok(view)
+        attached.closed(|| ())?;
+        Ok(Self {
+            recording: Arc::clone(recording),
+            attached: Arc::new(attached),
+        })
     }
 
+    /// The same device, for another recording of a disk of the same size and blocks. It shows the base.
+    pub fn of(
+        self,
+        recording: &Arc<Recording>,
+        contents: &Arc<Contents>,
+    ) -> Result<Self, DeviceError> {
+        let image = base_of(recording, contents)?;
+        self.attached.disk().prepare();
+        when_closed(|| {
+            self.attached
+                .closed(|| self.attached.disk().load(image.clone()))
+        })?;
+        Ok(Self {
+            recording: Arc::clone(recording),
+            attached: self.attached,
+        })
+    }
+}
+
+impl Attached {
     fn disk(&self) -> MutexGuard<'_, CrashDisk> {
         self.disk.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -96,6 +128,16 @@ impl CrashView {
     }
 }
 
+/// The base of a recording.
+fn base_of(recording: &Arc<Recording>, contents: &Arc<Contents>) -> Result<Image, DeviceError> {
+    let state = state_of(recording, &Selection::base())?;
+    Ok(Image::new(
+        Arc::clone(recording),
+        Arc::clone(contents),
+        state,
+    ))
+}
+
 /// The state that a selection names.
 fn state_of(recording: &Recording, selection: &Selection) -> Result<CrashState, DeviceError> {
     CrashState::new(recording, selection.cut(), selection.runs()).map_err(|e| {
@@ -108,32 +150,39 @@ fn state_of(recording: &Recording, selection: &Selection) -> Result<CrashState, 
 
 impl Show for CrashView {
     fn show(&mut self, selection: &Selection) -> Result<(), DeviceError> {
+        let attached = &self.attached;
         let state = state_of(&self.recording, selection)?;
-        self.disk().prepare();
-        when_closed(|| self.closed(|| self.disk().show(state.clone())))?;
-        self.disk().begin()
+        attached.disk().prepare();
+        when_closed(|| attached.closed(|| attached.disk().show(state.clone())))?;
+        attached.disk().begin()
     }
 
     fn nodes(&self) -> &Nodes {
-        &self.nodes
+        &self.attached.nodes
     }
 
     fn reads(&self) -> Result<Option<Reads>, DeviceError> {
-        Ok(Some(self.disk().reads()))
+        Ok(Some(self.attached.disk().reads()))
     }
 
     fn add_faults(&mut self, rules: &[Rule]) -> Result<(), DeviceError> {
-        self.disk().set_faults(rules, self.device.name())
+        self.attached.disk().set_faults(rules, self.name())
     }
 }
 
 impl Served for CrashView {
     fn name(&self) -> &str {
-        self.device.name()
+        self.attached.device.name()
     }
 
-    fn origin(&self) -> Option<Origin> {
-        None
+    fn origin(&self) -> Box<dyn Origin> {
+        Box::new(CrashOrigin {
+            name: self.name().into(),
+            disk: Arc::clone(&self.attached.disk),
+            header: self.recording.header().clone(),
+            driver: Arc::clone(&self.attached.driver),
+            spare: self.attached.within.clone(),
+        })
     }
 
     /// It can't: what serves it is this process.

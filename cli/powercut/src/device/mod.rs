@@ -33,7 +33,7 @@ pub use nodes::{variable, Nodes};
 pub use selection::Selection;
 pub use settings::{Completion, DiscardContent, Settings};
 pub use tree::{name_of, remove_tree, Removed};
-pub use view::{Origin, View};
+pub use view::{View, ViewOrigin};
 
 const NODES: &str = "/dev/powercut";
 const CONTROL: &str = "/dev/powercut-control";

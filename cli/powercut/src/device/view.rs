@@ -3,6 +3,7 @@
 //! Views: crash states as block devices.
 
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use powercut_engine::members::Members;
@@ -70,8 +71,8 @@ impl View {
     }
 
     /// The same view as a disk that is recorded in its turn.
-    pub fn as_origin(&self) -> Origin {
-        Origin {
+    pub fn as_origin(&self) -> ViewOrigin {
+        ViewOrigin {
             dir: self.dir.clone(),
             name: self.name.clone(),
             members: self.members.clone(),
@@ -146,13 +147,13 @@ impl View {
 
 /// A view as what other views are of.
 #[derive(Debug, Clone)]
-pub struct Origin {
+pub struct ViewOrigin {
     dir: PathBuf,
     name: String,
     members: Members,
 }
 
-impl Origin {
+impl ViewOrigin {
     /// NAME.VIEW
     pub fn name(&self) -> &str {
         &self.name
@@ -191,6 +192,11 @@ impl Origin {
             return Ok(());
         }
         write(&path, &lines).map_err(failed())
+    }
+
+    /// The record, as the control device gives it.
+    pub fn export(&self) -> Result<impl Read, DeviceError> {
+        Control::new(CONTROL).export(&self.name)
     }
 
     /// A view of the record.

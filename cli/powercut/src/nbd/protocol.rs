@@ -4,15 +4,15 @@
 
 use std::io::{self, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use powercut_engine::abi::Header;
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 
 use super::delayed::Delayed;
-use crate::crash_disk::{CrashDisk, Op, Request};
+use crate::crash_disk::{CrashDisk, Op, Request, Served, Ticket};
 
 const REQUEST_MAGIC: u32 = 0x2560_9513;
 const REPLY_MAGIC: u32 = 0x6744_6698;
@@ -21,6 +21,8 @@ const REPLY_LEN: usize = 16;
 
 /// The kernel's limit for a request, and more.
 const MAX_LEN: u32 = 1 << 26;
+/// So many requests are in hand at a time.
+const MAX_TOGETHER: usize = 128;
 /// What is received at a time.
 const BUFFER: usize = 1 << 16;
 
@@ -113,18 +115,33 @@ pub fn serve(stream: &UnixStream, disk: &Mutex<CrashDisk>) -> io::Result<()> {
     Ok(())
 }
 
+/// An answer to be sent.
+#[derive(Debug)]
+struct Reply {
+    bytes: Vec<u8>,
+    delay: Duration,
+    /// What it answers is in a record.
+    ticket: Option<Ticket>,
+}
+
+/// What is received.
+enum Received {
+    Request(Reply),
+    End,
+}
+
 /// A client, and the disk that it is served.
 struct Connection<'c> {
     reader: BufReader<&'c UnixStream>,
     stream: &'c UnixStream,
     disk: &'c Mutex<CrashDisk>,
-    delayed: Delayed<Vec<u8>>,
+    delayed: Delayed<Reply>,
     /// What came with a request.
     data: Vec<u8>,
 }
 
 impl Connection<'_> {
-    /// Answers a request, or what is due. False at the end.
+    /// Answers what was sent, or what is due. False at the end.
     fn next(&mut self) -> io::Result<bool> {
         loop {
             for reply in self.delayed.due(Instant::now()) {
@@ -135,9 +152,37 @@ impl Connection<'_> {
                 _ => break,
             }
         }
+        let mut replies = Vec::new();
+        let is_end = loop {
+            match self.receive()? {
+                Received::End => break true,
+                Received::Request(reply) => replies.push(reply),
+            }
+            // What was sent before anything is answered is in flight together, and the record is to say so.
+            let is_enough = replies.len() >= MAX_TOGETHER || !self.disk().is_recording();
+            if is_enough || !self.is_readable(Instant::now())? {
+                break false;
+            }
+        };
+        for reply in replies {
+            if reply.delay.is_zero() {
+                self.send(&reply)?;
+            } else {
+                self.delayed.put(Instant::now() + reply.delay, reply);
+            }
+        }
+        Ok(!is_end)
+    }
+
+    fn disk(&self) -> MutexGuard<'_, CrashDisk> {
+        self.disk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Receives a request and does what it asks for.
+    fn receive(&mut self) -> io::Result<Received> {
         let mut bytes = [0; REQUEST_LEN];
         match self.reader.read_exact(&mut bytes) {
-            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(Received::End),
             other => other?,
         }
         let bad = |what| Err(io::Error::new(io::ErrorKind::InvalidData, what));
@@ -145,60 +190,64 @@ impl Connection<'_> {
             return bad("not a request of NBD");
         };
         if head.kind == DISCONNECT {
-            return Ok(false);
+            return Ok(Received::End);
         }
         let carries = matches!(head.kind, READ | WRITE);
         if carries && head.len > MAX_LEN {
             return bad("a request of NBD that is too long");
         }
+        self.data.clear();
         if head.kind == WRITE {
             self.data.resize(head.len as usize, 0);
             self.reader.read_exact(&mut self.data)?;
         }
-        self.answer(&head)?;
-        Ok(true)
+        Ok(Received::Request(self.answer(&head)))
     }
 
-    /// Does what is asked, and answers it, at once or later.
-    fn answer(&mut self, head: &Head) -> io::Result<()> {
-        let mut reply = vec![0; REPLY_LEN];
-        let mut delay = Default::default();
-        let error = match head.request() {
-            None => Some(Errno::INVAL),
+    /// Does what is asked.
+    fn answer(&mut self, head: &Head) -> Reply {
+        let mut bytes = vec![0; REPLY_LEN];
+        let served = match head.request() {
+            None => Served {
+                error: Some(Errno::INVAL),
+                ..Served::default()
+            },
             Some(request) => {
                 let data = if request.op == Op::Read {
-                    reply.resize(REPLY_LEN + head.len as usize, 0);
-                    &mut reply[REPLY_LEN..]
+                    bytes.resize(REPLY_LEN + head.len as usize, 0);
+                    &mut bytes[REPLY_LEN..]
                 } else {
                     &mut self.data[..]
                 };
                 let mut disk = self.disk.lock().unwrap_or_else(PoisonError::into_inner);
-                let served = disk.serve(&request, data);
-                delay = served.delay;
-                served.error
+                disk.serve(&request, data)
             }
         };
-        let error = match error {
+        let error = match served.error {
             None => 0,
             Some(Errno::INVAL) => EINVAL,
             Some(_) => EIO,
         };
         if error != 0 {
-            reply.truncate(REPLY_LEN);
+            bytes.truncate(REPLY_LEN);
         }
-        reply[..4].copy_from_slice(&REPLY_MAGIC.to_be_bytes());
-        reply[4..8].copy_from_slice(&error.to_be_bytes());
-        reply[8..16].copy_from_slice(&head.cookie);
-        if delay.is_zero() {
-            return self.send(&reply);
+        bytes[..4].copy_from_slice(&REPLY_MAGIC.to_be_bytes());
+        bytes[4..8].copy_from_slice(&error.to_be_bytes());
+        bytes[8..16].copy_from_slice(&head.cookie);
+        Reply {
+            bytes,
+            delay: served.delay,
+            ticket: served.ticket,
         }
-        self.delayed.put(Instant::now() + delay, reply);
-        Ok(())
     }
 
-    fn send(&self, reply: &[u8]) -> io::Result<()> {
+    fn send(&self, reply: &Reply) -> io::Result<()> {
+        // Before the client knows: what it sends then comes later.
+        if let Some(ticket) = reply.ticket {
+            self.disk().complete(ticket);
+        }
         let mut stream = self.stream;
-        stream.write_all(reply)
+        stream.write_all(&reply.bytes)
     }
 
     /// Whether there is something to read, by then at the latest.

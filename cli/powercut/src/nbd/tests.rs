@@ -3,21 +3,31 @@
 //! The server, asked as the kernel asks it.
 
 use std::io::{Read, Write};
+use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use powercut_engine::abi::Header;
+use powercut_engine::choices::Choices;
 use powercut_engine::recording::testing::History;
-use powercut_engine::recording::CrashState;
+use powercut_engine::recording::{CrashState, Recording};
+use powercut_model::Cut;
 
 use super::protocol::serve;
 use crate::crash_disk::{Contents, CrashDisk, Image};
 
 fn disk(log: &History) -> Mutex<CrashDisk> {
+    disk_and_header(log).1
+}
+
+fn disk_and_header(log: &History) -> (Header, Mutex<CrashDisk>) {
     let recording = Arc::new(log.done());
+    let header = recording.header().clone();
     let contents = Arc::new(Contents::spill(&log.stream()[..]).unwrap());
     let state = CrashState::new(&recording, 0, []).unwrap();
-    Mutex::new(CrashDisk::new(Image::new(recording, contents, state)))
+    let image = Image::new(recording, contents, state);
+    (header, Mutex::new(CrashDisk::new(image)))
 }
 
 /// A request, as the kernel sends it.
@@ -111,4 +121,41 @@ fn a_late_answer_holds_up_no_other() {
         assert!(begin.elapsed() >= Duration::from_millis(100));
         drop(client);
     });
+}
+
+#[test]
+fn requests_that_are_sent_together_are_in_flight_together() {
+    for (is_together, left) in [(true, 1), (false, 0)] {
+        let (header, disk) = disk_and_header(&History::new());
+        let disk = Arc::new(disk);
+        disk.lock().unwrap().begin_record(&header).unwrap();
+        let (ours, mut client) = UnixStream::pair().unwrap();
+        let served = Arc::clone(&disk);
+        let server = std::thread::spawn(move || serve(&ours, &served));
+        let mut write = request(1, 1, 0, 4096);
+        write.extend([9; 4096]);
+        let flush = request(3, 2, 0, 0);
+        if is_together {
+            client.write_all(&[write, flush].concat()).unwrap();
+        } else {
+            client.write_all(&write).unwrap();
+            assert_eq!(answer(&mut client, 1, 0).0, 0);
+            client.write_all(&flush).unwrap();
+        }
+        let mut left_to_answer = if is_together { 2 } else { 1 };
+        while left_to_answer > 0 {
+            let mut head = [0; 16];
+            client.read_exact(&mut head).unwrap();
+            left_to_answer -= 1;
+        }
+        drop(client);
+        server.join().unwrap().unwrap();
+        disk.lock().unwrap().end_record();
+        let file = disk.lock().unwrap().export().unwrap();
+        let mut bytes = vec![0; file.metadata().unwrap().len() as usize];
+        file.read_exact_at(&mut bytes, 0).unwrap();
+        let recording = Recording::read(&bytes[..]).unwrap();
+        let cut = Cut::new(&recording, recording.header().newest_event).unwrap();
+        assert_eq!(Choices::new(&recording, cut).len(), left);
+    }
 }

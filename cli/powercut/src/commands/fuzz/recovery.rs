@@ -14,7 +14,7 @@ use powercut_engine::strategy::Space;
 use super::bench::{plan, Quiet};
 use super::oracle::{Cuts, StateOracle};
 use crate::commands::manage::load;
-use crate::device::{Name, Origin, Selection, Show};
+use crate::device::{Name, Selection, Show, ViewOrigin};
 
 /// So many states of a recovery are looked at.
 pub const RECOVERY_BUDGET: Budget = Budget::States(4);
@@ -42,7 +42,7 @@ impl StateOracle<'_> {
     }
 
     /// Looks at states of the record of a recovery.
-    fn recover(&mut self, origin: &Origin, returned: usize) -> Result<Verdict> {
+    fn recover(&mut self, origin: &ViewOrigin, returned: usize) -> Result<Verdict> {
         let recording = load(self.root, origin.name())?;
         if recording.written().is_empty() {
             return Ok(Verdict::Consistent);

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is written to a crash disk, as a record in its turn: a log of requests in the order in which they
+//! came and were answered, and their data.
+//!
+//! A request is in flight from when it comes until it is answered, so what the server has in hand at the
+//! same time is not ordered, whatever the order in which it was sent.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use powercut_engine::abi::{write_entry, Entry, EntryOp, Flags, Header, IN_FLIGHT, SECTOR};
+use powercut_engine::faults::Faults;
+use powercut_module::Met;
+
+use super::{Op, Request};
+
+/// Written at a time.
+const BUFFER: usize = 1 << 20;
+
+/// A request in flight, of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ticket {
+    generation: u64,
+    index: usize,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Record {
+    generation: u64,
+    /// Without the number of entries and the like.
+    header: Header,
+    /// What discards leave follows from it, if it is not zeroes.
+    garbage: Option<u64>,
+    entries: Vec<Entry>,
+    /// The data of the entries, and the texts of marks, one behind the other.
+    data: Arc<File>,
+    data_len: u64,
+    event: u64,
+    faults: Faults,
+    is_open: bool,
+    /// Why it is not whole.
+    failure: Option<io::Error>,
+    /// As it is exported, once it was.
+    exported: Option<Arc<File>>,
+}
+
+impl Record {
+    /// Of a disk with this header. Each record of a disk has another generation.
+    pub fn begin(generation: u64, disk: &Header, garbage: Option<u64>) -> io::Result<Self> {
+        Ok(Self {
+            generation,
+            header: disk.clone(),
+            garbage,
+            entries: Vec::new(),
+            data: Arc::new(tempfile::tempfile()?),
+            data_len: 0,
+            event: 0,
+            faults: Faults::default(),
+            is_open: true,
+            failure: None,
+            exported: None,
+        })
+    }
+
+    /// Nothing more is recorded.
+    pub fn end(&mut self) {
+        self.is_open = false;
+    }
+
+    pub fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    /// A request came, and met faults; `data` is what is written.
+    pub fn submit(&mut self, request: &Request, met: &Met, data: &[u8]) -> Option<Ticket> {
+        if !self.is_open {
+            return None;
+        }
+        let faults = Faults::from_bits_truncate(met.entry_flags());
+        self.faults |= faults;
+        let op = match request.op {
+            Op::Read => return None,
+            _ if met.fails() => return None,
+            Op::Write => EntryOp::Write,
+            Op::WriteZeroes => EntryOp::WriteZeroes,
+            Op::Discard => EntryOp::Discard,
+            Op::Flush => EntryOp::Flush,
+        };
+        let mut flags = Flags::from(faults);
+        flags.set(Flags::FUA, request.is_fua);
+        flags.set(Flags::PREFLUSH, op == EntryOp::Flush);
+        let sector = if op == EntryOp::Flush {
+            0
+        } else {
+            request.offset / SECTOR
+        };
+        let garbage = self.garbage.filter(|_| op == EntryOp::Discard);
+        flags.set(Flags::GARBAGE, garbage.is_some());
+        let moved = met.moved_to().filter(|_| op == EntryOp::Write);
+        let nr_sectors = if op == EntryOp::Flush {
+            0
+        } else {
+            request.len / SECTOR as u32
+        };
+        let payload = if op == EntryOp::Write && !met.is_lost() {
+            data
+        } else {
+            &[]
+        };
+        let entry = Entry {
+            flags,
+            sector: moved.unwrap_or(sector),
+            nr_sectors,
+            complete: IN_FLIGHT,
+            asked: moved.map_or_else(|| garbage.unwrap_or(0), |_| sector),
+            ..plain(op)
+        };
+        self.push(entry, payload);
+        Some(Ticket {
+            generation: self.generation,
+            index: self.entries.len() - 1,
+        })
+    }
+
+    /// A request is answered.
+    pub fn complete(&mut self, ticket: Ticket) {
+        if ticket.generation != self.generation || !self.is_open {
+            return;
+        }
+        if let Some(entry) = self.entries.get_mut(ticket.index) {
+            self.event += 1;
+            entry.complete = self.event;
+        }
+    }
+
+    pub fn mark(&mut self, text: &str) {
+        if self.is_open {
+            let event = self.event + 1;
+            let entry = Entry {
+                complete: event,
+                ..plain(EntryOp::Mark)
+            };
+            self.push(entry, text.as_bytes());
+        }
+    }
+
+    /// Appends an entry that is submitted now.
+    fn push(&mut self, entry: Entry, payload: &[u8]) {
+        self.event += 1;
+        let appended = self.data.write_all_at(payload, self.data_len);
+        if let Err(e) = appended {
+            self.failure.get_or_insert(e);
+        }
+        self.data_len += payload.len() as u64;
+        self.entries.push(Entry {
+            submit: self.event,
+            start: self.event,
+            payload_len: payload.len() as u32,
+            ..entry
+        });
+    }
+
+    /// The file with the data of the entries, and where that of each begins.
+    pub fn data(&self) -> (Arc<File>, Vec<u64>) {
+        let mut offset = 0;
+        let place = |entry: &Entry| {
+            let begin = offset;
+            offset += u64::from(entry.payload_len);
+            begin
+        };
+        (
+            Arc::clone(&self.data),
+            self.entries.iter().map(place).collect(),
+        )
+    }
+
+    pub fn garbage(&self) -> Option<u64> {
+        self.garbage
+    }
+
+    /// All of it, in a file, with what `base` writes of what the disk held before: so many entries.
+    pub fn export(
+        &mut self,
+        base_entries: u64,
+        base: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+    ) -> io::Result<Arc<File>> {
+        if let Some(file) = &self.exported {
+            return Ok(Arc::clone(file));
+        }
+        if let Some(e) = &self.failure {
+            return Err(io::Error::new(e.kind(), e.to_string()));
+        }
+        let header = Header {
+            with_data: true,
+            entries: self.entries.len() as u64,
+            newest_event: self.event,
+            truncated: 0,
+            base_entries,
+            faults: self.faults,
+            ..self.header.clone()
+        };
+        let mut out = BufWriter::with_capacity(BUFFER, tempfile::tempfile()?);
+        out.write_all(&header.to_bytes())?;
+        base(&mut out)?;
+        let (mut offset, mut payload) = (0, Vec::new());
+        for entry in &self.entries {
+            payload.resize(entry.payload_len as usize, 0);
+            self.data.read_exact_at(&mut payload, offset)?;
+            offset += u64::from(entry.payload_len);
+            write_entry(&mut out, entry, &payload)?;
+        }
+        let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+        let file = Arc::new(file);
+        if !self.is_open {
+            self.exported = Some(Arc::clone(&file));
+        }
+        Ok(file)
+    }
+}
+
+/// What a disk held before.
+pub fn write_base(out: &mut impl Write, sector: u64, data: &[u8]) -> io::Result<()> {
+    let entry = Entry {
+        sector,
+        nr_sectors: (data.len() as u64 / SECTOR) as u32,
+        ..plain(EntryOp::Base)
+    };
+    write_entry(out, &entry, data)
+}
+
+fn plain(op: EntryOp) -> Entry {
+    Entry {
+        op,
+        flags: Flags::empty(),
+        submit: 0,
+        start: 0,
+        complete: 0,
+        sector: 0,
+        nr_sectors: 0,
+        payload_len: 0,
+        submitted_ns: 0,
+        completed_ns: 0,
+        tid: 0,
+        stack: 0,
+        task: String::new(),
+        asked: 0,
+    }
+}
