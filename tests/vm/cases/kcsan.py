@@ -10,6 +10,7 @@ from lib.disk import Disk
 from lib.tap import Skip, equal, note, test
 
 STATE = "/sys/kernel/debug/kcsan"
+RUN = "/sys/kernel/debug/kunit/powercut_races/run"
 SUITES = "/sys/kernel/debug/kunit/powercut*/results"
 
 
@@ -20,6 +21,22 @@ def reports(*functions):
     log = subprocess.run(["dmesg"], stdout=subprocess.PIPE, text=True, check=True).stdout
     titles = [line for line in log.splitlines() if "BUG: KCSAN: " in line]
     return sum(all(function in title for function in functions) for title in titles)
+
+
+# Whether two accesses meet is chance, on a busy host more than on others.
+TRIES = 10
+
+
+def reports_of_suite(*functions):
+    """Likewise, of the suite of races, which is run again until there is one."""
+    for _ in range(TRIES):
+        count = reports(*functions)
+        if count:
+            break
+        with open(RUN, "w", encoding="utf-8") as file:
+            file.write("1")
+    note(f"{count} reports")
+    return count
 
 
 @test("the suites of the module have passed under it")
@@ -38,15 +55,12 @@ def suites():
 
 @test("it reports a counter that two threads count with, in Rust")
 def counter():
-    count = reports("powercut_race_counter")
-    note(f"{count} reports")
-    assert count
+    assert reports_of_suite("powercut_race_counter")
 
 
 @test("it reports what is published without Release, in Rust, and only that")
 def publish():
-    count = reports("powercut_race_publish", "powercut_race_take")
-    note(f"{count} reports")
+    count = reports_of_suite("powercut_race_publish", "powercut_race_take")
     assert count
     equal(reports("powercut_race_take"), count, "reports of what is taken")
 
