@@ -159,12 +159,12 @@ def keeper():
         powercut("run", "--fs", "ext4", "--size", "16M", "--setup", f"{KEEPER} setup", "--workload", f"{KEEPER} workload b",
                  "--check", "true", "--record-only", "--report", f"{own}/record")
         by = ("--backend", "nbd", "--json")
-        explore = ("explore", "--recording", f"{own}/record", "--mount", "ext4", "--depth", "2", "--recovery-budget", "5", *by)
-        clean = powercut(*explore, "--check", f"{KEEPER} careful", "--budget", "4", "--jobs", "2", json_of=True)
+        explore = ("explore", "--recording", f"{own}/record", "--mount", "ext4", "--depth", "2", *by)
+        clean = powercut(*explore, "--check", f"{KEEPER} careful", "--recovery-budget", "5", "--budget", "4", "--jobs", "2", json_of=True)
         cut = clean["coverage"]["recoveries"]
         equal(cut["recorded"] > 1 and cut["checked"] > cut["recorded"], True, f"states of recoveries: {cut}")
-        found = powercut(*explore, "--check", f"{KEEPER} careless", "--budget", "12", "--strategy", "ends", "--stop-on-first",
-                         "--report", f"{own}/found", code=1, json_of=True)["violations"]
+        found = powercut(*explore, "--check", f"{KEEPER} careless", "--recovery-budget", "8", "--budget", "12", "--strategy", "ends",
+                         "--stop-on-first", "--report", f"{own}/found", code=1, json_of=True)["violations"]
         equal({v["how"] for v in found}, {"exit 1, once its recovery was cut"}, "how they fail")
         second = found[0]["id"].split("/")[1]
         where = ("--report", f"{own}/found", "--backend", "nbd")
