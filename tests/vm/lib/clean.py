@@ -8,7 +8,8 @@ import subprocess
 import time
 
 CONFIG = "/sys/kernel/config/powercut"
-KO = os.environ.get("POWERCUT_KO", "/run/powercut-vm/powercut.ko")
+# With a kernel of one's own, the module is among that kernel's.
+KO = [os.environ.get("POWERCUT_KO", "/run/powercut-vm/powercut.ko"), f"/lib/modules/{os.uname().release}/**/powercut.ko"]
 
 
 def is_loaded():
@@ -27,7 +28,9 @@ def call(*args):
 
 
 def insmod():
-    fd = os.open(KO, os.O_RDONLY | os.O_CLOEXEC)
+    found = [path for pattern in KO for path in glob.glob(pattern, recursive=True)]
+    assert found, f"no module at {' or '.join(KO)}"
+    fd = os.open(found[0], os.O_RDONLY | os.O_CLOEXEC)
     try:
         call(FINIT_MODULE, fd, b"", 0)
     finally:
