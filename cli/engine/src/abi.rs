@@ -260,6 +260,26 @@ fn read_members(inner: &mut impl Read, nr: u32) -> Result<Members, AbiError> {
 }
 
 impl Entry {
+    /// One that nothing is known of but what it does.
+    pub fn plain(op: EntryOp) -> Self {
+        Entry {
+            op,
+            flags: Flags::empty(),
+            submit: 0,
+            start: 0,
+            complete: 0,
+            sector: 0,
+            nr_sectors: 0,
+            payload_len: 0,
+            submitted_ns: 0,
+            completed_ns: 0,
+            tid: 0,
+            stack: 0,
+            task: String::new(),
+            asked: 0,
+        }
+    }
+
     fn parse(raw: &wire::Entry, header: &Header) -> Result<Self, AbiError> {
         let op = EntryOp::from_code(raw.op)
             .ok_or_else(|| AbiError::Malformed(format!("an entry with op {}", raw.op)))?;

@@ -193,7 +193,8 @@ impl<L: Read + Seek, B: Read> Imported<L, B> {
             complete: *complete,
             task: if op == EntryOp::Mark { "" } else { TASK }.into(),
             nr_sectors: (sectors.end - sectors.start) as u32,
-            ..plain(op, sectors.start)
+            sector: sectors.start,
+            ..Entry::plain(op)
         };
         Ok(write_entry(&mut self.bytes, &entry, payload)?)
     }
@@ -202,26 +203,8 @@ impl<L: Read + Seek, B: Read> Imported<L, B> {
 fn of_base(sector: u64, len: usize) -> Entry {
     Entry {
         nr_sectors: (len as u64 / SECTOR) as u32,
-        ..plain(EntryOp::Base, sector)
-    }
-}
-
-fn plain(op: EntryOp, sector: u64) -> Entry {
-    Entry {
-        op,
-        flags: Flags::empty(),
-        submit: 0,
-        start: 0,
-        complete: 0,
         sector,
-        nr_sectors: 0,
-        payload_len: 0,
-        submitted_ns: 0,
-        completed_ns: 0,
-        tid: 0,
-        stack: 0,
-        task: String::new(),
-        asked: 0,
+        ..Entry::plain(EntryOp::Base)
     }
 }
 

@@ -201,9 +201,10 @@ impl CrashDisk {
         } else {
             Met::default()
         };
-        let applied = match met.fails() {
-            true => Err(Errno::IO),
-            false => self.apply(request, data, &met).map_err(|_| Errno::IO),
+        let applied = if met.fails() {
+            Err(Errno::IO)
+        } else {
+            self.apply(request, data, &met).map_err(|_| Errno::IO)
         };
         let record = self.record.as_mut();
         let ticket = record.and_then(|record| record.submit(request, &met, data));

@@ -117,7 +117,7 @@ impl Record {
             nr_sectors,
             complete: IN_FLIGHT,
             asked: moved.map_or_else(|| garbage.unwrap_or(0), |_| sector),
-            ..plain(op)
+            ..Entry::plain(op)
         };
         self.push(entry, payload);
         Some(Ticket {
@@ -142,7 +142,7 @@ impl Record {
             let event = self.event + 1;
             let entry = Entry {
                 complete: event,
-                ..plain(EntryOp::Mark)
+                ..Entry::plain(EntryOp::Mark)
             };
             self.push(entry, text.as_bytes());
         }
@@ -227,26 +227,7 @@ pub fn write_base(out: &mut impl Write, sector: u64, data: &[u8]) -> io::Result<
     let entry = Entry {
         sector,
         nr_sectors: (data.len() as u64 / SECTOR) as u32,
-        ..plain(EntryOp::Base)
+        ..Entry::plain(EntryOp::Base)
     };
     write_entry(out, &entry, data)
-}
-
-fn plain(op: EntryOp) -> Entry {
-    Entry {
-        op,
-        flags: Flags::empty(),
-        submit: 0,
-        start: 0,
-        complete: 0,
-        sector: 0,
-        nr_sectors: 0,
-        payload_len: 0,
-        submitted_ns: 0,
-        completed_ns: 0,
-        tid: 0,
-        stack: 0,
-        task: String::new(),
-        asked: 0,
-    }
 }

@@ -240,19 +240,10 @@ fn recorded(bio: &Bio) -> (Entry, Vec<u8>) {
 
 fn entry(op: EntryOp, flags: Flags, submit: u64, complete: u64) -> Entry {
     Entry {
-        op,
         flags,
         submit,
         start: submit,
         complete,
-        sector: 0,
-        nr_sectors: 0,
-        payload_len: 0,
-        submitted_ns: 0,
-        completed_ns: 0,
-        tid: 0,
-        stack: 0,
-        task: String::new(),
-        asked: 0,
+        ..Entry::plain(op)
     }
 }
