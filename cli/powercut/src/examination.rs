@@ -60,6 +60,15 @@ impl Examination {
         Duration::from_millis(self.mount_timeout_ms)
     }
 
+    /// Whether all that is done to a state is known before any of it is done: what comes next does not depend on what a
+    /// command says, and the mount needs nothing but mount().
+    pub fn is_one_step(&self) -> bool {
+        let mount = self.mount.as_ref();
+        self.fsck.is_none()
+            && self.cleanup.is_none()
+            && !mount.is_some_and(MountSpec::is_known_by_id)
+    }
+
     /// Tells of a filesystem that does not recover when it is mounted, if nothing else has it
     /// recover.
     pub fn say_advice(&self) {

@@ -3,6 +3,7 @@
 //! The oracle of real life: shows a state on a view, runs the filesystem
 //! checker, mounts, runs the user's check, unmounts.
 
+mod commands;
 mod look;
 mod mount;
 
@@ -24,7 +25,8 @@ use crate::kmsg::Kmsg;
 use crate::output::say;
 use crate::signals::Interrupted;
 use crate::slots::Slots;
-use look::{Company, Look, Steps};
+use commands::{Commands, Company, Steps};
+use look::Look;
 
 pub use mount::MountPlace;
 
@@ -141,21 +143,37 @@ impl<'a> Examiner<'a> {
         if self.steps.mount.is_some() {
             env.push(("POWERCUT_MNT".into(), self.scratch.mnt().into()));
         }
-        let mut look = Look {
+        let (mnt, observed) = (self.scratch.mnt(), self.scratch.observed());
+        let Among {
+            lane,
+            others,
+            slots,
+        } = &self.among;
+        let mut commands = Commands {
             steps: &self.steps,
-            sandbox: self.executor.sandbox(&self.scratch, self.cuts)?,
             nodes: self.view.nodes(),
-            mnt: &self.scratch.mnt(),
+            mnt: &mnt,
             env,
-            marks: self.marks.unwrap_or(0) as u64,
-            observed: &self.scratch.observed(),
+            observed: &observed,
             company: Company {
-                slots: &self.among.slots,
+                slots,
                 alone,
-                lane: self.among.lane,
-                has_twins: !self.among.others.is_empty(),
+                lane: *lane,
+                has_twins: !others.is_empty(),
+                has_own_slot: others.len() < slots.count(),
             },
             slot: None,
+            are_known: false,
+        };
+        let steps = commands.all();
+        self.kmsg.skip();
+        let sandbox =
+            self.executor
+                .sandbox_for(&self.scratch, self.cuts, steps.unwrap_or_default());
+        let mut look = Look {
+            sandbox: sandbox?,
+            commands,
+            marks: self.marks.unwrap_or(0) as u64,
             kmsg: &mut self.kmsg,
             output: &mut self.output,
             has_died: false,

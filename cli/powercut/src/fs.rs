@@ -131,6 +131,11 @@ impl MountSpec {
         }))
     }
 
+    /// Whether the kernel takes several filesystems with one id for one, so that a mount may need more than mount().
+    pub fn is_known_by_id(&self) -> bool {
+        self.fs == "btrfs"
+    }
+
     /// Whether nothing is lost if the power fails while a mount recovers.
     pub fn recovers_again(&self) -> bool {
         known(&self.fs).recovers_again

@@ -41,6 +41,11 @@ impl Slots {
         }
     }
 
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
     /// Waits for a slot.
     pub fn take(&self) -> Slot<'_> {
         let waits = |state: &mut State| state.is_reserved || state.free.is_empty();

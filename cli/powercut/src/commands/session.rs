@@ -282,10 +282,11 @@ impl Session<'_> {
         self.reporting.jobs.unwrap_or_else(default)
     }
 
-    /// How many states are in hand, so that a check need not wait for a mount or an unmount.
+    /// How many states are in hand. If the command has to think between a mount and a check, they are more than checks run,
+    /// so that a check need not wait for a mount or an unmount.
     fn lanes(&self, jobs: usize) -> usize {
         let is_simple = self.plan.depth == 1 && !self.is_single();
-        if jobs > 1 && is_simple {
+        if jobs > 1 && is_simple && !self.examination.is_one_step() {
             2 * jobs
         } else {
             jobs

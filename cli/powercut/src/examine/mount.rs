@@ -2,6 +2,7 @@
 
 //! Mounts a state, and tells whose fault it is if that can't be done.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use rustix::io::Errno;
 
 use crate::child::Program;
 use crate::device::Nodes;
-use crate::executor::{ExecutorError, Sandbox};
+use crate::executor::{ExecutorError, Sandbox, Step};
 use crate::fs::MountSpec;
 use crate::kmsg::Kmsg;
 use crate::mount_failure::{mount_state, Needed};
@@ -33,19 +34,28 @@ pub struct MountPlace<'l> {
 }
 
 impl MountPlace<'_> {
-    /// Mounts; the finding if it can't be.
+    /// As it is mounted here.
+    fn spec<'s>(&self, spec: &'s MountSpec) -> Cow<'s, MountSpec> {
+        match spec.fs.as_str() {
+            // It may have the same UUID as another.
+            "xfs" if self.has_twins => Cow::Owned(spec.with("nouuid")),
+            _ => Cow::Borrowed(spec),
+        }
+    }
+
+    /// The same as [`Self::mount`] for an executor that is told of it ahead.
+    pub fn step(&self, spec: &MountSpec) -> Step {
+        Step::mount(&self.spec(spec), self.nodes.first(), self.dir)
+    }
+
+    /// Mounts; the finding if it can't be, with what the kernel's log has of it from where it was skipped to.
     pub fn mount(
         &self,
         spec: &MountSpec,
         sandbox: &mut Sandbox<'_>,
         kmsg: &mut Kmsg,
     ) -> Result<Option<Finding>> {
-        kmsg.skip();
-        let spec = match spec.fs.as_str() {
-            // It may have the same UUID as another.
-            "xfs" if self.has_twins => &spec.with("nouuid"),
-            _ => spec,
-        };
+        let spec = &self.spec(spec);
         let needed = Needed {
             fs: &spec.fs,
             nodes: self.nodes.all().collect(),
@@ -68,7 +78,7 @@ impl MountPlace<'_> {
         kmsg: &mut Kmsg,
     ) -> Result<Option<Errno>> {
         let node = self.nodes.first();
-        if spec.fs != "btrfs" {
+        if !spec.is_known_by_id() {
             return sandbox.mount(spec, node, self.dir);
         }
         let _alone = BTRFS.lock().unwrap_or_else(PoisonError::into_inner);

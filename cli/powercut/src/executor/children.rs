@@ -168,12 +168,14 @@ impl Children {
     /// to be gone is none.
     pub fn others(&self) -> io::Result<Vec<Pid>> {
         let proc = self.proc()?;
-        let is_there = |pid: &i32| proc.stat(*pid).is_some_and(|stat| !stat.has_ended());
-        let there = proc.processes()?.into_iter().filter(is_there);
-        let pids = there.filter_map(Pid::from_raw);
-        Ok(pids
-            .filter(|pid| *pid != Pid::INIT && !self.keeps(*pid))
-            .collect())
+        let is_there = |pid: &Pid| {
+            let stat = proc.stat(pid.as_raw_nonzero().get());
+            stat.is_some_and(|stat| !stat.has_ended())
+        };
+        let pids = proc.processes()?.into_iter().filter_map(Pid::from_raw);
+        let others = pids.filter(|pid| *pid != Pid::INIT && !self.keeps(*pid));
+        // Last, as it reads a file of each.
+        Ok(others.filter(is_there).collect())
     }
 
     /// Whether a process is kept and runs; the number of one that has ended may be another's.

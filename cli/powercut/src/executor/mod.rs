@@ -17,6 +17,7 @@ mod output;
 mod proc;
 mod process;
 mod programs;
+mod requests;
 mod resident;
 mod run;
 mod sandbox;
@@ -37,7 +38,7 @@ use crate::child::{Finished, Program};
 use crate::fs::MountSpec;
 use crate::output::say;
 use crate::signals::Signals;
-use process::Process;
+use process::{Asked, Process};
 use wire::{Begin, Mount, Question, Reply, Request};
 
 pub use files::File;
@@ -106,15 +107,44 @@ impl Executor {
 
     /// Makes a sandbox; `scratch` is for its files, the power was cut `depth` times.
     pub fn sandbox(&mut self, scratch: &Scratch, depth: u32) -> Result<Sandbox<'_>> {
-        if self.process.is_none() {
-            self.signals.check()?;
-            // What one that died left there.
-            scratch.clear()?;
-            self.process = Some(Process::start(&self.signals)?);
+        self.sandbox_for(scratch, depth, Vec::new())
+    }
+
+    /// The same, for what is known to be asked for: the executor begins with each step as soon as the one before is done. The
+    /// sandbox is to be asked for just these, and then to be ended; after one that fails, for anything.
+    pub fn sandbox_for(
+        &mut self,
+        scratch: &Scratch,
+        depth: u32,
+        steps: Vec<Step>,
+    ) -> Result<Sandbox<'_>> {
+        self.signals.check()?;
+        let process = match &mut self.process {
+            Some(process) => process,
+            none => {
+                // What one that died left there.
+                scratch.clear()?;
+                none.insert(Process::start(&self.signals)?)
+            }
+        };
+        let begin = || {
+            Request::Begin(Begin {
+                tmp: scratch.tmp(),
+                depth,
+            })
+        };
+        if !steps.is_empty() {
+            let requests = [begin()]
+                .into_iter()
+                .chain(steps.into_iter().map(|step| step.0));
+            let asked = requests.chain([Request::End]).map(|request| Asked {
+                limit: limit(&request, self.limit),
+                request,
+            });
+            let sent = process.send(asked.collect());
+            sent.inspect_err(|_| self.process = None)?;
         }
-        let tmp = scratch.tmp();
-        let limit = Some(self.limit);
-        self.ask(&Request::Begin(Begin { tmp, depth }), limit)?;
+        self.ask(begin())?;
         Ok(Sandbox {
             executor: self,
             is_over: false,
@@ -122,16 +152,63 @@ impl Executor {
     }
 
     /// An executor that does not answer as it should is killed.
-    fn ask(&mut self, request: &Request, limit: Option<Duration>) -> Result<Reply> {
+    fn ask(&mut self, request: Request) -> Result<Reply> {
         self.signals.check().inspect_err(|_| self.process = None)?;
         let Some(process) = &mut self.process else {
             bail!("there is no executor");
         };
+        let limit = limit(&request, self.limit);
         let answer = process.ask(request, limit, &self.signals);
         match answer.inspect_err(|_| self.process = None)? {
             Reply::Failed(why) => Err(anyhow!(why)),
             reply => Ok(reply),
         }
+    }
+}
+
+/// How long a request may take, if what the kernel does for one may take `kernel`.
+fn limit(request: &Request, kernel: Duration) -> Option<Duration> {
+    match request {
+        Request::Run(program) | Request::Ask(Question { program, .. }) => {
+            program.limit.map(|limit| limit + kernel)
+        }
+        Request::Keep(_) | Request::Kept => None,
+        _ => Some(kernel),
+    }
+}
+
+/// Something that a sandbox is asked for.
+#[derive(Debug)]
+pub struct Step(Request);
+
+impl Step {
+    /// [`Sandbox::run`].
+    pub fn run(program: Program) -> Self {
+        Self(Request::Run(program))
+    }
+
+    /// [`Sandbox::ask`].
+    pub fn ask(program: Program, nodes: Vec<PathBuf>) -> Self {
+        Self(Request::Ask(Question { program, nodes }))
+    }
+
+    /// [`Sandbox::mount`].
+    pub fn mount(spec: &MountSpec, node: &Path, dir: &Path) -> Self {
+        Self(Request::Mount(Mount {
+            spec: spec.clone(),
+            node: node.into(),
+            dir: dir.into(),
+        }))
+    }
+
+    /// [`Sandbox::with_files`].
+    pub fn with_files(request: FileRequest) -> Self {
+        Self(Request::Files(request))
+    }
+
+    /// [`Sandbox::kill`].
+    pub fn kill() -> Self {
+        Self(Request::Kill)
     }
 }
 
@@ -145,8 +222,7 @@ pub struct Sandbox<'e> {
 impl Sandbox<'_> {
     /// Runs a program to its end, or until its time is over. What it started may go on.
     pub fn run(&mut self, program: Program) -> Result<Finished> {
-        let limit = program.limit.map(|limit| limit + self.executor.limit);
-        match self.executor.ask(&Request::Run(program), limit)? {
+        match self.ask_for(Step::run(program))? {
             Reply::Finished(finished) => Ok(finished),
             other => Err(unexpected(&other)),
         }
@@ -155,9 +231,7 @@ impl Sandbox<'_> {
     /// Asks a check that lives from one sandbox to the next, and starts it if it does not run: what
     /// it has to say of a state that is on these devices.
     pub fn ask(&mut self, program: Program, nodes: Vec<PathBuf>) -> Result<Told> {
-        let limit = program.limit.map(|limit| limit + self.executor.limit);
-        let request = Request::Ask(Question { program, nodes });
-        match self.executor.ask(&request, limit)? {
+        match self.ask_for(Step::ask(program, nodes))? {
             Reply::Told(told) => Ok(told),
             other => Err(unexpected(&other)),
         }
@@ -165,12 +239,7 @@ impl Sandbox<'_> {
 
     /// Mounts until the end; what mount() said if it could not.
     pub fn mount(&mut self, spec: &MountSpec, node: &Path, dir: &Path) -> Result<Option<Errno>> {
-        let request = Request::Mount(Mount {
-            spec: spec.clone(),
-            node: node.into(),
-            dir: dir.into(),
-        });
-        match self.ask_in_time(&request)? {
+        match self.ask_for(Step::mount(spec, node, dir))? {
             Reply::Done => Ok(None),
             Reply::Errno(errno) => Ok(Some(Errno::from_raw_os_error(errno))),
             other => Err(unexpected(&other)),
@@ -179,13 +248,13 @@ impl Sandbox<'_> {
 
     /// Unmounts what was mounted on a directory.
     pub fn unmount(&mut self, dir: &Path) -> Result<()> {
-        self.ask_in_time(&Request::Unmount(dir.into())).map(drop)
+        self.executor.ask(Request::Unmount(dir.into())).map(drop)
     }
 
     /// Runs a program of file operations, or takes down or uses what a filesystem holds. It takes
     /// no process, so that it is fast.
     pub fn with_files(&mut self, request: FileRequest) -> Result<FileReply> {
-        match self.ask_in_time(&Request::Files(request))? {
+        match self.ask_for(Step::with_files(request))? {
             Reply::Files(reply) => Ok(reply),
             other => Err(unexpected(&other)),
         }
@@ -193,7 +262,7 @@ impl Sandbox<'_> {
 
     /// Takes the marks of the workload that is run next, and keeps what is in its files at each of them.
     pub fn keep(&mut self, keep: Keep) -> Result<()> {
-        match self.executor.ask(&Request::Keep(keep), None)? {
+        match self.executor.ask(Request::Keep(keep))? {
             Reply::Done => Ok(()),
             other => Err(unexpected(&other)),
         }
@@ -201,7 +270,7 @@ impl Sandbox<'_> {
 
     /// Ends that; the moments that were kept. What still runs is stopped, and to be killed.
     pub fn kept(&mut self) -> Result<Vec<Kept>> {
-        match self.executor.ask(&Request::Kept, None)? {
+        match self.executor.ask(Request::Kept)? {
             Reply::Kept(kept) => Ok(kept),
             other => Err(unexpected(&other)),
         }
@@ -210,22 +279,19 @@ impl Sandbox<'_> {
     /// The files and directories below one, itself included; not more than `limit`.
     pub fn files(&mut self, dir: &Path, limit: usize) -> Result<Vec<File>> {
         let dir = dir.into();
-        let request = Request::List { dir, limit };
-        match self.ask_in_time(&request)? {
+        match self.executor.ask(Request::List { dir, limit })? {
             Reply::List(files) => Ok(files),
             other => Err(unexpected(&other)),
         }
     }
 
-    /// For what the kernel does, not a command of the user's.
-    fn ask_in_time(&mut self, request: &Request) -> Result<Reply> {
-        let limit = self.executor.limit;
-        self.executor.ask(request, Some(limit))
+    fn ask_for(&mut self, step: Step) -> Result<Reply> {
+        self.executor.ask(step.0)
     }
 
     /// Kills what still runs.
     pub fn kill(&mut self) -> Result<()> {
-        self.ask_in_time(&Request::Kill).map(drop)
+        self.ask_for(Step::kill()).map(drop)
     }
 
     /// Kills what still runs, and unmounts.
@@ -239,7 +305,7 @@ impl Sandbox<'_> {
         if self.executor.process.is_none() {
             return Ok(());
         }
-        if let Reply::Restarted(why) = self.ask_in_time(&Request::End)? {
+        if let Reply::Restarted(why) = self.executor.ask(Request::End)? {
             RESTARTED.call_once(|| {
                 say(format_args!(
                     "warning: the resident check was ended after a state, and is started anew for \

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::fs::MountSpec;
 
 /// What to do with the files below a directory.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub enum FileRequest {
     /// Makes what every program finds.
     Prepare {

@@ -32,6 +32,13 @@ pub enum Heard {
     End(Ended),
 }
 
+impl Heard {
+    /// Whether it answered that the state is consistent, and nothing else.
+    pub fn is_ok(&self) -> bool {
+        matches!(self, Self::Answer(answer) if answer.trim_end() == "ok")
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Told {
     pub heard: Heard,
@@ -147,7 +154,7 @@ impl Resident {
             }
             let left = left.and_then(|left| Timespec::try_from(left).ok());
             let mut fds = vec![
-                PollFd::from_borrowed_fd(asker, PollFlags::IN),
+                PollFd::from_borrowed_fd(asker, PollFlags::RDHUP),
                 PollFd::from_borrowed_fd(children.ended(), PollFlags::IN),
             ];
             let outputs = [&self.answers, &self.errors];
@@ -160,7 +167,7 @@ impl Resident {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(e) => return Err(e.into()),
             }
-            // Nothing is asked for meanwhile: the other end is closed.
+            // The other end is closed.
             if !fds[0].revents().is_empty() {
                 return Err(Stopped::Alone);
             }

@@ -115,7 +115,7 @@ impl Running<'_> {
             }
             let left = left.and_then(|left| Timespec::try_from(left).ok());
             let mut fds = vec![
-                PollFd::from_borrowed_fd(self.asker, PollFlags::IN),
+                PollFd::from_borrowed_fd(self.asker, PollFlags::RDHUP),
                 PollFd::from_borrowed_fd(self.children.ended(), PollFlags::IN),
             ];
             let output = self.output.fd().map(|fd| {
@@ -131,7 +131,7 @@ impl Running<'_> {
                 Err(e) => return Err(e.into()),
             }
             let is_ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
-            // Nothing is asked for while a program runs: the other end is closed.
+            // The other end is closed.
             if is_ready[0] {
                 return Err(Stopped::Alone);
             }

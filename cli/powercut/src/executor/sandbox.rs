@@ -19,9 +19,10 @@ use super::children::Children;
 use super::files;
 use super::init::Init;
 use super::keeper::{Keeper, Kept};
+use super::requests::Requests;
 use super::resident::{Heard, Resident, Told};
 use super::run::{run, Stopped};
-use super::wire::{Begin, Question, Reply, Request, Wire};
+use super::wire::{Begin, Question, Reply, Request};
 use crate::child::{Finished, Program};
 use crate::pause::Pause;
 
@@ -38,6 +39,8 @@ pub struct Sandbox<'a> {
     resident: Option<Resident>,
     /// Whether a command was run that may have left something behind.
     has_run: bool,
+    /// Whether nothing was asked for since all but the first process and the resident check were killed.
+    is_killed: bool,
     /// The mounts of the namespace when it was made.
     made_with: Option<String>,
     /// Of the workload.
@@ -70,6 +73,7 @@ impl<'a> Sandbox<'a> {
             home,
             resident: None,
             has_run: false,
+            is_killed: false,
             made_with: None,
             keeper: None,
             mounts: Vec::new(),
@@ -83,12 +87,12 @@ impl<'a> Sandbox<'a> {
     }
 
     /// Does what is asked, to the end. The thread that it is called in is of no other use.
-    pub fn hold(&mut self, wire: &mut Wire) -> Over {
+    pub fn hold(&mut self, requests: &mut Requests) -> Over {
         let unshared = unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID);
         let held = unshared
             .context("cannot make a mount and a PID namespace")
             .and_then(|()| Init::start(self.wanted.depth, self.children))
-            .and_then(|init| self.answer(init, wire));
+            .and_then(|init| self.answer(init, requests));
         held.unwrap_or_else(|e| {
             // Whatever else can be done is of no use.
             let _ = self.children.kill_all();
@@ -105,23 +109,34 @@ impl<'a> Sandbox<'a> {
     }
 
     /// Answers until the end.
-    fn answer(&mut self, mut init: Init, wire: &mut Wire) -> Result<Over> {
+    fn answer(&mut self, mut init: Init, requests: &mut Requests) -> Result<Over> {
         self.made_with = mounts();
         self.begin()?;
-        wire.send(&Reply::Done)?;
-        while let Some(request) = wire.receive()? {
+        requests.answer(&Reply::Done)?;
+        while let Some(request) = requests.next()? {
+            self.is_killed &= matches!(request, Request::End);
             let reply = match request {
                 Request::Begin(_) => bail!("a sandbox in a sandbox"),
                 Request::Run(program) => {
                     self.has_run = true;
-                    match self.run(&program, wire) {
-                        Ok(finished) => Reply::Finished(finished),
+                    match self.run(&program, requests) {
+                        Ok(finished) => {
+                            if !finished.ended.ok() || program.stdout.is_some() {
+                                requests.hurry();
+                            }
+                            Reply::Finished(finished)
+                        }
                         Err(Stopped::Failed(e)) => Reply::Failed(e.to_string()),
                         Err(Stopped::Alone) => return Ok(Over::Alone),
                     }
                 }
-                Request::Ask(question) => match self.ask(question, wire) {
-                    Ok(told) => Reply::Told(told),
+                Request::Ask(question) => match self.ask(question, requests) {
+                    Ok(told) => {
+                        if !told.heard.is_ok() {
+                            requests.hurry();
+                        }
+                        Reply::Told(told)
+                    }
                     Err(Stopped::Failed(e)) => Reply::Failed(e.to_string()),
                     Err(Stopped::Alone) => return Ok(Over::Alone),
                 },
@@ -134,6 +149,7 @@ impl<'a> Sandbox<'a> {
                 },
                 Request::Unmount(dir) => Reply::of(self.unmount(&dir)),
                 Request::Files(request) => {
+                    requests.hurry();
                     let done = if request.has_threads() {
                         init.outside(|| request.done()).and_then(|done| done)
                     } else {
@@ -152,13 +168,13 @@ impl<'a> Sandbox<'a> {
                     Err(e) => Reply::Failed(format!("{e:#}")),
                 },
                 Request::List { dir, limit } => Reply::List(files::below(&dir, limit)),
-                Request::Kill => Reply::of(self.kill()),
+                Request::Kill => Reply::of(self.kill().inspect(|()| self.is_killed = true)),
                 Request::End => match self.end(&mut init)? {
                     Next::Over(over) => return Ok(over),
                     Next::Another => {
                         remove(&self.wanted.tmp)?;
-                        wire.send(&Reply::Done)?;
-                        match wire.receive()? {
+                        requests.answer(&Reply::Done)?;
+                        match requests.next()? {
                             None => return Ok(Over::Alone),
                             Some(Request::Begin(wanted)) => self.next(wanted, &mut init)?,
                             Some(request) => bail!("asked for {request:?} outside of a sandbox"),
@@ -170,7 +186,7 @@ impl<'a> Sandbox<'a> {
             if init.has_ended()? {
                 return Ok(Over::Dead);
             }
-            wire.send(&reply)?;
+            requests.answer(&reply)?;
         }
         Ok(Over::Alone)
     }
@@ -186,8 +202,8 @@ impl<'a> Sandbox<'a> {
         self.begin()
     }
 
-    fn run(&mut self, program: &Program, wire: &Wire) -> Result<Finished, Stopped> {
-        run(program, self.children, wire, self.keeper.as_mut())
+    fn run(&mut self, program: &Program, asker: &Requests) -> Result<Finished, Stopped> {
+        run(program, self.children, asker, self.keeper.as_mut())
     }
 
     fn kept(&mut self) -> Result<Vec<Kept>> {
@@ -195,7 +211,7 @@ impl<'a> Sandbox<'a> {
         keeper.end(self.children)
     }
 
-    fn ask(&mut self, question: Question, wire: &Wire) -> Result<Told, Stopped> {
+    fn ask(&mut self, question: Question, asker: &Requests) -> Result<Told, Stopped> {
         let program = &question.program;
         self.nodes = question.nodes;
         if let Some(resident) = &mut self.resident {
@@ -210,7 +226,7 @@ impl<'a> Sandbox<'a> {
             Some(resident) => resident,
             none => none.insert(Resident::start(program, self.children)?),
         };
-        let told = resident.ask(program, self.children, wire)?;
+        let told = resident.ask(program, self.children, asker)?;
         if matches!(told.heard, Heard::End(_)) {
             self.resident = None;
         }
@@ -236,7 +252,9 @@ impl<'a> Sandbox<'a> {
             return Ok(Next::Another);
         }
         if let Some(mut resident) = self.resident.take() {
-            self.kill()?;
+            if !self.is_killed {
+                self.kill()?;
+            }
             if resident.is_ahead() {
                 bail!(AHEAD);
             }
@@ -312,7 +330,9 @@ const AHEAD: &str = "the resident check said more than one line of a state, so i
 
 /// Removes the directory of a sandbox.
 pub fn remove(tmp: &Path) -> Result<()> {
-    fs::remove_dir_all(tmp).with_context(|| format!("cannot remove {}", tmp.display()))
+    // Most are empty.
+    let removed = fs::remove_dir(tmp).or_else(|_| fs::remove_dir_all(tmp));
+    removed.with_context(|| format!("cannot remove {}", tmp.display()))
 }
 
 /// Gives this thread, or process, a mount namespace of its own.

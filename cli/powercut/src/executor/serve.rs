@@ -12,8 +12,9 @@ use anyhow::{bail, Result};
 
 use super::children::Children;
 use super::init::show;
+use super::requests::{Progress, Requests};
 use super::sandbox::{own_mounts, remove, Over, Sandbox};
-use super::wire::{Reply, Request, Wire};
+use super::wire::{Reply, Request};
 
 /// The hidden subcommand.
 pub const COMMAND: &str = "executor";
@@ -25,20 +26,21 @@ pub fn serve() -> Result<()> {
         bail!("`powercut executor` is for powercut itself, which starts it in a PID namespace");
     }
     let socket = io::stdin().as_fd().try_clone_to_owned()?;
-    let mut wire = Wire::new(UnixStream::from(socket));
+    let progress = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    let mut requests = Requests::new(UnixStream::from(socket), Progress(progress));
     let home = match namespaces() {
         Ok(home) => home,
-        Err(e) => return Ok(wire.send(&Reply::Failed(format!("{e:#}")))?),
+        Err(e) => return Ok(requests.answer(&Reply::Failed(format!("{e:#}")))?),
     };
     let children = Children::of_this_process()?;
-    wire.send(&Reply::Done)?;
-    while let Some(request) = wire.receive()? {
+    requests.answer(&Reply::Done)?;
+    while let Some(request) = requests.next()? {
         let Request::Begin(wanted) = request else {
             bail!("asked for {request:?} outside of a sandbox");
         };
         // A thread can have a mount namespace of its own; this one keeps that of the executor.
         let mut sandbox = Sandbox::new(wanted, &children, &home);
-        let held = thread::scope(|scope| scope.spawn(|| sandbox.hold(&mut wire)).join());
+        let held = thread::scope(|scope| scope.spawn(|| sandbox.hold(&mut requests)).join());
         let reply = match held {
             Ok(Over::Alone) => return Ok(()),
             // The command starts another executor, and does once more what was asked.
@@ -54,7 +56,7 @@ pub fn serve() -> Result<()> {
             (Err(e), _) => Reply::Failed(format!("{e:#}")),
             (Ok(()), reply) => reply,
         };
-        wire.send(&reply)?;
+        requests.answer(&reply)?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! What the command and an executor say to each other: JSON, a line each. The command asks, the
-//! executor answers, one at a time.
+//! executor answers in the same order.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -18,8 +18,16 @@ use super::resident::Told;
 use crate::child::{Finished, Program};
 use crate::fs::MountSpec;
 
-/// What the command asks for. All but `Begin` needs a sandbox, `Begin` needs that there is none.
+/// A message of the command.
 #[derive(Debug, Serialize, Deserialize)]
+pub struct Message<R> {
+    pub request: R,
+    /// Only if what was asked for before is done.
+    pub if_done: bool,
+}
+
+/// What the command asks for. All but `Begin` needs a sandbox, `Begin` needs that there is none.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub enum Request {
     /// Makes a sandbox: a mount namespace, and a directory for temporary files.
     Begin(Begin),
@@ -64,7 +72,7 @@ impl Request {
     }
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Begin {
     /// To be made, and removed in the end.
     pub tmp: PathBuf,
@@ -72,7 +80,7 @@ pub struct Begin {
     pub depth: u32,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Question {
     /// Started if it does not run. It is told its variables.
     pub program: Program,
@@ -80,7 +88,7 @@ pub struct Question {
     pub nodes: Vec<PathBuf>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Mount {
     pub spec: MountSpec,
     pub node: PathBuf,
@@ -102,6 +110,8 @@ pub enum Reply {
     Kept(Vec<Kept>),
     /// It can't be done: why.
     Failed(String),
+    /// It was for the case that what came before is done, which it is not.
+    Skipped,
 }
 
 impl Reply {
@@ -111,6 +121,11 @@ impl Reply {
             Err(e) => Self::Failed(format!("{e:#}")),
         }
     }
+
+    /// Whether what was asked for is done.
+    pub fn is_done(&self) -> bool {
+        !matches!(self, Self::Errno(_) | Self::Failed(_) | Self::Skipped)
+    }
 }
 
 /// One end of the connection.
@@ -119,6 +134,8 @@ pub struct Wire {
     stream: UnixStream,
     /// Came in, but was not asked for yet.
     buffer: Vec<u8>,
+    /// Not sent yet.
+    queue: Vec<u8>,
 }
 
 impl Wire {
@@ -126,13 +143,31 @@ impl Wire {
         Self {
             stream,
             buffer: Vec::new(),
+            queue: Vec::new(),
         }
     }
 
     pub fn send(&mut self, message: &impl Serialize) -> io::Result<()> {
-        let mut line = serde_json::to_vec(message)?;
-        line.push(b'\n');
-        self.stream.write_all(&line)
+        self.queue(message)?;
+        self.flush()
+    }
+
+    /// Has a message sent by the next [`Self::flush`].
+    pub fn queue(&mut self, message: &impl Serialize) -> io::Result<()> {
+        serde_json::to_writer(&mut self.queue, message)?;
+        self.queue.push(b'\n');
+        Ok(())
+    }
+
+    pub fn flush(&mut self) -> io::Result<()> {
+        let sent = self.stream.write_all(&self.queue);
+        self.queue.clear();
+        sent
+    }
+
+    /// Whether the next message is there as a whole.
+    pub fn has_next(&self) -> bool {
+        self.buffer.contains(&b'\n')
     }
 
     /// The next message if it is there as a whole.

@@ -18,7 +18,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::child::{Ended, Line};
 use crate::device::{Root, Selection, Show, View};
 use crate::examine::MountPlace;
-use crate::executor::{retried, Executor, FileReply, FileRequest, Sandbox, Scratch};
+use crate::executor::{retried, Executor, FileReply, FileRequest, Sandbox, Scratch, Step};
 use crate::fs::MountSpec;
 use crate::fsck::Statuses;
 use crate::kmsg::Kmsg;
@@ -120,15 +120,27 @@ impl Oracle for StateOracle<'_> {
 impl StateOracle<'_> {
     pub(super) fn look(&mut self, returned: usize, is_thorough: bool) -> Result<Verdict> {
         let mnt = self.scratch.mnt();
+        let place = MountPlace {
+            nodes: self.view.nodes(),
+            dir: &mnt,
+            has_twins: false,
+            limit: self.steps.limit,
+        };
+        let spec = self.steps.mount.fill(place.nodes);
+        // All that is done to most states is known before any of it is done.
+        let are_known = self.steps.fsck.is_none() && !is_thorough && !spec.is_known_by_id();
+        let walk = || Step::with_files(FileRequest::Walk { dir: mnt.clone() });
+        let known = are_known.then(|| vec![place.step(&spec), walk()]);
+        self.kmsg.skip();
+        let sandbox = self
+            .executor
+            .sandbox_for(self.scratch, 1, known.unwrap_or_default());
         let mut look = Look {
             steps: self.steps,
-            sandbox: self.executor.sandbox(self.scratch, 1)?,
-            place: MountPlace {
-                nodes: self.view.nodes(),
-                dir: &mnt,
-                has_twins: false,
-                limit: self.steps.limit,
-            },
+            sandbox: sandbox?,
+            place,
+            spec,
+            are_known,
             kmsg: self.kmsg,
         };
         let found = look.finding(self.trace, returned, is_thorough)?;
@@ -141,6 +153,9 @@ struct Look<'l> {
     steps: &'l Steps,
     sandbox: Sandbox<'l>,
     place: MountPlace<'l>,
+    spec: MountSpec,
+    /// The executor was told of the mount, and of all after it, ahead.
+    are_known: bool,
     kmsg: &'l mut Kmsg,
 }
 
@@ -175,8 +190,10 @@ impl Look<'_> {
     }
 
     fn mount(&mut self) -> Result<Option<Finding>> {
-        let spec = self.steps.mount.fill(self.place.nodes);
-        self.place.mount(&spec, &mut self.sandbox, self.kmsg)
+        if !self.are_known {
+            self.kmsg.skip();
+        }
+        self.place.mount(&self.spec, &mut self.sandbox, self.kmsg)
     }
 
     fn walk(&mut self) -> Result<std::result::Result<Tree, Problem>> {

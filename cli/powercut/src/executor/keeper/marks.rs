@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::device::MarkText;
 use crate::mapper;
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum MarksTo {
     /// A disk of the module, by its file of marks.
     File(PathBuf),

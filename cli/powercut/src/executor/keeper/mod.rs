@@ -29,7 +29,7 @@ pub use marks::MarksTo;
 use stop::{Stopped, Writers};
 
 /// What to take, and what to keep.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Keep {
     /// Where the workload writes its marks: a file that is there.
     pub file: PathBuf,
@@ -40,7 +40,7 @@ pub struct Keep {
 }
 
 /// What to copy, and where to.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Copies {
     /// The files to copy.
     pub files: PathBuf,
