@@ -65,7 +65,7 @@ class Resident:
     """The resident check, of a filesystem at `mnt`."""
 
     def __init__(self, mnt):
-        self.state = json.dumps({"POWERCUT_MNT": mnt, "POWERCUT_MARKS": MARKS}) + "\n"
+        self.mnt = mnt
 
     def __enter__(self):
         self.process = subprocess.Popen([RESIDENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -75,8 +75,8 @@ class Resident:
         self.process.stdin.close()
         self.process.wait()
 
-    def judge(self):
-        self.process.stdin.write(self.state)
+    def judge(self, marks=MARKS):
+        self.process.stdin.write(json.dumps({"POWERCUT_MNT": self.mnt, "POWERCUT_MARKS": marks}) + "\n")
         self.process.stdin.flush()
         verdict = self.process.stdout.readline()
         if verdict != "ok\n":
@@ -110,20 +110,54 @@ def parts(count):
     return result
 
 
-def by_hand(jobs, count):
-    """States a second with nothing but the switch, the mount, the resident check and the unmount."""
-    say(f"explore: by hand, {jobs} at a time")
+def explored(budget):
+    """An exploration's recording, and the states that it looked at, each with the file of its marks."""
+    noted = "/run/bench-states"
+    os.environ["BENCH_STATES"] = noted
+    whole(budget, 1, "--check", f"{os.path.dirname(__file__)}/noting-check")
+    found = []
+    with open(noted, encoding="utf-8") as file:
+        for place, line in enumerate(file):
+            state, marks = line.rstrip("\n").split("\t")
+            if not state:
+                continue  # More than a page.
+            path = f"{noted}-{place}"
+            with open(path, "w", encoding="utf-8") as to:
+                to.writelines(f"{mark}\n" for mark in marks.split("|") if mark)
+            found.append((state, path))
+    return "/run/bench-report-1--check/recording.pcut", found
 
-    def go(view, mnt, cuts):
+
+class Imported:
+    """A disk with a recording."""
+
+    def __init__(self, name, recording):
+        run("powercut", "import", name, recording)
+        self.name = name
+        self.group = f"/sys/kernel/config/powercut/{name}"
+        self.device = f"/dev/powercut/{name}"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        run("powercut", "remove", self.name)
+
+
+def by_hand(jobs, budget):
+    """States a second, those of an exploration, with nothing but the switch, the mount, the resident check and the unmount."""
+    recording, found = explored(budget)
+    say(f"explore: by hand, {len(found)} states, {jobs} at a time")
+
+    def go(view, mnt, shown):
         with Resident(mnt) as resident:
-            for cut in cuts:
-                put(view.state, f"cut={cut} keep=all")
+            for state, marks in shown:
+                put(view.state, state)
                 states.mount(view.device, mnt)
-                resident.judge()
+                resident.judge(marks)
                 states.umount(mnt)
 
-    with recorded() as (disk, newest), contextlib.ExitStack() as stack:
-        cuts = states.spread(newest, count * jobs)
+    with Imported("hand", recording) as disk, contextlib.ExitStack() as stack:
         pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(jobs))
         began = time.monotonic_ns()
         running = []
@@ -131,11 +165,11 @@ def by_hand(jobs, count):
             mnt = f"{states.MNT}-{job}"
             os.makedirs(mnt, exist_ok=True)
             view = stack.enter_context(states.View(disk, f"v{job}"))
-            running.append(pool.submit(go, view, mnt, cuts[job::jobs]))
+            running.append(pool.submit(go, view, mnt, found[job::jobs]))
         for done in running:
             done.result()
         took_ns = time.monotonic_ns() - began
-    return {"section": "by_hand", "jobs": jobs, "states_per_s": len(cuts) / took_ns * 1e9}
+    return {"section": "by_hand", "jobs": jobs, "states_per_s": len(found) / took_ns * 1e9}
 
 
 def measure(budget):
@@ -144,4 +178,4 @@ def measure(budget):
     for check in (("--check", CHECK), ("--resident", RESIDENT)):
         for jobs in (1, 2)[:cpus]:
             yield whole(budget, jobs, *check)
-    yield by_hand(cpus, 100)
+    yield by_hand(cpus, budget)
