@@ -182,7 +182,10 @@ impl<'a> Examiner<'a> {
         self.has_died = look.has_died;
         // The slot is the next check's once nothing runs: the unmount need not be waited for.
         let killed = look.release();
-        match (looked, killed.and_then(|()| look.sandbox.end())) {
+        let ended = killed.and_then(|()| look.sandbox.end());
+        // Neither a verdict nor what went wrong on the way to it is one of the state then.
+        self.view.is_served()?;
+        match (looked, ended) {
             // The state is bad, whatever comes of its end.
             (Ok(Verdict::Violation(finding)), Err(e)) => {
                 if !e.is::<Interrupted>() {

@@ -35,6 +35,7 @@ pub mod observation;
 pub mod options;
 pub mod output;
 pub mod owner;
+pub mod panics;
 pub mod pause;
 pub mod pool;
 pub mod progress;

@@ -5,8 +5,6 @@
 //! There may be more of them than checks may run at the same time: one mounts its state while
 //! another checks and a third unmounts.
 
-use std::any::Any;
-use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::thread::Scope;
@@ -23,6 +21,7 @@ use crate::device::Selection;
 use crate::examination::Examination;
 use crate::examine::{Among, Examiner};
 use crate::executor::Executor;
+use crate::panics::caught;
 use crate::recovery::{Deep, Job};
 use crate::server::ServedView;
 use crate::signals::Signals;
@@ -149,14 +148,7 @@ impl Worker<'_> {
 
 /// What a task gives, even if it panics: somebody waits for it.
 fn answer<T>(task: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(task))
-        .unwrap_or_else(|panic| Err(anyhow!("the examiner panicked: {}", message(&*panic))))
-}
-
-fn message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("it did not say why")
+    caught(task).unwrap_or_else(|why| Err(anyhow!("the examiner panicked: {why}")))
 }
 
 /// An examiner of states, or one that cuts their recoveries, too.

@@ -182,6 +182,10 @@ impl Show for ServedView {
         self.0.reads()
     }
 
+    fn is_served(&self) -> Result<(), DeviceError> {
+        self.0.is_served()
+    }
+
     fn add_faults(&mut self, rules: &[Rule]) -> Result<(), DeviceError> {
         self.0.add_faults(rules)
     }

@@ -8,6 +8,7 @@
 //! makes it a block device, a [`CrashView`], and [`CrashServer`] as many as are asked for.
 
 mod contents;
+mod delayed;
 mod device;
 mod faults;
 mod image;
@@ -15,6 +16,7 @@ mod origin;
 mod record;
 mod request;
 mod server;
+mod serving;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -37,13 +39,16 @@ use contents::Below;
 use faults::Faults;
 use image::PAGE_SECTORS;
 use record::write_base;
+use serving::Health;
 
 pub use contents::Contents;
+pub use delayed::Delayed;
 pub use device::{Device, Driver};
 pub use image::Image;
 pub use record::{Record, Ticket};
 pub use request::{Op, Request};
 pub use server::CrashServer;
+pub use serving::{serve, serve_all};
 pub use view::CrashView;
 
 /// What became of a request.
@@ -66,6 +71,7 @@ pub struct CrashDisk {
     record: Option<Record>,
     /// How many records there were.
     records: u64,
+    health: Health,
 }
 
 impl CrashDisk {
@@ -76,7 +82,13 @@ impl CrashDisk {
             is_in_use: false,
             record: None,
             records: 0,
+            health: Health::new(),
         }
+    }
+
+    /// An error if its server failed: what was read of it then says nothing. `name` is its device's.
+    pub fn is_served(&self, name: &str) -> Result<(), DeviceError> {
+        self.health.check(name)
     }
 
     /// In bytes.

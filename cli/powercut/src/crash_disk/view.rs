@@ -150,6 +150,7 @@ fn state_of(recording: &Recording, selection: &Selection) -> Result<CrashState, 
 
 impl Show for CrashView {
     fn show(&mut self, selection: &Selection) -> Result<(), DeviceError> {
+        self.is_served()?;
         let attached = &self.attached;
         let state = state_of(&self.recording, selection)?;
         attached.disk().prepare();
@@ -163,6 +164,10 @@ impl Show for CrashView {
 
     fn reads(&self) -> Result<Option<Reads>, DeviceError> {
         Ok(Some(self.attached.disk().reads()))
+    }
+
+    fn is_served(&self) -> Result<(), DeviceError> {
+        self.attached.disk().is_served(self.name())
     }
 
     fn add_faults(&mut self, rules: &[Rule]) -> Result<(), DeviceError> {

@@ -58,6 +58,8 @@ pub enum DeviceError {
     NoNode { node: PathBuf },
     #[error("the driver refused {what}: {why}")]
     Refused { what: String, why: String },
+    #[error("{name} is not served any more, so no state can be told: {why}")]
+    Unserved { name: String, why: String },
     #[error("{what}: {source}")]
     Io { what: String, source: io::Error },
 }
@@ -78,6 +80,10 @@ pub trait Show {
     /// What was read of the state; none if that is not known.
     fn reads(&self) -> Result<Option<Reads>, DeviceError> {
         Ok(None)
+    }
+    /// An error if what serves it failed: then nothing that was read of it says anything of the state.
+    fn is_served(&self) -> Result<(), DeviceError> {
+        Ok(())
     }
     /// Has it do these things wrong, from each state's start on.
     fn add_faults(&mut self, _rules: &[Rule]) -> Result<(), DeviceError> {

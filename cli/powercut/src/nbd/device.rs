@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use powercut_engine::abi::Header;
 
 use super::netlink::{Device, Nbd};
 use super::protocol::{serve, server_flags};
-use crate::crash_disk::{self, CrashDisk};
+use crate::crash_disk::{self, serve_all, CrashDisk};
 use crate::device::DeviceError;
 use crate::output::say;
 use crate::pause::Pause;
@@ -46,11 +46,25 @@ pub fn remove_stale(kernel: &mut Nbd) {
     }
 }
 
+/// The number of a device that is connected. Who takes it disconnects it, and nobody else: it may be another's then.
+#[derive(Debug, Clone, Default)]
+struct Connection(Arc<Mutex<Option<u32>>>);
+
+impl Connection {
+    fn set(&self, index: u32) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(index);
+    }
+
+    fn take(&self) -> Option<u32> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
 /// A crash disk as /dev/nbdN.
 #[derive(Debug)]
 pub struct NbdDevice {
     kernel: Nbd,
-    index: u32,
+    connection: Connection,
     name: String,
     /// It ends when the kernel closes its socket.
     server: Option<JoinHandle<()>>,
@@ -67,9 +81,13 @@ impl NbdDevice {
     pub fn attach(disk: &Arc<Mutex<CrashDisk>>, header: &Header) -> Result<Self, DeviceError> {
         let (ours, theirs) = UnixStream::pair().map_err(failed("cannot make a pair of sockets"))?;
         let served = Arc::clone(disk);
+        let connection = Connection::default();
+        let of_server = connection.clone();
         let server = thread::spawn(move || {
-            if let Err(e) = serve(&ours, &served) {
-                say(format_args!("warning: an NBD server ended: {e}"));
+            serve_all(&served, || serve(&ours, &served));
+            // Had nobody disconnected it, the kernel would try for minutes.
+            if let (Some(index), Ok(mut kernel)) = (of_server.take(), Nbd::open()) {
+                let _ = kernel.disconnect(index);
             }
         });
         let mut kernel = Nbd::open().map_err(failed("cannot reach the kernel's NBD"))?;
@@ -83,9 +101,10 @@ impl NbdDevice {
         };
         let connected = kernel.connect(device);
         let index = connected.map_err(failed("the kernel does not take an NBD server"))?;
+        connection.set(index);
         Ok(Self {
             kernel,
-            index,
+            connection,
             name: format!("nbd{index}"),
             server: Some(server),
         })
@@ -106,7 +125,11 @@ impl crash_disk::Device for NbdDevice {
 
 impl Drop for NbdDevice {
     fn drop(&mut self) {
-        if let Err(e) = self.kernel.disconnect(self.index) {
+        let ended = self
+            .connection
+            .take()
+            .map(|index| self.kernel.disconnect(index));
+        if let Some(Err(e)) = ended {
             say(format_args!(
                 "warning: /dev/{} is left behind: {e}",
                 self.name

@@ -4,7 +4,6 @@
 //!
 //! [`CrashDisk`] has what is served, `protocol` serves it, `netlink` tells the kernel of that.
 
-mod delayed;
 mod device;
 mod netlink;
 mod protocol;

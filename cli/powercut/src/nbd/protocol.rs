@@ -11,8 +11,7 @@ use powercut_engine::abi::Header;
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 
-use super::delayed::Delayed;
-use crate::crash_disk::{CrashDisk, Op, Request, Served, Ticket};
+use crate::crash_disk::{self, CrashDisk, Delayed, Op, Request, Served, Ticket};
 
 const REQUEST_MAGIC: u32 = 0x2560_9513;
 const REPLY_MAGIC: u32 = 0x6744_6698;
@@ -219,8 +218,7 @@ impl Connection<'_> {
                 } else {
                     &mut self.data[..]
                 };
-                let mut disk = self.disk.lock().unwrap_or_else(PoisonError::into_inner);
-                disk.serve(&request, data)
+                crash_disk::serve(self.disk, &request, data)
             }
         };
         let error = match served.error {
