@@ -53,6 +53,8 @@ pub mod sparse;
 pub mod stale;
 pub mod table;
 pub mod times;
+#[cfg(feature = "ublk")]
+pub mod ublk;
 pub mod whole_file;
 pub mod words;
 pub mod writeback;

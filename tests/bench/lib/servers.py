@@ -13,7 +13,7 @@ if __package__:
 else:
     from sh import TOOL, run, say
 
-BACKENDS = ("module", "nbd")
+BACKENDS = ("module", "nbd", "ublk")
 MIB = 1 << 20
 WRITES = 4000
 # Writes between two flushes.

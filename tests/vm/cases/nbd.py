@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""States that the command serves by NBD are those that the module shows."""
+"""States that the command serves by NBD are those that the module shows. The same tests for ublk: ublk.py."""
 
 import glob
 import os
@@ -9,7 +9,6 @@ from lib.command import powercut, refused, tidy
 from lib.tap import Skip, equal, note, test
 
 PROGRAMS = os.path.join(os.path.dirname(os.path.dirname(__file__)), "programs")
-BACKENDS = ("module", "nbd")
 # Of each kind. (150 take two minutes.)
 NR_STATES = "30"
 # Two files are replaced; of the second it is promised too early.
@@ -18,50 +17,58 @@ SAVE = ("cd $POWERCUT_MNT; for n in 1 2 3 4; do echo $n >new; sync new; mv new $
 CHECK = 'while read -r n; do test -s "$POWERCUT_MNT/$n" || { echo "$n is gone"; exit 1; }; done <"$POWERCUT_MARKS"'
 
 
+# The kernel's driver of each server.
+DRIVERS = {"nbd": "nbd", "ublk": "ublk_drv"}
+
+
+def served():
+    return sorted(glob.glob("/sys/block/nbd*/pid") + glob.glob("/dev/ublk[bc]*") + glob.glob("/run/ublksrvd/*"))
+
+
 def nothing_served():
-    left = glob.glob("/sys/block/nbd*/pid")
-    equal(left, [], "NBD devices left behind")
+    equal(served(), [], "devices left behind")
 
 
-def need_nbd():
-    if subprocess.run(["modprobe", "nbd"], check=False, stderr=subprocess.DEVNULL).returncode != 0:
-        raise Skip("the kernel has no NBD")
+def need(server):
+    if subprocess.run(["modprobe", DRIVERS[server]], check=False, stderr=subprocess.DEVNULL).returncode != 0:
+        raise Skip(f"the kernel has no {server}")
 
 
-@test("states have the same bytes and read sets as by the module: any blocks survive", ())
-@test("states have the same bytes and read sets as by the module: first blocks survive", ("--tear", "prefix"))
-@test("states have the same bytes and read sets as by the module: neighbours are lost",
-      ("--tear", "rmw", "--block-size", "512"))
-@test("states have the same bytes and read sets as by the module: discards leave garbage",
-      ("--discard-content", "garbage:7"))
-def same_bytes(options):
-    need_nbd()
+BYTES = (
+    ("any blocks survive", ()),
+    ("first blocks survive", ("--tear", "prefix")),
+    ("neighbours are lost", ("--tear", "rmw", "--block-size", "512")),
+    ("discards leave garbage", ("--discard-content", "garbage:7")),
+)
+
+
+def same_bytes(server, options):
+    need(server)
     with tidy() as own:
         powercut("run", "--fs", "none", "--size", "1M", *options, "--workload", f"{PROGRAMS}/scribble $POWERCUT_DEV 1",
                  "--check", "true", "--record-only", "--report", f"{own}/record")
         seen = {}
-        for backend in BACKENDS:
+        for backend in ("module", server):
             hashes = f"{own}/{backend}"
             report = powercut("explore", "--recording", f"{own}/record", "--resident", f"{PROGRAMS}/hashes {hashes}",
                               "--mount", "none", "--backend", backend, "--budget", NR_STATES, "--jobs", "1", "--json", json_of=True)
             with open(hashes, encoding="ascii") as file:
                 seen[backend] = file.read().split(), report["coverage"]["checked"]
             nothing_served()
-        module, nbd = (seen[backend] for backend in BACKENDS)
-        equal(nbd == module, True, f"the same: {sum(a != b for a, b in zip(*(seen[b][0] for b in BACKENDS)))} differ")
-        distinct = len(set(nbd[0]))
-        equal(distinct > 20, True, f"enough states: {len(nbd[0])}, {distinct} of them different")
-        note(f"{len(nbd[0])} states, {distinct} different ones")
+        module, own_states = seen["module"], seen[server]
+        equal(own_states == module, True, f"the same: {sum(a != b for a, b in zip(own_states[0], module[0]))} differ")
+        distinct = len(set(own_states[0]))
+        equal(distinct > 20, True, f"enough states: {len(own_states[0])}, {distinct} of them different")
+        note(f"{len(own_states[0])} states, {distinct} different ones")
 
 
-@test("an exploration, a replay and a search for the culprit come out as by the module")
-def same_verdicts():
-    need_nbd()
+def same_verdicts(server):
+    need(server)
     with tidy() as own:
         powercut("run", "--fs", "ext4", "--size", "16M", "--workload", SAVE, "--check", CHECK, "--record-only",
                  "--report", f"{own}/record")
         said = {}
-        for backend in BACKENDS:
+        for backend in ("module", server):
             by = ("--backend", backend, "--json")
             at = ("--report", f"{own}/{backend}")
             report = powercut("explore", "--recording", f"{own}/record", "--budget", "60", *at, *by, code=1, json_of=True)
@@ -72,8 +79,8 @@ def same_verdicts():
                 said[backend] = (first["id"], first["output"], report["coverage"]["legal_states"], again["verdict"],
                                  culprit["culprit"]["verdict"], image.read())
             nothing_served()
-        for module, nbd in zip(said["module"], said["nbd"]):
-            equal(nbd == module, True, f"the same: {str(module)[:200]} and {str(nbd)[:200]}")
+        for module, other in zip(said["module"], said[server]):
+            equal(other == module, True, f"the same: {str(module)[:200]} and {str(other)[:200]}")
 
 
 # Rules that hit some of the I/O of programs/meets. Reads are those of blocks where no partitions are looked for.
@@ -87,31 +94,31 @@ RULES = (
 )
 
 
-@test("--view-fault: each I/O meets what it meets by the module, in each state anew", limit=600)
-def same_faults():
-    need_nbd()
+def same_faults(server):
+    need(server)
     with tidy() as own:
         powercut("run", "--fs", "none", "--size", "1M", "--workload", f"{PROGRAMS}/scribble $POWERCUT_DEV 1", "--check", "true",
                  "--record-only", "--report", f"{own}/record")
         clean = None
         for number, rules in enumerate(((), *RULES)):
             said = {}
-            for backend in BACKENDS:
+            for backend in ("module", server):
                 faults = [word for rule in rules for word in ("--view-fault", rule)]
                 report = powercut("explore", "--recording", f"{own}/record", "--check", f"{PROGRAMS}/meets", "--no-baseline",
                                   "--budget", "2", "--strategy", "ends", "--jobs", "1", "--backend", backend, *faults,
                                   "--report", f"{own}/{backend}{number}", "--json", code=1, json_of=True)
                 said[backend] = [(v["id"], v["output"]) for v in report["violations"]]
                 equal(len(said[backend][0][1].splitlines()) > 50, True, f"all was tried: {said[backend][0][1]}")
-            for module, nbd in zip(said["module"], said["nbd"]):
-                equal(nbd[0], module[0], f"{rules}: the state")
-                equal(nbd[1].splitlines(), module[1].splitlines(), f"{rules}: what its I/O met")
+            for module, other in zip(said["module"], said[server]):
+                equal(other[0], module[0], f"{rules}: the state")
+                equal(other[1].splitlines(), module[1].splitlines(), f"{rules}: what its I/O met")
             clean = clean or said
-            equal(said["nbd"] != clean["nbd"], rules != (), f"{rules} can be seen")
+            equal(said[server] != clean[server], rules != (), f"{rules} can be seen")
             if rules == RULES[0]:
-                again = powercut("replay", "1", "--report", f"{own}/nbd{number}", "--backend", "nbd", "--json", code=1, json_of=True)
-                equal(again["violation"]["output"], said["nbd"][0][1], "the replay")
-        refused("beyond the end", "explore", "--recording", f"{own}/record", "--check", "true", "--backend", "nbd",
+                again = powercut("replay", "1", "--report", f"{own}/{server}{number}", "--backend", server, "--json", code=1,
+                                 json_of=True)
+                equal(again["violation"]["output"], said[server][0][1], "the replay")
+        refused("beyond the end", "explore", "--recording", f"{own}/record", "--check", "true", "--backend", server,
                 "--view-fault", "eio lba=0-9999")
         nothing_served()
 
@@ -125,9 +132,8 @@ def recorded_redo(own):
              "--report", f"{own}/record")
 
 
-@test("--depth: each recovery has as many states as by the module, and the same verdict", limit=600)
-def same_recoveries():
-    need_nbd()
+def same_recoveries(server):
+    need(server)
     with tidy() as own:
         recorded_redo(own)
         for number, (how, more, code) in enumerate((
@@ -136,7 +142,7 @@ def same_recoveries():
             ("careful", ("--strategy", "ends", "--depth", "3", "--recovery-budget", "4"), 0),
         )):
             said = {}
-            for backend in BACKENDS:
+            for backend in ("module", server):
                 report = powercut("explore", "--recording", f"{own}/record", "--check", f"{REDO} {how}", "--no-baseline",
                                   "--backend", backend, *more, "--report", f"{own}/{backend}{number}", "--json",
                                   code=code, json_of=True)
@@ -149,16 +155,15 @@ def same_recoveries():
                 is_exhaustive = "exhaustive" in more
                 said[backend] = (of_each, is_complete, sorted(found)) if is_exhaustive else {words[1:] for words in found}
                 nothing_served()
-            equal(said["nbd"], said["module"], f"{how}, {more}: what was covered and found")
+            equal(said[server], said["module"], f"{how}, {more}: what was covered and found")
 
 
-@test("--depth: a careless recovery of a file is found, shown again and minimized, and a careful one survives", limit=600)
-def keeper():
-    need_nbd()
+def keeper(server):
+    need(server)
     with tidy() as own:
         powercut("run", "--fs", "ext4", "--size", "16M", "--setup", f"{KEEPER} setup", "--workload", f"{KEEPER} workload b",
                  "--check", "true", "--record-only", "--report", f"{own}/record")
-        by = ("--backend", "nbd", "--json")
+        by = ("--backend", server, "--json")
         explore = ("explore", "--recording", f"{own}/record", "--mount", "ext4", "--depth", "2", *by)
         clean = powercut(*explore, "--check", f"{KEEPER} careful", "--recovery-budget", "5", "--budget", "4", "--jobs", "2", json_of=True)
         cut = clean["coverage"]["recoveries"]
@@ -167,23 +172,35 @@ def keeper():
                          "--stop-on-first", "--report", f"{own}/found", code=1, json_of=True)["violations"]
         equal({v["how"] for v in found}, {"exit 1, once its recovery was cut"}, "how they fail")
         second = found[0]["id"].split("/")[1]
-        where = ("--report", f"{own}/found", "--backend", "nbd")
+        where = ("--report", f"{own}/found", "--backend", server)
         again = powercut("replay", found[0]["id"], *where, "--json", code=1, json_of=True)
         equal((again["id"], again["violation"]["output"]), (second, found[0]["output"]), "the replay")
         powercut("minimize", found[0]["id"], *where, "--budget", "10", code=1, says="must be stable before")
         nothing_served()
 
 
-@test("what it can't do is refused by name")
-def refusals():
-    need_nbd()
+def refusals(server):
+    need(server)
     with tidy() as own:
         record = ("--fs", "none", "--size", "1M", "--workload", f"{PROGRAMS}/scribble $POWERCUT_DEV 1", "--check", "true")
         powercut("run", *record, "--record-only", "--report", f"{own}/r")
-        explore = ("explore", "--recording", f"{own}/r", "--check", "true", "--backend", "nbd")
-        for more, says in (
-            (("--keep",), "--keep needs the powercut module"),
-        ):
-            refused(says, *explore, *more)
-        refused("takes a recording", "explore", "a", "--check", "true", "--backend", "nbd")
+        refused(f"--backend {server} can't", "explore", "--recording", f"{own}/r", "--check", "true", "--backend", server, "--keep")
+        refused("takes a recording", "explore", "a", "--check", "true", "--backend", server)
         nothing_served()
+
+
+def all_of(test_of_case, server):
+    """Registers all tests for a server, by what registers one in that server's file."""
+    for what, options in BYTES:
+        test_of_case(f"states have the same bytes and read sets as by the module: {what}", server, options)(same_bytes)
+    for what, case in (
+        ("an exploration, a replay and a search for the culprit come out as by the module", same_verdicts),
+        ("--view-fault: each I/O meets what it meets by the module, in each state anew", same_faults),
+        ("--depth: each recovery has as many states as by the module, and the same verdict", same_recoveries),
+        ("--depth: a careless recovery of a file is found, shown again and minimized, and a careful one survives", keeper),
+        ("what it can't do is refused by name", refusals),
+    ):
+        test_of_case(what, server, limit=600)(case)
+
+
+all_of(test, "nbd")

@@ -105,7 +105,9 @@ pub enum BackendArg {
     Auto,
     /// The powercut module
     Module,
-    /// This command, by the kernel's NBD client: for kernels without the module
+    /// This command, by the kernel's ublk: for kernels without the module, from Linux 6.5 on
+    Ublk,
+    /// This command, by the kernel's NBD client: for any kernel
     Nbd,
 }
 

@@ -8,7 +8,7 @@ use anyhow::{bail, Context, Result};
 
 use super::transfer::import_as_new;
 use crate::args::BackendArg;
-use crate::crash_disk::CrashServer;
+use crate::crash_disk::{CrashServer, Driver};
 use crate::device::{DeviceError, Disk, Root};
 use crate::examination::Examination;
 use crate::nbd::NbdDriver;
@@ -21,6 +21,7 @@ use crate::server::{Module, Server};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backend {
     Module,
+    Ublk,
     Nbd,
 }
 
@@ -29,40 +30,48 @@ impl Backend {
     /// that takes the module.
     pub fn choose(asked: BackendArg, from: &RecordSource, needs: &[&str]) -> Result<Self> {
         let backend = match (asked, from) {
-            (BackendArg::Nbd, RecordSource::Disk(_)) => {
-                bail!("--backend nbd takes a recording, and not the record of a disk: `powercut export` makes one")
-            }
+            (BackendArg::Ublk, _) => Self::Ublk,
             (BackendArg::Nbd, _) => Self::Nbd,
             (BackendArg::Auto, RecordSource::Report(_)) => Self::of_kernel(Root::open().err()),
             (BackendArg::Auto | BackendArg::Module, _) => Self::Module,
         };
-        backend.if_it_can(asked, needs, "states are served by NBD")
+        if let (Self::Ublk | Self::Nbd, RecordSource::Disk(_)) = (backend, from) {
+            let name = backend.name();
+            bail!("--backend {name} takes a recording, and not the record of a disk: `powercut export` makes one");
+        }
+        backend.if_it_can(asked, needs, "")
     }
 
     /// The same for a workload that is yet to be recorded.
     pub fn for_run(asked: BackendArg, needs: &[&str]) -> Result<Self> {
         let backend = match asked {
+            BackendArg::Ublk => Self::Ublk,
             BackendArg::Nbd => Self::Nbd,
             BackendArg::Auto => Self::of_kernel(Root::open().err()),
             BackendArg::Module => Self::Module,
         };
-        let what = "the workload is recorded by dm-log-writes, and states are served by NBD";
-        backend.if_it_can(asked, needs, what)
+        let recorded = "the workload is recorded by dm-log-writes, and ";
+        backend.if_it_can(asked, needs, recorded)
     }
 
-    /// It, if it can do all that is needed. What was chosen is said.
-    fn if_it_can(self, asked: BackendArg, needs: &[&str], what: &str) -> Result<Self> {
+    /// It, if it can do all that is needed. What was chosen is said, with how the workload is `recorded`.
+    fn if_it_can(self, asked: BackendArg, needs: &[&str], recorded: &str) -> Result<Self> {
         match self {
             Self::Module => {
                 Root::open()?;
             }
-            Self::Nbd => {
+            Self::Ublk | Self::Nbd => {
+                let name = self.name();
                 if let Some(what) = needs.first() {
-                    bail!("{what} needs the powercut module: --backend nbd can't do it (docs/backends.md)");
+                    bail!("{what} needs the powercut module: --backend {name} can't do it (docs/backends.md)");
+                }
+                if self == Self::Ublk && !cfg!(feature = "ublk") {
+                    bail!("this powercut was built without ublk (`cargo build --features ublk`): give --backend nbd");
                 }
                 if asked == BackendArg::Auto {
+                    let by = if self == Self::Nbd { "NBD" } else { "ublk" };
                     say(format_args!(
-                        "the powercut module is not loaded: {what} (--backend nbd)"
+                        "the powercut module is not loaded: {recorded}states are served by {by} (--backend {name})"
                     ));
                 }
             }
@@ -78,6 +87,22 @@ impl Backend {
         }
     }
 
+    fn name(self) -> &'static str {
+        match self {
+            Self::Module => "module",
+            Self::Ublk => "ublk",
+            Self::Nbd => "nbd",
+        }
+    }
+
+    /// What makes a block device of what the command serves.
+    fn driver(self) -> Result<Arc<dyn Driver>> {
+        match self {
+            Self::Ublk => ublk_driver(),
+            _ => Ok(Arc::new(NbdDriver::open()?)),
+        }
+    }
+
     /// Has it serve the recording of a report, or of a file.
     pub fn serve(self, saved: &Saved, what: &Examination) -> Result<Opened> {
         match self {
@@ -86,20 +111,31 @@ impl Backend {
                 let disk = import_as_new(&root, saved, what)?;
                 Ok(Opened::Module { root, disk })
             }
-            Self::Nbd => {
+            Self::Ublk | Self::Nbd => {
                 let recording = Arc::new(saved.recording()?);
                 if !recording.members().is_empty() {
                     bail!(
-                        "--backend nbd shows one disk, and the recording is of a group: --backend \
-                         module shows groups"
+                        "--backend {} shows one disk, and the recording is of a group: --backend \
+                         module shows groups",
+                        self.name()
                     );
                 }
-                let driver = NbdDriver::open().context("can't serve states")?;
-                let server = CrashServer::new(Arc::new(driver), saved, recording);
+                let driver = self.driver().context("can't serve states")?;
+                let server = CrashServer::new(driver, saved, recording);
                 server.context("can't serve states").map(Opened::User)
             }
         }
     }
+}
+
+#[cfg(feature = "ublk")]
+fn ublk_driver() -> Result<Arc<dyn Driver>> {
+    Ok(Arc::new(crate::ublk::UblkDriver::open()?))
+}
+
+#[cfg(not(feature = "ublk"))]
+fn ublk_driver() -> Result<Arc<dyn Driver>> {
+    bail!("this powercut was built without ublk")
 }
 
 /// A server, and what it needs.
@@ -149,32 +185,39 @@ mod tests {
     }
 
     #[test]
-    fn what_nbd_cannot_do_is_refused_by_name() {
-        let from = RecordSource::Report("r".into());
-        let needs = asked(&[("--depth", false), ("--keep", true)]);
-        let refused = Backend::choose(BackendArg::Nbd, &from, &needs).unwrap_err();
-        assert!(
-            refused.to_string().starts_with("--keep needs the"),
-            "{refused}"
-        );
-        assert_eq!(
-            Backend::choose(BackendArg::Nbd, &from, &[]).unwrap(),
-            Backend::Nbd
-        );
-        let refused = Backend::for_run(BackendArg::Nbd, &needs).unwrap_err();
-        assert!(
-            refused.to_string().starts_with("--keep needs the"),
-            "{refused}"
-        );
-        assert_eq!(
-            Backend::for_run(BackendArg::Nbd, &[]).unwrap(),
-            Backend::Nbd
-        );
-        let disk = RecordSource::Disk("a".parse().unwrap());
-        let refused = Backend::choose(BackendArg::Nbd, &disk, &[]).unwrap_err();
-        assert!(
-            refused.to_string().contains("takes a recording"),
-            "{refused}"
-        );
+    fn what_the_command_cannot_serve_is_refused_by_name() {
+        for (asked, taken, name) in [
+            (BackendArg::Nbd, Backend::Nbd, "--backend nbd"),
+            (BackendArg::Ublk, Backend::Ublk, "--backend ublk"),
+        ] {
+            let from = RecordSource::Report("r".into());
+            let needs = super::asked(&[("--depth", false), ("--keep", true)]);
+            let all = [
+                (Backend::choose(asked, &from, &needs), "--keep needs the"),
+                (Backend::for_run(asked, &needs), "--keep needs the"),
+                (
+                    Backend::choose(asked, &RecordSource::Disk("a".parse().unwrap()), &[]),
+                    "takes a recording",
+                ),
+            ];
+            for (refused, says) in all {
+                let refused = refused.unwrap_err().to_string();
+                assert!(
+                    refused.contains(says) && refused.contains(name),
+                    "{refused}"
+                );
+            }
+            for chosen in [
+                Backend::choose(asked, &from, &[]),
+                Backend::for_run(asked, &[]),
+            ] {
+                if taken == Backend::Ublk && !cfg!(feature = "ublk") {
+                    let refused = chosen.unwrap_err().to_string();
+                    assert!(refused.contains("built without ublk"), "{refused}");
+                } else {
+                    assert_eq!(chosen.unwrap(), taken);
+                }
+            }
+        }
     }
 }

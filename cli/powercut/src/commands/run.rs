@@ -61,7 +61,7 @@ pub fn recorded<T>(
 ) -> Result<T> {
     match Backend::for_run(options.backend, &needs(options))? {
         Backend::Module => by_module(options, signals, then),
-        Backend::Nbd => by_mapper(options, signals, then),
+        by @ (Backend::Ublk | Backend::Nbd) => by_mapper(by, options, signals, then),
     }
 }
 
@@ -118,6 +118,7 @@ fn by_module<T>(
 
 /// Without the module: what dm-log-writes logged is imported.
 fn by_mapper<T>(
+    server: Backend,
     options: &Run,
     signals: &Signals,
     then: impl FnOnce(Session<'_>) -> Result<T>,
@@ -128,7 +129,7 @@ fn by_mapper<T>(
     let mut recorded = record(options, &disk, signals)?;
     let (saved, imported) = record_of(&disk, signals)?;
     recorded.imported = Some(imported);
-    let opened = Backend::Nbd.serve(&saved, &options.examination)?;
+    let opened = server.serve(&saved, &options.examination)?;
     let baseline = match &options.baseline {
         Extent::Both { .. } => Extent::BothOn(disk.nodes().clone()),
         other => other.clone(),
