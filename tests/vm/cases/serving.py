@@ -18,7 +18,7 @@ READ = "cat $POWERCUT_DEV >/dev/null 2>&1; true"
 JUDGE = "cat $POWERCUT_DEV >/dev/null"
 # Reads whose answers are late, and writes meanwhile.
 BOTH = ("for n in 1 2 3; do dd if=$POWERCUT_DEV of=/dev/null bs=4k skip=$n count=1 iflag=direct 2>/dev/null & done; sleep 0.2; "
-        "dd if=/dev/zero of=$POWERCUT_DEV bs=4k count=8 oflag=direct conv=fsync 2>/dev/null; wait; true")
+        "dd if=/dev/zero of=$POWERCUT_DEV bs=4k count=8 oflag=direct conv=fsync,nocreat 2>/dev/null; wait; true")
 LATE = ("--view-fault", "latency op=read usec=600000")
 
 

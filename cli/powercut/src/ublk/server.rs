@@ -13,9 +13,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use io_uring::{opcode, types};
+use io_uring::{opcode, types, IoUring};
 use libublk::io::{BufDescList, UblkDev, UblkIOCtx, UblkQueue};
-use libublk::{sys, BufDesc, UblkError, UblkIORes, UblkUringData};
+use libublk::{sys, with_task_io_ring_mut, BufDesc, UblkError, UblkIORes, UblkUringData};
 use powercut_engine::abi::SECTOR;
 use rustix::event::PollFlags;
 use rustix::io::Errno;
@@ -48,6 +48,16 @@ pub struct Server<'s> {
     is_stopped: Cell<bool>,
     /// Who is to be told of the first request.
     first: Cell<Option<Sender<()>>>,
+}
+
+impl Drop for Server<'_> {
+    /// Closes the ring, with which the kernel ends the commands that wait for requests. Else the end of the queue
+    /// would wait for them, up to Linux 6.12 at least.
+    fn drop(&mut self) {
+        if let Ok(empty) = IoUring::new(1) {
+            with_task_io_ring_mut(|ring| *ring = empty);
+        }
+    }
 }
 
 /// A request that is to be answered. If it is not by the time this goes, it fails.
