@@ -6,6 +6,7 @@ import signal
 import subprocess
 
 import server
+import verdict
 
 ATOMIC = True
 BIN = max(glob.glob("/usr/lib/postgresql/*/bin"))
@@ -15,6 +16,7 @@ AS_POSTGRES = ("setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups
 class Store:
     def __init__(self, directory, config):
         settings = [] if config == "default" else config.split(",")
+        self.directory = directory
         self.sockets = server.runtime("postgres")
         self.server = server.Server(
             "postgres", f"{BIN}/postgres", "-D", directory, "-k", self.sockets, "-c", "listen_addresses=",
@@ -58,4 +60,8 @@ class Store:
         # In good order: with synchronous_commit=off a kill loses what is not written yet, too.
         self.server.process.send_signal(signal.SIGINT)
         self.server.process.wait()
+        done = subprocess.run([*AS_POSTGRES, f"{BIN}/pg_checksums", "--check", "-D", self.directory], cwd="/", capture_output=True, text=True,
+                              check=False)  # fmt: skip
+        if done.returncode:
+            verdict.violation(verdict.CORRUPT, f"pg_checksums: {done.stderr or done.stdout}")
 
