@@ -8,7 +8,7 @@ import subprocess
 
 from cases.command_run import need
 from cases.command_signals import FOREVER, hang, start
-from cases.nbd import CHECK, SAVE, need
+from cases.nbd import CHECK, SAVE, need as need_server
 from lib.command import kill_all, nothing_left, powercut, processes, refused, tidy
 from lib.tap import LIMIT, Skip, equal, test, wait_until
 
@@ -19,7 +19,7 @@ SAVED = "cd $POWERCUT_MNT; for n in 1 2 3; do echo $n >new; sync new; mv new $n;
 
 
 def need_target():
-    need("nbd")
+    need_server("nbd")
     if subprocess.run(["modprobe", "-a", "loop", "dm-log-writes", "fuse"], check=False).returncode != 0:
         raise Skip("the kernel has no dm-log-writes, no loop devices or no FUSE")
 
