@@ -28,6 +28,7 @@ pub mod fsck;
 pub mod kmsg;
 pub mod mapper;
 pub mod memory;
+pub mod modprobe;
 pub mod mount_failure;
 pub mod nbd;
 pub mod notes;

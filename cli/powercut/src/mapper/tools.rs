@@ -10,6 +10,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{bail, Context, Result};
 
+use crate::modprobe;
+
 /// What it prints. Devices of the command are its own: udev has nothing to do with them, and is not waited for.
 pub fn dmsetup(words: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Result<String> {
     let words = words
@@ -41,12 +43,7 @@ pub fn detach(device: &str) -> Result<()> {
 /// Has modules loaded that the kernel does not load by itself. Whether they are there is seen afterwards.
 pub fn load_modules() {
     for module in ["loop", "dm-mod", "dm-log-writes", "fuse"] {
-        let _ = Command::new("modprobe")
-            .args(["--quiet", module])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
+        modprobe::load(module);
     }
 }
 

@@ -10,7 +10,6 @@ mod protocol;
 #[cfg(test)]
 mod tests;
 
-use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result};
@@ -18,6 +17,7 @@ use powercut_engine::abi::Header;
 
 use crate::crash_disk::{CrashDisk, Device, Driver};
 use crate::device::DeviceError;
+use crate::modprobe;
 use device::{remove_stale, NbdDevice};
 
 /// The kernel's NBD client.
@@ -50,13 +50,7 @@ impl Driver for NbdDriver {
 
 /// The kernel's client is a module, and mostly not loaded. Whether it is there is seen afterwards.
 fn load_client() {
-    if std::path::Path::new("/sys/module/nbd").is_dir() {
-        return;
+    if !std::path::Path::new("/sys/module/nbd").is_dir() {
+        modprobe::load("nbd");
     }
-    let _ = Command::new("modprobe")
-        .arg("nbd")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
 }

@@ -8,7 +8,6 @@
 mod device;
 mod server;
 
-use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use anyhow::{bail, Result};
@@ -18,6 +17,7 @@ use powercut_engine::abi::Header;
 
 use crate::crash_disk::{CrashDisk, Device, Driver};
 use crate::device::DeviceError;
+use crate::modprobe;
 use device::{remove_stale, UblkDevice};
 
 /// The kernel's ublk.
@@ -53,12 +53,7 @@ impl Driver for UblkDriver {
 /// Whether the kernel has ublk as it is needed here.
 pub fn is_there() -> bool {
     if !std::path::Path::new("/dev/ublk-control").exists() {
-        let _ = Command::new("modprobe")
-            .arg("ublk_drv")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
+        modprobe::load("ublk_drv");
     }
     let is_there = std::path::Path::new("/dev/ublk-control").exists();
     is_there && UblkCtrl::get_features().is_some_and(|has| has & u64::from(UBLK_F_USER_COPY) != 0)
