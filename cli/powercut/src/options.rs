@@ -34,7 +34,7 @@ pub use borrowed::{borrowed, say_borrowed, Given};
 pub use check::examination_of_none;
 use check::{command, examination, simple};
 pub use disk::settings;
-pub use fuzz::{Fuzz, Programs, Target};
+pub use fuzz::{Fuzz, Known, Programs, Target};
 pub use of_record::OfRecord;
 use of_record::Typed;
 pub use rate::Rate;

@@ -2,7 +2,7 @@
 
 //! What a filesystem holds at a moment: names, and the files that they stand for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -131,6 +131,63 @@ impl Content {
     }
 }
 
+impl File {
+    /// What is first found to differ between this file and what it is later.
+    fn difference(&self, later: &Self) -> Option<String> {
+        let (old, new) = (self, later);
+        let (size, new_size) = (old.content.len(), new.content.len());
+        if old.kind != new.kind {
+            return Some(format!("it was a {}, and is a {}", old.kind, new.kind));
+        }
+        if old.unreadable != new.unreadable {
+            let why = new.unreadable.as_ref().or(old.unreadable.as_ref());
+            let when = if new.unreadable.is_some() {
+                ""
+            } else {
+                " before"
+            };
+            return why.map(|why| format!("it cannot be read{when}: {why}"));
+        }
+        if size != new_size {
+            return Some(format!("its size was {size}, and is {new_size}"));
+        }
+        if old.links != new.links {
+            let (links, new_links) = (old.links, new.links);
+            return Some(format!("its link count was {links}, and is {new_links}"));
+        }
+        if old.mode != new.mode {
+            let (mode, new_mode) = (old.mode, new.mode);
+            return Some(format!(
+                "its permissions were {mode:o}, and are {new_mode:o}"
+            ));
+        }
+        if old.xattrs != new.xattrs {
+            let names = |file: &Self| file.xattrs.keys().cloned().collect::<Vec<_>>().join(" ");
+            let (names, new_names) = (names(old), names(new));
+            return Some(format!(
+                "its attributes were [{names}], and are [{new_names}], or have other values"
+            ));
+        }
+        if old.modified != new.modified {
+            let (time, new_time) = (old.modified.0, new.modified.0);
+            return Some(format!(
+                "its time of modification was {time}, and is {new_time}"
+            ));
+        }
+        let starts = || {
+            old.content
+                .runs()
+                .chain(new.content.runs())
+                .map(|run| run.0)
+        };
+        let at = starts()
+            .filter(|at| old.content.byte(*at) != new.content.byte(*at))
+            .min()?;
+        let (byte, new_byte) = (old.content.byte(at), new.content.byte(at));
+        Some(format!("byte {at} was {byte:#04x}, and is {new_byte:#04x}"))
+    }
+}
+
 impl Tree {
     /// What has a path; the paths of symbolic links are not followed.
     pub fn find(&self, path: &str) -> Option<u64> {
@@ -143,20 +200,36 @@ impl Tree {
         })
     }
 
-    /// Whether another tree has the same names, and what they stand for is the same but for inode
-    /// numbers and space, which a filesystem may take and give back.
-    pub fn shows_as(&self, other: &Self) -> bool {
-        let shown = |tree: &Self| -> BTreeMap<String, Option<File>> {
-            let names = tree.names.iter();
-            names
-                .map(|name| {
-                    let path = format!("{}/{}", tree.path(name.dir), name.name);
-                    let file = tree.files.get(&name.inode).cloned();
-                    (path, file.map(|file| File { space: 0, ..file }))
-                })
-                .collect()
-        };
-        shown(self) == shown(other)
+    /// What is first found to differ between this tree and a later one, in their names and in what they stand for.
+    /// Inode numbers do not count, nor does space, which a filesystem may take and give back.
+    pub fn difference(&self, later: &Self) -> Option<String> {
+        let (before, after) = (self.by_path(), later.by_path());
+        let paths: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+        for path in paths {
+            let what = match (before.get(path), after.get(path)) {
+                (Some(_), None) => Some("it was there, and is not any more".into()),
+                (None, Some(_)) => Some("it was not there, and is now".into()),
+                (Some(Some(old)), Some(Some(new))) => old.difference(new),
+                _ => None,
+            };
+            if let Some(what) = what {
+                return Some(format!("{path}: {what}"));
+            }
+        }
+        None
+    }
+
+    fn by_path(&self) -> BTreeMap<String, Option<&File>> {
+        let names = self.names.iter();
+        names
+            .map(|name| {
+                let path = match self.path(name.dir).as_str() {
+                    crate::op::ROOT => name.name.clone(),
+                    dir => format!("{dir}/{}", name.name),
+                };
+                (path, self.files.get(&name.inode))
+            })
+            .collect()
     }
 
     /// A path of what has an inode number, for messages.
@@ -197,5 +270,113 @@ mod tests {
         let bytes: Vec<u8> = (0..9).map(|offset| content.byte(offset)).collect();
         assert_eq!(bytes, b"aabbb\0\0\0\0");
         assert_eq!(content.runs().count(), 3);
+    }
+
+    #[test]
+    fn the_first_difference_of_two_trees_is_told() {
+        let file = |bytes: &[u8]| {
+            let mut content = Content::default();
+            content.push(bytes);
+            File {
+                kind: Kind::Regular,
+                links: 1,
+                mode: 0o644,
+                modified: (5, 0),
+                xattrs: BTreeMap::new(),
+                unreadable: None,
+                space: 4096,
+                content,
+            }
+        };
+        let tree = |name: &str, file: File| Tree {
+            root: 1,
+            files: BTreeMap::from([(2, file)]),
+            names: vec![Name {
+                dir: 1,
+                name: name.into(),
+                inode: 2,
+            }],
+        };
+        let old = tree("foo", file(b"aab"));
+        for (new, what) in [
+            (
+                tree(
+                    "foo",
+                    File {
+                        space: 0,
+                        ..file(b"aab")
+                    },
+                ),
+                None,
+            ),
+            (
+                tree("bar", file(b"aab")),
+                Some("bar: it was not there, and is now"),
+            ),
+            (
+                tree("foo", file(b"aa")),
+                Some("foo: its size was 3, and is 2"),
+            ),
+            (
+                tree("foo", file(b"aac")),
+                Some("foo: byte 2 was 0x62, and is 0x63"),
+            ),
+            (
+                tree("foo", file(b"abb")),
+                Some("foo: byte 1 was 0x61, and is 0x62"),
+            ),
+            (
+                tree(
+                    "foo",
+                    File {
+                        links: 2,
+                        ..file(b"aab")
+                    },
+                ),
+                Some("foo: its link count was 1, and is 2"),
+            ),
+            (
+                tree(
+                    "foo",
+                    File {
+                        mode: 0o600,
+                        ..file(b"aab")
+                    },
+                ),
+                Some("foo: its permissions were 644, and are 600"),
+            ),
+            (
+                tree(
+                    "foo",
+                    File {
+                        modified: (6, 0),
+                        ..file(b"aab")
+                    },
+                ),
+                Some("foo: its time of modification was 5, and is 6"),
+            ),
+            (
+                tree(
+                    "foo",
+                    File {
+                        kind: Kind::Fifo,
+                        ..file(b"aab")
+                    },
+                ),
+                Some("foo: it was a regular file, and is a fifo"),
+            ),
+            (
+                tree(
+                    "foo",
+                    File {
+                        unreadable: Some("EIO".into()),
+                        ..file(b"")
+                    },
+                ),
+                Some("foo: it cannot be read: EIO"),
+            ),
+        ] {
+            assert_eq!(old.difference(&new).as_deref(), what);
+        }
     }
 }

@@ -3,7 +3,7 @@
 //! What `fuzz` is to do.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{bail, Context, Result};
@@ -44,10 +44,31 @@ pub struct Fuzz {
     pub jobs: Option<usize>,
     pub max_violations: u64,
     pub deadline: Option<Duration>,
-    pub known: Vec<PathBuf>,
+    pub known: Known,
     pub report: Option<PathBuf>,
     pub junit: Option<PathBuf>,
     pub json: bool,
+}
+
+/// Which findings are known before the first program.
+#[derive(Debug)]
+pub struct Known {
+    /// Those of the documentation.
+    pub of_linux: bool,
+    /// Directories of reports.
+    pub dirs: Vec<PathBuf>,
+}
+
+impl Known {
+    /// `none` among what is given leaves out what the documentation has; so does a single program, which is tried
+    /// for what it shows.
+    fn new(given: Vec<PathBuf>, programs: &Programs) -> Self {
+        let none = Path::new("none");
+        Self {
+            of_linux: !matches!(programs, Programs::This(_)) && !given.iter().any(|dir| dir == none),
+            dirs: given.into_iter().filter(|dir| dir != none).collect(),
+        }
+    }
 }
 
 /// Which programs are tried.
@@ -110,6 +131,7 @@ impl Fuzz {
         } else {
             Budget::States(DEFAULT_PROGRAMS)
         };
+        let known = Known::new(args.known.clone(), &programs);
         Ok(Self {
             programs,
             set,
@@ -123,7 +145,7 @@ impl Fuzz {
             jobs: number_of_jobs(args.jobs)?,
             max_violations: args.max_violations,
             deadline: limit("--deadline", args.deadline.as_deref())?,
-            known: args.known.clone(),
+            known,
             report: args.report.clone(),
             junit: args.junit.clone(),
             json: args.json,

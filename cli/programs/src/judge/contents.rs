@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::Judge;
-use crate::history::FileNr;
+use crate::history::{FileNr, Moment};
 use crate::op::{FallocateMode, Op};
 use crate::problem::{Problem, Rule};
 use crate::tree::{File, Kind};
@@ -18,7 +18,7 @@ impl Judge<'_> {
             return;
         }
         match file.kind {
-            Kind::Regular if self.trace.has_fat && !self.has_its_name(inode, nr) => {}
+            Kind::Regular if self.trace.has_fat && !self.has_its_entry(inode, nr) => {}
             Kind::Regular => {
                 let may_have_size = self.size(inode, nr, file, problems);
                 // Of another size, other bytes are no news.
@@ -33,16 +33,19 @@ impl Judge<'_> {
         self.attributes(inode, nr, file, problems);
     }
 
-    /// Whether it has the name that it had since it was made durable: with another its directory entry is
-    /// another one, and what is being removed loses its data first.
-    fn has_its_name(&self, inode: u64, nr: FileNr) -> bool {
+    /// Whether it has the directory entry that it had since it was made durable: one of another name, or in another
+    /// directory, is another one, and what is being removed loses its data first.
+    fn has_its_entry(&self, inode: u64, nr: FileNr) -> bool {
         let since = self.events.of_size(nr, self.returned, self.history);
         let path = self.path(inode);
-        self.history.moments[since..=self.last]
-            .iter()
-            .all(|moment| {
-                moment.files.contains_key(&nr) && moment.tree.path(self.history.inodes[nr]) == path
-            })
+        let name = path.rsplit('/').next();
+        let mut moments = self.history.moments[since..=self.last].iter();
+        let places = |moment: &Moment<'_>| moment.names_of(nr).cloned().collect::<Vec<_>>();
+        let Some(first) = moments.next().map(places) else {
+            return false;
+        };
+        let is_named = first.iter().any(|place| Some(place.1.as_str()) == name);
+        is_named && moments.all(|moment| places(moment) == first)
     }
 
     /// The file at the moments from one to the newest that may show.

@@ -134,10 +134,13 @@ impl Judge<'_> {
         problems.is_empty()
     }
 
-    /// Whether the names in a directory are those of another, as far as they go.
+    /// Whether the names in a directory are those of another, as far as they go, and the files that may have had them.
     fn may_be_dir(&self, inode: u64, nr: FileNr) -> bool {
-        let names = self.found.names.iter().filter(|name| name.dir == inode);
-        let names: BTreeSet<&str> = names.map(|name| name.name.as_str()).collect();
+        let names = || self.found.names.iter().filter(|name| name.dir == inode);
+        if self.trace.has_fat && !names().all(|name| self.may_be_in(nr, name)) {
+            return false;
+        }
+        let names: BTreeSet<&str> = names().map(|name| name.name.as_str()).collect();
         let mut places = self.history.places(self.last).into_iter();
         let is_missing = |place: &Place| {
             place.0 == nr && !names.contains(place.1.as_str()) && !self.may_lack(place)
@@ -148,6 +151,19 @@ impl Judge<'_> {
                 .contains(&(nr, name.to_string()))
         };
         !places.any(is_missing) && names.iter().all(|name| had(name))
+    }
+
+    /// Whether a file that is found may be one that had that name in a directory. What is no regular file may.
+    fn may_be_in(&self, dir: FileNr, name: &Name) -> bool {
+        if self.found.files[&name.inode].kind != Kind::Regular {
+            return true;
+        }
+        let place = (dir, name.name.clone());
+        let moments = self.history.moments[..=self.last].iter();
+        let named: BTreeSet<FileNr> = moments
+            .filter_map(|moment| moment.names.get(&place).copied())
+            .collect();
+        named.is_empty() || named.into_iter().any(|nr| self.may_be(name.inode, nr))
     }
 
     fn path_of(&self, name: &Name) -> String {
@@ -250,8 +266,10 @@ impl Judge<'_> {
         for nr in 1..self.history.inodes.len() {
             let since = self.events.of_existence(nr, self.returned, self.history);
             let moments = &self.history.moments[since..=self.last];
-            let counts = || moments.iter().map(|moment| moment.names_of(nr).count());
-            let (least, most) = (counts().min().unwrap_or(0), counts().max().unwrap_or(0));
+            let least = self.counts_of_names(nr, since).min().unwrap_or(0);
+            // A name that was removed may be there as long as its directory was not made durable without it.
+            let since_names = self.events.of_names(nr, self.returned);
+            let most = self.counts_of_names(nr, since_names).max().unwrap_or(0);
             let has = found.iter().filter(|(_, file)| *file == nr).count();
             let name = || {
                 let place = moments.iter().flat_map(|moment| moment.names_of(nr)).next();
@@ -273,6 +291,12 @@ impl Judge<'_> {
                 problems.push(self.problem(Rule::AtomicRename, &text));
             }
         }
+    }
+
+    /// How many names a file had at each moment, from one to the newest that may show.
+    fn counts_of_names(&self, nr: FileNr, since: usize) -> impl Iterator<Item = usize> + '_ {
+        let moments = self.history.moments[since..=self.last].iter();
+        moments.map(move |moment| moment.names_of(nr).count())
     }
 
     /// Link counts are numbers of names.

@@ -6,13 +6,23 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use powercut_programs::level::Level;
 use powercut_programs::alike::contains;
 use powercut_programs::op::Op;
 use powercut_programs::program::Program;
 use powercut_programs::render::{c, comment, script, xfstest};
 use powercut_programs::trace::Trace;
 
+use crate::options::Known;
 use crate::report::{FuzzFinding, Fuzzing, FUZZING_FILE};
+
+/// What `docs/findings` has of Linux 7.3. Each is the report of a filesystem held to a level.
+const OF_LINUX: [&str; 4] = [
+    include_str!("../../../../../docs/findings/btrfs/fuzz.json"),
+    include_str!("../../../../../docs/findings/ext4-fast-commit/fuzz.json"),
+    include_str!("../../../../../docs/findings/f2fs/fuzz.json"),
+    include_str!("../../../../../docs/findings/vfat/fuzz.json"),
+];
 
 /// The findings so far, those of earlier reports included.
 #[derive(Default)]
@@ -21,26 +31,37 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// With those of earlier reports.
-    pub fn known(dirs: &[PathBuf]) -> Result<Self> {
-        let mut all = Vec::new();
-        for dir in dirs {
+    /// With those that are known of a filesystem which is held to a level: of Linux, if they are wanted, and of earlier
+    /// reports.
+    pub fn known(known: &Known, filesystem: &str, level: Level) -> Result<Self> {
+        let mut findings = Self::default();
+        for text in OF_LINUX.iter().filter(|_| known.of_linux) {
+            let fuzzing: Fuzzing = serde_json::from_str(text).context("docs/findings")?;
+            if fuzzing.fs == filesystem && fuzzing.level == level.to_string() {
+                findings.add_known(fuzzing);
+            }
+        }
+        for dir in &known.dirs {
             let path = dir.join(FUZZING_FILE);
             let failed = || {
                 format!(
-                    "cannot read {}: --known takes the directory of a report of `powercut fuzz`",
+                    "cannot read {}: --known takes the directory of a report of `powercut fuzz`, or none",
                     path.display()
                 )
             };
             let text = fs::read_to_string(&path).with_context(failed)?;
-            let fuzzing: Fuzzing = serde_json::from_str(&text).with_context(failed)?;
-            all.extend(fuzzing.findings.into_iter().map(|finding| FuzzFinding {
-                is_known: true,
-                duplicates: 0,
-                ..finding
-            }));
+            findings.add_known(serde_json::from_str(&text).with_context(failed)?);
         }
-        Ok(Self { all })
+        Ok(findings)
+    }
+
+    fn add_known(&mut self, fuzzing: Fuzzing) {
+        let known = fuzzing.findings.into_iter().map(|finding| FuzzFinding {
+            is_known: true,
+            duplicates: 0,
+            ..finding
+        });
+        self.all.extend(known);
     }
 
     /// Counts a program as one more of a finding, if it breaks the same rule and has its operations in
@@ -142,21 +163,92 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_of_a_filesystem_can_be_given() {
-        let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/findings/btrfs");
-        let mut known = Findings::known(&[dir.into()]).unwrap();
-        for (rule, text, is_it) in [
-            ("atomic-rename", "mkdir C\nrename foo C/foo\nfsync C", true),
+    fn what_is_known_of_linux_counts_for_its_filesystem_at_its_level() {
+        let known = |of_linux, fs, level| {
+            let known = Known {
+                of_linux,
+                dirs: Vec::new(),
+            };
+            Findings::known(&known, fs, level).unwrap()
+        };
+        for (of_linux, fs, level, rule, text, is_it) in [
             (
+                true,
+                "btrfs",
+                Level::Linux,
+                "atomic-rename",
+                "mkdir C\nrename foo C/foo\nfsync C",
+                true,
+            ),
+            (
+                true,
+                "btrfs",
+                Level::Linux,
                 "atomic-rename",
                 "rename foo bar\ncreat foo\nfsync foo",
                 false,
             ),
-            ("names", "rename A/foo A/bar whiteout\nfsync A/bar", true),
+            (
+                true,
+                "btrfs",
+                Level::Linux,
+                "names",
+                "rename A/foo A/bar whiteout\nfsync A/bar",
+                true,
+            ),
+            (
+                true,
+                "xfs",
+                Level::Ordered,
+                "atomic-rename",
+                "rename foo A/bar\nfsync A",
+                false,
+            ),
+            (
+                true,
+                "ext4",
+                Level::Linux,
+                "names",
+                "sync\ntmpfile bar\nfsync bar",
+                true,
+            ),
+            (
+                true,
+                "ext4",
+                Level::Ordered,
+                "names",
+                "sync\ntmpfile bar\nfsync bar",
+                false,
+            ),
+            (
+                false,
+                "btrfs",
+                Level::Linux,
+                "atomic-rename",
+                "rename foo A/bar\nfsync A",
+                false,
+            ),
         ] {
-            assert_eq!(known.count(rule, &text.parse().unwrap()), is_it, "{text}");
+            let mut known = known(of_linux, fs, level);
+            let is = known.count(rule, &text.parse().unwrap());
+            assert_eq!(is, is_it, "{fs} at {level}: {text}");
+            assert_eq!(known.new_ones(), 0);
         }
-        assert_eq!(known.new_ones(), 0);
+    }
+
+    #[test]
+    fn what_is_known_can_be_given_as_a_directory() {
+        let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/findings/btrfs");
+        let given = |dirs: &[&str]| {
+            let known = Known {
+                of_linux: false,
+                dirs: dirs.iter().map(PathBuf::from).collect(),
+            };
+            Findings::known(&known, "xfs", Level::Ordered)
+        };
+        let program = "rename foo A/bar\nfsync A".parse().unwrap();
+        assert!(given(&[dir]).unwrap().count("atomic-rename", &program));
+        assert!(given(&[dir, "nowhere"]).is_err());
     }
 
     #[test]

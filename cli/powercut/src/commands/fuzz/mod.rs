@@ -56,7 +56,8 @@ pub fn fuzz(options: &Fuzz) -> Result<Exit> {
     if target.mkfs.is_none() {
         target.fs.need_maker()?;
     }
-    let findings = Mutex::new(Findings::known(&options.known)?);
+    let known = Findings::known(&options.known, target.fs.name(), target.level)?;
+    let findings = Mutex::new(known);
     let dir = directory(options)?;
     let source = Mutex::new(Source::new(options));
     let shared = Shared {

@@ -224,8 +224,8 @@ impl Look<'_> {
             Ok(after) => after,
             Err(problem) => return Ok(Some(of_problems(&[problem]))),
         };
-        if !after.shows_as(&before) {
-            let text = "a second mount shows something else than the first after the crash";
+        if let Some(difference) = before.difference(&after) {
+            let text = format!("{difference}, in the second mount after the crash");
             return Ok(Some(of_problems(&[Problem::new(Rule::Remount, text)])));
         }
         let dir = self.place.dir.to_path_buf();

@@ -57,13 +57,17 @@ pub fn summary(fuzzing: &Fuzzing) -> String {
             counts.failed_ops, counts.ops
         ));
     }
-    for known in fuzzing.findings.iter().filter(|finding| finding.is_known) {
+    let known: Vec<_> = fuzzing.findings.iter().filter(|f| f.is_known).collect();
+    for known in &known {
         text.push_str(&format!(
             "known: rule {}: {}: {}\n",
             known.rule,
             known.program.join("; "),
             many(known.duplicates, "program", "programs")
         ));
+    }
+    if !known.is_empty() {
+        text.push_str("what is known does not fail, and is not reduced: --known none has it so\n");
     }
     let new = fuzzing.new_findings().count();
     let all: u64 = fuzzing
