@@ -65,7 +65,8 @@ impl Known {
     fn new(given: Vec<PathBuf>, programs: &Programs) -> Self {
         let none = Path::new("none");
         Self {
-            of_linux: !matches!(programs, Programs::This(_)) && !given.iter().any(|dir| dir == none),
+            of_linux: !matches!(programs, Programs::This(_))
+                && !given.iter().any(|dir| dir == none),
             dirs: given.into_iter().filter(|dir| dir != none).collect(),
         }
     }

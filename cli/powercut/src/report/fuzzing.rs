@@ -75,6 +75,14 @@ pub struct FuzzFinding {
     pub is_known: bool,
     /// Looked at again, the state was in order.
     pub is_flaky: bool,
+    /// The program failed once more when it was run again. If not, it is not reduced.
+    #[serde(default = "yes")]
+    pub is_repeated: bool,
+}
+
+/// Reports that do not say had only those.
+fn yes() -> bool {
+    true
 }
 
 impl Fuzzing {
@@ -132,6 +140,7 @@ mod tests {
             duplicates: 0,
             is_known,
             is_flaky: false,
+            is_repeated: true,
         };
         let fuzzing = Fuzzing {
             schema: FUZZING_SCHEMA,

@@ -2,6 +2,9 @@
 
 //! A disk on which programs are run, one after the other, and their crash states judged.
 
+use std::fs::File;
+use std::io;
+
 use anyhow::{bail, Context, Result};
 use powercut_engine::budget::Budget;
 use powercut_engine::choices::Choices;
@@ -49,6 +52,12 @@ pub struct Judged {
     pub outcome: Outcome,
     /// Why it ended early.
     pub error: Option<anyhow::Error>,
+}
+
+impl Judged {
+    pub fn is_broken(&self) -> bool {
+        !self.outcome.violations.is_empty()
+    }
 }
 
 impl<'b> Bench<'b> {
@@ -198,6 +207,17 @@ impl<'b> Bench<'b> {
         self.disk
             .record("reset")
             .context("cannot return the disk to what it was before the program")
+    }
+
+    /// The record of the newest program, as a file that nobody else sees.
+    pub fn copy_record(&self) -> Result<File> {
+        let copied = || {
+            let mut stream = self.root.control().export(self.disk.name().as_str())?;
+            let mut file = tempfile::tempfile()?;
+            io::copy(&mut stream, &mut file)?;
+            anyhow::Ok(file)
+        };
+        copied().context("cannot keep the record of a program that broke a rule")
     }
 
     /// Whether the record of the newest program is still there.

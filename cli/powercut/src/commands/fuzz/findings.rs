@@ -2,12 +2,13 @@
 
 //! What was found, each sort once: which finding a program belongs to, and the files of one.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Seek};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use powercut_programs::level::Level;
 use powercut_programs::alike::contains;
+use powercut_programs::level::Level;
 use powercut_programs::op::Op;
 use powercut_programs::program::Program;
 use powercut_programs::render::{c, comment, script, xfstest};
@@ -97,6 +98,19 @@ impl Findings {
     }
 }
 
+/// The name of the record in a finding's directory.
+pub const RECORD_FILE: &str = "recording.pcut";
+
+/// The record of a program that did not fail again.
+pub fn save_record(dir: &Path, record: &mut File) -> Result<()> {
+    let path = dir.join(RECORD_FILE);
+    record
+        .rewind()
+        .and_then(|()| io::copy(record, &mut File::create(&path)?))
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(())
+}
+
 /// The files of a program: itself, what it did, and itself for people. Where its trace is.
 pub fn save(dir: &Path, program: &Program, trace: &Trace, problem: &str) -> Result<PathBuf> {
     fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
@@ -132,6 +146,7 @@ mod tests {
             duplicates: 0,
             is_known: false,
             is_flaky: false,
+            is_repeated: true,
         }
     }
 

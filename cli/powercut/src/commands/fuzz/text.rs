@@ -9,6 +9,7 @@ use powercut_programs::bounded::Bounded;
 use powercut_programs::instances::{operations, SETS};
 use powercut_programs::program::before;
 
+use super::findings::RECORD_FILE;
 use crate::options::Fuzz;
 use crate::output::{print, print_json};
 use crate::report::{FuzzFinding, Fuzzing};
@@ -28,8 +29,14 @@ pub fn finding(finding: &FuzzFinding, dir: &Path) -> String {
     for line in finding.text.lines().take(5) {
         text.push_str(&format!("  {line}\n"));
     }
+    let last = if finding.is_repeated {
+        "report"
+    } else {
+        text.push_str("  run again, the program did not fail: the record is of the run that did\n");
+        RECORD_FILE
+    };
     text.push_str(&format!(
-        "  state {}\n  program.txt, program.sh, program.c, xfstest, trace.json and report are in {}\n",
+        "  state {}\n  program.txt, program.sh, program.c, xfstest, trace.json and {last} are in {}\n",
         finding.state,
         dir.display()
     ));

@@ -2,6 +2,7 @@
 
 //! Tries programs, one after the other, beside others that do so; reduces those that fail.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -13,7 +14,7 @@ use powercut_programs::program::Program;
 use powercut_programs::reduce::reduce;
 
 use super::bench::{plan, Bench, Judged};
-use super::findings::{save, Findings};
+use super::findings::{save, save_record, Findings};
 use super::oracle::Cuts;
 use super::recovery::RECOVERY_BUDGET;
 use super::source::Source;
@@ -91,7 +92,7 @@ impl Shared<'_> {
         program: &Program,
         tell: &impl Fn(News),
     ) -> Result<()> {
-        let judged = bench.judge(program, self.options.budget, |_| false)?;
+        let judged = bench.judge(program, self.options.budget, Judged::is_broken)?;
         let steps = &judged.trace.steps;
         tell(News::Judged(FuzzCounts {
             judged: 1,
@@ -104,8 +105,11 @@ impl Shared<'_> {
         let violation = judged.outcome.violations.first().map(rule);
         if let Some(rule) = violation {
             let is_more = self.lock(self.findings).count(&rule, program);
-            if !is_more {
-                self.found(bench, number, program, judged, tell)?;
+            // The same program need not fail again: then its record is all that shows why it did.
+            let record = (!is_more).then(|| bench.copy_record());
+            bench.reset()?;
+            if let Some(record) = record {
+                self.found(bench, number, program, judged, record?, tell)?;
                 return Ok(());
             }
         }
@@ -119,6 +123,7 @@ impl Shared<'_> {
         number: u64,
         program: &Program,
         first: Judged,
+        mut record: File,
         tell: &impl Fn(News),
     ) -> Result<()> {
         let Some(broken) = first.outcome.violations.first().map(rule) else {
@@ -158,9 +163,9 @@ impl Shared<'_> {
             None => Some(bench.judge(&least, budget, fails)?),
             Some(_) => None,
         };
-        let (shown, least) = match again {
-            Some(judged) if fails(&judged) => (judged, least),
-            _ => (first, program.clone()),
+        let (shown, least, is_repeated) = match again {
+            Some(judged) if fails(&judged) => (judged, least, true),
+            _ => (first, program.clone(), false),
         };
         bench.look_as_usual();
         let Some(violation) = shown.outcome.violations.first() else {
@@ -179,6 +184,7 @@ impl Shared<'_> {
             duplicates: 0,
             is_known: false,
             is_flaky: violation.again == Some(Again::Passed),
+            is_repeated,
         };
         let mut findings = self.lock(self.findings);
         // Another worker may have come to the same meanwhile.
@@ -194,8 +200,14 @@ impl Shared<'_> {
         let finding = FuzzFinding { number, ..finding };
         let dir = self.dir.join(number.to_string());
         let trace = save(&dir, &least, &shown.trace, &finding.text);
+        let recorded = if is_repeated {
+            Ok(())
+        } else {
+            save_record(&dir, &mut record)
+        };
         tell(News::Found(finding, dir.clone()));
         let trace = trace?;
+        recorded?;
         if bench.has_record()? {
             let reported = self.report(bench, &dir, &trace, &least, depth);
             bench.reset()?;
