@@ -1,57 +1,116 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Whether a program has the operations of another in it, with other names maybe: then what is wrong with
+//! Whether a program has the operations of another in it, on other files maybe: then what is wrong with
 //! both is the same.
 
 use std::collections::HashMap;
 
-use crate::namespace::parent;
-use crate::op::Op;
+use crate::namespace::{parent, Namespace, NodeNr};
+use crate::op::{Op, RenameHow};
+use crate::program::before;
 
-/// Which path of the program stands for which of the pattern.
+/// An operation, and what it acts on.
+struct Act<'o> {
+    op: &'o Op,
+    /// For each path: the file, and the directory that it is in, whatever both are called by then.
+    on: Vec<(NodeNr, NodeNr)>,
+    /// The files that are held open.
+    held: Vec<NodeNr>,
+}
+
+/// The operations of a program that can succeed, done one after the other.
+fn acts(ops: &[Op]) -> Vec<Act<'_>> {
+    let mut names = Namespace::after(&before());
+    let mut acts = Vec::new();
+    for op in ops {
+        if !names.allows(op) {
+            continue;
+        }
+        let there = names.clone();
+        names.apply(op);
+        // What is made has a number afterwards.
+        let number = |path: &str| there.node(path).or_else(|| names.node(path));
+        let paths = op.paths();
+        let on = paths.iter().filter_map(|path| {
+            // A new name is one more of its file, whatever it replaces.
+            let named = if gives_name(op) { paths[0] } else { path };
+            let file = number(named)?;
+            // The root is in no directory.
+            Some((file, number(parent(path)).unwrap_or(file)))
+        });
+        acts.push(Act {
+            op,
+            on: on.collect(),
+            held: names.held().to_vec(),
+        });
+    }
+    acts
+}
+
+/// Whether the first path of an operation gets the second as a name.
+fn gives_name(op: &Op) -> bool {
+    match op {
+        Op::Link { .. } => true,
+        Op::Rename { how, .. } => *how != RenameHow::Exchange,
+        _ => false,
+    }
+}
+
+/// Which file of the program stands for which of the pattern.
 #[derive(Clone, Default)]
-struct Match<'o> {
-    paths: HashMap<&'o str, &'o str>,
-    taken: HashMap<&'o str, &'o str>,
+struct Match {
+    files: HashMap<NodeNr, NodeNr>,
+    taken: HashMap<NodeNr, NodeNr>,
 }
 
-/// Whether operations of these kinds are in a program, in this order, on paths that have to do with each
-/// other as these do: where a pattern names a path twice, or the directory of one, the program does.
+/// Whether operations of these kinds are in a program, in this order, on files that have to do with each
+/// other as these do: where a pattern acts on a file twice, or on the directory of one, the program does.
 pub fn contains(ops: &[Op], pattern: &[Op]) -> bool {
-    has(ops, pattern, &Match::default())
+    has(&acts(ops), &acts(pattern), &Match::default())
 }
 
-fn has<'o>(ops: &'o [Op], pattern: &'o [Op], so_far: &Match<'o>) -> bool {
+fn has(acts: &[Act<'_>], pattern: &[Act<'_>], so_far: &Match) -> bool {
     let Some((wanted, rest)) = pattern.split_first() else {
         return true;
     };
-    (0..ops.len()).any(|nr| {
-        let mut found = so_far.clone();
-        found.takes(&ops[nr], wanted) && has(&ops[nr + 1..], rest, &found)
+    (0..acts.len()).any(|nr| {
+        let later = |found: &Match| has(&acts[nr + 1..], rest, found);
+        so_far.with(&acts[nr], wanted).iter().any(later)
     })
 }
 
-impl<'o> Match<'o> {
-    /// Whether an operation may be one of the pattern.
-    fn takes(&mut self, op: &'o Op, wanted: &'o Op) -> bool {
-        let (paths, of_pattern) = (op.paths(), wanted.paths());
-        if op.kind() != wanted.kind() || paths.len() != of_pattern.len() {
-            return false;
+impl Match {
+    /// The ways in which an operation may be one of the pattern.
+    fn with(&self, act: &Act<'_>, wanted: &Act<'_>) -> Vec<Self> {
+        if let (Op::FsyncOpen, Op::Fsync(_)) = (act.op, wanted.op) {
+            let fsynced = wanted.on[0].0;
+            let held = act.held.iter();
+            return held
+                .filter_map(|file| self.clone().and(fsynced, *file))
+                .collect();
         }
-        of_pattern
-            .into_iter()
-            .zip(paths)
-            .all(|(wanted_path, path)| {
+        let is_same = act.op.kind() == wanted.op.kind() && act.on.len() == wanted.on.len();
+        let both = wanted.on.iter().zip(&act.on);
+        let found = both.fold(
+            is_same.then(|| self.clone()),
+            |found, ((wanted_file, wanted_dir), (file, dir))| {
+                let found = found?.and(*wanted_file, *file)?;
                 // What an fsync covers is the file; what changes names has to do with the directory, too.
-                let is_same_dir = op.is_persistence() || self.is(parent(wanted_path), parent(path));
-                is_same_dir && self.is(wanted_path, path)
-            })
+                if act.op.is_persistence() {
+                    Some(found)
+                } else {
+                    found.and(*wanted_dir, *dir)
+                }
+            },
+        );
+        found.into_iter().collect()
     }
 
-    /// Whether a path may stand for one of the pattern, and for no other.
-    fn is(&mut self, wanted: &'o str, path: &'o str) -> bool {
-        *self.paths.entry(wanted).or_insert(path) == path
-            && *self.taken.entry(path).or_insert(wanted) == wanted
+    /// With a file that stands for one of the pattern, and for no other.
+    fn and(mut self, wanted: NodeNr, file: NodeNr) -> Option<Self> {
+        let is_it = *self.files.entry(wanted).or_insert(file) == file
+            && *self.taken.entry(file).or_insert(wanted) == wanted;
+        is_it.then_some(self)
     }
 }
 
@@ -112,9 +171,39 @@ mod tests {
             // The first that fits need not be the one.
             (
                 "link foo bar\nfsync foo",
-                "link A/foo bar\nlink foo bar\nfsync foo",
+                "link A/foo B/bar\nlink foo bar\nfsync foo",
                 true,
             ),
+            // Directories that got other names are the same.
+            (
+                "rename A/foo B/bar\nfsync B/bar",
+                "rename A/foo B/bar\nrename B C\nmkdir B\nfsync C/bar",
+                true,
+            ),
+            (
+                "rename A/foo B/bar\nfsync B",
+                "rename foo A/bar\nrename A B exchange\nfsync B",
+                true,
+            ),
+            (
+                "rename A/foo B/bar\nfsync B",
+                "rename foo A/bar\nrename A B exchange\nfsync A",
+                false,
+            ),
+            // Another name of the file, and what is held open, is the file.
+            ("link foo bar\nfsync foo", "link foo bar\nfsync bar", true),
+            (
+                "rename foo A/bar\nfsync A/bar",
+                "open foo\nrename foo A/bar\nfsync_open",
+                true,
+            ),
+            (
+                "rename foo A/bar\nfsync A/bar",
+                "open A\nrename foo A/bar\nfsync_open",
+                false,
+            ),
+            // What fails does nothing.
+            ("creat bar\nfsync bar", "creat foo\nfsync foo", false),
             ("sync", "creat bar\nsync", true),
             ("sync", "creat bar\nfsync bar", false),
         ] {

@@ -27,14 +27,17 @@ struct Node {
     state: State,
 }
 
+/// A file or directory, whatever names it has.
+pub type NodeNr = usize;
+
 #[derive(Debug, Clone)]
 pub struct Namespace {
     nodes: Vec<Node>,
-    names: BTreeMap<String, usize>,
+    names: BTreeMap<String, NodeNr>,
     /// Whether an operation was done.
     is_used: bool,
-    /// Whether a file is held open.
-    holds: bool,
+    /// Files that are held open.
+    held: Vec<NodeNr>,
 }
 
 /// The directory that a path is in.
@@ -52,7 +55,7 @@ impl Namespace {
             }],
             names: BTreeMap::from([(ROOT.to_string(), 0)]),
             is_used: false,
-            holds: false,
+            held: Vec::new(),
         };
         for op in ops {
             namespace.apply(op);
@@ -60,6 +63,16 @@ impl Namespace {
         namespace.apply(&Op::Sync);
         namespace.is_used = false;
         namespace
+    }
+
+    /// What has a path.
+    pub fn node(&self, path: &str) -> Option<NodeNr> {
+        self.names.get(path).copied()
+    }
+
+    /// What is held open.
+    pub fn held(&self) -> &[NodeNr] {
+        &self.held
     }
 
     fn kind(&self, path: &str) -> Option<Kind> {
@@ -120,7 +133,7 @@ impl Namespace {
             | Op::Utimens { path, .. }
             | Op::Open(path)
             | Op::Fsync(path) => is_regular(path) || self.is_dir(path),
-            Op::FsyncOpen => self.holds,
+            Op::FsyncOpen => !self.held.is_empty(),
             // After nothing there is nothing of interest in the caches, and nothing to write back.
             Op::DropCaches | Op::Remount => self.is_used,
             Op::Syncfs | Op::Sync => true,
@@ -190,9 +203,8 @@ impl Namespace {
             | Op::Utimens { path, .. } => {
                 self.change(path, |state| state.has_other_attributes = true);
             }
-            Op::Open(_) => self.holds = true,
-            Op::Remount => self.holds = false,
-            // Which files are open is not known here.
+            Op::Open(path) => self.held.extend(self.node(path)),
+            Op::Remount => self.held.clear(),
             Op::Fdatasync(_) | Op::FsyncOpen | Op::DropCaches | Op::SyncFileRange(_) => {}
         }
     }

@@ -68,7 +68,8 @@ impl Judge<'_> {
         let is_unsure =
             self.trace.has_fat || inodes.filter(|inode| **inode == name.inode).count() > 1;
         let mut is_there = false;
-        let mut other = None;
+        // Those that it may be but for what is in it: first of all a directory with such names.
+        let mut others = Vec::new();
         for at in (since..=self.last).rev() {
             let moment = &self.history.moments[at];
             let Some(&nr) = moment.names.get(place) else {
@@ -83,11 +84,12 @@ impl Judge<'_> {
                 if !is_unsure || self.may_be(name.inode, nr) {
                     return Ok(nr);
                 }
-                other.get_or_insert(nr);
+                others.push(nr);
             }
         }
-        if let Some(nr) = other {
-            return Ok(nr);
+        let has_names = |nr: &&FileNr| kind == Kind::Directory && self.may_have(name.inode, **nr);
+        if let Some(nr) = others.iter().find(has_names).or(others.first()) {
+            return Ok(*nr);
         }
         let text = if is_there {
             format!("{path}: it is a {kind}, and not the file that has or had that name")
@@ -134,13 +136,17 @@ impl Judge<'_> {
         problems.is_empty()
     }
 
-    /// Whether the names in a directory are those of another, as far as they go, and the files that may have had them.
+    /// Whether what is in a directory is what may be in another, as far as that goes.
     fn may_be_dir(&self, inode: u64, nr: FileNr) -> bool {
-        let names = || self.found.names.iter().filter(|name| name.dir == inode);
-        if self.trace.has_fat && !names().all(|name| self.may_be_in(nr, name)) {
-            return false;
-        }
-        let names: BTreeSet<&str> = names().map(|name| name.name.as_str()).collect();
+        let mut names = self.found.names.iter().filter(|name| name.dir == inode);
+        let is_unsure = self.trace.has_fat;
+        self.may_have(inode, nr) && (!is_unsure || names.all(|name| self.may_be_in(nr, name)))
+    }
+
+    /// Whether the names in a directory are those of another, as far as they go.
+    fn may_have(&self, inode: u64, nr: FileNr) -> bool {
+        let names = self.found.names.iter().filter(|name| name.dir == inode);
+        let names: BTreeSet<&str> = names.map(|name| name.name.as_str()).collect();
         let mut places = self.history.places(self.last).into_iter();
         let is_missing = |place: &Place| {
             place.0 == nr && !names.contains(place.1.as_str()) && !self.may_lack(place)
