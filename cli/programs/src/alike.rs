@@ -56,6 +56,11 @@ fn gives_name(op: &Op) -> bool {
     }
 }
 
+/// Whether an operation makes a file durable, be it all or what reading it takes: they break a rule alike.
+fn syncs(op: &Op) -> bool {
+    matches!(op, Op::Fsync(_) | Op::Fdatasync(_))
+}
+
 /// Which file of the program stands for which of the pattern.
 #[derive(Clone, Default)]
 struct Match {
@@ -89,7 +94,8 @@ impl Match {
                 .filter_map(|file| self.clone().and(fsynced, *file))
                 .collect();
         }
-        let is_same = act.op.kind() == wanted.op.kind() && act.on.len() == wanted.on.len();
+        let is_same = act.op.kind() == wanted.op.kind() || (syncs(act.op) && syncs(wanted.op));
+        let is_same = is_same && act.on.len() == wanted.on.len();
         let both = wanted.on.iter().zip(&act.on);
         let found = both.fold(
             is_same.then(|| self.clone()),
@@ -201,6 +207,11 @@ mod tests {
                 "rename foo A/bar\nfsync A/bar",
                 "open A\nrename foo A/bar\nfsync_open",
                 false,
+            ),
+            (
+                "rename foo A/bar\nfsync A/bar",
+                "rename foo A/bar\nfdatasync A/bar",
+                true,
             ),
             // What fails does nothing.
             ("creat bar\nfsync bar", "creat foo\nfsync foo", false),

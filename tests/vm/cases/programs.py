@@ -87,6 +87,18 @@ def found():
                  "--no-baseline")  # fmt: skip
 
 
+@test("what is known of Linux is told and does not fail, unless nothing is to be known")
+def known_of_linux():
+    need("vfat")
+    with tidy() as own:
+        # Its one program: rename foo A/bar plain, fsync A/bar.
+        words = ("--fs", "vfat", "--set", "names", "--ops", "1", "--exhaustive", "--from", "318", "--programs", "1")
+        report = fuzz(*words, "--report", f"{own}/known")
+        equal([(one["rule"], one["is_known"]) for one in report["findings"]], [("size", True)], "the findings")
+        report = fuzz(*words, "--known", "none", "--report", f"{own}/none", code=1)
+        equal([(one["rule"], one["is_known"]) for one in report["findings"]], [("size", False)], "with none known")
+
+
 # On two disks that fail together; without the flush of both, nothing is kept.
 JOURNAL = ("mke2fs -q -F -b 4096 -O journal_dev {journal} && "
            "mkfs.ext4 -q -F -b 4096 -E lazy_itable_init=0 -J device={journal} {data}")  # fmt: skip
