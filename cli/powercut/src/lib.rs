@@ -46,6 +46,7 @@ pub mod recorder;
 pub mod recovery;
 pub mod report;
 pub mod scratch;
+pub mod served_disk;
 pub mod server;
 pub mod signals;
 pub mod size;

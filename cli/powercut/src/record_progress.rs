@@ -7,27 +7,32 @@ use std::sync::mpsc::{channel, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use crate::device::{Disk, RecordStatus};
+use crate::device::RecordStatus;
 use crate::memory::available_mib;
 use crate::output::say;
+use crate::recorder::Recorder;
 use crate::words::many;
 
 /// Between two lines.
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// Does something, and tells meanwhile how the record of a disk grows.
-pub fn told<T>(disk: &Disk, work: impl FnOnce() -> T) -> T {
-    let limit_mib = disk.get("log_limit_mib").ok();
-    let limit_mib = limit_mib.and_then(|text| text.trim().parse().ok());
-    let limit_mib = limit_mib.filter(|limit: &u64| *limit > 0);
-    if let Some(warning) = too_little(limit_mib, available_mib()) {
+/// Does something, and tells meanwhile how a record grows, where that can be told.
+pub fn told<T>(recorder: &dyn Recorder, work: impl FnOnce() -> T) -> T {
+    if recorder.status().is_none() {
+        return work();
+    }
+    let limit_mib = recorder.limit_mib();
+    // The others keep theirs in files.
+    let is_in_memory = recorder.driver().is_some();
+    let warning = too_little(limit_mib, available_mib()).filter(|_| is_in_memory);
+    if let Some(warning) = warning {
         say(format_args!("warning: {warning}"));
     }
     let (end, ended) = channel::<()>();
     thread::scope(|scope| {
         scope.spawn(move || {
             while ended.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
-                if let Ok(status) = disk.status() {
+                if let Some(status) = recorder.status() {
                     say(format_args!(
                         "{}",
                         line(&status, limit_mib, available_mib())

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What records a workload: the module, or dm-log-writes of the kernel.
+//! What records a workload: the module, dm-log-writes of the kernel, or a disk that the command serves.
 
 use anyhow::Result;
 
-use crate::device::{Disk, Nodes, RuleStatus};
+use crate::device::{Disk, Nodes, RecordStatus, RuleStatus};
 use crate::executor::MarksTo;
 use crate::faults::Rule;
 use crate::mapper::MappedDisk;
+use crate::served_disk::ServedDisk;
 
 /// A disk that a workload can be recorded on.
-pub trait Recorder {
+pub trait Recorder: Sync {
     fn nodes(&self) -> &Nodes;
     /// Where the marks of the workload go.
     fn marks(&self) -> MarksTo;
@@ -22,6 +23,31 @@ pub trait Recorder {
     fn driver(&self) -> Option<&Disk> {
         None
     }
+    /// How large the record is, where that can be told while it grows.
+    fn status(&self) -> Option<RecordStatus> {
+        None
+    }
+    /// What it may take, if it has a limit.
+    fn limit_mib(&self) -> Option<u64> {
+        None
+    }
+    /// Why the I/O of a workload fails, if that is the recorder's doing.
+    fn failure(&self) -> Option<String> {
+        used_up(&self.status()?, self.limit_mib())
+    }
+}
+
+/// Why the writes of a workload failed, if there was no more room for them.
+fn used_up(status: &RecordStatus, limit_mib: Option<u64>) -> Option<String> {
+    (status.truncated > 0).then(|| {
+        format!(
+            "the record ended at event {}, when its {} MiB were used up (log_limit_mib is {}): \
+             writes fail from there on; give a larger --log-limit, or a shorter workload",
+            status.truncated,
+            status.bytes >> 20,
+            limit_mib.unwrap_or(0)
+        )
+    })
 }
 
 /// A disk of the module, and what it is to do wrong.
@@ -56,6 +82,15 @@ impl Recorder for ModuleRecorder<'_> {
     fn driver(&self) -> Option<&Disk> {
         Some(self.disk)
     }
+
+    fn status(&self) -> Option<RecordStatus> {
+        self.disk.status().ok()
+    }
+
+    fn limit_mib(&self) -> Option<u64> {
+        let limit = self.disk.get("log_limit_mib").ok()?;
+        limit.trim().parse().ok().filter(|limit| *limit > 0)
+    }
 }
 
 /// What a disk was told to do wrong.
@@ -81,5 +116,37 @@ impl Recorder for MappedDisk {
     fn stop(&self) -> Result<Vec<RuleStatus>> {
         Self::stop(self)?;
         Ok(Vec::new())
+    }
+}
+
+impl Recorder for ServedDisk {
+    fn nodes(&self) -> &Nodes {
+        Self::nodes(self)
+    }
+
+    fn marks(&self) -> MarksTo {
+        MarksTo::Served(self.mark_socket().into())
+    }
+
+    fn start(&self) -> Result<()> {
+        Self::start(self)
+    }
+
+    fn stop(&self) -> Result<Vec<RuleStatus>> {
+        Self::stop(self)?;
+        Ok(Vec::new())
+    }
+
+    fn status(&self) -> Option<RecordStatus> {
+        Self::status(self)
+    }
+
+    fn limit_mib(&self) -> Option<u64> {
+        Self::limit_mib(self)
+    }
+
+    fn failure(&self) -> Option<String> {
+        let broken = self.broken().map(|error| error.to_string());
+        broken.or_else(|| used_up(&Self::status(self)?, Self::limit_mib(self)))
     }
 }

@@ -143,7 +143,7 @@ pub struct RunArgs {
     pub record_only: bool,
     /// What records the workload and shows states as block devices: docs/backends.md
     ///
-    /// ublk and nbd take no module of powercut: the kernel's dm-log-writes records then.
+    /// ublk and nbd take no module of powercut. With nbd, the kernel's dm-log-writes records.
     #[arg(
         long,
         value_name = "NAME",

@@ -101,7 +101,7 @@ impl ValueEnum for Value<Marks> {
 /// What shows the states of a recording, and makes one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum BackendArg {
-    /// The powercut module if it is loaded, else nbd
+    /// The powercut module if it is loaded, else ublk if the kernel has it, else nbd
     Auto,
     /// The powercut module
     Module,

@@ -32,7 +32,9 @@ impl Backend {
         let backend = match (asked, from) {
             (BackendArg::Ublk, _) => Self::Ublk,
             (BackendArg::Nbd, _) => Self::Nbd,
-            (BackendArg::Auto, RecordSource::Report(_)) => Self::of_kernel(Root::open().err()),
+            (BackendArg::Auto, RecordSource::Report(_)) => {
+                Self::of_kernel(Root::open().err(), has_ublk)
+            }
             (BackendArg::Auto | BackendArg::Module, _) => Self::Module,
         };
         if let (Self::Ublk | Self::Nbd, RecordSource::Disk(_)) = (backend, from) {
@@ -42,16 +44,19 @@ impl Backend {
         backend.if_it_can(asked, needs, "")
     }
 
-    /// The same for a workload that is yet to be recorded.
-    pub fn for_run(asked: BackendArg, needs: &[&str]) -> Result<Self> {
+    /// The same for a workload that is yet to be recorded; `needs` has what one of them can't do of it.
+    pub fn for_run(asked: BackendArg, needs: impl Fn(Self) -> Vec<&'static str>) -> Result<Self> {
         let backend = match asked {
             BackendArg::Ublk => Self::Ublk,
             BackendArg::Nbd => Self::Nbd,
-            BackendArg::Auto => Self::of_kernel(Root::open().err()),
+            BackendArg::Auto => Self::of_kernel(Root::open().err(), has_ublk),
             BackendArg::Module => Self::Module,
         };
-        let recorded = "the workload is recorded by dm-log-writes, and ";
-        backend.if_it_can(asked, needs, recorded)
+        let recorded = match backend {
+            Self::Ublk => "the workload is recorded, and ",
+            _ => "the workload is recorded by dm-log-writes, and ",
+        };
+        backend.if_it_can(asked, &needs(backend), recorded)
     }
 
     /// It, if it can do all that is needed. What was chosen is said, with how the workload is `recorded`.
@@ -80,8 +85,9 @@ impl Backend {
     }
 
     /// The one that is taken if the driver can't be driven for this reason.
-    fn of_kernel(why_not: Option<DeviceError>) -> Self {
+    fn of_kernel(why_not: Option<DeviceError>, has_ublk: impl FnOnce() -> bool) -> Self {
         match why_not {
+            Some(DeviceError::NotLoaded) if has_ublk() => Self::Ublk,
             Some(DeviceError::NotLoaded) => Self::Nbd,
             _ => Self::Module,
         }
@@ -96,7 +102,7 @@ impl Backend {
     }
 
     /// What makes a block device of what the command serves.
-    fn driver(self) -> Result<Arc<dyn Driver>> {
+    pub fn driver(self) -> Result<Arc<dyn Driver>> {
         match self {
             Self::Ublk => ublk_driver(),
             _ => Ok(Arc::new(NbdDriver::open()?)),
@@ -131,6 +137,17 @@ impl Backend {
 #[cfg(feature = "ublk")]
 fn ublk_driver() -> Result<Arc<dyn Driver>> {
     Ok(Arc::new(crate::ublk::UblkDriver::open()?))
+}
+
+/// Whether ublk is there, in the kernel and in this command.
+#[cfg(feature = "ublk")]
+fn has_ublk() -> bool {
+    crate::ublk::is_there()
+}
+
+#[cfg(not(feature = "ublk"))]
+fn has_ublk() -> bool {
+    false
 }
 
 #[cfg(not(feature = "ublk"))]
@@ -172,15 +189,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nbd_is_taken_only_if_the_module_is_not_loaded() {
-        for (why_not, taken) in [
-            (None, Backend::Module),
-            (Some(DeviceError::NotLoaded), Backend::Nbd),
+    fn others_are_taken_only_if_the_module_is_not_loaded_and_ublk_before_nbd() {
+        for (why_not, has_ublk, taken) in [
+            (None, true, Backend::Module),
+            (Some(DeviceError::NotLoaded), true, Backend::Ublk),
+            (Some(DeviceError::NotLoaded), false, Backend::Nbd),
             // They are told then.
-            (Some(DeviceError::NotRoot), Backend::Module),
-            (Some(DeviceError::NoConfigfs), Backend::Module),
+            (Some(DeviceError::NotRoot), true, Backend::Module),
+            (Some(DeviceError::NoConfigfs), true, Backend::Module),
         ] {
-            assert_eq!(Backend::of_kernel(why_not), taken);
+            assert_eq!(Backend::of_kernel(why_not, || has_ublk), taken);
         }
     }
 
@@ -194,7 +212,10 @@ mod tests {
             let needs = super::asked(&[("--depth", false), ("--keep", true)]);
             let all = [
                 (Backend::choose(asked, &from, &needs), "--keep needs the"),
-                (Backend::for_run(asked, &needs), "--keep needs the"),
+                (
+                    Backend::for_run(asked, |_| needs.clone()),
+                    "--keep needs the",
+                ),
                 (
                     Backend::choose(asked, &RecordSource::Disk("a".parse().unwrap()), &[]),
                     "takes a recording",
@@ -209,7 +230,7 @@ mod tests {
             }
             for chosen in [
                 Backend::choose(asked, &from, &[]),
-                Backend::for_run(asked, &[]),
+                Backend::for_run(asked, |_| Vec::new()),
             ] {
                 if taken == Backend::Ublk && !cfg!(feature = "ublk") {
                     let refused = chosen.unwrap_err().to_string();

@@ -18,7 +18,7 @@ use super::observe::Observer;
 use super::session::Session;
 use crate::baseline::Extent;
 use crate::child::Line;
-use crate::device::{Completion, DiscardContent, Disk, RecordStatus, Root, RuleStatus};
+use crate::device::{Completion, DiscardContent, Nodes, Root, RuleStatus};
 use crate::examination::Examination;
 use crate::executor::{Executor, Keep, Kept, MarksTo, Scratch};
 use crate::exit::Exit;
@@ -31,6 +31,7 @@ use crate::output::say;
 use crate::record_progress;
 use crate::recorder::{ModuleRecorder, Recorder};
 use crate::report::{Imported, Source};
+use crate::served_disk::ServedDisk;
 use crate::server::{Module, Server};
 use crate::signals::Signals;
 use crate::writeback::Eager;
@@ -59,20 +60,22 @@ pub fn recorded<T>(
     signals: &Signals,
     then: impl FnOnce(Session<'_>) -> Result<T>,
 ) -> Result<T> {
-    match Backend::for_run(options.backend, &needs(options))? {
+    match Backend::for_run(options.backend, |backend| needs(options, backend))? {
         Backend::Module => by_module(options, signals, then),
-        by @ (Backend::Ublk | Backend::Nbd) => by_mapper(by, options, signals, then),
+        Backend::Ublk => by_server(options, signals, then),
+        Backend::Nbd => by_mapper(options, signals, then),
     }
 }
 
-/// What was asked for that takes the module.
-fn needs(options: &Run) -> Vec<&'static str> {
+/// What was asked for that takes the module, if it is not there.
+fn needs(options: &Run, backend: Backend) -> Vec<&'static str> {
     let (disk, discarded) = (&options.settings, options.settings.discard_content);
+    let is_logged = backend == Backend::Nbd;
     asked(&[
         ("--disks", !disk.members.is_empty()),
-        ("--tear", disk.tear != Tear::Any),
-        ("--write-cache off", !disk.write_cache),
-        ("--fua off", !disk.fua),
+        ("--tear", is_logged && disk.tear != Tear::Any),
+        ("--write-cache off", is_logged && !disk.write_cache),
+        ("--fua off", is_logged && !disk.fua),
         ("--completion", disk.completion != Completion::Inline),
         ("--discard-content", discarded != DiscardContent::Zeroes),
         ("--stacks", disk.stacks),
@@ -118,7 +121,6 @@ fn by_module<T>(
 
 /// Without the module: what dm-log-writes logged is imported.
 fn by_mapper<T>(
-    server: Backend,
     options: &Run,
     signals: &Signals,
     then: impl FnOnce(Session<'_>) -> Result<T>,
@@ -129,13 +131,35 @@ fn by_mapper<T>(
     let mut recorded = record(options, &disk, signals)?;
     let (saved, imported) = record_of(&disk, signals)?;
     recorded.imported = Some(imported);
-    let opened = server.serve(&saved, &options.examination)?;
-    let baseline = match &options.baseline {
-        Extent::Both { .. } => Extent::BothOn(disk.nodes().clone()),
-        other => other.clone(),
-    };
+    let opened = Backend::Nbd.serve(&saved, &options.examination)?;
+    let baseline = baseline_on(disk.nodes(), options);
     let server = opened.server();
     with_session(options, signals, &*server, recorded, baseline, began, then)
+}
+
+/// Without the module: by a disk that the command serves.
+fn by_server<T>(
+    options: &Run,
+    signals: &Signals,
+    then: impl FnOnce(Session<'_>) -> Result<T>,
+) -> Result<T> {
+    let began = Instant::now();
+    need(options)?;
+    let driver = Backend::Ublk.driver().context("can't record")?;
+    let disk = ServedDisk::create(driver, &options.settings)?;
+    let mut recorded = record(options, &disk, signals)?;
+    recorded.imported = Some(Imported::of_ublk());
+    let server = disk.server()?;
+    let baseline = baseline_on(disk.nodes(), options);
+    with_session(options, signals, &server, recorded, baseline, began, then)
+}
+
+/// What the check is run on first, where the disk that was recorded is none of the driver's.
+fn baseline_on(recorded: &Nodes, options: &Run) -> Extent {
+    match &options.baseline {
+        Extent::Both { .. } => Extent::BothOn(recorded.clone()),
+        other => other.clone(),
+    }
 }
 
 /// Does something with what was recorded since then.
@@ -195,7 +219,7 @@ struct Recorded {
     rules: Vec<RuleStatus>,
     /// What the software held, if that was to be observed.
     truths: Option<Truths>,
-    /// What it does not tell, if it was made of a log of another tool.
+    /// What it does not tell, if the module did not make it.
     imported: Option<Imported>,
 }
 
@@ -232,19 +256,16 @@ fn record(options: &Run, recorder: &dyn Recorder, signals: &Signals) -> Result<R
         None
     };
     recorder.start()?;
-    let mut work = || {
+    let work = || {
         bench.mounted("workload", &options.workload, keep.as_ref(), || {
             recorder.stop()
         })
     };
-    let recorded = match recorder.driver() {
-        Some(disk) => record_progress::told(disk, work).map_err(|error| match disk.status() {
-            Ok(status) if status.truncated > 0 => error.context(used_up(disk, &status)),
-            _ => error,
-        }),
-        None => work(),
-    };
-    let (rules, kept) = recorded?;
+    let (rules, kept) =
+        record_progress::told(recorder, work).map_err(|error| match recorder.failure() {
+            Some(why) => error.context(why),
+            None => error,
+        })?;
     let copies = keep.and_then(|keep| keep.copies);
     let truths = copies.map(|copies| {
         let mut observer = Observer {
@@ -260,18 +281,6 @@ fn record(options: &Run, recorder: &dyn Recorder, signals: &Signals) -> Result<R
         truths: truths.transpose()?,
         imported: None,
     })
-}
-
-/// Why the writes of a workload failed.
-fn used_up(disk: &Disk, status: &RecordStatus) -> String {
-    let limit = disk.get("log_limit_mib").unwrap_or_default();
-    format!(
-        "the record ended at event {}, when its {} MiB of memory were used up (log_limit_mib is {}): \
-         writes fail from there on; give a larger --log-limit, or a shorter workload",
-        status.truncated,
-        status.bytes >> 20,
-        limit.trim()
-    )
 }
 
 impl Bench<'_> {
@@ -292,7 +301,7 @@ impl Bench<'_> {
             (Some(keep), _) => keep.file.clone(),
             (None, MarksTo::File(file)) => file,
             // Nothing takes marks before the record begins.
-            (None, MarksTo::Mapper(_)) => "/dev/full".into(),
+            (None, MarksTo::Mapper(_) | MarksTo::Served(_)) => "/dev/full".into(),
         };
         env.push(("POWERCUT_MARK".into(), marks.into()));
         let mut sandbox = self.executor.sandbox(&self.scratch, 0)?;

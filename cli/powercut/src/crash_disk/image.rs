@@ -38,7 +38,8 @@ impl Written {
     }
 }
 
-type Pages = BTreeMap<u64, Written>;
+/// Shared with the base of a record until they are written to.
+type Pages = BTreeMap<u64, Arc<Written>>;
 
 /// A crash state, with what was written to it.
 #[derive(Debug, Clone)]
@@ -160,7 +161,7 @@ impl Image {
     /// Reads what was written, as `written` has it for each page, and the state below it.
     fn read_below(
         &mut self,
-        written: impl for<'i> Fn(&'i Self, u64) -> Option<&'i Written>,
+        written: impl for<'i> Fn(&'i Self, u64) -> Option<&'i Arc<Written>>,
         offset: u64,
         to: &mut [u8],
         counts: bool,
@@ -197,6 +198,7 @@ impl Image {
                 continue;
             };
             let before = self.before.as_ref().and_then(|before| before.get(&page));
+            let before = before.map(|written| &**written);
             for written in before.into_iter().chain(older.iter().copied()) {
                 written.read(&within, here);
             }
@@ -297,7 +299,8 @@ impl Image {
             sectors: 0,
             data: Box::new([0; PAGE]),
         };
-        let written = self.written.entry(page).or_insert_with(new);
+        let written = self.written.entry(page);
+        let written = Arc::make_mut(written.or_insert_with(|| Arc::new(new())));
         written.sectors |= mask(within);
         put(&mut written.data[within.clone()]);
         if let Some(layers) = &mut self.layers {

@@ -11,6 +11,7 @@ mod contents;
 mod delayed;
 mod device;
 mod faults;
+mod from_start;
 mod image;
 mod origin;
 mod record;
@@ -33,7 +34,7 @@ use powercut_engine::recording::CrashState;
 use powercut_module::Met;
 use rustix::io::Errno;
 
-use crate::device::DeviceError;
+use crate::device::{DeviceError, RecordStatus};
 use crate::faults::Rule;
 use contents::Below;
 use faults::Faults;
@@ -44,6 +45,7 @@ use serving::Health;
 pub use contents::Contents;
 pub use delayed::Delayed;
 pub use device::{Device, Driver};
+pub use from_start::FromStart;
 pub use image::Image;
 pub use record::{Record, Ticket};
 pub use request::{Op, Request};
@@ -122,6 +124,18 @@ impl CrashDisk {
         Ok(())
     }
 
+    /// Records a workload from now on, in so many bytes at most.
+    pub fn begin_workload(&mut self, header: &Header, limit_bytes: u64) -> io::Result<()> {
+        self.begin_record(header)?;
+        self.record = self.record.take().map(|r| r.of_workload(limit_bytes));
+        Ok(())
+    }
+
+    /// How large the record is, if there is one.
+    pub fn record_status(&self) -> Option<RecordStatus> {
+        self.record.as_ref().map(Record::status)
+    }
+
     /// Whether what comes is recorded.
     pub fn is_recording(&self) -> bool {
         self.record.as_ref().is_some_and(Record::is_open)
@@ -138,11 +152,16 @@ impl CrashDisk {
         self.image.drop_record();
     }
 
-    /// Puts a mark into the record.
-    pub fn mark(&mut self, text: &str) {
-        if let Some(record) = &mut self.record {
-            record.mark(text);
+    /// Puts a mark into the record; an error if that is full.
+    pub fn mark(&mut self, text: &str) -> Result<(), Errno> {
+        let Some(record) = &mut self.record else {
+            return Ok(());
+        };
+        if !record.has_room(text.len() as u64) {
+            return Err(Errno::NOSPC);
         }
+        record.mark(text);
+        Ok(())
     }
 
     /// The record, in a file. Its base is all that the disk held when it began: it stands for itself.
@@ -207,6 +226,15 @@ impl CrashDisk {
         };
         if !request.is_within(self.size(), self.block_size()) {
             return failed(Errno::INVAL);
+        }
+        let data_len = if request.op == Op::Write {
+            data.len()
+        } else {
+            0
+        };
+        let record = self.record.as_mut().filter(|_| request.op != Op::Read);
+        if record.is_some_and(|record| !record.has_room(data_len as u64)) {
+            return failed(Errno::NOSPC);
         }
         let met = if self.is_in_use {
             self.faults.meet(request)

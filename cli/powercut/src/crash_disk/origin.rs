@@ -2,16 +2,14 @@
 
 //! A view as what other views are of: what is written to it is recorded in its turn.
 
-use std::fs::File;
 use std::io::{self, BufReader, Read};
-use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
 use powercut_engine::abi::Header;
 use powercut_engine::recording::Recording;
 
-use super::{CrashDisk, CrashView, Driver};
+use super::{CrashDisk, CrashView, Driver, FromStart};
 use crate::device::DeviceError;
 use crate::server::{Origin, ServedView};
 
@@ -58,13 +56,14 @@ impl Origin for CrashOrigin {
 
     fn mark(&self, marks: &mut dyn Iterator<Item = &str>) -> Result<(), DeviceError> {
         let mut disk = self.disk();
-        marks.for_each(|text| disk.mark(text));
-        Ok(())
+        let mut put = marks.map(|text| disk.mark(text));
+        let put = put.find(Result::is_err).unwrap_or(Ok(()));
+        put.map_err(|errno| self.failed("mark")(errno.into()))
     }
 
     fn export(&self) -> Result<Box<dyn Read + '_>> {
         let file = self.disk().export().map_err(self.failed("read"))?;
-        Ok(Box::new(BufReader::new(FromStart { file, at: 0 })))
+        Ok(Box::new(BufReader::new(FromStart::new(file))))
     }
 
     fn view(&self, recording: &Arc<Recording>) -> Result<ServedView> {
@@ -77,19 +76,5 @@ impl Origin for CrashOrigin {
         };
         *spare = Some(view.clone());
         Ok(ServedView(Box::new(view)))
-    }
-}
-
-/// A file that is read from its start, whoever reads it too.
-struct FromStart {
-    file: Arc<File>,
-    at: u64,
-}
-
-impl Read for FromStart {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read_at(buf, self.at)?;
-        self.at += read as u64;
-        Ok(read)
     }
 }

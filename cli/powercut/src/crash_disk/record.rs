@@ -10,21 +10,35 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use powercut_engine::abi::{write_entry, Entry, EntryOp, Flags, Header, IN_FLIGHT, SECTOR};
 use powercut_engine::faults::Faults;
 use powercut_module::Met;
 
 use super::{Op, Request};
+use crate::device::RecordStatus;
+use crate::report::TASK_OF_UBLK;
 
 /// Written at a time.
 const BUFFER: usize = 1 << 20;
+
+/// What an entry takes beside its data.
+const ENTRY_BYTES: u64 = size_of::<Entry>() as u64;
 
 /// A request in flight, of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ticket {
     generation: u64,
     index: usize,
+}
+
+/// What is known of the record of a workload, and not of that of a recovery.
+#[derive(Debug)]
+struct Workload {
+    began: Instant,
+    /// What it may take.
+    limit_bytes: u64,
 }
 
 /// See the module.
@@ -42,6 +56,10 @@ pub struct Record {
     event: u64,
     faults: Faults,
     is_open: bool,
+    /// If it is of a workload.
+    workload: Option<Workload>,
+    /// The event before which it ended, as there was no room for more; 0: it did not.
+    truncated: u64,
     /// Why it is not whole.
     failure: Option<io::Error>,
     /// As it is exported, once it was.
@@ -61,9 +79,20 @@ impl Record {
             event: 0,
             faults: Faults::default(),
             is_open: true,
+            workload: None,
+            truncated: 0,
             failure: None,
             exported: None,
         })
+    }
+
+    /// The same for a workload: with times, and with an end where it takes more than that.
+    pub fn of_workload(self, limit_bytes: u64) -> Self {
+        let began = Instant::now();
+        Self {
+            workload: Some(Workload { began, limit_bytes }),
+            ..self
+        }
     }
 
     /// Nothing more is recorded.
@@ -75,7 +104,44 @@ impl Record {
         self.is_open
     }
 
-    /// A request came, and met faults; `data` is what is written.
+    /// How large it is, and whether it ended early.
+    pub fn status(&self) -> RecordStatus {
+        let marks = self.entries.iter().filter(|e| e.op == EntryOp::Mark);
+        RecordStatus {
+            entries: self.entries.len() as u64,
+            events: self.event,
+            marks: marks.count() as u64,
+            bytes: self.bytes(),
+            truncated: self.truncated,
+            ..RecordStatus::default()
+        }
+    }
+
+    /// What it takes, data included.
+    fn bytes(&self) -> u64 {
+        self.data_len + self.entries.len() as u64 * ENTRY_BYTES
+    }
+
+    /// Whether an entry with so much data can be put into it. If not, it ends before the next event.
+    pub fn has_room(&mut self, data_len: u64) -> bool {
+        let bytes = self.bytes() + data_len + ENTRY_BYTES;
+        let is_full = self
+            .workload
+            .as_ref()
+            .is_some_and(|w| bytes > w.limit_bytes);
+        if self.is_open && self.truncated == 0 && is_full {
+            self.truncated = self.event + 1;
+        }
+        !self.is_open || self.truncated == 0
+    }
+
+    /// Nanoseconds since it began; 0 if that is not to be told.
+    fn now_ns(&self) -> u64 {
+        let elapsed = self.workload.as_ref().map(|w| w.began.elapsed());
+        elapsed.map_or(0, |elapsed| elapsed.as_nanos() as u64)
+    }
+
+    /// A request came, and met faults; `data` is what is written. There is room for it.
     pub fn submit(&mut self, request: &Request, met: &Met, data: &[u8]) -> Option<Ticket> {
         if !self.is_open {
             return None;
@@ -128,12 +194,16 @@ impl Record {
 
     /// A request is answered.
     pub fn complete(&mut self, ticket: Ticket) {
-        if ticket.generation != self.generation || !self.is_open {
+        if ticket.generation != self.generation || !self.is_open || self.truncated != 0 {
             return;
         }
+        let completed_ns = self.now_ns();
         if let Some(entry) = self.entries.get_mut(ticket.index) {
             self.event += 1;
             entry.complete = self.event;
+            // As far from its submit as an entry can say.
+            let latest = entry.submitted_ns + u64::from(u32::MAX);
+            entry.completed_ns = completed_ns.min(latest);
         }
     }
 
@@ -156,7 +226,11 @@ impl Record {
             self.failure.get_or_insert(e);
         }
         self.data_len += payload.len() as u64;
+        let submitted_ns = self.now_ns();
         self.entries.push(Entry {
+            submitted_ns,
+            // Until it is complete, and of what is so at once.
+            completed_ns: submitted_ns,
             submit: self.event,
             start: self.event,
             payload_len: payload.len() as u32,
@@ -198,7 +272,7 @@ impl Record {
             with_data: true,
             entries: self.entries.len() as u64,
             newest_event: self.event,
-            truncated: 0,
+            truncated: self.truncated,
             base_entries,
             faults: self.faults,
             ..self.header.clone()
@@ -211,7 +285,11 @@ impl Record {
             payload.resize(entry.payload_len as usize, 0);
             self.data.read_exact_at(&mut payload, offset)?;
             offset += u64::from(entry.payload_len);
-            write_entry(&mut out, entry, &payload)?;
+            let told = self.workload.is_some().then(|| Entry {
+                task: TASK_OF_UBLK.into(),
+                ..entry.clone()
+            });
+            write_entry(&mut out, told.as_ref().unwrap_or(entry), &payload)?;
         }
         let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
         let file = Arc::new(file);

@@ -68,6 +68,11 @@ impl CrashView {
         })
     }
 
+    /// What it shows, and records.
+    pub fn disk(&self) -> Arc<Mutex<CrashDisk>> {
+        Arc::clone(&self.attached.disk)
+    }
+
     /// The same device, for another recording of a disk of the same size and blocks. It shows the base.
     pub fn of(
         self,

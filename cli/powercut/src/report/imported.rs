@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A record that was made of another tool's log, in a report: what that log does not tell.
+//! A record that the module did not make, in a report: what it does not tell.
 
 use powercut_engine::log_writes::import::is_imported;
 use powercut_engine::log_writes::{Options, Scan};
@@ -17,10 +17,18 @@ const ORDER: &str =
      which task, or whether they failed: each is taken for complete before the next, and states that only writes in \
      flight leave were not looked at (docs/import.md)";
 
+/// The task of every entry that a disk served by ublk recorded.
+pub const TASK_OF_UBLK: &str = "(not told)";
+/// Of every record of such a disk.
+const REQUESTS: &str =
+    "the record was made by ublk: it has the requests that the kernel sends to a disk, and not by which task they are, or \
+     what is metadata; a write that carries a flush came as two, and one flush may serve several who wait \
+     (docs/backends.md)";
+
 /// Where a record was taken from.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Imported {
-    /// `log-writes`: dm-log-writes of the kernel, blklogwrites of QEMU
+    /// `log-writes`: dm-log-writes of the kernel, blklogwrites of QEMU; `ublk`: a disk that the command served
     pub format: String,
     /// What the log does not tell, and what was taken for it: a sentence each.
     pub notes: Vec<String>,
@@ -29,10 +37,21 @@ pub struct Imported {
 impl Imported {
     /// Of a recording that was made of one, if nothing else is known of that.
     pub fn of(recording: &Recording) -> Option<Self> {
+        if recording.tasks().any(|task| task == TASK_OF_UBLK) {
+            return Some(Self::of_ublk());
+        }
         is_imported(recording).then(|| Self {
             format: "log-writes".into(),
             notes: vec![ORDER.into()],
         })
+    }
+
+    /// Of a disk that the command served by ublk.
+    pub fn of_ublk() -> Self {
+        Self {
+            format: "ublk".into(),
+            notes: vec![REQUESTS.into()],
+        }
     }
 
     /// Of a log of dm-log-writes or blklogwrites.

@@ -38,7 +38,7 @@ pub use faults::{outside, FaultFacts};
 pub use found::Found;
 pub use fuzzing::{fuzzing_junit, FuzzCounts, FuzzFinding, Fuzzing, FUZZING_FILE, FUZZING_SCHEMA};
 pub use html::html;
-pub use imported::Imported;
+pub use imported::{Imported, TASK_OF_UBLK};
 pub use junit::{control, document, junit, suite, unexplored};
 pub use merge::merge;
 pub use model::{

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex};
 
+use powercut_engine::abi::{EntryOp, Reader, IN_FLIGHT};
 use powercut_engine::choices::Choices;
 use powercut_engine::reads::Reads;
 use powercut_engine::recording::testing::History;
@@ -13,6 +14,7 @@ use powercut_engine::recording::{bytes_by_replay, CrashState, Recording};
 use powercut_model::{Cut, Piece};
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rustix::io::Errno;
 
 use super::{all, image, keeps, point};
 use crate::crash_disk::{CrashDisk, Image, Op, Request};
@@ -306,4 +308,89 @@ fn what_the_command_reads_itself_does_not_count() {
     live(&disk);
     let read = Reads::from_ranges(vec![(24, 8)]);
     assert_eq!(disk.lock().unwrap().reads(), read);
+}
+
+/// A disk full of zeroes that a workload is recorded on.
+fn recorded_disk(limit_bytes: u64) -> Arc<Mutex<CrashDisk>> {
+    let (of, disk) = disk(&History::new());
+    let begun = disk
+        .lock()
+        .unwrap()
+        .begin_workload(of.header(), limit_bytes);
+    begun.unwrap();
+    disk
+}
+
+#[test]
+fn a_full_record_fails_what_it_cannot_take_and_tells_where_it_ended() {
+    let disk = recorded_disk(64 << 10);
+    let mut disk = disk.lock().unwrap();
+    let mut data = vec![7; BLOCK as usize];
+    let mut written = 0;
+    while disk
+        .serve(&request(Op::Write, written, 1), &mut data)
+        .error
+        .is_none()
+    {
+        written += 1;
+    }
+    assert!((10..16).contains(&written), "{written}");
+    let status = disk.record_status().unwrap();
+    assert_eq!(status.truncated, status.events + 1);
+    assert!(status.bytes <= 64 << 10, "{}", status.bytes);
+    for op in [Op::Write, Op::WriteZeroes, Op::Discard, Op::Flush] {
+        let served = disk.serve(&request(op, 0, 1), &mut data);
+        assert_eq!(served.error, Some(Errno::NOSPC), "{op:?}");
+    }
+    assert_eq!(disk.mark("m"), Err(Errno::NOSPC));
+    // What failed changed nothing.
+    let mut read = vec![0; BLOCK as usize];
+    assert_eq!(disk.serve(&request(Op::Read, 0, 1), &mut read).error, None);
+    assert_eq!(read, data);
+    assert_eq!(disk.record_status().unwrap(), status);
+    // Once it is over, they are only not recorded.
+    disk.end_record();
+    assert_eq!(
+        disk.serve(&request(Op::Discard, 0, 1), &mut data).error,
+        None
+    );
+    assert_eq!(disk.mark("m"), Ok(()));
+    assert_eq!(disk.record_status().unwrap(), status);
+    let read = Recording::read(&bytes_of(&disk.export().unwrap())[..]);
+    assert!(read.unwrap_err().to_string().contains("incomplete"));
+}
+
+#[test]
+fn entries_of_a_workload_have_times_and_no_task_and_marks_take_their_place() {
+    let disk = recorded_disk(u64::MAX);
+    ask(&disk, &request(Op::Write, 1, 1), 1);
+    let in_flight = disk
+        .lock()
+        .unwrap()
+        .serve(&request(Op::Write, 2, 1), &mut [2; BLOCK as usize]);
+    assert!(in_flight.ticket.is_some());
+    disk.lock().unwrap().mark("m").unwrap();
+    ask(&disk, &request(Op::Flush, 0, 0), 0);
+    disk.lock().unwrap().end_record();
+    let stream = bytes_of(&disk.lock().unwrap().export().unwrap());
+    let mut reader = Reader::new(&stream[..]).unwrap();
+    let (mut entries, mut payload) = (Vec::new(), Vec::new());
+    while let Some(entry) = reader.next_entry(&mut payload).unwrap() {
+        assert_eq!(entry.task, "(not told)");
+        let is_at_once = entry.op == EntryOp::Mark || entry.complete == IN_FLIGHT;
+        let duration = entry.completed_ns.checked_sub(entry.submitted_ns).unwrap();
+        assert!(duration > 0 || is_at_once, "{entry:?}");
+        assert!(duration == 0 || !is_at_once, "{entry:?}");
+        entries.push((entry.op, entry.submit, entry.complete));
+    }
+    let expected = [
+        (EntryOp::Write, 1, 2),
+        (EntryOp::Write, 3, IN_FLIGHT),
+        (EntryOp::Mark, 4, 4),
+        (EntryOp::Flush, 5, 6),
+    ];
+    assert_eq!(entries, expected);
+    let recording = Recording::read(&stream[..]).unwrap();
+    let imported = crate::report::Imported::of(&recording).unwrap();
+    assert_eq!(imported.format, "ublk");
 }

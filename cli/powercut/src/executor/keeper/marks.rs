@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::device::MarkText;
-use crate::mapper;
+use crate::{mapper, served_disk};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum MarksTo {
@@ -19,13 +19,15 @@ pub enum MarksTo {
     File(PathBuf),
     /// A disk that dm-log-writes logs, by the name of the mapped device.
     Mapper(String),
+    /// A disk that the command serves, by the socket that takes its marks.
+    Served(PathBuf),
 }
 
 /// Puts marks there.
 #[derive(Debug)]
 pub struct Marks {
     to: MarksTo,
-    /// Those that were put, of which a mapped device does not tell.
+    /// Those that were put, of which only the module tells.
     put: u64,
 }
 
@@ -41,6 +43,16 @@ impl Marks {
                 let file = OpenOptions::new().write(true).open(path);
                 let mut file = file.context("cannot open the disk's file of marks")?;
                 Ok(file.write_all(data).map_err(|e| errno(&e)))
+            }
+            MarksTo::Served(socket) => {
+                let lines = lines(data);
+                let is_whole = lines.iter().all(Option::is_some);
+                let marks: Vec<String> = lines.into_iter().flatten().collect();
+                let put = served_disk::put_marks(socket, &marks)?;
+                if put.is_ok() {
+                    self.put += marks.len() as u64;
+                }
+                Ok(put.and(if is_whole { Ok(()) } else { Err(Errno::INVAL) }))
             }
             MarksTo::Mapper(name) => {
                 for line in lines(data) {
