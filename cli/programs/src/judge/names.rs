@@ -2,7 +2,7 @@
 
 //! Names: which are there, which are not, and which file has them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Files, Judge};
 use crate::history::{FileNr, Moment, Place, ROOT_NR};
@@ -329,10 +329,21 @@ impl Judge<'_> {
 
     /// All names are those of one moment.
     fn order(&self, found: &BTreeSet<(Place, FileNr)>, problems: &mut Vec<Problem>) {
+        let inode_of = |nr: FileNr| self.history.inodes[nr];
         let is_of = |at: usize| {
-            let names = &self.history.moments[at].names;
-            names.len() == found.len()
-                && found.iter().all(|(place, nr)| names.get(place) == Some(nr))
+            let named = self.history.moments[at].names.iter();
+            let by_inode: BTreeMap<(u64, &str), FileNr> = named
+                .map(|((dir, name), nr)| ((inode_of(*dir), name.as_str()), *nr))
+                .collect();
+            let is_there = |((dir, name), nr): &(Place, FileNr)| {
+                let then = by_inode.get(&(inode_of(*dir), name.as_str()));
+                // Of a file and a later one with its inode number, it may be either.
+                then.is_some_and(|then| {
+                    then == nr
+                        || (inode_of(*then) == inode_of(*nr) && self.may_be(inode_of(*nr), *then))
+                })
+            };
+            by_inode.len() == found.len() && found.iter().all(is_there)
         };
         if !(0..=self.last).any(is_of) {
             let names: Vec<String> = found.iter().map(|(place, _)| self.name(place)).collect();

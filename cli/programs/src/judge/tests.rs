@@ -293,6 +293,28 @@ fn a_new_file_with_the_inode_number_of_a_removed_one_is_told_from_it() {
 }
 
 #[test]
+fn a_name_may_be_of_a_removed_file_or_of_a_later_one_with_its_inode_number() {
+    let text = "symlink foo bar\ncreat B/bar\nunlink bar\ncreat C\nsymlink foo bar";
+    let mut trace = trace(Level::Ordered, text);
+    let old = trace.moment(1).find("bar").unwrap();
+    let last = &mut trace.steps[4].after;
+    let new = last.find("bar").unwrap();
+    let file = last.files.remove(&new).unwrap();
+    last.files.insert(old, file);
+    for name in &mut last.names {
+        if name.inode == new {
+            name.inode = old;
+        }
+    }
+    for moment in 0..=5 {
+        let found = trace.moment(moment);
+        assert_eq!(judge(&trace, 5, found), [], "as after {moment}");
+    }
+    let found = changed(&trace, 5, "gone B/bar");
+    assert_eq!(broken(&trace, 5, &found), [Rule::Order]);
+}
+
+#[test]
 fn each_rule_finds_what_breaks_it_at_its_levels_and_nothing_else() {
     for (text, returned, moment, changes, rules) in CASES {
         for ((level, name), rules) in LEVELS.into_iter().zip(rules) {
