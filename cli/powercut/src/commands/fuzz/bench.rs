@@ -3,7 +3,6 @@
 //! A disk on which programs are run, one after the other, and their crash states judged.
 
 use std::fs::File;
-use std::io;
 
 use anyhow::{bail, Context, Result};
 use powercut_engine::budget::Budget;
@@ -29,6 +28,7 @@ use crate::executor::{Executor, FileReply, FileRequest, Scratch};
 use crate::fsck::Statuses;
 use crate::kmsg::Kmsg;
 use crate::options::Target;
+use crate::report::compress;
 use crate::signals::Signals;
 
 pub struct Bench<'b> {
@@ -209,12 +209,12 @@ impl<'b> Bench<'b> {
             .context("cannot return the disk to what it was before the program")
     }
 
-    /// The record of the newest program, as a file that nobody else sees.
+    /// The record of the newest program as a report has it, in a file that nobody else sees.
     pub fn copy_record(&self) -> Result<File> {
         let copied = || {
-            let mut stream = self.root.control().export(self.disk.name().as_str())?;
-            let mut file = tempfile::tempfile()?;
-            io::copy(&mut stream, &mut file)?;
+            let stream = self.root.control().export(self.disk.name().as_str())?;
+            let file = tempfile::tempfile()?;
+            compress(stream, &file)?;
             anyhow::Ok(file)
         };
         copied().context("cannot keep the record of a program that broke a rule")

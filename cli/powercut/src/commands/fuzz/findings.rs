@@ -133,6 +133,9 @@ pub fn save(dir: &Path, program: &Program, trace: &Trace, problem: &str) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::{compress, Saved};
+    use powercut_engine::recording::testing::History;
+    use powercut_engine::recording::Recording;
 
     fn finding(rule: &str, ops: &[&str]) -> FuzzFinding {
         FuzzFinding {
@@ -264,6 +267,20 @@ mod tests {
         let program = "rename foo A/bar\nfsync A".parse().unwrap();
         assert!(given(&[dir]).unwrap().count("atomic-rename", &program));
         assert!(given(&[dir, "nowhere"]).is_err());
+    }
+
+    #[test]
+    fn the_record_of_a_finding_is_read_as_that_of_a_report() {
+        let dir = tempfile::tempdir().unwrap();
+        let recording = History::new().base(3, "z").write(1, "x").flush().stream();
+        let mut file = tempfile::tempfile().unwrap();
+        compress(&recording[..], &file).unwrap();
+        save_record(dir.path(), &mut file).unwrap();
+        let saved = Saved::at(dir.path()).recording().unwrap();
+        assert_eq!(
+            saved.written(),
+            Recording::read(&recording[..]).unwrap().written()
+        );
     }
 
     #[test]
