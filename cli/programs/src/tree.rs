@@ -13,6 +13,9 @@ pub struct Tree {
     pub root: u64,
     pub files: BTreeMap<u64, File>,
     pub names: Vec<Name>,
+    /// How many names an inode has below `lost+found`, where a checker puts what it finds nowhere else.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub lost: BTreeMap<u64, usize>,
 }
 
 /// A name in a directory.
@@ -291,6 +294,7 @@ mod tests {
                 name: name.into(),
                 inode: 2,
             }],
+            lost: BTreeMap::new(),
         };
         let old = tree("foo", file(b"aab"));
         for (new, what) in [

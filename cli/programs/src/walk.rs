@@ -29,10 +29,13 @@ pub struct Unreadable {
     pub errno: Errno,
 }
 
+/// The directory of ext4 for what its checker finds nowhere else.
+const LOST: &str = "lost+found";
+
 /// Names that the filesystem or its checker makes: that of ext4 in the root, those of fsck.fat anywhere.
 pub(crate) fn is_foreign(dir: &str, name: &str) -> bool {
     let is_fat = name.len() == 12 && name.starts_with("FSCK") && name.as_bytes()[8] == b'.';
-    is_fat || (dir == ROOT && name == "lost+found")
+    is_fat || (dir == ROOT && name == LOST)
 }
 
 /// The inode number of the first file that can't be read: no other has one like it.
@@ -90,6 +93,10 @@ fn list(tree: &mut Tree, fd: &OwnedFd, path: &str, inode: u64) -> Result<(), Unr
     for entry in entries {
         let entry = entry.map_err(failed(path, "list the directory"))?;
         let name = entry.file_name().to_string_lossy().into_owned();
+        if path == ROOT && name == LOST {
+            let lost = open(fd, LOST, OFlags::DIRECTORY).and_then(|fd| count_lost(tree, &fd));
+            lost.map_err(failed(LOST, "list the directory"))?;
+        }
         if name != "." && name != ".." && !is_foreign(path, &name) {
             names.push(name);
         }
@@ -117,6 +124,23 @@ fn list(tree: &mut Tree, fd: &OwnedFd, path: &str, inode: u64) -> Result<(), Unr
             name,
             inode: child,
         });
+    }
+    Ok(())
+}
+
+/// Counts the names in a directory below `lost+found`, and in those below it.
+fn count_lost(tree: &mut Tree, fd: &OwnedFd) -> rustix::io::Result<()> {
+    for entry in Dir::read_from(fd)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name == "." || name == ".." {
+            continue;
+        }
+        let is_first = !tree.lost.contains_key(&entry.ino());
+        *tree.lost.entry(entry.ino()).or_default() += 1;
+        if is_first && entry.file_type() == FileType::Directory {
+            count_lost(tree, &open(fd, &name, OFlags::DIRECTORY)?)?;
+        }
     }
     Ok(())
 }
@@ -220,4 +244,26 @@ fn xattrs(fd: &OwnedFd) -> rustix::io::Result<std::collections::BTreeMap<String,
         );
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn what_a_checker_found_is_counted_and_not_shown() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        fs::create_dir_all(path("lost+found/#12")).unwrap();
+        fs::write(path("baz"), "x").unwrap();
+        for name in ["lost+found/#12/baz", "lost+found/#13"] {
+            fs::hard_link(path("baz"), path(name)).unwrap();
+        }
+        let tree = walk(fs::File::open(dir.path()).unwrap()).unwrap();
+        let baz = tree.find("baz").unwrap();
+        assert_eq!(tree.names.len(), 1);
+        assert_eq!(tree.lost.get(&baz), Some(&2));
+        assert_eq!(tree.files[&baz].links, 3);
+    }
 }

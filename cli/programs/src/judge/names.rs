@@ -315,6 +315,7 @@ impl Judge<'_> {
                 .iter()
                 .filter(|name| name.inode == *inode)
                 .count();
+            let has = has + self.found.lost.get(inode).copied().unwrap_or(0);
             let is_judged = found.iter().any(|(_, named)| named == nr);
             if file.kind == Kind::Regular && is_judged && file.links as usize != has {
                 let text = format!(

@@ -315,6 +315,19 @@ fn a_name_may_be_of_a_removed_file_or_of_a_later_one_with_its_inode_number() {
 }
 
 #[test]
+fn a_name_below_lost_and_found_is_a_name() {
+    let trace = trace(Level::Posix, "fsync A");
+    let mut found = trace.moment(0).clone();
+    let baz = found.find("baz").unwrap();
+    found
+        .names
+        .retain(|name| name.name != "baz" || name.dir != found.root);
+    assert_eq!(broken(&trace, 0, &found), [Rule::Names, Rule::Links]);
+    found.lost.insert(baz, 1);
+    assert_eq!(broken(&trace, 0, &found), [Rule::Names]);
+}
+
+#[test]
 fn each_rule_finds_what_breaks_it_at_its_levels_and_nothing_else() {
     for (text, returned, moment, changes, rules) in CASES {
         for ((level, name), rules) in LEVELS.into_iter().zip(rules) {
