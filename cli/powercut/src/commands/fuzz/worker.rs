@@ -109,8 +109,8 @@ impl Shared<'_> {
             let record = (!is_more).then(|| bench.copy_record());
             bench.reset()?;
             if let Some(record) = record {
-                self.found(bench, number, program, judged, record?, tell)?;
-                return Ok(());
+                // Without its record it is a finding all the same.
+                return self.found(bench, number, program, judged, record, tell);
             }
         }
         judged.error.map_or(Ok(()), Err)
@@ -123,7 +123,7 @@ impl Shared<'_> {
         number: u64,
         program: &Program,
         first: Judged,
-        mut record: File,
+        record: Result<File>,
         tell: &impl Fn(News),
     ) -> Result<()> {
         let Some(broken) = first.outcome.violations.first().map(rule) else {
@@ -203,7 +203,7 @@ impl Shared<'_> {
         let recorded = if is_repeated {
             Ok(())
         } else {
-            save_record(&dir, &mut record)
+            record.and_then(|mut record| save_record(&dir, &mut record))
         };
         tell(News::Found(finding, dir.clone()));
         let trace = trace?;
