@@ -7,7 +7,7 @@ import subprocess
 
 from cases.command_run import need
 from cases.command_signals import hang, start
-from cases.mapped import ODD, kill_all_of_it, told_marks
+from cases.mapped import kill_all_of_it, odd_marks, told_marks
 from cases.nbd import CHECK, PROGRAMS, SAVE, need as need_server, nothing_served
 from lib.command import powercut, refused, tidy
 from lib.tap import LIMIT, equal, note, test
@@ -100,15 +100,8 @@ def marks_in_between():
 @test("marks come to the record as they were written, whatever is in them")
 def odd():
     need_server("ublk")
-    with tidy() as own:
-        with open(f"{own}/texts", "w", encoding="utf-8") as file:
-            file.write("".join(f"{text}\n" for text in ODD))
-        # One at a time, all at once, and one that is too long, which write() refuses.
-        work = (f"while IFS= read -r t; do printf '%s\\n' \"$t\" >>$POWERCUT_MARK; done <{own}/texts;"
-                f"cat {own}/texts >>$POWERCUT_MARK; ! printf '%02000d\\n' 7 >>$POWERCUT_MARK && touch $POWERCUT_MNT/x")
-        powercut(*EXT4, "--workload", work, "--check", "true", "--record-only", "--report", f"{own}/r")
-        equal(told_marks(f"{own}/r"), [*ODD, *ODD], "the marks")
-        nothing_served()
+    odd_marks(EXT4)
+    nothing_served()
 
 
 @test("a program that prints what is held is held to it (--observe), with a setup before")
