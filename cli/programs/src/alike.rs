@@ -56,9 +56,14 @@ fn gives_name(op: &Op) -> bool {
     }
 }
 
-/// Whether an operation makes a file durable, be it all or what reading it takes: they break a rule alike.
-fn syncs(op: &Op) -> bool {
+/// Whether an operation is nothing but an fsync, be it of all of a file or of what reading it takes: both break a rule alike.
+fn is_fsync(op: &Op) -> bool {
     matches!(op, Op::Fsync(_) | Op::Fdatasync(_))
+}
+
+/// Whether an fsync is in an operation: a synchronous write ends with one.
+fn has_fsync(op: &Op) -> bool {
+    is_fsync(op) || matches!(op, Op::Write { how, .. } if how.is_durable())
 }
 
 /// Which file of the program stands for which of the pattern.
@@ -94,7 +99,7 @@ impl Match {
                 .filter_map(|file| self.clone().and(fsynced, *file))
                 .collect();
         }
-        let is_same = act.op.kind() == wanted.op.kind() || (syncs(act.op) && syncs(wanted.op));
+        let is_same = act.op.kind() == wanted.op.kind() || (has_fsync(act.op) && is_fsync(wanted.op));
         let is_same = is_same && act.on.len() == wanted.on.len();
         let both = wanted.on.iter().zip(&act.on);
         let found = both.fold(
@@ -213,6 +218,18 @@ mod tests {
                 "rename foo A/bar\nfdatasync A/bar",
                 true,
             ),
+            // A synchronous write has an fsync in it; an fsync has no write.
+            (
+                "setxattr foo user.c 1\nfsync foo",
+                "setxattr foo user.c 1\nwrite foo 0 4096 msync",
+                true,
+            ),
+            (
+                "setxattr foo user.c 1\nfsync foo",
+                "setxattr foo user.c 1\nwrite foo 0 4096 direct",
+                false,
+            ),
+            ("write foo 0 4096 dsync", "fsync foo", false),
             // What fails does nothing.
             ("creat bar\nfsync bar", "creat foo\nfsync foo", false),
             ("sync", "creat bar\nsync", true),
