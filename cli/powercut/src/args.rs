@@ -112,6 +112,11 @@ pub enum Command {
     /// `powercut fuzz` writes the trace, beside the report whose check this is. POWERCUT_MARKS says
     /// how far the program was.
     Judge {
+        /// Write nothing: whether files can be made and removed is not tried
+        ///
+        /// That would be part of a recovery that is recorded, to be cut (`--depth`).
+        #[arg(long)]
+        read_only: bool,
         /// The trace
         trace: PathBuf,
     },

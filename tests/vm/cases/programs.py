@@ -87,6 +87,19 @@ def found():
                  "--no-baseline")  # fmt: skip
 
 
+@test("the report of a recovery that is cut has violations of such recoveries alone")
+def cut():
+    need("f2fs")
+    with tidy() as own:
+        path = program(own, "setxattr foo user.b 1\nfsync foo\n")
+        report = fuzz("--fs", "f2fs", "--program", path, "--thorough", "1", "--report", f"{own}/r", code=1)
+        assert "of the recovery" in report["findings"][0]["text"], report["findings"]
+        with open(f"{own}/r/1/report/report.json", encoding="utf-8") as file:
+            ids = [one["id"] for one in json.load(file)["violations"]]
+        equal([one for one in ids if "/" not in one], [], "states that were not cut again")
+        assert ids, "no violation"
+
+
 @test("what is known of Linux is told and does not fail, unless nothing is to be known")
 def known_of_linux():
     need("vfat")

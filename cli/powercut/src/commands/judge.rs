@@ -15,8 +15,8 @@ use powercut_programs::walk::walk;
 use crate::exit::Exit;
 use crate::output::print;
 
-/// Judges what is mounted at POWERCUT_MNT.
-pub fn judge_here(path: &Path) -> Result<Exit> {
+/// Judges what is mounted at POWERCUT_MNT; unless it may only be read, by whether it can be used, too.
+pub fn judge_here(path: &Path, read_only: bool) -> Result<Exit> {
     let text = fs::read_to_string(path);
     let text = text.with_context(|| format!("cannot read {}", path.display()))?;
     let trace: Trace = serde_json::from_str(&text)
@@ -32,7 +32,9 @@ pub fn judge_here(path: &Path) -> Result<Exit> {
     let problems = match walk(&root) {
         Ok(tree) => {
             let mut problems = judge(&trace, returned(marks.lines()), &tree);
-            problems.extend(use_all(&root, &tree));
+            if !read_only {
+                problems.extend(use_all(&root, &tree));
+            }
             problems
         }
         Err(unreadable) => vec![Problem::new(Rule::Readable, unreadable.to_string())],

@@ -74,7 +74,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Minimize(args) => minimize::minimize(&options::Minimize::new(args)?),
         Command::Lint(args) => lint::run(&args),
         Command::Fuzz(args) => fuzz::fuzz(&options::Fuzz::new(*args)?),
-        Command::Judge { trace } => judge::judge_here(&trace),
+        Command::Judge { read_only, trace } => judge::judge_here(&trace, read_only),
         Command::Rate(args) => rate::rate(&options::Rate::new(*args)?),
         Command::Report(args) => report::run(&args),
         Command::Completions { shell } => manual::completions(shell),

@@ -227,8 +227,10 @@ impl Shared<'_> {
     ) -> Result<()> {
         let target = self.target;
         let given = |text: &String| (!text.is_empty()).then(|| text.clone());
+        // What a check writes is part of the recovery that is cut.
+        let how = if depth > 1 { "--read-only " } else { "" };
         let examination = Examination {
-            check: format!("powercut judge '{}'", trace.display()),
+            check: format!("powercut judge {how}'{}'", trace.display()),
             resident: false,
             truths: None,
             fsck: target.fsck.clone(),
