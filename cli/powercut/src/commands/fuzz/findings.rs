@@ -18,12 +18,13 @@ use crate::options::Known;
 use crate::report::{FuzzFinding, Fuzzing, FUZZING_FILE};
 
 /// What `docs/findings` has of Linux 7.3. Each is the report of a filesystem held to a level.
-const OF_LINUX: [&str; 5] = [
+const OF_LINUX: [&str; 6] = [
     include_str!("../../../../../docs/findings/btrfs/fuzz.json"),
     include_str!("../../../../../docs/findings/exfat/fuzz.json"),
     include_str!("../../../../../docs/findings/ext4-fast-commit/fuzz.json"),
     include_str!("../../../../../docs/findings/f2fs/fuzz.json"),
     include_str!("../../../../../docs/findings/vfat/fuzz.json"),
+    include_str!("../../../../../docs/findings/xfs/fuzz.json"),
 ];
 
 /// The findings so far, those of earlier reports included.
