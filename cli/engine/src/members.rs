@@ -4,6 +4,7 @@
 //! disk, and are recorded and cut together.
 
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -142,6 +143,12 @@ impl Members {
         })
     }
 
+    /// The sectors of each, counted from the start of the whole disk.
+    pub fn places(&self) -> impl Iterator<Item = Range<u64>> + '_ {
+        let all = self.0.iter().zip(self.starts());
+        all.map(|(member, start)| start..start.saturating_add(member.sectors))
+    }
+
     /// As the model takes them.
     pub(crate) fn to_model(&self) -> powercut_model::Members {
         let starts: Vec<u64> = self.starts().collect();
@@ -219,6 +226,7 @@ mod tests {
         assert_eq!(group.place(98303), "data+98303");
         assert_eq!(group.place(98304 + 2048), "log+2048");
         assert_eq!(group.to_model().starts(), [0, 98304]);
+        assert!(group.places().eq([0..98304, 98304..131072]));
         assert_eq!(Members::read(&group.to_string()).unwrap(), group);
         let whole = |text: &str| {
             let whole = group.whole(&text.parse().unwrap());

@@ -3,6 +3,7 @@
 //! What a disk that is served from user space does wrong, by the module's own rules.
 
 use std::fmt;
+use std::ops::Range;
 
 use crate::fault::{Access, AccessOp, Extent, Faults, Injected, Kinds};
 use crate::prelude::*;
@@ -57,6 +58,12 @@ impl Met {
     /// The sector that a misdirected write goes to.
     pub fn moved_to(&self) -> Option<u64> {
         self.0.is(Kinds::MISDIRECTED).then_some(self.0.sector)
+    }
+
+    /// Has a write of so many sectors, if it is misdirected, go no further than these.
+    pub fn keep_within(&mut self, sectors: &Range<u64>, nr_sectors: u32) {
+        let last = sectors.end.saturating_sub(nr_sectors.into());
+        self.0.sector = self.0.sector.clamp(sectors.start, last.max(sectors.start));
     }
 
     /// How many microseconds later it is complete.

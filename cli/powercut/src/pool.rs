@@ -73,7 +73,7 @@ impl Pool {
         let (tasks, queue) = unbounded();
         let (results, done) = unbounded();
         let closed = Arc::new(AtomicBool::new(false));
-        let names: Vec<String> = views.iter().map(|v| v.name().to_string()).collect();
+        let names: Vec<Vec<String>> = views.iter().map(ServedView::kernel_names).collect();
         let slots = Arc::new(Slots::new(jobs));
         for (lane, view) in views.into_iter().enumerate() {
             let mut others = names.clone();
@@ -81,7 +81,7 @@ impl Pool {
             let worker = Worker {
                 among: Among {
                     lane,
-                    others,
+                    others: others.concat(),
                     slots: Arc::clone(&slots),
                 },
                 work,

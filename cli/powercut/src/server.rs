@@ -125,8 +125,12 @@ impl Origin for ViewOrigin {
 
 /// What a server's view can do beside showing states.
 pub trait Served: Show + Send {
-    /// As the kernel's messages have it.
+    /// What it is called.
     fn name(&self) -> &str;
+    /// What the kernel's messages call it: a device of a group may have a name of its own.
+    fn kernel_names(&self) -> Vec<String> {
+        vec![self.name().into()]
+    }
     /// The same as a disk that is recorded in its turn.
     fn origin(&self) -> Box<dyn Origin>;
     /// Lets it outlive its handle, where that can be.
@@ -153,6 +157,10 @@ pub struct ServedView(pub Box<dyn Served>);
 impl ServedView {
     pub fn name(&self) -> &str {
         self.0.name()
+    }
+
+    pub fn kernel_names(&self) -> Vec<String> {
+        self.0.kernel_names()
     }
 
     pub fn leave(self) {

@@ -34,19 +34,25 @@ def need(server):
         raise Skip(f"the kernel has no {server}")
 
 
+SCRIBBLE = f"{PROGRAMS}/scribble $POWERCUT_DEV 1"
+# Of two disks, the larger one first, both written to at the same time.
+ON_BOTH = f"{PROGRAMS}/scribble $POWERCUT_DEV_DATA 1 & {PROGRAMS}/scribble $POWERCUT_DEV_LOG 2 && wait $!"
+ONE = ("--size", "1M")
+TWO = ("--disks", "data:2M,log:1M")
 BYTES = (
-    ("any blocks survive", ()),
-    ("first blocks survive", ("--tear", "prefix")),
-    ("neighbours are lost", ("--tear", "rmw", "--block-size", "512")),
-    ("discards leave garbage", ("--discard-content", "garbage:7")),
+    ("any blocks survive", ONE, SCRIBBLE),
+    ("first blocks survive", (*ONE, "--tear", "prefix"), SCRIBBLE),
+    ("neighbours are lost", (*ONE, "--tear", "rmw", "--block-size", "512"), SCRIBBLE),
+    ("discards leave garbage", (*ONE, "--discard-content", "garbage:7"), SCRIBBLE),
+    ("two disks", TWO, ON_BOTH),
 )
 
 
-def same_bytes(server, options):
+def same_bytes(server, options, workload):
     need(server)
     with tidy() as own:
-        powercut("run", "--fs", "none", "--size", "1M", *options, "--workload", f"{PROGRAMS}/scribble $POWERCUT_DEV 1",
-                 "--check", "true", "--record-only", "--report", f"{own}/record")
+        powercut("run", "--fs", "none", *options, "--workload", workload, "--check", "true", "--record-only", "--report",
+                 f"{own}/record")
         seen = {}
         for backend in ("module", server):
             hashes = f"{own}/{backend}"
@@ -179,6 +185,51 @@ def keeper(server):
         nothing_served()
 
 
+JOINT = "/mnt/powercut/tests/explore/two-disks"
+# What recovers on both, so that there are states of what is written meanwhile.
+PUT = "dd if=/dev/zero of={} bs=4k count=2 seek=8 oflag=direct conv=notrunc,nocreat 2>/dev/null; "
+RECOVER = PUT.format("$POWERCUT_DEV_LOG") + "sync $POWERCUT_DEV_LOG; " + PUT.format("$POWERCUT_DEV_DATA") + "sync $POWERCUT_DEV_DATA"
+
+
+def same_of_two_disks(server):
+    need(server)
+    with tidy() as own:
+        for how in ("careful", "careless"):
+            powercut("run", "--fs", "none", "--disks", "data:1M,log:1M", "--workload", f"{JOINT} {how}", "--check", "true",
+                     "--record-only", "--report", f"{own}/{how}")
+        # The careful twin, and each disk alone, are the controls.
+        for how, check, more, code in (
+            ("careful", f"{JOINT} check", (), 0),
+            ("careless", f"{JOINT} check-data", (), 0),
+            ("careless", f"{JOINT} check-log", (), 0),
+            ("careless", f"{JOINT} check", (), 1),
+            ("careful", f"{JOINT} check && {RECOVER}", ("--depth", "2"), 0),
+        ):
+            said = {}
+            for backend in ("module", server):
+                by = ("--backend", backend, "--json")
+                at = ("--report", f"{own}/{backend}-{how}-{check.split()[-1]}-{code}{len(more)}")
+                report = powercut("explore", "--recording", f"{own}/{how}", "--strategy", "exhaustive", "--check", check, "--no-baseline",
+                                  *more, *at, *by, code=code, json_of=True)
+                found = sorted((v["id"], v["output"]) for v in report["violations"])
+                cut = report["coverage"].get("recoveries")
+                of_each = cut and int(cut["legal_states"]) / cut["recorded"]
+                said[backend] = [report["coverage"]["all"], report["coverage"]["legal_states"], of_each, found]
+                if found:
+                    image = f"{own}/{backend}.image"
+                    again = powercut("replay", found[0][0], *at, *by, "--keep-image", image, code=1, json_of=True)
+                    culprit = powercut("minimize", found[0][0], *at, *by, code=1, json_of=True)["culprit"]
+                    said[backend] += [again["violation"]["output"], culprit["verdict"], culprit["must_be_stable"], culprit["before"]]
+                    for disk in ("data", "log"):
+                        with open(f"{image}.{disk}", "rb") as file:
+                            said[backend].append(file.read())
+                nothing_served()
+            for module, other in zip(said["module"], said[server]):
+                equal(other == module, True, f"{how}, {check}: the same: {str(module)[:200]} and {str(other)[:200]}")
+            equal(said[server][0], True, f"{how}, {check}: all states are covered")
+            equal(said[server][2] is None or said[server][2] > 4, True, f"states of each recovery: {said[server][2]}")
+
+
 def refusals(server):
     need(server)
     with tidy() as own:
@@ -191,13 +242,14 @@ def refusals(server):
 
 def all_of(test_of_case, server):
     """Registers all tests for a server, by what registers one in that server's file."""
-    for what, options in BYTES:
-        test_of_case(f"states have the same bytes and read sets as by the module: {what}", server, options)(same_bytes)
+    for what, *row in BYTES:
+        test_of_case(f"states have the same bytes and read sets as by the module: {what}", server, *row)(same_bytes)
     for what, case in (
         ("an exploration, a replay and a search for the culprit come out as by the module", same_verdicts),
         ("--view-fault: each I/O meets what it meets by the module, in each state anew", same_faults),
         ("--depth: each recovery has as many states as by the module, and the same verdict", same_recoveries),
         ("--depth: a careless recovery of a file is found, shown again and minimized, and a careful one survives", keeper),
+        ("two disks that fail together: verdicts, culprits and recoveries come out as by the module", same_of_two_disks),
         ("what it can't do is refused by name", refusals),
     ):
         test_of_case(what, server, limit=600)(case)

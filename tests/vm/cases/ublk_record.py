@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 
-from cases.command_run import need
+from cases.command_run import CHECK as KEPT_CHECK, KEPT, need
 from cases.command_signals import hang, start
 from cases.mapped import kill_all_of_it, odd_marks, told_marks
 from cases.nbd import CHECK, PROGRAMS, SAVE, need as need_server, nothing_served
@@ -13,6 +13,7 @@ from lib.command import powercut, refused, tidy
 from lib.tap import LIMIT, equal, note, test
 
 DEMO = "/mnt/powercut/tests/demo"
+TWO = "/mnt/powercut/tests/explore/two-disks"
 EXT4 = ("run", "--fs", "ext4", "--size", "16M", "--backend", "ublk")
 RAW = ("run", "--fs", "none", "--size", "1M", "--check", "true", "--record-only")
 SQLITE = ("--fs", "ext4", "--size", "64M", "--workload", f"{DEMO}/sqlite-workload DELETE EXTRA 6", "--check", f"{DEMO}/sqlite-check")
@@ -71,6 +72,41 @@ def same_order(*more):
         note(f"{len(told['ublk']) - 1} entries, {told['ublk'][-1]} legal states")
         equal({entry[0] for entry in told["ublk"][:-1]}, {"WRITE", "WRITE_ZEROES", "DISCARD", "MARK"} |
               (set() if "--write-cache" in more else {"FLUSH"}), "what there is")  # fmt: skip
+        nothing_served()
+
+
+@test("two disks that fail together: each I/O is recorded as by the module, and what comes of it is the same", "careful", 0)
+@test("two disks that fail together: each I/O is recorded as by the module, and what comes of it is the same, careless", "careless", 1)
+def two_disks(how, code):
+    need_server("ublk")
+    with tidy() as own:
+        told = {}
+        for backend in ("module", "ublk"):
+            at = f"{own}/{backend}"
+            report = powercut("run", "--fs", "none", "--disks", "data:2M,log:1M", "--backend", backend, "--workload", f"{TWO} {how}",
+                              "--check", f"{TWO} check", "--strategy", "exhaustive", "--report", at, "--json", code=code, json_of=True)
+            kept = ("op", "submit", "complete", "disk", "lba", "sectors", "mark")
+            told[backend] = ([tuple(entry.get(key) for key in kept) for entry in log(at)], report["disk"].get("disks"),
+                             report["coverage"]["all"], report["coverage"]["legal_states"],
+                             sorted((v["id"].split(":", 1)[1], v["output"]) for v in report["violations"]))
+            nothing_served()
+        for module, ublk in zip(told["module"], told["ublk"]):
+            equal(ublk, module, "the same by both")
+        flushed = {entry[3] for entry in told["ublk"][0] if entry[0] == "FLUSH"}
+        equal(flushed, {"data", "log"} if how == "careful" else {"data"}, "the disks that are flushed")
+
+
+@test("btrfs on two disks, RAID 1, recorded and served by ublk, is clean", limit=600)
+def mirror():
+    need("btrfs")
+    need_server("ublk")
+    with tidy() as own:
+        report = powercut("run", "--fs", "btrfs", "--disks", "a:128M,b:128M", "--mkfs", "mkfs.btrfs -q -f -d raid1 -m raid1 {a} {b}",
+                          "--mount-opts", "device={b}", "--backend", "ublk", "--workload", KEPT, "--check", KEPT_CHECK, "--budget", "12",
+                          "--report", f"{own}/r", "--json", json_of=True)
+        equal((report["violations"], report["coverage"]["checked"] > 3), ([], True), f"what comes of it: {report['coverage']}")
+        written = {entry["disk"] for entry in log(f"{own}/r") if entry["op"] == "WRITE"}
+        equal(written, {"a", "b"}, "the disks that are written to")
         nothing_served()
 
 
@@ -192,5 +228,3 @@ def refusals():
     for more in (("--completion", "delayed:9"), ("--stacks",), ("--discard-content", "garbage:1"), ("--fault", "flush-lies"),
                  ("--keep",)):  # fmt: skip
         refused(f"{more[0]} needs the powercut module", *words, *more)
-    refused("--disks needs the", "run", "--fs", "none", "--disks", "a:8M,b:8M", "--backend", "ublk", "--workload", "true",
-            "--check", "true")  # fmt: skip

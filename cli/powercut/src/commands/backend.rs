@@ -119,13 +119,6 @@ impl Backend {
             }
             Self::Ublk | Self::Nbd => {
                 let recording = Arc::new(saved.recording()?);
-                if !recording.members().is_empty() {
-                    bail!(
-                        "--backend {} shows one disk, and the recording is of a group: --backend \
-                         module shows groups",
-                        self.name()
-                    );
-                }
                 let driver = self.driver().context("can't serve states")?;
                 let server = CrashServer::new(driver, saved, recording);
                 server.context("can't serve states").map(Opened::User)

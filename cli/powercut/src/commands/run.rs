@@ -72,7 +72,7 @@ fn needs(options: &Run, backend: Backend) -> Vec<&'static str> {
     let (disk, discarded) = (&options.settings, options.settings.discard_content);
     let is_logged = backend == Backend::Nbd;
     asked(&[
-        ("--disks", !disk.members.is_empty()),
+        ("--disks", is_logged && !disk.members.is_empty()),
         ("--tear", is_logged && disk.tear != Tear::Any),
         ("--write-cache off", is_logged && !disk.write_cache),
         ("--fua off", is_logged && !disk.fua),

@@ -2,6 +2,7 @@
 
 //! What a disk was told to do wrong: rules as they are typed, for the module's own code.
 
+use powercut_engine::members::Members;
 use powercut_module::{Injector, Met};
 use rustix::io::Errno;
 
@@ -14,15 +15,17 @@ use crate::faults::{BadBlocks, Rule};
 pub struct Faults {
     nr_sectors: u64,
     block_sectors: u64,
+    members: Members,
     injector: Option<Injector>,
 }
 
 impl Faults {
-    /// None, for a disk of so many sectors, so many to a block.
-    pub fn none(nr_sectors: u64, block_sectors: u64) -> Self {
+    /// None, for a disk of so many sectors, so many to a block, with these members.
+    pub fn none(nr_sectors: u64, block_sectors: u64, members: &Members) -> Self {
         Self {
             nr_sectors,
             block_sectors,
+            members: members.clone(),
             injector: None,
         }
     }
@@ -59,7 +62,14 @@ impl Faults {
     pub fn meet(&mut self, request: &Request) -> Met {
         let met = self.injector.as_mut().map(|i| i.meet(&request.io()));
         // Here there is always memory, which is the only thing that it can lack.
-        met.and_then(Result::ok).unwrap_or_default()
+        let mut met = met.and_then(Result::ok).unwrap_or_default();
+        // No write gets to another block device than the one that it was for.
+        let io = request.io();
+        let place = self.members.places().find(|p| p.contains(&io.sector));
+        if let Some(place) = place.filter(|_| met.moved_to().is_some()) {
+            met.keep_within(&place, io.nr_sectors);
+        }
+        met
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use powercut_engine::abi::SECTOR;
 use powercut_engine::garbage::garbage;
+use powercut_engine::members::Members;
 use powercut_engine::reads::Reads;
 use powercut_engine::recording::{CrashState, Recording};
 
@@ -103,6 +104,11 @@ impl Image {
     /// What reads and writes have to be aligned to, in bytes.
     pub fn block_size(&self) -> u64 {
         self.contents.block_size()
+    }
+
+    /// If it is of a group.
+    pub fn members(&self) -> &Members {
+        self.recording.members()
     }
 
     /// What discards leave follows from this seed, if it is not zeroes.

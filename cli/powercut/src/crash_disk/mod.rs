@@ -5,7 +5,7 @@
 //!
 //! [`Contents`] has the data of a recording, [`Image`] a state of it that can be written to, `faults` what
 //! goes wrong with its I/O, [`Record`] what was written to it; [`CrashDisk`] has requests go through all of them. A [`Driver`] of the kernel
-//! makes it a block device, a [`CrashView`], and [`CrashServer`] as many as are asked for.
+//! makes it a block device, or one for each [`Part`], a [`CrashView`], and [`CrashServer`] as many as are asked for.
 
 mod contents;
 mod delayed;
@@ -14,6 +14,7 @@ mod faults;
 mod from_start;
 mod image;
 mod origin;
+mod part;
 mod record;
 mod request;
 mod server;
@@ -47,10 +48,11 @@ pub use delayed::Delayed;
 pub use device::{Device, Driver};
 pub use from_start::FromStart;
 pub use image::Image;
+pub use part::Part;
 pub use record::{Record, Ticket};
 pub use request::{Op, Request};
 pub use server::CrashServer;
-pub use serving::{serve, serve_all};
+pub use serving::serve_all;
 pub use view::CrashView;
 
 /// What became of a request.
@@ -79,7 +81,11 @@ pub struct CrashDisk {
 impl CrashDisk {
     pub fn new(image: Image) -> Self {
         Self {
-            faults: Faults::none(image.size() / SECTOR, image.block_size() / SECTOR),
+            faults: Faults::none(
+                image.size() / SECTOR,
+                image.block_size() / SECTOR,
+                image.members(),
+            ),
             image,
             is_in_use: false,
             record: None,

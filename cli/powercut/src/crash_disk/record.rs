@@ -159,11 +159,8 @@ impl Record {
         let mut flags = Flags::from(faults);
         flags.set(Flags::FUA, request.is_fua);
         flags.set(Flags::PREFLUSH, op == EntryOp::Flush);
-        let sector = if op == EntryOp::Flush {
-            0
-        } else {
-            request.offset / SECTOR
-        };
+        // Of a flush, where the member begins that it was sent to.
+        let sector = request.offset / SECTOR;
         let garbage = self.garbage.filter(|_| op == EntryOp::Discard);
         flags.set(Flags::GARBAGE, garbage.is_some());
         let moved = met.moved_to().filter(|_| op == EntryOp::Write);

@@ -19,7 +19,7 @@ pub enum Op {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Request {
     pub op: Op,
-    /// In bytes, as `len`.
+    /// In bytes, as `len`. Of a flush, where the block device begins that it was sent to.
     pub offset: u64,
     pub len: u32,
     pub is_fua: bool,
@@ -46,7 +46,7 @@ impl Request {
                 Op::Discard => IoOp::Discard,
                 Op::Flush => IoOp::Flush,
             },
-            sector: if is_flush { 0 } else { self.offset / SECTOR },
+            sector: self.offset / SECTOR,
             nr_sectors: if is_flush {
                 0
             } else {

@@ -70,6 +70,6 @@ impl Server for CrashServer {
     }
 
     fn is_group(&self) -> bool {
-        false
+        !self.recording.members().is_empty()
     }
 }

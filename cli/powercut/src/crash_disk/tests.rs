@@ -2,6 +2,7 @@
 
 //! What the disk shows is what the engine says of a state, and what a replay of all that survived leaves.
 
+mod part;
 mod record;
 
 use std::sync::Arc;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A crash disk as a view: a block device that is pointed at one state after the other.
+//! A crash disk as a view: a block device, or one for each member of a group, that is pointed at one state after
+//! the other.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -14,19 +15,19 @@ use rustix::fs::{fadvise, Advice, OFlags};
 use rustix::io::Errno;
 
 use super::origin::{CrashOrigin, Spare};
-use super::{Contents, CrashDisk, Device, Driver, Image};
+use super::{Contents, CrashDisk, Device, Driver, Image, Part};
 use crate::device::{when_closed, DeviceError, Nodes, Selection, Show};
 use crate::faults::Rule;
 use crate::server::{Origin, Served};
 
-/// See the module. Its clones are the same device.
+/// See the module. Its clones are the same devices.
 #[derive(Debug, Clone)]
 pub struct CrashView {
     recording: Arc<Recording>,
     attached: Arc<Attached>,
 }
 
-/// A crash disk, and the device that it is served as.
+/// A crash disk, and the devices that it is served as.
 #[derive(Debug)]
 struct Attached {
     disk: Arc<Mutex<CrashDisk>>,
@@ -34,7 +35,9 @@ struct Attached {
     driver: Arc<dyn Driver>,
     /// For states of what is written to this one.
     within: Spare,
-    device: Box<dyn Device>,
+    /// The first one's.
+    name: String,
+    _devices: Vec<Box<dyn Device>>,
 }
 
 fn failed(what: impl Into<String>) -> impl FnOnce(io::Error) -> DeviceError {
@@ -51,13 +54,20 @@ impl CrashView {
     ) -> Result<Self, DeviceError> {
         let disk = CrashDisk::new(base_of(recording, contents)?);
         let disk = Arc::new(Mutex::new(disk));
-        let device = driver.attach(&disk, recording.header())?;
+        let parts = Part::all_of(&disk, recording.members());
+        let devices: Result<Vec<_>, _> = parts
+            .iter()
+            .map(|part| driver.attach(part, recording.header()))
+            .collect();
+        let devices = devices?;
+        let names: Vec<String> = devices.iter().map(|d| d.name().to_string()).collect();
         let attached = Attached {
             disk,
-            nodes: Nodes::at(Path::new("/dev").join(device.name()), device.name()),
+            name: names.first().cloned().unwrap_or_default(),
+            nodes: Nodes::of_devices(names, recording.members()),
             driver: Arc::clone(driver),
             within: Spare::default(),
-            device,
+            _devices: devices,
         };
         attached.send_as_it_comes();
         // It is looked for partitions when it is first opened.
@@ -107,30 +117,42 @@ impl Attached {
         }
     }
 
-    /// Does something while nobody has it open or mounted who says so, and has the kernel forget what it
+    /// Does something while nobody has any of it open or mounted who says so, and has the kernel forget what it
     /// knows of the content.
     fn closed(&self, then: impl FnOnce()) -> Result<(), DeviceError> {
-        let node = self.nodes.whole();
-        let exclusive = OFlags::EXCL.bits();
-        let opened = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .custom_flags(i32::try_from(exclusive).unwrap_or_default())
-            .open(node);
-        let file = opened.map_err(|e| match Errno::from_io_error(&e) {
-            Some(Errno::BUSY) => DeviceError::Busy(node.display().to_string()),
-            Some(Errno::NOENT) => DeviceError::NoNode { node: node.into() },
-            _ => failed(format!("cannot open {}", node.display()))(e),
-        })?;
+        let opened: Result<Vec<_>, _> = self.nodes.all().map(alone).collect();
+        let files = opened?;
         let forget = || {
-            file.sync_all()?;
-            Ok(fadvise(&file, 0, None, Advice::DontNeed)?)
+            let mut all = self.nodes.all().zip(&files);
+            all.try_for_each(|(node, file)| forget(node, file))
         };
-        let what = || failed(format!("cannot flush {}", node.display()));
-        forget().map_err(what())?;
+        forget()?;
         then();
-        forget().map_err(what())
+        forget()
     }
+}
+
+/// Opens a device if nobody else says that it is theirs.
+fn alone(node: &Path) -> Result<File, DeviceError> {
+    let exclusive = OFlags::EXCL.bits();
+    let opened = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(i32::try_from(exclusive).unwrap_or_default())
+        .open(node);
+    opened.map_err(|e| match Errno::from_io_error(&e) {
+        Some(Errno::BUSY) => DeviceError::Busy(node.display().to_string()),
+        Some(Errno::NOENT) => DeviceError::NoNode { node: node.into() },
+        _ => failed(format!("cannot open {}", node.display()))(e),
+    })
+}
+
+/// Has the kernel forget what it knows of the content of a device.
+fn forget(node: &Path, file: &File) -> Result<(), DeviceError> {
+    let done = file
+        .sync_all()
+        .and_then(|()| Ok(fadvise(file, 0, None, Advice::DontNeed)?));
+    done.map_err(failed(format!("cannot flush {}", node.display())))
 }
 
 /// The base of a recording.
@@ -182,7 +204,13 @@ impl Show for CrashView {
 
 impl Served for CrashView {
     fn name(&self) -> &str {
-        self.attached.device.name()
+        &self.attached.name
+    }
+
+    fn kernel_names(&self) -> Vec<String> {
+        let nodes = self.attached.nodes.all();
+        let names = nodes.filter_map(|node| node.file_name()?.to_str());
+        names.map(str::to_string).collect()
     }
 
     fn origin(&self) -> Box<dyn Origin> {

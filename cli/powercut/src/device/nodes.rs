@@ -13,23 +13,29 @@ use crate::child::Env;
 pub struct Nodes {
     /// The block device, or the directory with those of a group.
     whole: PathBuf,
-    /// As sysfs calls it, members without theirs.
-    name: String,
     /// Of a group, by their names.
     members: Vec<(String, PathBuf)>,
+    /// As sysfs calls them, in the order of [`Self::all`].
+    sysfs: Vec<String>,
 }
 
 impl Nodes {
     /// Of the disk or view of that name.
     pub fn of(name: &str, members: &Members) -> Self {
         let whole = Path::new(NODES).join(name);
+        let in_sysfs = format!("powercut!{name}");
         Self {
             members: members
                 .names()
                 .map(|member| (member.to_string(), whole.join(member)))
                 .collect(),
             whole,
-            name: format!("powercut!{name}"),
+            sysfs: if members.is_empty() {
+                vec![in_sysfs]
+            } else {
+                let of_member = |member| format!("{in_sysfs}!{member}");
+                members.names().map(of_member).collect()
+            },
         }
     }
 
@@ -37,8 +43,24 @@ impl Nodes {
     pub fn at(node: PathBuf, name: &str) -> Self {
         Self {
             whole: node,
-            name: name.into(),
             members: Vec::new(),
+            sysfs: vec![name.into()],
+        }
+    }
+
+    /// Block devices of another driver by their names in /dev: one, or one for each member.
+    pub fn of_devices(names: Vec<String>, members: &Members) -> Self {
+        let dev = Path::new("/dev");
+        let nodes = names.iter().map(|name| dev.join(name));
+        let members = members.names().map(str::to_string);
+        let members: Vec<_> = members.zip(nodes).collect();
+        Self {
+            whole: match names.first() {
+                Some(name) if members.is_empty() => dev.join(name),
+                _ => dev.into(),
+            },
+            members,
+            sysfs: names,
         }
     }
 
@@ -76,11 +98,8 @@ impl Nodes {
 
     /// The directories of all of them in sysfs.
     pub fn sysfs(&self) -> impl Iterator<Item = PathBuf> + '_ {
-        let one = self.members.is_empty().then(|| self.name.clone());
-        let members = self.members.iter();
-        one.into_iter()
-            .chain(members.map(|(member, _)| format!("{}!{member}", self.name)))
-            .map(|name| Path::new("/sys/block").join(name))
+        let names = self.sysfs.iter();
+        names.map(|name| Path::new("/sys/block").join(name))
     }
 
     /// A text with the path of each member in the place of `{its name}`.
@@ -140,5 +159,21 @@ mod tests {
         );
         let last = nodes.sysfs().last().unwrap();
         assert_eq!(last, Path::new("/sys/block/powercut!a.v!my-log"));
+    }
+
+    #[test]
+    fn devices_of_another_driver() {
+        let one = Nodes::of_devices(vec!["ublkb3".into()], &Members::default());
+        assert_eq!(one, Nodes::at("/dev/ublkb3".into(), "ublkb3"));
+        let names = vec!["ublkb0".into(), "ublkb2".into()];
+        let both = Nodes::of_devices(names, &Members::read("data:48 log:16").unwrap());
+        assert_eq!(both.first(), Path::new("/dev/ublkb0"));
+        assert!(both
+            .all()
+            .eq([Path::new("/dev/ublkb0"), Path::new("/dev/ublkb2")]));
+        assert_eq!(both.fill("{log}"), "/dev/ublkb2");
+        assert!(both
+            .sysfs()
+            .eq(["ublkb0", "ublkb2"].map(|name| Path::new("/sys/block").join(name))));
     }
 }

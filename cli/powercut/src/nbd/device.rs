@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A crash disk as a device of the kernel's NBD client, with a thread that serves it.
+//! A part of a crash disk as a device of the kernel's NBD client, with a thread that serves it.
 
 use std::fs;
 use std::io;
@@ -15,7 +15,7 @@ use powercut_engine::abi::Header;
 
 use super::netlink::{Device, Nbd};
 use super::protocol::{serve, server_flags};
-use crate::crash_disk::{self, serve_all, CrashDisk};
+use crate::crash_disk::{self, serve_all, Part};
 use crate::device::DeviceError;
 use crate::output::say;
 use crate::pause::Pause;
@@ -60,7 +60,7 @@ impl Connection {
     }
 }
 
-/// A crash disk as /dev/nbdN.
+/// A part of a crash disk as /dev/nbdN.
 #[derive(Debug)]
 pub struct NbdDevice {
     kernel: Nbd,
@@ -78,13 +78,13 @@ fn failed(what: &'static str) -> impl FnOnce(io::Error) -> DeviceError {
 }
 
 impl NbdDevice {
-    pub fn attach(disk: &Arc<Mutex<CrashDisk>>, header: &Header) -> Result<Self, DeviceError> {
+    pub fn attach(part: &Part, header: &Header) -> Result<Self, DeviceError> {
         let (ours, theirs) = UnixStream::pair().map_err(failed("cannot make a pair of sockets"))?;
-        let served = Arc::clone(disk);
+        let served = part.clone();
         let connection = Connection::default();
         let of_server = connection.clone();
         let server = thread::spawn(move || {
-            serve_all(&served, || serve(&ours, &served));
+            serve_all(served.disk(), || serve(&ours, &served));
             // Had nobody disconnected it, the kernel would try for minutes.
             if let (Some(index), Ok(mut kernel)) = (of_server.take(), Nbd::open()) {
                 let _ = kernel.disconnect(index);
@@ -94,7 +94,7 @@ impl NbdDevice {
         let identifier = format!("{IDENTIFIER}{}", std::process::id());
         let device = Device {
             identifier: &identifier,
-            size: header.capacity_sectors * powercut_engine::abi::SECTOR,
+            size: part.size(),
             block_size: header.block_size.into(),
             server_flags: server_flags(header),
             socket: theirs.as_fd(),

@@ -2,7 +2,7 @@
 
 //! Crash states without the module: the command serves them itself, to the kernel's NBD client.
 //!
-//! [`CrashDisk`] has what is served, `protocol` serves it, `netlink` tells the kernel of that.
+//! [`crate::crash_disk::CrashDisk`] has what is served, `protocol` serves it, `netlink` tells the kernel of that.
 
 mod device;
 mod netlink;
@@ -10,12 +10,10 @@ mod protocol;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, Mutex};
-
 use anyhow::{Context, Result};
 use powercut_engine::abi::Header;
 
-use crate::crash_disk::{CrashDisk, Device, Driver};
+use crate::crash_disk::{Device, Driver, Part};
 use crate::device::DeviceError;
 use crate::modprobe;
 use device::{remove_stale, NbdDevice};
@@ -39,12 +37,8 @@ impl NbdDriver {
 }
 
 impl Driver for NbdDriver {
-    fn attach(
-        &self,
-        disk: &Arc<Mutex<CrashDisk>>,
-        header: &Header,
-    ) -> Result<Box<dyn Device>, DeviceError> {
-        Ok(Box::new(NbdDevice::attach(disk, header)?))
+    fn attach(&self, part: &Part, header: &Header) -> Result<Box<dyn Device>, DeviceError> {
+        Ok(Box::new(NbdDevice::attach(part, header)?))
     }
 }
 

@@ -4,14 +4,13 @@
 
 use std::io::{self, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use powercut_engine::abi::Header;
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 
-use crate::crash_disk::{self, CrashDisk, Delayed, Op, Request, Served, Ticket};
+use crate::crash_disk::{Delayed, Op, Part, Request, Served, Ticket};
 
 const REQUEST_MAGIC: u32 = 0x2560_9513;
 const REPLY_MAGIC: u32 = 0x6744_6698;
@@ -101,12 +100,12 @@ impl Head {
     }
 }
 
-/// Serves a disk until the other side ends it.
-pub fn serve(stream: &UnixStream, disk: &Mutex<CrashDisk>) -> io::Result<()> {
+/// Serves a part of a disk until the other side ends it.
+pub fn serve(stream: &UnixStream, part: &Part) -> io::Result<()> {
     let mut connection = Connection {
         reader: BufReader::with_capacity(BUFFER, stream),
         stream,
-        disk,
+        part,
         delayed: Delayed::default(),
         data: Vec::new(),
     };
@@ -129,11 +128,11 @@ enum Received {
     End,
 }
 
-/// A client, and the disk that it is served.
+/// A client, and the part of a disk that it is served.
 struct Connection<'c> {
     reader: BufReader<&'c UnixStream>,
     stream: &'c UnixStream,
-    disk: &'c Mutex<CrashDisk>,
+    part: &'c Part,
     delayed: Delayed<Reply>,
     /// What came with a request.
     data: Vec<u8>,
@@ -158,7 +157,7 @@ impl Connection<'_> {
                 Received::Request(reply) => replies.push(reply),
             }
             // What was sent before anything is answered is in flight together, and the record is to say so.
-            let is_enough = replies.len() >= MAX_TOGETHER || !self.disk().is_recording();
+            let is_enough = replies.len() >= MAX_TOGETHER || !self.part.is_recording();
             if is_enough || !self.is_readable(Instant::now())? {
                 break false;
             }
@@ -171,10 +170,6 @@ impl Connection<'_> {
             }
         }
         Ok(!is_end)
-    }
-
-    fn disk(&self) -> MutexGuard<'_, CrashDisk> {
-        self.disk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Receives a request and does what it asks for.
@@ -218,7 +213,7 @@ impl Connection<'_> {
                 } else {
                     &mut self.data[..]
                 };
-                crash_disk::serve(self.disk, &request, data)
+                self.part.serve(&request, data)
             }
         };
         let error = match served.error {
@@ -242,7 +237,7 @@ impl Connection<'_> {
     fn send(&self, reply: &Reply) -> io::Result<()> {
         // Before the client knows: what it sends then comes later.
         if let Some(ticket) = reply.ticket {
-            self.disk().complete(ticket);
+            self.part.complete(ticket);
         }
         let mut stream = self.stream;
         stream.write_all(&reply.bytes)

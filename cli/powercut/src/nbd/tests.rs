@@ -15,19 +15,19 @@ use powercut_engine::recording::{CrashState, Recording};
 use powercut_model::Cut;
 
 use super::protocol::serve;
-use crate::crash_disk::{Contents, CrashDisk, Image};
+use crate::crash_disk::{Contents, CrashDisk, Image, Part};
 
-fn disk(log: &History) -> Mutex<CrashDisk> {
+fn disk(log: &History) -> Arc<Mutex<CrashDisk>> {
     disk_and_header(log).1
 }
 
-fn disk_and_header(log: &History) -> (Header, Mutex<CrashDisk>) {
+fn disk_and_header(log: &History) -> (Header, Arc<Mutex<CrashDisk>>) {
     let recording = Arc::new(log.done());
     let header = recording.header().clone();
     let contents = Arc::new(Contents::spill(&log.stream()[..]).unwrap());
     let state = CrashState::new(&recording, 0, []).unwrap();
     let image = Image::new(recording, contents, state);
-    (header, Mutex::new(CrashDisk::new(image)))
+    (header, Arc::new(Mutex::new(CrashDisk::new(image))))
 }
 
 /// A request, as the kernel sends it.
@@ -58,7 +58,7 @@ fn the_protocol_is_that_of_the_kernels_client() {
     let disk = disk(&History::new().base(1, "x").write(3, "a"));
     let (ours, mut client) = UnixStream::pair().unwrap();
     std::thread::scope(|scope| {
-        let server = scope.spawn(|| serve(&ours, &disk));
+        let server = scope.spawn(|| serve(&ours, &Part::whole(&disk)));
         let mut ask = |kind, cookie, offset, len: u32, data: &[u8], answered| {
             client
                 .write_all(&request(kind, cookie, offset, len))
@@ -97,7 +97,11 @@ fn what_is_no_request_ends_the_server() {
         drop(client);
         let is_short = bytes.len() < 28;
         // A client that goes away in the middle of a request has ended it.
-        assert_eq!(serve(&ours, &disk).is_ok(), is_short, "{bytes:?}");
+        assert_eq!(
+            serve(&ours, &Part::whole(&disk)).is_ok(),
+            is_short,
+            "{bytes:?}"
+        );
     }
 }
 
@@ -109,7 +113,7 @@ fn a_late_answer_holds_up_no_other() {
     disk.lock().unwrap().begin().unwrap();
     let (ours, mut client) = UnixStream::pair().unwrap();
     std::thread::scope(|scope| {
-        scope.spawn(|| serve(&ours, &disk));
+        scope.spawn(|| serve(&ours, &Part::whole(&disk)));
         let begin = Instant::now();
         let mut bytes = request(1, 1, 0, 4096);
         bytes.extend([9; 4096]);
@@ -127,10 +131,9 @@ fn a_late_answer_holds_up_no_other() {
 fn requests_that_are_sent_together_are_in_flight_together() {
     for (is_together, left) in [(true, 1), (false, 0)] {
         let (header, disk) = disk_and_header(&History::new());
-        let disk = Arc::new(disk);
         disk.lock().unwrap().begin_record(&header).unwrap();
         let (ours, mut client) = UnixStream::pair().unwrap();
-        let served = Arc::clone(&disk);
+        let served = Part::whole(&disk);
         let server = std::thread::spawn(move || serve(&ours, &served));
         let mut write = request(1, 1, 0, 4096);
         write.extend([9; 4096]);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A crash disk as /dev/ublkbN, with a thread that serves it.
+//! A part of a crash disk as /dev/ublkbN, with a thread that serves it.
 //!
 //! A device is never stopped by a command, which would wait for requests that are not answered yet: the thread
 //! that serves it ends, and with it the last handle to /dev/ublkcN goes. The kernel fails then what is in flight
@@ -11,7 +11,7 @@ use std::fs;
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::sync::{mpsc, Arc, Mutex};
+use std::sync::{mpsc, Arc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -19,10 +19,10 @@ use io_uring::IoUring;
 use libublk::ctrl::{UblkCtrl, UblkCtrlBuilder};
 use libublk::io::UblkDev;
 use libublk::{sys, ublk_init_ctrl_task_ring, UblkError, UblkFlags};
-use powercut_engine::abi::{Header, SECTOR};
+use powercut_engine::abi::Header;
 
 use super::server::{Server, DEPTH};
-use crate::crash_disk::{self, serve_all, CrashDisk};
+use crate::crash_disk::{self, serve_all, Part};
 use crate::device::DeviceError;
 use crate::output::say;
 use crate::pause::Pause;
@@ -62,7 +62,7 @@ fn remove(ctrl: &UblkCtrl) -> Result<(), UblkError> {
     ctrl.del_dev_async().or_else(|_| ctrl.del_dev()).map(drop)
 }
 
-/// A crash disk as /dev/ublkbN.
+/// A part of a crash disk as /dev/ublkbN.
 pub struct UblkDevice {
     ctrl: UblkCtrl,
     name: String,
@@ -87,7 +87,7 @@ fn failed(e: &dyn fmt::Display) -> DeviceError {
 }
 
 impl UblkDevice {
-    pub fn attach(disk: &Arc<Mutex<CrashDisk>>, header: &Header) -> Result<Self, DeviceError> {
+    pub fn attach(part: &Part, header: &Header) -> Result<Self, DeviceError> {
         let ctrl = UblkCtrlBuilder::default()
             .name(NAME)
             .depth(DEPTH)
@@ -103,21 +103,25 @@ impl UblkDevice {
             running: None,
             server: None,
         };
-        device.start(disk, header)?;
+        device.start(part, header)?;
         Ok(device)
     }
 
-    fn start(&mut self, disk: &Arc<Mutex<CrashDisk>>, header: &Header) -> Result<(), DeviceError> {
-        let opened = UblkDev::new(NAME.into(), |dev| set_params(dev, header), &self.ctrl);
+    fn start(&mut self, part: &Part, header: &Header) -> Result<(), DeviceError> {
+        let opened = UblkDev::new(
+            NAME.into(),
+            |dev| set_params(dev, part.size(), header),
+            &self.ctrl,
+        );
         let dev = Arc::new(opened.map_err(|e| failed(&e))?);
         let (running, stop) = UnixStream::pair().map_err(|e| failed(&e))?;
         self.running = Some(running);
         let (told, ready) = mpsc::channel();
         let (first, scan) = mpsc::channel();
-        let (disk, served) = (Arc::clone(disk), Arc::clone(&dev));
+        let (part, served) = (part.clone(), Arc::clone(&dev));
         self.server = Some(thread::spawn(move || {
-            serve_all(&disk, || {
-                let server = Server::new(&served, &disk, stop, first)?;
+            serve_all(part.disk(), || {
+                let server = Server::new(&served, &part, stop, first)?;
                 // Who waits for it is gone if it could not be started.
                 let _ = told.send(UblkCtrl::init_queue_thread());
                 server.run()
@@ -193,9 +197,9 @@ fn wait_until_gone(path: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// What the disk is like.
-fn set_params(dev: &mut UblkDev, header: &Header) -> Result<(), UblkError> {
-    dev.set_default_params(header.capacity_sectors * SECTOR);
+/// What the disk is like, of so many bytes.
+fn set_params(dev: &mut UblkDev, size: u64, header: &Header) -> Result<(), UblkError> {
+    dev.set_default_params(size);
     // One more than there are requests: for the end.
     dev.tgt.cq_depth = DEPTH * 2;
     let mut attrs = 0;

@@ -8,14 +8,12 @@
 mod device;
 mod server;
 
-use std::sync::{Arc, Mutex};
-
 use anyhow::{bail, Result};
 use libublk::ctrl::UblkCtrl;
 use libublk::sys::UBLK_F_USER_COPY;
 use powercut_engine::abi::Header;
 
-use crate::crash_disk::{CrashDisk, Device, Driver};
+use crate::crash_disk::{Device, Driver, Part};
 use crate::device::DeviceError;
 use crate::modprobe;
 use device::{remove_stale, UblkDevice};
@@ -41,12 +39,8 @@ impl UblkDriver {
 }
 
 impl Driver for UblkDriver {
-    fn attach(
-        &self,
-        disk: &Arc<Mutex<CrashDisk>>,
-        header: &Header,
-    ) -> Result<Box<dyn Device>, DeviceError> {
-        Ok(Box::new(UblkDevice::attach(disk, header)?))
+    fn attach(&self, part: &Part, header: &Header) -> Result<Box<dyn Device>, DeviceError> {
+        Ok(Box::new(UblkDevice::attach(part, header)?))
     }
 }
 

@@ -9,7 +9,6 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::Sender;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,7 +20,7 @@ use rustix::event::PollFlags;
 use rustix::io::Errno;
 use rustix::process::{getpid, pidfd_getfd, pidfd_open, PidfdFlags, PidfdGetfdFlags};
 
-use crate::crash_disk::{self, CrashDisk, Delayed, Op, Request, Served, Ticket};
+use crate::crash_disk::{Delayed, Op, Part, Request, Served, Ticket};
 
 /// Requests in flight.
 pub const DEPTH: u16 = 128;
@@ -42,7 +41,7 @@ pub struct Server<'s> {
     queue: UblkQueue<'s>,
     /// Where the data of requests is read from and written to.
     data: File,
-    disk: &'s Mutex<CrashDisk>,
+    part: &'s Part,
     /// Readable once the other end is closed: the server is to end.
     _stop: UnixStream,
     is_stopped: Cell<bool>,
@@ -105,7 +104,7 @@ impl<'s> Server<'s> {
     /// A server that ends when the other end of `stop` is closed, and tells `first` once a request came.
     pub fn new(
         dev: &'s UblkDev,
-        disk: &'s Mutex<CrashDisk>,
+        part: &'s Part,
         stop: UnixStream,
         first: Sender<()>,
     ) -> io::Result<Self> {
@@ -120,7 +119,7 @@ impl<'s> Server<'s> {
         Ok(Self {
             queue,
             data,
-            disk,
+            part,
             _stop: stop,
             is_stopped: Cell::new(false),
             first: Cell::new(Some(first)),
@@ -158,7 +157,7 @@ impl<'s> Server<'s> {
             answers.extend(came.into_iter().map(|request| self.serve(request)));
             came = Vec::new();
             // What came before anything is answered is in flight together, and the record is to say so.
-            if self.disk().is_recording() {
+            if self.part.is_recording() {
                 came = self.came(0)?;
             }
         }
@@ -193,10 +192,6 @@ impl<'s> Server<'s> {
         handled.map(|_| requests).map_err(failed)
     }
 
-    fn disk(&self) -> MutexGuard<'_, CrashDisk> {
-        self.disk.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Does what a request asks for.
     fn serve<'q>(&'q self, request: InHand<'q, 's>) -> Answer<'q, 's> {
         let served = self.served(request.tag);
@@ -224,7 +219,7 @@ impl<'s> Server<'s> {
             let read = self.data.read_exact_at(&mut data, at);
             read.map_err(|_| Errno::IO)?;
         }
-        let served = crash_disk::serve(self.disk, &request, &mut data);
+        let served = self.part.serve(&request, &mut data);
         if let Some(errno) = served.error {
             return Err(errno);
         }
@@ -262,7 +257,7 @@ impl<'s> Server<'s> {
     fn send(&self, answer: Answer<'_, '_>) -> io::Result<()> {
         // Before the kernel knows: what it sends then comes later.
         if let Some(ticket) = answer.ticket {
-            self.disk().complete(ticket);
+            self.part.complete(ticket);
         }
         answer.request.answer(answer.result)
     }
