@@ -132,12 +132,12 @@ impl Attached {
     }
 }
 
-/// Opens a device if nobody else says that it is theirs.
+/// Opens a device if nobody else says that it is theirs. Not for writing: udev looks at what is on a device when
+/// somebody closes it who could have written to it, and that would count among what was read of the next state.
 fn alone(node: &Path) -> Result<File, DeviceError> {
     let exclusive = OFlags::EXCL.bits();
     let opened = OpenOptions::new()
         .read(true)
-        .write(true)
         .custom_flags(i32::try_from(exclusive).unwrap_or_default())
         .open(node);
     opened.map_err(|e| match Errno::from_io_error(&e) {
