@@ -315,6 +315,38 @@ def cannot():
             refused("root", *words, **nobody)
 
 
+@test("recordings are read without root: log, count, lint, report, merge, export and import, and a culprit that is known; what takes it says so")
+def without_root():
+    nobody = {"user": 65534, "group": 65534, "extra_groups": []}
+    with tidy() as own:
+        for path in (os.path.dirname(own), own, os.environ["TMPDIR"]):
+            os.chmod(path, 0o777)
+        # A block is promised and not flushed.
+        powercut("run", "--fs", "none", "--size", "1M", "--report", f"{own}/r", "--minimize", "--workload",
+                 "dd if=/dev/urandom of=$POWERCUT_DEV bs=4k count=1 oflag=direct conv=notrunc,nocreat 2>/dev/null && "
+                 "echo x >>$POWERCUT_MARK && sync $POWERCUT_DEV",
+                 "--check", "test ! -s $POWERCUT_MARKS || ! cmp -s -n 4096 $POWERCUT_DEV /dev/zero", code=1)  # fmt: skip
+        at = ("--report", f"{own}/r")
+        for words, code, says in (
+            (("log", *at), 0, "MARK"),
+            (("count", *at), 0, "legal states"),
+            (("lint", *at), 1, "were stable"),
+            (("report", f"{own}/r"), 0, "must be stable before mark"),
+            (("report", f"{own}/r", "--html", f"{own}/page"), 0, ()),
+            (("export", "--format", "log-writes", f"{own}/r", f"{own}/log", "--base", f"{own}/base"), 0, ()),
+            (("import", "--format", "log-writes", f"{own}/log", "--base", f"{own}/base", "--report", f"{own}/again"), 0, ()),
+            (("minimize", "1", *at), 1, "must be stable before mark"),
+            (("replay", "1", *at), 2, "only root"),
+            (("explore", "--recording", f"{own}/r", "--check", "true"), 2, "only root"),
+            (("explore", "--recording", f"{own}/r", "--check", "true", "--backend", "nbd"), 2, "only root"),
+            (("explore", "--recording", f"{own}/r", "--check", "true", "--backend", "ublk"), 2, "only root"),
+        ):
+            powercut(*words, code=code, says=says, cwd=own, **nobody)
+        other = powercut("log", *at, "--json").splitlines()
+        equal(powercut("log", "--report", f"{own}/again", "--op", "mark", "--json", **nobody).count("\n"),
+              sum('"MARK"' in line for line in other), "marks")  # fmt: skip
+
+
 @test("help, version and what is no command")
 def usage():
     for words in (("--help",), ("help",), ("run", "--help"), ("help", "explore")):

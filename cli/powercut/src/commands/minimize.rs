@@ -11,14 +11,14 @@ use serde::Serialize;
 use super::backend::Backend;
 use super::culprit::Bench;
 use super::manage::load;
-use crate::device::{Root, Selection};
+use crate::device::{DeviceError, Root, Selection};
 use crate::examination::Examination;
 use crate::examine::Examiner;
 use crate::executor::Executor;
 use crate::exit::Exit;
 use crate::options::{Minimize, RecordSource};
 use crate::output::{print, print_json, say};
-use crate::report::{self, Culprit, Saved};
+use crate::report::{self, Culprit, Report, Saved};
 use crate::server::{Module, Server};
 use crate::signals::Signals;
 
@@ -57,7 +57,11 @@ pub fn minimize(options: &Minimize) -> Result<Exit> {
                 .replay
                 .examination(Some(found.examination.clone()))?;
             let recording = saved.recording()?;
-            options.replay.id.resolve(&recording)?;
+            let (choices, keep) = options.replay.id.resolve(&recording)?;
+            if !rustix::process::geteuid().is_root() {
+                let id = StateId::of(&choices, &keep);
+                return known(&found, &id, options.replay.json);
+            }
             let from = &options.replay.from;
             let opened = Backend::choose(options.replay.backend, from, &[])?;
             let opened = opened.serve(&saved, &what)?;
@@ -78,6 +82,30 @@ pub fn minimize(options: &Minimize) -> Result<Exit> {
     // It is a violation, whatever else went wrong.
     for error in errors {
         say(format_args!("{error:#}"));
+    }
+    Ok(Exit::Violation)
+}
+
+/// Without root no state can be examined: what the report has of it already.
+fn known(found: &Report, id: &StateId, is_json: bool) -> Result<Exit> {
+    let name = id.to_string();
+    let violation = found.violations.iter().find(|v| v.id == name);
+    let Some((violation, culprit)) = violation.and_then(|v| Some((v, v.culprit.as_ref()?))) else {
+        let why = "minimize examines states, which it mounts and checks";
+        return Err(DeviceError::NotRoot)
+            .with_context(|| format!("{why}, and the report has no culprit of state {name} yet"));
+    };
+    say(format_args!(
+        "note: this is the culprit that the report has; to look for it anew takes root"
+    ));
+    if is_json {
+        print_json(&Minimized { id: name, culprit })?;
+    } else {
+        let lines = report::culprit_lines(culprit);
+        print(format_args!(
+            "VIOLATION: {}, {}\n  state   {name}\n{lines}",
+            violation.kind, violation.how
+        ))?;
     }
     Ok(Exit::Violation)
 }

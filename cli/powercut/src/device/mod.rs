@@ -40,7 +40,10 @@ const CONTROL: &str = "/dev/powercut-control";
 
 #[derive(Debug, Error)]
 pub enum DeviceError {
-    #[error("only root may drive powercut disks: run this as root")]
+    #[error(
+        "only root may make, mount and drive block devices: run this as root. What reads recordings takes none: \
+         log, count and lint with --report, report, merge, import, export --format"
+    )]
     NotRoot,
     #[error("the powercut module is not loaded: `modprobe powercut`, or `insmod powercut.ko`")]
     NotLoaded,
