@@ -54,6 +54,8 @@ def same_verdict(words, code):
 @test("one after the other: each I/O and each mark is recorded as by the module, without a cache", "--write-cache", "off")
 @test("one after the other: each I/O and each mark is recorded as by the module, in sectors", "--block-size", "512")
 @test("one after the other: each I/O and each mark is recorded as by the module, where prefixes survive", "--tear", "prefix")
+@test("one after the other: each I/O and each mark is recorded as by the module, where neighbours are lost", "--tear", "rmw",
+      "--block-size", "512")
 def same_order(*more):
     need_server("ublk")
     with tidy() as own:
@@ -72,6 +74,27 @@ def same_order(*more):
         note(f"{len(told['ublk']) - 1} entries, {told['ublk'][-1]} legal states")
         equal({entry[0] for entry in told["ublk"][:-1]}, {"WRITE", "WRITE_ZEROES", "DISCARD", "MARK"} |
               (set() if "--write-cache" in more else {"FLUSH"}), "what there is")  # fmt: skip
+        nothing_served()
+
+
+@test("a disk without FUA gets a flush behind what is written with it")
+def without_fua():
+    need_server("ublk")
+    with tidy() as own:
+        flushes = {}
+        for fua in ("on", "off"):
+            powercut(*RAW, "--fua", fua, "--workload", f"{PROGRAMS}/steps one", "--backend", "ublk", "--report", f"{own}/{fua}")
+            entries = log(f"{own}/{fua}")
+            # Block 9 is what is written so.
+            forced = [number for number, entry in enumerate(entries) if entry["op"] == "WRITE" and entry["lba"] == 72]
+            equal(len(forced), 3, "writes")
+            equal({"FUA" in entries[number]["flags"] for number in forced}, {fua == "on"}, "whether they have FUA")
+            for number in forced:
+                write, after = entries[number], entries[number + 1]
+                equal((after["op"], after["submit"] > write["complete"]), ("FLUSH", True), f"what comes after {write}")
+            flushes[fua] = sum(entry["op"] == "FLUSH" for entry in entries)
+        # What O_DSYNC sends behind each comes to both.
+        equal(flushes["off"] - flushes["on"], 3, f"more flushes: {flushes}")
         nothing_served()
 
 
