@@ -99,7 +99,8 @@ impl Match {
                 .filter_map(|file| self.clone().and(fsynced, *file))
                 .collect();
         }
-        let is_same = act.op.kind() == wanted.op.kind() || (has_fsync(act.op) && is_fsync(wanted.op));
+        let is_same =
+            act.op.kind() == wanted.op.kind() || (has_fsync(act.op) && is_fsync(wanted.op));
         let is_same = is_same && act.on.len() == wanted.on.len();
         let both = wanted.on.iter().zip(&act.on);
         let found = both.fold(

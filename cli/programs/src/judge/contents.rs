@@ -134,7 +134,8 @@ impl Judge<'_> {
     }
 
     /// Whether it has the space that fallocate(2) gave it, once that is durable and while nothing else is done to
-    /// its data: filesystems take space and give it anew within one operation.
+    /// its data: filesystems take space and give it anew within one operation. Of a file that may share blocks it is not
+    /// judged: XFS counts, until the next mount, what it sets aside for copies of them.
     fn space(&self, inode: u64, nr: FileNr, file: &File, problems: &mut Vec<Problem>) {
         let since = self.events.of_size(nr, self.returned, self.history);
         let allocates = |op: &Op| {
@@ -147,8 +148,15 @@ impl Judge<'_> {
                 }
             )
         };
+        let shares = |op: &Op| {
+            matches!(
+                op,
+                Op::Copy { .. } | Op::CopyRange { .. } | Op::Reflink { .. }
+            )
+        };
         let is_judged = self.trace.level.keeps_space()
             && self.is_done_to(nr, 1, since, allocates)
+            && !self.is_done_to(nr, 1, since, shares)
             && !self.is_done_to(nr, since + 1, self.last, Op::changes_data);
         let durable = self.history.moments[since].files.get(&nr);
         let space = durable.map_or(0, |durable| durable.space);

@@ -194,6 +194,9 @@ const CASES: &[Case] = &[
     ("fallocate foo keep-size 16384 4096\nfsync foo", 1, 2, "space foo", FINE),
     ("fallocate foo keep-size 16384 4096\nfsync foo\ntruncate foo 12288", 2, 2, "space foo", FINE),
     ("write foo 0 4096\nfsync foo", 2, 2, "space foo", FINE),
+    ("copy A/foo foo 0 0 4096\nfallocate foo keep-size 16384 4096\nfsync foo", 3, 3, "space foo", FINE),
+    ("copy foo A/foo\nfallocate foo keep-size 16384 4096\nfsync foo", 3, 3, "space foo", FINE),
+    ("copy A/foo baz\nfallocate foo keep-size 16384 4096\nfsync foo", 3, 3, "space foo", [&[], &[Rule::Space], &[Rule::Space]]),
     // Attributes.
     ("chmod foo 600", 1, 0, "", FINE),
     ("chmod foo 600\nfsync foo", 2, 0, "", [&[Rule::Attributes]; 3]),
