@@ -88,10 +88,13 @@ def in_explore():
             for block in range(4):
                 raw.write(block * 4096, b"a" * 4096)
         before = disk.export()
-        # The first state is a violation, the second one hangs.
+        # The first state is a violation, the others hang, beside it maybe.
         check_ = f"if mkdir {own}/first; then exit 1; fi; {hang(own)}"
         words = ("explore", "a", "--check", check_, "--no-baseline", "--report", f"{own}/r", "--json")
-        stop(start(own, *words), signal.SIGINT, own, words, status=1)
+        process = start(own, *words)
+        found = f"{own}/r/violations.jsonl"
+        wait_until(lambda: os.path.exists(found) and os.path.getsize(found) > 0, "the violation")
+        stop(process, signal.SIGINT, own, words, status=1)
         assert '"ended": "interrupted"' in said(own)[0], said(own)
         assert os.path.exists(f"{own}/r/report.json"), "no report"
         equal(disk.export(), before, "the record")
