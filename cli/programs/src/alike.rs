@@ -66,6 +66,14 @@ fn has_fsync(op: &Op) -> bool {
     is_fsync(op) || matches!(op, Op::Write { how, .. } if how.is_durable())
 }
 
+/// Whether two operations are of one kind, whatever they act on.
+fn are_alike(op: &Op, wanted: &Op) -> bool {
+    let syncs_all = |op: &Op| matches!(op, Op::Sync | Op::Syncfs);
+    op.kind() == wanted.kind()
+        || (has_fsync(op) && is_fsync(wanted))
+        || (syncs_all(op) && syncs_all(wanted))
+}
+
 /// Which file of the program stands for which of the pattern.
 #[derive(Clone, Default)]
 struct Match {
@@ -99,23 +107,36 @@ impl Match {
                 .filter_map(|file| self.clone().and(fsynced, *file))
                 .collect();
         }
-        let is_same =
-            act.op.kind() == wanted.op.kind() || (has_fsync(act.op) && is_fsync(wanted.op));
-        let is_same = is_same && act.on.len() == wanted.on.len();
-        let both = wanted.on.iter().zip(&act.on);
-        let found = both.fold(
-            is_same.then(|| self.clone()),
-            |found, ((wanted_file, wanted_dir), (file, dir))| {
-                let found = found?.and(*wanted_file, *file)?;
-                // What an fsync covers is the file; what changes names has to do with the directory, too.
-                if act.op.is_persistence() {
-                    Some(found)
-                } else {
-                    found.and(*wanted_dir, *dir)
-                }
-            },
-        );
-        found.into_iter().collect()
+        if !are_alike(act.op, wanted.op) || act.on.len() != wanted.on.len() {
+            return Vec::new();
+        }
+        let mut orders = vec![act.on.clone()];
+        // Each of two names that are exchanged is the other's.
+        if matches!(act.op, Op::Rename { how, .. } if *how == RenameHow::Exchange) {
+            orders.push(act.on.iter().rev().copied().collect());
+        }
+        orders
+            .iter()
+            .filter_map(|on| self.with_files(act.op, on, &wanted.on))
+            .collect()
+    }
+
+    /// With the files that an operation acts on in the place of those of the pattern.
+    fn with_files(
+        &self,
+        op: &Op,
+        on: &[(NodeNr, NodeNr)],
+        wanted: &[(NodeNr, NodeNr)],
+    ) -> Option<Self> {
+        let mut found = self.clone();
+        for ((wanted_file, wanted_dir), (file, dir)) in wanted.iter().zip(on) {
+            found = found.and(*wanted_file, *file)?;
+            // What an fsync covers is the file; what changes names has to do with the directory, too.
+            if !op.is_persistence() {
+                found = found.and(*wanted_dir, *dir)?;
+            }
+        }
+        Some(found)
     }
 
     /// With a file that stands for one of the pattern, and for no other.
@@ -233,7 +254,19 @@ mod tests {
             ("write foo 0 4096 dsync", "fsync foo", false),
             // What fails does nothing.
             ("creat bar\nfsync bar", "creat foo\nfsync foo", false),
+            // Either of two names that are exchanged may be the first.
+            (
+                "rename A B exchange\nfsync B",
+                "rename A B exchange\nfsync A",
+                true,
+            ),
+            (
+                "rename foo A/foo exchange\nfsync B",
+                "rename foo A/foo exchange\nfsync A",
+                false,
+            ),
             ("sync", "creat bar\nsync", true),
+            ("sync", "creat bar\nsyncfs", true),
             ("sync", "creat bar\nfsync bar", false),
         ] {
             let parsed = |text: &str| text.parse::<Program>().unwrap().ops;
