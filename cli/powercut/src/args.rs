@@ -102,7 +102,7 @@ pub enum Command {
     /// Each flush and each FUA of a record is taken out in turn: does the check notice what may be lost
     /// then? docs/rate.md.
     Rate(Box<RateArgs>),
-    /// Try a filesystem with programs that are made up
+    /// Test a filesystem with generated programs
     ///
     /// Each is a few file operations. What the filesystem makes of every legal crash state is held to
     /// what Linux promises: docs/fuzz.md and docs/oracles.md.
@@ -239,7 +239,7 @@ pub struct CreateArgs {
     pub name: String,
     #[command(flatten)]
     pub disk: DiskArgs,
-    /// What it is to do wrong from the start, as `powercut fault` takes it; may be given again
+    /// A fault that the disk has from the start, as `powercut fault` takes it; may be given again
     #[arg(long, value_name = "RULE")]
     pub fault: Vec<String>,
     /// Print the disk as JSON

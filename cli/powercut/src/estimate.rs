@@ -148,10 +148,7 @@ impl Estimate {
             ),
             (
                 "each",
-                format!(
-                    "{:.3} s, {} side by side",
-                    self.seconds_per_state, self.jobs
-                ),
+                format!("{:.3} s, {} in parallel", self.seconds_per_state, self.jobs),
             ),
             (
                 "time",

@@ -20,7 +20,7 @@ pub const STATUSES: [(&str, &str); 4] = [
     ),
     (
         "2",
-        "nothing could be found out, or not as asked: the check could tell of no state, the \
+        "nothing could be found out, or not as asked: the check could not judge any state, the \
          exploration did not end, a report could not be written, an error of usage or set-up",
     ),
     ("128+N", "ended by signal N, with no violation found"),

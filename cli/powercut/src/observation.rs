@@ -118,11 +118,8 @@ fn explained(truths: &Truths, marks: u64, found: &Difference, text: &str) -> Str
         acknowledged
     };
     output.push_str(&match found.equals {
-        Some(moment) => format!(
-            "it is as at {}, and may be as at {may}\n",
-            truths.name(moment)
-        ),
-        None => format!("it is as at no moment, and may be as at {may}\n"),
+        Some(moment) => format!("it matches {}, and may match {may}\n", truths.name(moment)),
+        None => format!("it matches no moment, and may match {may}\n"),
     });
     output
 }
@@ -206,13 +203,13 @@ mod tests {
                 Some(Kind::Loss),
                 "equal to an older moment: --- mark 2 \"b\"\n+++ after the power cut\n\
                  @@ -1,2 +1 @@\n a=1\n-b=2\n\
-                 it is as at mark 1 \"a\", and may be as at mark 2 \"b\" or the end of the workload\n"
+                 it matches mark 1 \"a\", and may match mark 2 \"b\" or the end of the workload\n"
                     .into()
             )
         );
         let (kind, says) = told(1, Ended::Exited(0), text("b=2\n"));
         assert_eq!(kind, Some(Kind::Mixture));
-        let last = "it is as at no moment, and may be as at mark 1 \"a\" or mark 2 \"b\"\n";
+        let last = "it matches no moment, and may match mark 1 \"a\" or mark 2 \"b\"\n";
         assert!(says.ends_with(last), "{says}");
         assert_eq!(told(1, Ended::Exited(0), text("a=1\nb=2\n")).0, None);
     }

@@ -60,7 +60,7 @@ def again():
         text = observe(LATE + "save a; save b", LINES, "--budget", "40", *where, "--junit", f"{own}/junit.xml", code=1)
         for part in ("VIOLATION 1: loss, equal to an older moment", "\n  says    --- mark", "\n  says    -", "observed at 4 moments of the workload, 3 different"):
             assert part in text, text
-        says = ("runs the check", "+++ after the power cut", ", and may be as at mark")
+        says = ("runs the check", "+++ after the power cut", ", and may match mark")
         powercut("replay", "1", *where, code=1, says=says)
         powercut("minimize", "1", *where, code=1, says="though nothing that it needs was flushed")
         with open(f"{own}/junit.xml", encoding="utf-8") as file:

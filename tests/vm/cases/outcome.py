@@ -292,7 +292,7 @@ def untold():
             equal("<skipped" in xml, error, "skipped cases")
             if error:
                 equal(report["coverage"]["all"], False, "all")
-        explore("exit 125", "--report", f"{own}/r", code=2, says="could tell of none")
+        explore("exit 125", "--report", f"{own}/r", code=2, says="could not judge any")
 
 
 @test("a shard that was interrupted: the merged report is 2 and names it; once it went on, it is clean")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""powercut fuzz: programs that are made up, held to what a filesystem promises."""
+"""powercut fuzz: generated programs, held to what a filesystem promises."""
 
 import json
 import os

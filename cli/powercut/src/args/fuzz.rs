@@ -77,10 +77,10 @@ pub struct FuzzArgs {
     /// [default: 2, or 4 at random]
     #[arg(long, value_name = "N", help_heading = "Programs")]
     pub ops: Option<u32>,
-    /// All programs of so many operations, in the order of their numbers, instead of random ones
+    /// All programs of this many operations, in the order of their numbers, instead of random ones
     #[arg(long, help_heading = "Programs")]
     pub exhaustive: bool,
-    /// End after so many programs, such as 1000, or so much time, such as 1h [default: 500; exhaustive: none]
+    /// End after this many programs, such as 1000, or this much time, such as 1h [default: 500; exhaustive: none]
     #[arg(
         long,
         value_name = "N|TIME",
@@ -103,7 +103,7 @@ pub struct FuzzArgs {
     /// Only tell how many programs each bound has; with --set or --ops, that bound
     #[arg(long, help_heading = "Programs")]
     pub list: bool,
-    /// What random programs follow from
+    /// The seed of the random programs
     #[arg(long, value_name = "S", default_value_t = 0, help_heading = "Programs")]
     pub seed: u64,
     /// Try each N-th program only, from the I-th on
@@ -118,13 +118,13 @@ pub struct FuzzArgs {
         help_heading = "Limits"
     )]
     pub budget: String,
-    /// Try that many programs side by side [default: two for each processor]
+    /// Try this many programs in parallel [default: two for each processor]
     #[arg(long, value_name = "N", help_heading = "Limits")]
     pub jobs: Option<usize>,
-    /// End once there are so many different findings
+    /// End after this many different findings
     #[arg(long, value_name = "N", default_value_t = 10, help_heading = "Limits")]
     pub max_violations: u64,
-    /// End this long after the start, all in all
+    /// End this long after the start
     #[arg(long, value_name = "TIME", help_heading = "Limits")]
     pub deadline: Option<String>,
     /// A report of earlier findings, which are told and are no violations; may be given again; none: nothing is known

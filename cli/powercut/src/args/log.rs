@@ -15,10 +15,10 @@ pub struct LogArgs {
     pub report: Option<PathBuf>,
     #[command(flatten)]
     pub filter: LogFilter,
-    /// Print no more than so many entries
+    /// Print at most this many entries
     #[arg(long, value_name = "N")]
     pub limit: Option<u64>,
-    /// Pass so many entries by first
+    /// Skip this many entries first
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub offset: u64,
     /// Print JSON, an object a line
@@ -26,7 +26,7 @@ pub struct LogArgs {
     pub json: bool,
 }
 
-/// Which entries; all that is given must hold.
+/// Filters of entries; an entry has to pass all that are given.
 #[derive(Debug, Default, Clone, Args)]
 #[command(next_help_heading = "Filters")]
 pub struct LogFilter {

@@ -52,7 +52,7 @@ pub struct CheckArgs {
     /// is a warning.
     #[arg(long, value_name = "CMD", hide_short_help = true)]
     pub cleanup: Option<String>,
-    /// What the disk that a state is examined on does wrong; may be given again
+    /// A fault of the disk that a state is examined on; may be given again
     ///
     /// A rule as `powercut fault` takes it: docs/faults.md.
     #[arg(long, value_name = "RULE", hide_short_help = true)]
@@ -66,7 +66,7 @@ pub struct PlanArgs {
     /// Which states, in what order
     #[arg(long, value_name = "NAME", default_value = "auto")]
     pub strategy: Value<Strategy>,
-    /// What random choices follow from
+    /// The seed of all random choices
     #[arg(long, value_name = "S", default_value_t = 0, hide_short_help = true)]
     pub seed: u64,
     /// Cut the power up to D times: the second time while a state is recovered from
@@ -91,7 +91,7 @@ pub struct PlanArgs {
         hide_short_help = true
     )]
     pub marks: Value<Marks>,
-    /// Do part I of N only; `powercut merge` puts the reports together
+    /// Examine part I of N only; `powercut merge` puts the reports together
     #[arg(long, value_name = "I/N", hide_short_help = true)]
     pub shard: Option<Shard>,
     /// States to look at, such as 300, a time, such as 90s, or none [default: 300]
@@ -104,7 +104,7 @@ pub struct PlanArgs {
         help_heading = "Limits"
     )]
     pub budget: Option<String>,
-    /// Check that many states side by side [default: the number of processors; of a group or with btrfs, 1]
+    /// Check this many states in parallel [default: the number of processors; of a group or with btrfs, 1]
     ///
     /// Verdicts do not depend on it, if checks don't disturb each other: POWERCUT_SLOT tells them
     /// apart.
@@ -113,7 +113,7 @@ pub struct PlanArgs {
     /// End with the first violation, as --max-violations 1
     #[arg(long, help_heading = "Limits", conflicts_with = "max_violations")]
     pub stop_on_first: bool,
-    /// End once there are so many violations
+    /// End after this many violations
     #[arg(
         long,
         value_name = "N",
@@ -133,7 +133,7 @@ pub struct PlanArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct SessionArgs {
-    /// End this long after the start, all in all
+    /// End this long after the start
     ///
     /// Recording, exploring and the search for culprits together. Exploring ends as with a budget,
     /// and the report is written. A workload that still runs then is an error.

@@ -35,13 +35,13 @@ pub struct RateArgs {
     pub mount: Option<String>,
     #[command(flatten)]
     pub examine: CheckArgs,
-    /// Look at so many states for each flush, at most
+    /// Look at this many states for each flush, at most
     #[arg(long, value_name = "N", default_value_t = 24, help_heading = "Limits")]
     pub budget: u64,
-    /// Rate so many flushes and FUA writes, spread over the record, at most
+    /// Rate this many flushes and FUA writes, spread over the record, at most
     #[arg(long, value_name = "N", default_value_t = 200, help_heading = "Limits")]
     pub most: u64,
-    /// Check that many states side by side [default: the number of processors; of a group or with btrfs, 1]
+    /// Check this many states in parallel [default: the number of processors; of a group or with btrfs, 1]
     #[arg(long, value_name = "N", help_heading = "Limits")]
     pub jobs: Option<usize>,
     /// End this long after the start: what was rated by then is told

@@ -127,7 +127,7 @@ pub struct RunArgs {
         hide_short_help = true
     )]
     pub writeback: WritebackArg,
-    /// What the disk does wrong from the start of the record on; may be given again
+    /// A fault that the disk has from the start of the record on; may be given again
     ///
     /// A rule as `powercut fault` takes it: docs/faults.md. States are outside of the contract
     /// then.

@@ -163,7 +163,9 @@ impl FaultDir<'_> {
 pub fn why_refused(errno: Errno) -> Option<&'static str> {
     Some(match errno {
         Errno::NODEV => "it is powered off",
-        Errno::INVAL => "a value in it is none, or does not go with the others: see docs/faults.md",
+        Errno::INVAL => {
+            "a value in it is not valid, or does not go with the others: see docs/faults.md"
+        }
         Errno::RANGE => "it speaks of sectors beyond the end, or of a number of more than 64 bits",
         Errno::TOOBIG => "32 rules at most, and 4 KiB at a time",
         Errno::NOSPC => "512 runs of bad sectors at most",

@@ -21,9 +21,9 @@ pub struct Name(String);
 pub enum NameError {
     #[error("a name can't be empty")]
     Empty,
-    #[error("{0:?} is too long for a name: {MAX} bytes is the most, {1} it has")]
+    #[error("{0:?} is too long for a name: it has {1} bytes, {MAX} at most are allowed")]
     Long(String, usize),
-    #[error("{0:?} is no name: {1:?} is in it; letters, digits, '_' and '-' are allowed")]
+    #[error("{0:?} is not a name: {1:?} is in it; letters, digits, '_' and '-' are allowed")]
     Letter(String, char),
 }
 

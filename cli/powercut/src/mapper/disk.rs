@@ -141,7 +141,7 @@ impl MappedDisk {
         let swapped = self.swap(&format!("0 {sectors} log-writes {below} {log}"));
         tools::detach(&log)?;
         swapped.context(
-            "the kernel does not log a disk: has it the target (CONFIG_DM_LOG_WRITES, the module dm-log-writes)?",
+            "the kernel does not log a disk: does it have the target (CONFIG_DM_LOG_WRITES, the module dm-log-writes)?",
         )
     }
 

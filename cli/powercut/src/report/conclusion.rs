@@ -51,7 +51,7 @@ pub fn doubts(report: &Report) -> Vec<String> {
                 doubts.push(format!("no state was examined{why}"));
             } else if coverage.skipped >= coverage.checked {
                 doubts.push(format!(
-                    "the check could tell of none of the {} states examined (exit 125)",
+                    "the check could not judge any of the {} states examined (exit 125)",
                     coverage.checked
                 ));
             }
@@ -84,7 +84,7 @@ mod tests {
             r.errors.push("the driver is gone".into());
         }),
         ("no state was examined", |r| r.coverage.checked = 0),
-        ("of none of the 10 states", |r| r.coverage.skipped = 10),
+        ("any of the 10 states", |r| r.coverage.skipped = 10),
         ("no state was examined", |r| {
             r.coverage.ended = Ended::Budget;
             r.coverage.checked = 0;

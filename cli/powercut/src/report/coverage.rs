@@ -135,7 +135,7 @@ fn sample(report: &Report) -> String {
         Ended::Budget => "the budget is spent",
         Ended::Deadline => "the deadline passed",
         Ended::FirstViolation => "stopped at the first violation",
-        Ended::MaxViolations => "stopped at as many violations as were asked for",
+        Ended::MaxViolations => "stopped at --max-violations",
         Ended::Interrupted => "interrupted",
         Ended::Failed => "ended by an error",
         Ended::Unfinished => "it did not end",
@@ -280,7 +280,7 @@ mod tests {
         ),
         (
             |r| r.coverage.skipped = r.coverage.checked,
-            "NOT DECIDED: the check could tell of none",
+            "NOT DECIDED: the check could not judge any",
         ),
         (
             |r| r.coverage.repeats.other_verdict = 1,

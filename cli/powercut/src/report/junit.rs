@@ -216,7 +216,7 @@ impl Ran {
         let mut skipped = TestCaseStatus::skipped();
         skipped.set_message(match self.untold {
             0 => "no state was examined here",
-            _ => "the check could tell of no state here",
+            _ => "the check could not judge any state here",
         });
         skipped
     }

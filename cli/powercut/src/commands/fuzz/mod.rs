@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `powercut fuzz`: programs that are made up, on a filesystem, and all that a power cut may leave of
+//! `powercut fuzz`: generated programs, on a filesystem, and all that a power cut may leave of
 //! them.
 
 mod bench;

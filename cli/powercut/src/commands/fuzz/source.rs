@@ -77,7 +77,7 @@ impl Source {
         self.next
     }
 
-    /// Begins a program that was made up as most do.
+    /// Begins a generated program as most do.
     fn opened(&self, number: u64, program: Program) -> Program {
         let is_opened = match self.kind {
             Kind::Bounded(_) => true,

@@ -74,7 +74,7 @@ pub fn summary(fuzzing: &Fuzzing) -> String {
         ));
     }
     if !known.is_empty() {
-        text.push_str("what is known does not fail, and is not reduced: --known none has it so\n");
+        text.push_str("known findings do not fail the run and are not reduced; --known none takes them for new ones\n");
     }
     let new = fuzzing.new_findings().count();
     let all: u64 = fuzzing
