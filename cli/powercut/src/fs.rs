@@ -2,6 +2,7 @@
 
 //! Filesystems: how to make and mount them.
 
+mod btrfs;
 mod kernel;
 mod known;
 
@@ -18,6 +19,7 @@ use crate::child::Program;
 use crate::device::Nodes;
 use known::known;
 
+pub use btrfs::mounted_twin;
 pub use kernel::{lack, need};
 
 /// A filesystem by the kernel's name of it, or `none`: the commands get the device.

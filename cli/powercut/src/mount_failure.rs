@@ -11,7 +11,7 @@ use anyhow::{anyhow, Result};
 use rustix::io::Errno;
 
 use crate::executor::is_held;
-use crate::fs::lack;
+use crate::fs::{lack, mounted_twin};
 
 /// How many times a mount is tried that says nothing of the state, and the time between.
 const TRIES: u32 = 5;
@@ -26,6 +26,8 @@ pub trait Machine {
     fn missing_filesystem(&self) -> Option<String>;
     /// A device that is in use elsewhere.
     fn device_held(&self) -> Option<PathBuf>;
+    /// The id of a mounted filesystem that keeps the kernel from mounting this one.
+    fn twin(&self) -> Option<String>;
 }
 
 /// What is needed to mount a device.
@@ -59,6 +61,12 @@ impl Machine for Needed<'_> {
             .iter()
             .find(|node| is_held(node))
             .map(|node| node.to_path_buf())
+    }
+
+    fn twin(&self) -> Option<String> {
+        let is_known_by_id = self.fs == "btrfs";
+        let mut nodes = self.nodes.iter().filter(|_| is_known_by_id);
+        nodes.find_map(|node| mounted_twin(node))
     }
 }
 
@@ -98,6 +106,12 @@ fn not_the_state(errno: Errno, machine: &dyn Machine) -> Option<String> {
                 node.display()
             )
         }),
+        Errno::EXIST => machine.twin().map(|id| {
+            format!(
+                "the filesystem {id} is mounted already, and this kernel mounts one of an id at a time (btrfs before \
+                 Linux 6.7): give --jobs 1, or unmount what is mounted"
+            )
+        }),
         _ => None,
     }
 }
@@ -115,8 +129,10 @@ mod tests {
         Filesystem,
         /// A device that nobody else uses.
         FreeDevice,
+        /// That no other filesystem of the same id is mounted.
+        OnlyOne,
     }
-    use Lacks::{Device, Filesystem, FreeDevice, MountPoint, Nothing};
+    use Lacks::{Device, Filesystem, FreeDevice, MountPoint, Nothing, OnlyOne};
 
     impl Machine for Lacks {
         fn device_gone(&self) -> Option<(PathBuf, Errno)> {
@@ -130,6 +146,9 @@ mod tests {
         }
         fn device_held(&self) -> Option<PathBuf> {
             (*self == FreeDevice).then(|| "/dev/x".into())
+        }
+        fn twin(&self) -> Option<String> {
+            (*self == OnlyOne).then(|| "0-1".into())
         }
     }
 
@@ -161,6 +180,10 @@ mod tests {
             (Errno::BUSY, Nothing, "violation"),
             (Errno::BUSY, FreeDevice, "in use by something else"),
             (Errno::INVAL, FreeDevice, "violation"),
+            // What btrfs says of a name that its log has twice, too.
+            (Errno::EXIST, Nothing, "violation"),
+            (Errno::EXIST, OnlyOne, "give --jobs 1"),
+            (Errno::IO, OnlyOne, "violation"),
             (Errno::NOMEM, Nothing, "5 times in a row"),
             (Errno::INTR, Nothing, "5 times in a row"),
         ] {

@@ -32,7 +32,7 @@ pub fn explore(options: &Explore) -> Result<Exit> {
     let backend = Backend::choose(options.backend, &options.from, &needs)?;
     say_borrowed(&options.borrowed);
     if let Some(spec) = &options.examination.mount {
-        fs::need(&spec.fs)?;
+        fs::need(&spec.fs, options.reporting.jobs)?;
     }
     options.examination.say_advice();
     let (opened, source, rules, recorded_in) = match &options.from {

@@ -196,7 +196,7 @@ fn with_session<T>(
 /// Looks for what the filesystem takes, before anything is made.
 fn need(options: &Run) -> Result<()> {
     if let Some(spec) = &options.examination.mount {
-        fs::need(&spec.fs)?;
+        fs::need(&spec.fs, options.reporting.jobs)?;
     }
     if options.mkfs.is_none() {
         options.fs.need_maker()?;

@@ -7,16 +7,19 @@ use std::process::{Command, Stdio};
 
 use anyhow::{bail, Result};
 
+use super::btrfs::need_several;
+
 /// Filesystems that are registered: a line each, `nodev` first if they need no device.
 const REGISTERED: &str = "/proc/filesystems";
 /// The program that the kernel loads modules by.
 const LOADER: &str = "/proc/sys/kernel/modprobe";
 
-/// An error if the kernel can't mount that filesystem from a device.
-pub fn need(fs: &str) -> Result<()> {
-    match lack(fs) {
-        Some(why) => bail!("{why}"),
-        None => Ok(()),
+/// An error if the kernel can't mount that filesystem from a device, or not as many states of it at once as jobs were asked for.
+pub fn need(fs: &str, jobs: Option<usize>) -> Result<()> {
+    match (lack(fs), fs) {
+        (Some(why), _) => bail!("{why}"),
+        (None, "btrfs") => need_several(jobs.unwrap_or(1)),
+        (None, _) => Ok(()),
     }
 }
 

@@ -52,7 +52,7 @@ pub fn fuzz(options: &Fuzz) -> Result<Exit> {
     let began = Instant::now();
     let signals = Signals::install_for(options.deadline)?;
     let root = Root::open()?;
-    filesystems::need(target.fs.name())?;
+    filesystems::need(target.fs.name(), None)?;
     if target.mkfs.is_none() {
         target.fs.need_maker()?;
     }

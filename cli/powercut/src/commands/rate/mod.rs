@@ -52,7 +52,7 @@ pub fn rate(options: &Rate) -> Result<Exit> {
     let what = &options.record.examination;
     say_borrowed(&options.record.borrowed);
     if let Some(spec) = &what.mount {
-        fs::need(&spec.fs)?;
+        fs::need(&spec.fs, options.jobs)?;
     }
     what.say_advice();
     let kept = Kept::new(&root, &options.record.from)?;
