@@ -40,9 +40,15 @@ pub fn mounted_twin(node: &Path) -> Option<String> {
 
 /// As the kernel writes it.
 fn as_uuid(id: [u8; 16]) -> String {
-    let hex = |bytes: &[u8]| -> String { bytes.iter().map(|byte| format!("{byte:02x}")).collect() };
-    let parts = [&id[..4], &id[4..6], &id[6..8], &id[8..10], &id[10..]];
-    parts.map(hex).join("-")
+    let hex = format!("{:032x}", u128::from_be_bytes(id));
+    let parts = [
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..],
+    ];
+    parts.join("-")
 }
 
 #[cfg(test)]
