@@ -10,7 +10,7 @@ ATOMIC = True
 # A server whose first start was cut does not start again ("Can't init tc log"), till tc.log is removed.
 UNMADE = True
 OPTIONS = ("--innodb-log-file-size=4M", "--innodb-buffer-pool-size=16M", "--innodb-temp-data-file-path=ibtmp1:4M:autoextend",
-           # In seconds, the most there is: on a slow machine a sync each second would leave nothing to lose to those that sync at no commit.
+           # In seconds; the largest value. With the default, 1, a slow machine syncs before the controls can lose anything.
            "--innodb-flush-log-at-timeout=2700",
            "--skip-networking", "--skip-log-bin", "--aria-pagecache-buffer-size=8M", "--key-buffer-size=8M")
 

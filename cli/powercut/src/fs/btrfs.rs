@@ -10,7 +10,7 @@ use anyhow::{bail, Result};
 
 /// A directory for each btrfs that is mounted, named by its id: Documentation/ABI/testing/sysfs-fs-btrfs.
 const MOUNTED: &str = "/sys/fs/btrfs";
-/// There if a kernel mounts several of one id: from Linux 6.7 on.
+/// A file of kernels that mount several filesystems of one id: Linux 6.7 and later.
 const SEVERAL: &str = "/sys/fs/btrfs/features/temp_fsid";
 /// Where the id is: `fsid` of `struct btrfs_super_block`, at 64 KiB (include/uapi/linux/btrfs_tree.h).
 const ID_OFFSET_BYTES: u64 = (64 << 10) + 32;
