@@ -18,11 +18,12 @@ use crate::options::Known;
 use crate::report::{FuzzFinding, Fuzzing, FUZZING_FILE};
 
 /// What `docs/findings` has of Linux 7.3. Each is the report of a filesystem held to a level.
-const OF_LINUX: [&str; 6] = [
+const OF_LINUX: [&str; 7] = [
     include_str!("../../../../../docs/findings/btrfs/fuzz.json"),
     include_str!("../../../../../docs/findings/exfat/fuzz.json"),
     include_str!("../../../../../docs/findings/ext4-fast-commit/fuzz.json"),
     include_str!("../../../../../docs/findings/f2fs/fuzz.json"),
+    include_str!("../../../../../docs/findings/nilfs2/fuzz.json"),
     include_str!("../../../../../docs/findings/vfat/fuzz.json"),
     include_str!("../../../../../docs/findings/xfs/fuzz.json"),
 ];
