@@ -72,8 +72,7 @@ impl Findings {
     /// it, in their order, on paths that have to do with each other as its own do.
     pub fn count(&mut self, rule: &str, program: &Program) -> bool {
         let found = self.all.iter_mut().find(|finding| {
-            let least = finding.program.iter().filter_map(|op| op.parse().ok());
-            finding.rule == rule && contains(&program.ops, &least.collect::<Vec<Op>>())
+            finding.rule == rule && of(finding).is_some_and(|least| contains(&program.ops, &least))
         });
         if let Some(finding) = found {
             finding.duplicates += 1;
@@ -131,6 +130,13 @@ pub fn save(dir: &Path, program: &Program, trace: &Trace, problem: &str) -> Resu
     let path = dir.join("trace.json");
     path.canonicalize()
         .with_context(|| format!("cannot find {}", path.display()))
+}
+
+/// The operations of a finding; none if there are none, or one is unknown here: it is like no program then.
+fn of(finding: &FuzzFinding) -> Option<Vec<Op>> {
+    let ops = finding.program.iter().map(|op| op.parse().ok());
+    ops.collect::<Option<Vec<Op>>>()
+        .filter(|ops| !ops.is_empty())
 }
 
 #[cfg(test)]
@@ -254,6 +260,30 @@ mod tests {
             let is = known.count(rule, &text.parse().unwrap());
             assert_eq!(is, is_it, "{fs} at {level}: {text}");
             assert_eq!(known.new_ones(), 0);
+        }
+    }
+
+    #[test]
+    fn all_operations_of_what_is_known_of_linux_are_known_here() {
+        for text in OF_LINUX {
+            let fuzzing: Fuzzing = serde_json::from_str(text).unwrap();
+            for finding in &fuzzing.findings {
+                let program = &finding.program;
+                assert!(of(finding).is_some(), "{}: {program:?}", fuzzing.fs);
+            }
+        }
+    }
+
+    #[test]
+    fn a_finding_with_an_unknown_operation_is_like_no_program() {
+        for program in [vec!["sync".to_owned(), "teleport foo".to_owned()], vec![]] {
+            let mut fuzzing: Fuzzing = serde_json::from_str(OF_LINUX[0]).unwrap();
+            fuzzing.findings.truncate(1);
+            fuzzing.findings[0].program = program;
+            let rule = fuzzing.findings[0].rule.clone();
+            let mut findings = Findings::default();
+            findings.add_known(fuzzing);
+            assert!(!findings.count(&rule, &"creat bar\nsync".parse().unwrap()));
         }
     }
 
